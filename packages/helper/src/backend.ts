@@ -1,0 +1,96 @@
+/**
+ * The privileged verbs, and what each promises, on every platform. A backend moves octets and asks the kernel; it
+ * knows Ethernet headers, EtherTypes and the names in its policy, and nothing of PPP or PPPoE tags.
+ *
+ * Every verb is synchronous and never waits on the network. It throws `BackendError` and then has changed nothing, or
+ * says in its comment what it leaves. Verbs are idempotent: the supervisor repeats them after a restart.
+ */
+import type { SessionPolicy } from './policy.ts';
+
+export type Role = 'INIT' | 'BACKUP' | 'MASTER';
+
+/** SESSION_ID 1 … 0xfffe and the AC's unicast MAC, checked before a backend sees them. */
+export interface Key {
+  readonly sessionId: number;
+  readonly acMac: Uint8Array;
+}
+
+export interface Settings {
+  readonly mtu: number;
+  readonly up: boolean;
+  readonly ourAddress: Uint8Array;
+  readonly theirAddress: Uint8Array;
+  readonly interfaceIds: { readonly ours: Uint8Array; readonly theirs: Uint8Array } | null;
+}
+
+export interface Counters {
+  readonly octetsIn: number;
+  readonly octetsOut: number;
+  readonly packetsIn: number;
+  readonly packetsOut: number;
+}
+
+/** What the kernel holds for a session now. */
+export interface Found {
+  readonly role: Role;
+  readonly carrier: boolean;
+  readonly attached: Key | null;
+  readonly gateOpen: boolean;
+  readonly demoted: boolean;
+}
+
+/** What a backend tells the server, from within `Loop` callbacks and never from within a verb. */
+export interface BackendEvents {
+  /** `payload` begins after the Ethernet header, padding included. Only frames to the session's MAC, or broadcast. */
+  discoveryFrame(session: string, source: Uint8Array, payload: Uint8Array): void;
+  /** `packet` begins after PPP's Protocol field. Never a data protocol (IPv4, IPv6). */
+  pppFrame(session: string, protocol: number, packet: Uint8Array): void;
+  /** The role may have changed: the server compares, applies the interlock and tells the supervisor. */
+  role(session: string, role: Role): void;
+  carrier(session: string, up: boolean): void;
+  ownMacHeard(session: string, epoch: number): void;
+  sessionClosed(session: string): void;
+  dropped(session: string, frames: number): void;
+}
+
+export interface Backend {
+  readonly platform: 'sim' | 'linux' | 'freebsd';
+  /** Build what the session needs, or adopt what an earlier helper left. Gate closed unless adopted open and MASTER. */
+  start(session: SessionPolicy): void;
+  /** What is there now. */
+  inspect(session: string): Found;
+  sendDiscovery(session: string, destination: Uint8Array, payload: Uint8Array): void;
+  /** Join the session, gate closed. A different session that is attached is detached first; the same one is kept as it is. */
+  attach(session: string, key: Key, maxPayload: number): void;
+  /** One kernel call where the kernel allows it. Open without an attached session: ENOTCONN. */
+  gate(session: string, open: boolean): void;
+  /** Gate closed or nothing attached: ENETDOWN, and nothing leaves. */
+  sendPpp(session: string, protocol: number, packet: Uint8Array): void;
+  configure(session: string, settings: Settings): void;
+  deconfigure(session: string): void;
+  route(session: string, via: 'session' | 'partner' | 'none'): void;
+  announce(session: string, epoch: number): void;
+  /** Without a PADT on the wire. Nothing attached: no effect. */
+  detach(session: string): void;
+  demote(session: string, on: boolean): void;
+  counters(session: string): Counters;
+  /** Leave every session as it is, for the next helper to adopt; release only what dies with the process anyway. */
+  leave(): void;
+  /** Remove everything this program ever built, for an administrator's stop: no PADT, no leftovers. */
+  remove(): void;
+}
+
+/** A refusal by the kernel or by the policy. `code` is an errno name or a word of our own, and is the contract. */
+export class BackendError extends Error {
+  override readonly name = 'BackendError';
+  readonly code: string;
+  readonly verb: string;
+  readonly subject: string;
+
+  constructor(verb: string, subject: string, code: string, reason: string, options?: ErrorOptions) {
+    super(`${verb} ${subject}: ${code}: ${reason}`, options);
+    this.verb = verb;
+    this.subject = subject;
+    this.code = code;
+  }
+}

@@ -1,0 +1,47 @@
+/**
+ * What a request may touch: the helper's own reading of the root-owned configuration file. Not the session's secrets,
+ * timers or anything else that only the supervisor needs.
+ */
+
+export interface SessionPolicy {
+  /** The session's name: also its interface's name, at most 15 octets. */
+  readonly name: string;
+  /** The Ethernet interface of the line, such as igb0, or igb0.35 for a VLAN. */
+  readonly interface: string;
+  /** The MAC address both routers use for the session; locally administered. */
+  readonly mac: Uint8Array;
+  /** Who decides which router is live (DESIGN rule R11): carp(4), this router always, or only the operator. */
+  readonly policy: 'follow-carp' | 'pinned' | 'manual';
+  /** Where the role is read. On FreeBSD the vhid on an interface; on Linux the presence of `address` on it. */
+  readonly carp?: {
+    readonly interface: string;
+    readonly vhid?: number;
+    readonly address?: Uint8Array;
+  };
+  /** The router's own address, which goes on the session interface when there is a stub. */
+  readonly localAddress?: Uint8Array;
+  /** Gateway of the default route while the partner is live. */
+  readonly partnerAddress?: Uint8Array;
+  /** The interface that holds the public address, for NAT; absent: the session interface holds it. */
+  readonly stub?: string;
+  /** Largest MTU that may be configured, octets. */
+  readonly mtu: number;
+  readonly defaultRoute: boolean;
+  readonly fib: number;
+  /** Linux: the file a VRRP daemon tracks (keepalived's track_file), written with 1 while demoted and 0 otherwise. */
+  readonly demotionFile?: string;
+  /** What we add to net.inet.carp.demotion. */
+  readonly demotion: number;
+}
+
+export interface HelperPolicy {
+  readonly socketPath: string;
+  /** Remembers across restarts what must be given back: our demotion and flags we set. */
+  readonly stateDirectory: string;
+  /** The one user whose process may connect. */
+  readonly user: string;
+  readonly group: string;
+  /** The sim backend's switch: a Unix socket. Only for the lab. */
+  readonly simSwitch?: string;
+  readonly sessions: readonly SessionPolicy[];
+}

@@ -1,0 +1,168 @@
+/**
+ * Reading and writing octets, big-endian, with every bound checked. A `Reader` that runs past its end throws
+ * `DecodeError` and nothing else, so a decoder built on it is total over hostile input.
+ */
+
+/** Octets that are not what the format says. Whoever sent them is at fault, never this host. */
+export class DecodeError extends Error {
+  override readonly name = 'DecodeError';
+  /** Octets from the start of the outermost buffer. */
+  readonly offset: number;
+
+  constructor(what: string, offset: number) {
+    super(`${what} at octet ${offset}`);
+    this.offset = offset;
+  }
+}
+
+/** A cursor over octets it does not copy. */
+export class Reader {
+  readonly #octets: Uint8Array;
+  readonly #base: number;
+  #at = 0;
+
+  /** @param base offset of `octets` in the outermost buffer, so that errors point into what arrived */
+  constructor(octets: Uint8Array, base = 0) {
+    this.#octets = octets;
+    this.#base = base;
+  }
+
+  /** Octets not yet read. */
+  get remaining(): number {
+    return this.#octets.length - this.#at;
+  }
+
+  /** Where the next octet is, counted from the start of the outermost buffer. */
+  get offset(): number {
+    return this.#base + this.#at;
+  }
+
+  /** The next `length` octets, as a view. `what` names the field for the error. */
+  take(length: number, what: string): Uint8Array {
+    if (length < 0 || length > this.remaining)
+      throw this.error(`${what}: ${length} octets wanted, ${this.remaining} left`);
+    const view = this.#octets.subarray(this.#at, this.#at + length);
+    this.#at += length;
+    return view;
+  }
+
+  rest(): Uint8Array {
+    return this.take(this.remaining, 'rest');
+  }
+
+  u8(what: string): number {
+    return this.take(1, what)[0] as number;
+  }
+
+  u16(what: string): number {
+    const octets = this.take(2, what);
+    return ((octets[0] as number) << 8) | (octets[1] as number);
+  }
+
+  u32(what: string): number {
+    return this.u16(what) * 0x1_0000 + this.u16(what);
+  }
+
+  u64(what: string): bigint {
+    return (BigInt(this.u32(what)) << 32n) | BigInt(this.u32(what));
+  }
+
+  /** A reader over the next `length` octets alone. */
+  sub(length: number, what: string): Reader {
+    const base = this.offset;
+    return new Reader(this.take(length, what), base);
+  }
+
+  error(what: string): DecodeError {
+    return new DecodeError(what, this.offset);
+  }
+}
+
+/** Octets in the order they are written. Values out of range are our own mistake and throw RangeError. */
+export class Writer {
+  #octets = new Uint8Array(64);
+  #length = 0;
+
+  get length(): number {
+    return this.#length;
+  }
+
+  u8(value: number): this {
+    return this.#unsigned(value, 1);
+  }
+
+  u16(value: number): this {
+    return this.#unsigned(value, 2);
+  }
+
+  u32(value: number): this {
+    return this.#unsigned(value, 4);
+  }
+
+  u64(value: bigint): this {
+    if (value < 0n || value > 0xffff_ffff_ffff_ffffn)
+      throw new RangeError(`${value} does not fit in 8 octets`);
+    return this.u32(Number(value >> 32n)).u32(Number(value & 0xffff_ffffn));
+  }
+
+  octets(value: Uint8Array): this {
+    this.#octets.set(value, this.#reserve(value.length));
+    return this;
+  }
+
+  /** Write what `body` writes, preceded by its length in octets as a u16; `plus` is added to that length. */
+  counted16(body: (into: this) => void, plus = 0): this {
+    const at = this.#reserve(2);
+    const start = this.#length;
+    body(this);
+    const length = this.#length - start + plus;
+    if (length > 0xffff) throw new RangeError(`${length} does not fit in 2 octets`);
+    this.#octets[at] = length >> 8;
+    this.#octets[at + 1] = length & 0xff;
+    return this;
+  }
+
+  /** A copy of what has been written. */
+  finish(): Uint8Array {
+    return this.#octets.slice(0, this.#length);
+  }
+
+  #unsigned(value: number, width: number): this {
+    if (!Number.isInteger(value) || value < 0 || value >= 2 ** (8 * width)) {
+      throw new RangeError(`${value} does not fit in ${width} octets`);
+    }
+    const at = this.#reserve(width);
+    for (let i = 0; i < width; i++)
+      this.#octets[at + i] = Math.floor(value / 2 ** (8 * (width - 1 - i))) & 0xff;
+    return this;
+  }
+
+  #reserve(length: number): number {
+    const at = this.#length;
+    this.#length += length;
+    if (this.#length > this.#octets.length) {
+      const larger = new Uint8Array(Math.max(this.#length, this.#octets.length * 2));
+      larger.set(this.#octets.subarray(0, at));
+      this.#octets = larger;
+    }
+    return at;
+  }
+}
+
+/** Whether two runs of octets are the same. Not constant time: not for secrets. */
+export function sameOctets(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((octet, i) => octet === b[i]);
+}
+
+/** Lower-case hexadecimal, two digits an octet. */
+export function toHex(octets: Uint8Array): string {
+  let text = '';
+  for (const octet of octets) text += octet.toString(16).padStart(2, '0');
+  return text;
+}
+
+/** The octets that an even number of hexadecimal digits spell; undefined for anything else. */
+export function fromHex(text: string): Uint8Array | undefined {
+  if (!/^([0-9a-fA-F]{2})*$/.test(text)) return undefined;
+  return Uint8Array.from(text.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
+}

@@ -1,0 +1,136 @@
+/**
+ * The engine's whole vocabulary: every event it can hear, and every action it can ask for. Read this file as the
+ * architecture. Everything is plain data; the supervisor performs the actions in order before the next event.
+ */
+import type { Instant } from '../time.ts';
+import type { MacAddress } from '../wire/ethernet.ts';
+import type { DiscoveryPacket } from '../wire/pppoe.ts';
+import type { PppPacket } from '../wire/ppp.ts';
+import type { InterfaceId, Ipv4Address } from '../wire/ncp.ts';
+import type { RouterId, SessionKey, Snapshot } from './session.ts';
+
+/** CARP's word for this router now (carp(4)); VRRP's states map to it. */
+export type Role = 'INIT' | 'BACKUP' | 'MASTER';
+
+/** What one router says of a session to the other, once its authenticity has been checked. */
+export interface PartnerMessage {
+  readonly sender: RouterId;
+  readonly role: Role;
+  /** The sender has the snapshot's session joined to its interface, ready to open its gate. */
+  readonly armed: boolean;
+  /** The sender's gate is open. */
+  readonly open: boolean;
+  /** The AC has answered the sender within its echo budget: only a holder can say so. */
+  readonly proven: boolean;
+  /** The sender is demoted because its operator asked for a handoff. */
+  readonly yielding: boolean;
+  /** What the sender believes. */
+  readonly snapshot: Snapshot;
+}
+
+/** What a starting helper found, or has just been told about, for one session. */
+export interface HelperState {
+  readonly role: Role;
+  readonly carrier: boolean;
+  /** The session joined to the interface, if one is. */
+  readonly attached: SessionKey | null;
+  readonly gateOpen: boolean;
+  /** Whether our CARP demotion amount is in force. */
+  readonly demoted: boolean;
+}
+
+export type AdminVerb = 'connect' | 'disconnect' | 'reconnect' | 'handoff';
+
+export type Event =
+  /** A Discovery Stage packet addressed to our MAC or broadcast, from `source`. */
+  | { readonly kind: 'discovery'; readonly source: MacAddress; readonly packet: DiscoveryPacket }
+  /** A control packet of the session. */
+  | { readonly kind: 'ppp'; readonly packet: PppPacket }
+  /** The instant the engine asked for has come. */
+  | { readonly kind: 'deadline' }
+  /** CARP's role changed: an edge. */
+  | { readonly kind: 'role'; readonly role: Role }
+  /** The line's Ethernet link changed. */
+  | { readonly kind: 'carrier'; readonly up: boolean }
+  /** Another station spoke with our session MAC as its source: the partner is on the line too. */
+  | { readonly kind: 'own-mac-heard'; readonly epoch: number }
+  /** From the other router, verified. */
+  | { readonly kind: 'partner'; readonly message: PartnerMessage }
+  /** The helper answered `hello`: it has just started, or we have. */
+  | { readonly kind: 'helper-up'; readonly state: HelperState }
+  /** The helper's socket closed. Nothing can be sent until `helper-up`. */
+  | { readonly kind: 'helper-down' }
+  /** The kernel gave the session up (on Linux a PADT or a change of MTU or MAC does that). */
+  | { readonly kind: 'session-closed' }
+  | { readonly kind: 'admin'; readonly verb: AdminVerb }
+  /** The helper refused an action, or the kernel did. */
+  | {
+      readonly kind: 'failed';
+      readonly action: Action['kind'];
+      readonly code: string;
+      readonly message: string;
+    };
+
+/** The addresses and sizes of a session, for its interface. */
+export interface InterfaceSettings {
+  /** Largest packet to send, octets. */
+  readonly mtu: number;
+  readonly ourAddress: Ipv4Address;
+  readonly theirAddress: Ipv4Address;
+  readonly interfaceIds?: { readonly ours: InterfaceId; readonly theirs: InterfaceId };
+  /** False on a standby: configured, but down, so that the AC's address is not routed into a closed gate. */
+  readonly up: boolean;
+}
+
+export type RouteTarget = 'session' | 'partner' | 'none';
+
+export type Action =
+  /** A barrier: durable before any later action is performed. */
+  | { readonly kind: 'store'; readonly snapshot: Snapshot }
+  | {
+      readonly kind: 'send-discovery';
+      readonly destination: MacAddress;
+      readonly packet: DiscoveryPacket;
+    }
+  | { readonly kind: 'send-ppp'; readonly packet: PppPacket }
+  /** Join the session to its interface, gate closed. With `autoOpen` the helper opens it by itself on becoming MASTER. */
+  | {
+      readonly kind: 'attach';
+      readonly key: SessionKey;
+      readonly maxPayload: number;
+      readonly autoOpen: boolean;
+    }
+  /** Remove the session from the kernel. Sends nothing. */
+  | { readonly kind: 'detach' }
+  | { readonly kind: 'gate'; readonly open: boolean }
+  | { readonly kind: 'configure'; readonly settings: InterfaceSettings }
+  | { readonly kind: 'deconfigure' }
+  /** The default routes this session is responsible for. */
+  | { readonly kind: 'route'; readonly via: RouteTarget }
+  /** Teach the switches where our session MAC is now, and tell a partner on the same line our epoch. */
+  | { readonly kind: 'announce'; readonly epoch: number }
+  /** Put our CARP demotion amount in force, or take it back. Idempotent. */
+  | { readonly kind: 'demote'; readonly on: boolean }
+  | { readonly kind: 'tell-partner'; readonly message: PartnerMessage }
+  | { readonly kind: 'note'; readonly note: Note };
+
+/** One line of the log, as data: `<ifname> <machine>: <from> -> <to> on <on> [actions] key=value…`. */
+export interface Note {
+  readonly level: 'error' | 'warn' | 'info' | 'debug';
+  readonly machine: 'discovery' | 'lcp' | 'auth' | 'ipcp' | 'ipv6cp' | 'link' | 'owner';
+  readonly from: string;
+  /** Absent when nothing changed but something is worth saying. */
+  readonly to?: string;
+  /** What caused it, in the words of the RFC or of carp(4). */
+  readonly on: string;
+  readonly actions?: readonly string[];
+  readonly facts?: Readonly<Record<string, string | number | boolean>>;
+}
+
+/** A pure protocol engine: the only way in is `handle`, the only ways out are its return value and `deadline`. */
+export interface Engine<E, A> {
+  /** Apply one event. The actions must be performed, in order, before the next call. */
+  handle(event: E, now: Instant): readonly A[];
+  /** When the engine next wants `{ kind: 'deadline' }`, or undefined if it waits only for input. */
+  deadline(): Instant | undefined;
+}

@@ -1,0 +1,132 @@
+/**
+ * The helper's vocabulary: every sentence the two processes can say. A request names a session, never an interface, a
+ * path, an ioctl or a node. One shape per message is the source of both its type and its check.
+ */
+import {
+  anything,
+  boolean,
+  integer,
+  list,
+  nullable,
+  octets,
+  oneOf,
+  record,
+  text,
+  type Shape,
+  type TypeOf,
+} from './schema.ts';
+
+/** Raised when a message changes incompatibly; `hello` refuses another one. */
+export const PROTOCOL_VERSION = 1;
+
+/** Octets of one message, without its length prefix. */
+export const MAX_MESSAGE = 64 * 1024;
+
+const u16 = integer(0, 0xffff);
+const u32 = integer(0, 0xffff_ffff);
+const mac = octets(6);
+/** The session's name in the configuration, which is its interface's name too. */
+const session = text(15);
+const role = oneOf('INIT', 'BACKUP', 'MASTER');
+
+const key = record({ sessionId: integer(1, 0xfffe), acMac: mac });
+
+/** Request bodies by verb. On the wire each also has `id` (u32) and `verb`. */
+export const REQUESTS = {
+  /** First on every connection. Answered with what the helper is and what it found. */
+  hello: record({ version: u16 }),
+  /** Send a Discovery Stage payload; the helper writes the Ethernet header, its source is the session's MAC. */
+  'discovery-send': record({ session, destination: mac, payload: octets(6, 1500) }),
+  /** Join SESSION_ID and AC MAC to the prepared interface, gate closed. Repeating it with the same key only sets autoOpen. */
+  attach: record({ session, key, maxPayload: integer(64, 9000), autoOpen: boolean }),
+  /** Open or close the wire. Opening is refused unless the interlock allows it. */
+  gate: record({ session, open: boolean }),
+  /** Send one PPP control packet, Protocol 0x8000 … 0xffff; `packet` begins after the Protocol field. */
+  'ppp-send': record({ session, protocol: integer(0x8000, 0xffff), packet: octets(4, 1500) }),
+  /** Addresses, MTU and up or down of the session's interface and of its stub. */
+  configure: record({
+    session,
+    mtu: integer(64, 9000),
+    up: boolean,
+    ourAddress: octets(4),
+    theirAddress: octets(4),
+    /** Ours and the AC's IPv6 interface identifiers, or null without IPv6. */
+    interfaceIds: nullable(record({ ours: octets(8), theirs: octets(8) })),
+  }),
+  deconfigure: record({ session }),
+  /** The session's default routes, IPv4 and IPv6, in its FIB. */
+  route: record({ session, via: oneOf('session', 'partner', 'none') }),
+  /** Broadcast one frame from the session's MAC that teaches switches its port and carries the epoch. */
+  announce: record({ session, epoch: u32 }),
+  /** Remove the session from the kernel without a PADT on the wire. */
+  detach: record({ session }),
+  /** Put the helper's own CARP demotion in force for this session, or take it back. Idempotent. */
+  demote: record({ session, on: boolean }),
+  counters: record({ session }),
+} as const satisfies Record<string, Shape<unknown>>;
+
+export type Verb = keyof typeof REQUESTS;
+export type RequestBody<V extends Verb> = TypeOf<(typeof REQUESTS)[V]>;
+export type Request = {
+  [V in Verb]: { readonly id: number; readonly verb: V } & RequestBody<V>;
+}[Verb];
+
+const sessionState = record({
+  session,
+  role,
+  carrier: boolean,
+  attached: nullable(key),
+  gateOpen: boolean,
+  demoted: boolean,
+  ourMac: mac,
+});
+export type SessionState = TypeOf<typeof sessionState>;
+
+/** 64-bit counters travel as numbers: exact below 2^53 octets. */
+const count = integer(0, Number.MAX_SAFE_INTEGER);
+
+/** Reply bodies by verb; every verb not named here answers with null. */
+export const REPLIES = {
+  hello: record({
+    version: u16,
+    platform: oneOf('sim', 'linux', 'freebsd'),
+    pid: u32,
+    sessions: list(sessionState, 4096),
+  }),
+  counters: record({ octetsIn: count, octetsOut: count, packetsIn: count, packetsOut: count }),
+} as const satisfies Partial<Record<Verb, Shape<unknown>>>;
+
+export type ReplyBody<V extends Verb> = V extends keyof typeof REPLIES
+  ? TypeOf<(typeof REPLIES)[V]>
+  : null;
+
+/** `verb subject: CODE: reason`: what failed, on what, and which errno or refusal. `code` is the contract. */
+const failure = record({ code: text(32), verb: text(64), subject: text(128), reason: text(256) });
+export type Failure = TypeOf<typeof failure>;
+
+/** Every request is answered once, in order. `done` is null for a verb that answers with nothing. */
+export const DONE = record({ id: u32, done: anything });
+export const FAILED = record({ id: u32, failed: failure });
+export type Reply = TypeOf<typeof DONE> | TypeOf<typeof FAILED>;
+
+/** What the helper says unasked. */
+export const NOTICES = {
+  /** A frame of EtherType 0x8863 addressed to the session's MAC, or broadcast. `payload` begins after the Ethernet header. */
+  'discovery-frame': record({ session, source: mac, payload: octets(0, 1500) }),
+  /** A control packet of the session; `packet` begins after the Protocol field. */
+  'ppp-frame': record({ session, protocol: u16, packet: octets(0, 9000) }),
+  /** An edge of the role of the session's vhid. Under follow-carp the gate has already followed it. */
+  role: record({ session, role, gateOpen: boolean }),
+  carrier: record({ session, up: boolean }),
+  /** Another station sent our announce frame: EtherType 0x8035 with the session's MAC as source. */
+  'own-mac-heard': record({ session, epoch: u32 }),
+  /** The kernel gave up the session. */
+  'session-closed': record({ session }),
+  /** Frames shed because the supervisor read too slowly or a limit was reached, since the last such notice. */
+  dropped: record({ session, frames: u32 }),
+} as const satisfies Record<string, Shape<unknown>>;
+
+export type NoticeKind = keyof typeof NOTICES;
+export type Notice = {
+  [K in NoticeKind]: { readonly notice: K } & TypeOf<(typeof NOTICES)[K]>;
+}[NoticeKind];
