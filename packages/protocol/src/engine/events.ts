@@ -16,6 +16,8 @@ export type Role = 'INIT' | 'BACKUP' | 'MASTER';
 export interface PartnerMessage {
   readonly sender: RouterId;
   readonly role: Role;
+  /** The sender could carry a session: its helper answers, its line has carrier, its watchdog has not given up. */
+  readonly healthy: boolean;
   /** The sender has the snapshot's session joined to its interface, ready to open its gate. */
   readonly armed: boolean;
   /** The sender's gate is open. */

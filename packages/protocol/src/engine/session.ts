@@ -44,7 +44,7 @@ export interface SessionFacts {
 /** One of the two routers: the number configured for it, unique in the pair, 1 … 0xffffffff. 0 is nobody. */
 export type RouterId = number;
 
-/** What is stored and what the partner is told. Ordered by (epoch, generation): the higher one is the truth. */
+/** What is stored and what the partner is told. Totally ordered by `isNewer`: the newest is the truth. */
 export interface Snapshot {
   /** Counts changes of holder. Never falls. */
   readonly epoch: number;
@@ -59,9 +59,12 @@ export interface Snapshot {
 /** Before anything was stored or heard. */
 export const NO_SNAPSHOT: Snapshot = { epoch: 0, generation: 0, holder: 0, facts: null };
 
-/** Whether `a` is newer than `b`. Within one epoch only the holder writes, so (epoch, generation, holder) is total. */
+/**
+ * Whether `a` is newer than `b`: by epoch, then holder, then generation. Two routers can raise the same epoch only in
+ * a split; then the higher holder wins whatever each has written since, so the order never flips back and forth.
+ */
 export function isNewer(a: Snapshot, b: Snapshot): boolean {
   if (a.epoch !== b.epoch) return a.epoch > b.epoch;
-  if (a.generation !== b.generation) return a.generation > b.generation;
-  return a.holder > b.holder;
+  if (a.holder !== b.holder) return a.holder > b.holder;
+  return a.generation > b.generation;
 }
