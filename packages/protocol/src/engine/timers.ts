@@ -1,0 +1,35 @@
+/** Named deadlines: the earliest is the machine's. It keeps no clock; it compares instants it is given. */
+import { earliest, type Instant } from '../time.ts';
+
+export class Timers<Name extends string> {
+  readonly #at = new Map<Name, Instant>();
+
+  /** Set, or set anew. */
+  set(name: Name, at: Instant): void {
+    this.#at.set(name, at);
+  }
+
+  clear(...names: readonly Name[]): void {
+    for (const name of names) this.#at.delete(name);
+  }
+
+  clearAll(): void {
+    this.#at.clear();
+  }
+
+  isSet(name: Name): boolean {
+    return this.#at.has(name);
+  }
+
+  /** The earliest deadline, or undefined if nothing is awaited. */
+  next(): Instant | undefined {
+    return earliest(...this.#at.values());
+  }
+
+  /** The names that are due, earliest first; each is cleared, so it fires once. */
+  expired(now: Instant): Name[] {
+    const due = [...this.#at].filter(([, at]) => at <= now).sort(([, a], [, b]) => a - b);
+    for (const [name] of due) this.#at.delete(name);
+    return due.map(([name]) => name);
+  }
+}
