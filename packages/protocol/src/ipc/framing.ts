@@ -1,0 +1,148 @@
+/**
+ * Messages on a stream: a 4-octet big-endian length, then one msgpack value of at most 64 KiB. It knows the shape of
+ * every message and nothing of sockets.
+ */
+import { Packr } from 'msgpackr/index-no-eval';
+import {
+  DONE,
+  FAILED,
+  MAX_MESSAGE,
+  NOTICES,
+  REPLIES,
+  REQUESTS,
+  type Notice,
+  type NoticeKind,
+  type Reply,
+  type ReplyBody,
+  type Request,
+  type Verb,
+} from './messages.ts';
+import { isPlain } from './plain.ts';
+import type { Shape } from './schema.ts';
+
+const PREFIX = 4;
+
+const packr = new Packr({
+  useRecords: false,
+  mapsAsObjects: true,
+  int64AsType: 'bigint',
+  copyBuffers: true,
+});
+
+/** The other end broke the protocol; nothing after this can be trusted, so the connection ends. */
+export class FramingError extends Error {
+  override readonly name = 'FramingError';
+}
+
+/** One message as it goes on the stream. Larger than `MAX_MESSAGE`: RangeError, our own mistake. */
+export function encodeMessage(value: unknown): Uint8Array {
+  const body = packr.pack(value);
+  if (body.length > MAX_MESSAGE)
+    throw new RangeError(`message of ${body.length} octets, at most ${MAX_MESSAGE}`);
+  const framed = new Uint8Array(PREFIX + body.length);
+  new DataView(framed.buffer).setUint32(0, body.length);
+  framed.set(body, PREFIX);
+  return framed;
+}
+
+export const encodeRequest = (request: Request): Uint8Array => encodeMessage(request);
+export const encodeReply = (reply: Reply): Uint8Array => encodeMessage(reply);
+export const encodeNotice = (notice: Notice): Uint8Array => encodeMessage(notice);
+
+/** Cuts a stream into values. Holds at most one incomplete message beside what was pushed last. */
+export class Deframer {
+  #held = new Uint8Array(0);
+
+  /** Octets of a message that has not wholly arrived. */
+  get pending(): number {
+    return this.#held.length;
+  }
+
+  /**
+   * Take `chunk` (it is copied) and give the messages it completes, in order, as unchecked values. The iteration throws
+   * `FramingError` at the first octets that cannot be a message; what came before has been given.
+   */
+  push(chunk: Uint8Array): Iterable<unknown> {
+    const joined = new Uint8Array(this.#held.length + chunk.length);
+    joined.set(this.#held);
+    joined.set(chunk, this.#held.length);
+    this.#held = joined;
+    return this.#complete();
+  }
+
+  *#complete(): Iterable<unknown> {
+    while (this.#held.length >= PREFIX) {
+      const length = new DataView(this.#held.buffer, this.#held.byteOffset).getUint32(0);
+      if (length > MAX_MESSAGE)
+        throw new FramingError(`message of ${length} octets, at most ${MAX_MESSAGE}`);
+      const end = PREFIX + length;
+      if (this.#held.length < end) return;
+      const body = this.#held.subarray(PREFIX, end);
+      this.#held = this.#held.subarray(end);
+      yield decodeValue(body);
+    }
+  }
+}
+
+/** One msgpack value without its length. Extension types, lengths that lie and deep nesting are a FramingError. */
+function decodeValue(body: Uint8Array): unknown {
+  if (!isPlain(body)) throw new FramingError('not one plain msgpack value');
+  try {
+    return packr.unpack(body);
+  } catch (cause) {
+    throw new FramingError('not msgpack', { cause });
+  }
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+const isFields = (value: unknown): value is Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const isVerb = (name: unknown): name is Verb =>
+  typeof name === 'string' && Object.hasOwn(REQUESTS, name);
+
+const isNoticeKind = (name: unknown): name is NoticeKind =>
+  typeof name === 'string' && Object.hasOwn(NOTICES, name);
+
+const isId = (id: unknown): id is number =>
+  typeof id === 'number' && Number.isInteger(id) && id >= 0 && id <= 0xffff_ffff;
+
+const isRequest = (value: unknown): value is Request => {
+  if (!isFields(value) || !isId(value['id']) || !isVerb(value['verb'])) return false;
+  const { id: _id, verb, ...body } = value;
+  return REQUESTS[verb].is(body);
+};
+
+const isNotice = (value: unknown): value is Notice => {
+  if (!isFields(value) || !isNoticeKind(value['notice'])) return false;
+  const { notice, ...body } = value;
+  return NOTICES[notice].is(body);
+};
+
+/** A request of the vocabulary, exactly; anything else is a FramingError. */
+export function decodeRequest(value: unknown): Request {
+  if (!isRequest(value)) throw new FramingError('not a request');
+  return value;
+}
+
+/** What a helper says: the answer to a request, or a notice. Anything else is a FramingError. */
+export function decodeHelperMessage(value: unknown): Reply | Notice {
+  if (DONE.is(value) || FAILED.is(value) || isNotice(value)) return value;
+  throw new FramingError('neither a reply nor a notice');
+}
+
+export const isReply = (message: Reply | Notice): message is Reply => !('notice' in message);
+
+/** What `verb` was answered with; a body that does not fit the verb is a FramingError. */
+export function decodeReplyBody<V extends Verb>(verb: V, done: unknown): ReplyBody<V> {
+  if (!isReplyBody(verb, done)) throw new FramingError(`not a reply to ${verb}`);
+  return done;
+}
+
+const replies: Partial<Record<Verb, Shape<unknown>>> = REPLIES;
+
+const isReplyBody = <V extends Verb>(verb: V, done: unknown): done is ReplyBody<V> => {
+  const shape = replies[verb];
+  return shape === undefined ? done === null : shape.is(done);
+};

@@ -1,0 +1,13 @@
+/** The two functions we use of msgpackr's build without code generation, which ships no types of its own. */
+declare module 'msgpackr/index-no-eval' {
+  export class Packr {
+    constructor(options: {
+      readonly useRecords: false;
+      readonly mapsAsObjects: true;
+      readonly int64AsType: 'bigint';
+      readonly copyBuffers: true;
+    });
+    pack(value: unknown): Uint8Array;
+    unpack(octets: Uint8Array): unknown;
+  }
+}
