@@ -27,6 +27,14 @@ export class Reader {
     this.#base = base;
   }
 
+  /**
+   * A reader over a copy of `octets`, plain whatever kind of array came in: what is decoded from it may be kept for
+   * as long as a session lasts, whatever becomes of the memory a frame was received into.
+   */
+  static copy(octets: Uint8Array): Reader {
+    return new Reader(new Uint8Array(octets));
+  }
+
   /** Octets not yet read. */
   get remaining(): number {
     return this.#octets.length - this.#at;
@@ -71,6 +79,11 @@ export class Reader {
   sub(length: number, what: string): Reader {
     const base = this.offset;
     return new Reader(this.take(length, what), base);
+  }
+
+  /** A reader of its own over what remains: reading it does not move this one. */
+  fork(): Reader {
+    return new Reader(this.#octets.subarray(this.#at), this.offset);
   }
 
   error(what: string): DecodeError {

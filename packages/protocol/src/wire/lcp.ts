@@ -1,4 +1,5 @@
 /** LCP Configuration Options (RFC 1661 §6, RFC 1570 §2.3): a typed view that keeps the raw octets. */
+import { Reader, Writer } from '../bytes.ts';
 import type { OptionOctets, UnknownOption } from './ppp.ts';
 
 /** Option Type values. */
@@ -25,3 +26,61 @@ export type LcpOption =
   /** Magic-Number, 1 … 0xffffffff (§6.4). */
   | ({ readonly kind: 'magic'; readonly magic: number } & OptionOctets)
   | UnknownOption;
+
+/** Authentication-Protocol Data: the protocol, and for CHAP its Algorithm (RFC 1994 §3, RFC 2759 §3). */
+const AUTH_DATA = {
+  PAP: [0xc0, 0x23],
+  'CHAP-MD5': [0xc2, 0x23, 0x05],
+  'MS-CHAPv2': [0xc2, 0x23, 0x81],
+} as const satisfies Record<Exclude<AuthMethod, 'unknown'>, readonly number[]>;
+
+/**
+ * A typed view of one LCP option.
+ *
+ * - A known type whose Length its definition does not allow is `unknown`, and so will be rejected (RFC 1661 §5.4).
+ * - Magic-Number 0 is `unknown` too: it is illegal, and §6.4 allows rejecting it outright. So a `magic` is never 0.
+ * - An Authentication-Protocol of a good Length is always `authentication`, for the answer to a method we lack is a Nak
+ *   with one we have (§6.2), not a Reject. Its Data must be a method's exactly: octets after CHAP's Algorithm would
+ *   belong to an algorithm that we do not have, so the method is `unknown`.
+ *
+ * @param raw Type, Length and Data; Length has been checked to be `raw.length`
+ */
+export function decodeLcpOption(type: number, raw: Uint8Array): LcpOption {
+  const data = new Reader(raw.subarray(2));
+  if (type === LCP_OPTION.mru && data.remaining === 2) {
+    return { kind: 'mru', mru: data.u16('Maximum-Receive-Unit'), raw };
+  }
+  if (type === LCP_OPTION.magic && data.remaining === 4) {
+    const magic = data.u32('Magic-Number');
+    if (magic !== 0) return { kind: 'magic', magic, raw };
+  }
+  if (type === LCP_OPTION.authentication && data.remaining >= 2) {
+    return { kind: 'authentication', method: methodOf(data.rest()), raw };
+  }
+  return { kind: 'unknown', type, raw };
+}
+
+/** The Type and Data that the value of an option stands for. */
+export function encodeLcpOption(option: LcpOption): [number, Uint8Array] {
+  switch (option.kind) {
+    case 'mru':
+      return [LCP_OPTION.mru, new Writer().u16(option.mru).finish()];
+    case 'magic':
+      return [LCP_OPTION.magic, new Writer().u32(option.magic).finish()];
+    case 'authentication':
+      if (option.method === 'unknown') throw new RangeError('an unknown method has no octets');
+      return [LCP_OPTION.authentication, Uint8Array.from(AUTH_DATA[option.method])];
+    case 'unknown':
+      return [option.type, option.raw.subarray(2)];
+  }
+}
+
+function methodOf(data: Uint8Array): AuthMethod {
+  if (matches(data, AUTH_DATA.PAP)) return 'PAP';
+  if (matches(data, AUTH_DATA['CHAP-MD5'])) return 'CHAP-MD5';
+  if (matches(data, AUTH_DATA['MS-CHAPv2'])) return 'MS-CHAPv2';
+  return 'unknown';
+}
+
+const matches = (data: Uint8Array, expected: readonly number[]): boolean =>
+  data.length === expected.length && expected.every((octet, i) => octet === data[i]);

@@ -33,3 +33,38 @@ export function parseIpv4(text: string): Ipv4Address | undefined {
     return undefined;
   return Uint8Array.from(parts, Number);
 }
+
+/** A typed view of one IPCP option; a known type of another Length than 6 is `unknown`. */
+export function decodeIpcpOption(type: number, raw: Uint8Array): IpcpOption {
+  const kind = IPCP_KINDS.get(type);
+  if (kind === undefined || raw.length !== 6) return { kind: 'unknown', type, raw };
+  return { kind, address: raw.slice(2), raw };
+}
+
+export function encodeIpcpOption(option: IpcpOption): [number, Uint8Array] {
+  return option.kind === 'unknown'
+    ? [option.type, option.raw.subarray(2)]
+    : [IPCP_OPTION[option.kind], exactly(4, option.address)];
+}
+
+/** A typed view of one IPV6CP option; an Interface-Identifier of another Length than 10 is `unknown`. */
+export function decodeIpv6cpOption(type: number, raw: Uint8Array): Ipv6cpOption {
+  return type === IPV6CP_OPTION.interfaceId && raw.length === 10
+    ? { kind: 'interfaceId', interfaceId: raw.slice(2), raw }
+    : { kind: 'unknown', type, raw };
+}
+
+export function encodeIpv6cpOption(option: Ipv6cpOption): [number, Uint8Array] {
+  return option.kind === 'unknown'
+    ? [option.type, option.raw.subarray(2)]
+    : [IPV6CP_OPTION.interfaceId, exactly(8, option.interfaceId)];
+}
+
+const IPCP_KINDS: ReadonlyMap<number, keyof typeof IPCP_OPTION> = new Map(
+  Object.entries(IPCP_OPTION).map(([kind, type]) => [type, kind as keyof typeof IPCP_OPTION]),
+);
+
+function exactly(length: number, octets: Uint8Array): Uint8Array {
+  if (octets.length !== length) throw new RangeError(`${octets.length} octets are not ${length}`);
+  return octets;
+}

@@ -2,9 +2,31 @@
  * PPP packets: the Protocol field, and the control packets of RFC 1661 §5 that LCP and the NCPs share. Options are
  * decoded to typed values that keep their raw octets, because a Configure-Ack returns them unchanged (§5.2).
  */
-import type { LcpOption } from './lcp.ts';
-import type { IpcpOption, Ipv6cpOption } from './ncp.ts';
-import type { ChapPacket, PapPacket } from './auth.ts';
+import { Reader, Writer } from '../bytes.ts';
+import {
+  decodeChap,
+  decodePap,
+  encodeChap,
+  encodePap,
+  type ChapPacket,
+  type PapPacket,
+} from './auth.ts';
+import {
+  decodeControlHeader,
+  decodeOptions,
+  encodeControl,
+  encodeOptions,
+  type ControlHeader,
+} from './control.ts';
+import { decodeLcpOption, encodeLcpOption, type LcpOption } from './lcp.ts';
+import {
+  decodeIpcpOption,
+  decodeIpv6cpOption,
+  encodeIpcpOption,
+  encodeIpv6cpOption,
+  type IpcpOption,
+  type Ipv6cpOption,
+} from './ncp.ts';
 
 /** Values of the Protocol field (RFC 1661 §2 and the assigned numbers). */
 export const PROTOCOL = {
@@ -123,3 +145,153 @@ export type PppPacket =
   | { readonly protocol: 'IPV6CP'; readonly packet: Ipv6cpPacket }
   /** A protocol we do not speak; `information` is everything after the Protocol field, for the Protocol-Reject. */
   | { readonly protocol: 'unknown'; readonly number: number; readonly information: Uint8Array };
+
+/**
+ * One PPP packet of the session.
+ *
+ * A Code that the protocol does not have is not an error: the packet is `unknown`, with the octets that a Code-Reject
+ * must return. Octets after Length are padding.
+ *
+ * @param protocol the Protocol field
+ * @param packet what follows the Protocol field
+ * @throws DecodeError for a Length, an option or a field that does not fit: RFC 1661 §5 discards such packets silently
+ */
+export function decodePpp(protocol: number, packet: Uint8Array): PppPacket {
+  const reader = Reader.copy(packet);
+  switch (protocol) {
+    case PROTOCOL.LCP:
+      return { protocol: 'LCP', packet: decodeLcp(decodeControlHeader(reader)) };
+    case PROTOCOL.PAP:
+      return { protocol: 'PAP', packet: decodePap(reader) };
+    case PROTOCOL.CHAP:
+      return { protocol: 'CHAP', packet: decodeChap(reader) };
+    case PROTOCOL.IPCP:
+      return {
+        protocol: 'IPCP',
+        packet: decodeControl(decodeControlHeader(reader), decodeIpcpOption),
+      };
+    case PROTOCOL.IPV6CP:
+      return {
+        protocol: 'IPV6CP',
+        packet: decodeControl(decodeControlHeader(reader), decodeIpv6cpOption),
+      };
+    default:
+      return { protocol: 'unknown', number: protocol, information: reader.rest() };
+  }
+}
+
+/** The Protocol field and what follows it. A value that its field cannot hold throws RangeError. */
+export function encodePpp(ppp: PppPacket): { protocol: number; packet: Uint8Array } {
+  switch (ppp.protocol) {
+    case 'LCP':
+      return { protocol: PROTOCOL.LCP, packet: encodeLcp(ppp.packet) };
+    case 'PAP':
+      return { protocol: PROTOCOL.PAP, packet: encodePap(ppp.packet) };
+    case 'CHAP':
+      return { protocol: PROTOCOL.CHAP, packet: encodeChap(ppp.packet) };
+    case 'IPCP':
+      return { protocol: PROTOCOL.IPCP, packet: encodeNcp(ppp.packet, encodeIpcpOption) };
+    case 'IPV6CP':
+      return { protocol: PROTOCOL.IPV6CP, packet: encodeNcp(ppp.packet, encodeIpv6cpOption) };
+    case 'unknown':
+      return { protocol: ppp.number, packet: ppp.information };
+  }
+}
+
+function decodeControl<Option>(
+  { number, identifier, body, raw }: ControlHeader,
+  view: (type: number, raw: Uint8Array) => Option,
+): ControlPacket<Option> {
+  switch (number) {
+    case CONTROL_CODE['Configure-Request']:
+      return { code: 'Configure-Request', identifier, options: decodeOptions(body, view) };
+    case CONTROL_CODE['Configure-Ack']:
+      return { code: 'Configure-Ack', identifier, options: decodeOptions(body, view) };
+    case CONTROL_CODE['Configure-Nak']:
+      return { code: 'Configure-Nak', identifier, options: decodeOptions(body, view) };
+    case CONTROL_CODE['Configure-Reject']:
+      return { code: 'Configure-Reject', identifier, options: decodeOptions(body, view) };
+    case CONTROL_CODE['Terminate-Request']:
+      return { code: 'Terminate-Request', identifier, data: body.rest() };
+    case CONTROL_CODE['Terminate-Ack']:
+      return { code: 'Terminate-Ack', identifier, data: body.rest() };
+    case CONTROL_CODE['Code-Reject']:
+      return { code: 'Code-Reject', identifier, rejected: body.rest() };
+    default:
+      return { code: 'unknown', number, identifier, raw };
+  }
+}
+
+function decodeLcp(header: ControlHeader): LcpPacket {
+  const { number, identifier, body } = header;
+  const magic = (): number => body.u32('Magic-Number');
+  switch (number) {
+    case CONTROL_CODE['Protocol-Reject']: {
+      const protocol = body.u16('Rejected-Protocol');
+      return { code: 'Protocol-Reject', identifier, protocol, rejected: body.rest() };
+    }
+    case CONTROL_CODE['Echo-Request']:
+      return { code: 'Echo-Request', identifier, magic: magic(), data: body.rest() };
+    case CONTROL_CODE['Echo-Reply']:
+      return { code: 'Echo-Reply', identifier, magic: magic(), data: body.rest() };
+    case CONTROL_CODE['Discard-Request']:
+      return { code: 'Discard-Request', identifier, magic: magic(), data: body.rest() };
+    case CONTROL_CODE['Vendor-Specific']:
+      return { code: 'Vendor-Specific', identifier, magic: magic(), data: body.rest() };
+    case CONTROL_CODE.Identification:
+      return { code: 'Identification', identifier, magic: magic(), message: body.rest() };
+    case CONTROL_CODE['Time-Remaining']:
+      return {
+        code: 'Time-Remaining',
+        identifier,
+        magic: magic(),
+        seconds: body.u32('Seconds-Remaining'),
+        message: body.rest(),
+      };
+    default:
+      return decodeControl(header, decodeLcpOption);
+  }
+}
+
+function encodeLcp(packet: LcpPacket): Uint8Array {
+  const encode = (body: (into: Writer) => void): Uint8Array =>
+    encodeControl(codeNumber(packet), packet.identifier, body);
+  switch (packet.code) {
+    case 'Protocol-Reject':
+      return encode((into) => into.u16(packet.protocol).octets(packet.rejected));
+    case 'Echo-Request':
+    case 'Echo-Reply':
+    case 'Discard-Request':
+    case 'Vendor-Specific':
+      return encode((into) => into.u32(packet.magic).octets(packet.data));
+    case 'Identification':
+      return encode((into) => into.u32(packet.magic).octets(packet.message));
+    case 'Time-Remaining':
+      return encode((into) => into.u32(packet.magic).u32(packet.seconds).octets(packet.message));
+    default:
+      return encodeNcp(packet, encodeLcpOption);
+  }
+}
+
+/** A packet of the kinds that LCP shares with the NCPs. */
+function encodeNcp<Option extends OptionOctets>(
+  packet: ControlPacket<Option>,
+  octets: (option: Option) => [number, Uint8Array],
+): Uint8Array {
+  const encode = (body: (into: Writer) => void): Uint8Array =>
+    encodeControl(codeNumber(packet), packet.identifier, body);
+  switch (packet.code) {
+    case 'Terminate-Request':
+    case 'Terminate-Ack':
+      return encode((into) => into.octets(packet.data));
+    case 'Code-Reject':
+      return encode((into) => into.octets(packet.rejected));
+    case 'unknown':
+      return packet.raw;
+    default:
+      return encode((into) => encodeOptions(into, packet.options, octets));
+  }
+}
+
+const codeNumber = (packet: { readonly code: keyof typeof CONTROL_CODE | 'unknown' }): number =>
+  packet.code === 'unknown' ? 0 : CONTROL_CODE[packet.code];

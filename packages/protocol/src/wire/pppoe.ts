@@ -1,7 +1,13 @@
 /**
- * PPPoE Discovery Stage packets and their tags (RFC 2516 §4, §5, appendix A; RFC 4638). The Ethernet header is not
- * part of a packet here: the helper writes and reads it. Session Stage framing is the kernel's.
+ * PPPoE packets: the Discovery Stage with its tags, and the header of the Session Stage (RFC 2516 §4–§6, appendix A;
+ * RFC 4638). The Ethernet header is not part of a packet here: the helper writes and reads it.
  */
+import { Reader, Writer } from '../bytes.ts';
+
+/** VER 1, TYPE 1 (RFC 2516 §4). */
+const VER_TYPE = 0x11;
+/** CODE of the Session Stage (RFC 2516 §6). */
+const SESSION_DATA = 0x00;
 
 /** CODE values (RFC 2516 §5). */
 export const CODE = { PADI: 0x09, PADO: 0x07, PADR: 0x19, PADS: 0x65, PADT: 0xa7 } as const;
@@ -41,3 +47,78 @@ export const isSessionId = (id: number): boolean => id > 0 && id < 0xffff;
 /** The first tag of `type`, or undefined. */
 export const findTag = (packet: DiscoveryPacket, type: number): Tag | undefined =>
   packet.tags.find((tag) => tag.type === type);
+
+/**
+ * A Discovery Stage packet (RFC 2516 §4, §5). Octets after LENGTH are Ethernet padding and are ignored; an End-Of-List
+ * tag ends the list and is not part of it. Tags of a type we do not know are kept: the engine ignores them.
+ *
+ * @param payload what follows the Ethernet header
+ * @throws DecodeError for another VER or TYPE, a CODE that is none of §5's, a LENGTH beyond what arrived, a tag beyond
+ *         LENGTH
+ */
+export function decodeDiscovery(payload: Uint8Array): DiscoveryPacket {
+  const { code: number, sessionId, body } = decodeHeader(payload);
+  const code = CODE_NAMES.get(number);
+  if (code === undefined) throw body.error(`CODE ${number} of a discovery packet`);
+  const tags: Tag[] = [];
+  while (body.remaining > 0) {
+    const type = body.u16('TAG_TYPE');
+    const length = body.u16('TAG_LENGTH');
+    if (type === TAG['End-Of-List']) break;
+    tags.push({ type, value: body.take(length, 'TAG_VALUE') });
+  }
+  return { code, sessionId, tags };
+}
+
+/** The octets of `packet` without padding; an End-Of-List tag is not needed (appendix A) and not written. */
+export function encodeDiscovery(packet: DiscoveryPacket): Uint8Array {
+  const writer = new Writer().u8(VER_TYPE).u8(CODE[packet.code]).u16(packet.sessionId);
+  writer.counted16((into) => {
+    for (const { type, value } of packet.tags) {
+      into.u16(type).counted16((tag) => tag.octets(value));
+    }
+  });
+  return writer.finish();
+}
+
+/** A Session Stage packet (RFC 2516 §6): one PPP packet of a session. */
+export interface SessionPacket {
+  readonly sessionId: number;
+  /** PPP Protocol field; two octets, since Protocol-Field-Compression is not negotiated (§7). */
+  readonly protocol: number;
+  /** What follows the Protocol field. */
+  readonly packet: Uint8Array;
+}
+
+/**
+ * A Session Stage packet, trimmed to LENGTH. The product leaves this to the kernel; a simulated line has none.
+ *
+ * @param payload what follows the Ethernet header
+ * @throws DecodeError for another VER, TYPE or CODE, a LENGTH beyond what arrived or too short for a Protocol field
+ */
+export function decodeSession(payload: Uint8Array): SessionPacket {
+  const { code, sessionId, body } = decodeHeader(payload);
+  if (code !== SESSION_DATA) throw body.error(`CODE ${code} of a session packet`);
+  return { sessionId, protocol: body.u16('Protocol'), packet: body.rest() };
+}
+
+export function encodeSession({ sessionId, protocol, packet }: SessionPacket): Uint8Array {
+  return new Writer()
+    .u8(VER_TYPE)
+    .u8(SESSION_DATA)
+    .u16(sessionId)
+    .counted16((into) => into.u16(protocol).octets(packet))
+    .finish();
+}
+
+const CODE_NAMES: ReadonlyMap<number, DiscoveryCode> = new Map(
+  Object.entries(CODE).map(([name, number]) => [number, name as DiscoveryCode]),
+);
+
+function decodeHeader(payload: Uint8Array): { code: number; sessionId: number; body: Reader } {
+  const reader = Reader.copy(payload);
+  if (reader.u8('VER and TYPE') !== VER_TYPE) throw reader.error('VER and TYPE are not 1 and 1');
+  const code = reader.u8('CODE');
+  const sessionId = reader.u16('SESSION_ID');
+  return { code, sessionId, body: reader.sub(reader.u16('LENGTH'), 'payload of LENGTH') };
+}

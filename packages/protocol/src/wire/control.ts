@@ -1,0 +1,77 @@
+/**
+ * What every control packet of PPP has: Code, Identifier, Length, and in Configure packets a list of options
+ * (RFC 1661 §5, §6). It knows no code and no option; those are `ppp.ts` and the protocols' own files.
+ */
+import { Writer, type Reader } from '../bytes.ts';
+import type { OptionOctets } from './ppp.ts';
+
+export interface ControlHeader {
+  /** Code. */
+  readonly number: number;
+  readonly identifier: number;
+  /** What Length says follows the header; octets after that are padding (RFC 1661 §5). */
+  readonly body: Reader;
+  /** Code, Identifier, Length and body. */
+  readonly raw: Uint8Array;
+}
+
+/** @throws DecodeError for a Length below 4 or beyond what arrived */
+export function decodeControlHeader(reader: Reader): ControlHeader {
+  const look = reader.fork();
+  const number = look.u8('Code');
+  const identifier = look.u8('Identifier');
+  const length = look.u16('Length');
+  if (length < 4) throw look.error(`Length ${length} of a control packet`);
+  const packet = reader.sub(length, 'control packet of Length');
+  const raw = packet.fork().rest();
+  packet.take(4, 'header');
+  return { number, identifier, body: packet, raw };
+}
+
+/** A control packet with its Length. @param number Code */
+export function encodeControl(
+  number: number,
+  identifier: number,
+  body: (into: Writer) => void,
+): Uint8Array {
+  return new Writer().u8(number).u8(identifier).counted16(body, 4).finish();
+}
+
+/**
+ * The options in the rest of `body`, in order, each through `view`.
+ *
+ * @throws DecodeError for an option Length of 0 or 1 or beyond the packet: such a packet is not a valid one
+ */
+export function decodeOptions<Option>(
+  body: Reader,
+  view: (type: number, raw: Uint8Array) => Option,
+): Option[] {
+  const options: Option[] = [];
+  while (body.remaining > 0) {
+    const look = body.fork();
+    const type = look.u8('option Type');
+    const length = look.u8('option Length');
+    if (length < 2) throw look.error(`Length ${length} of option ${type}`);
+    options.push(view(type, body.take(length, `option ${type}`)));
+  }
+  return options;
+}
+
+/** Write options: the octets they came with if they have them (RFC 1661 §5.2), else those of their values. */
+export function encodeOptions<Option extends OptionOctets>(
+  into: Writer,
+  options: readonly Option[],
+  octets: (option: Option) => [number, Uint8Array],
+): void {
+  for (const option of options) {
+    if (option.raw !== undefined) {
+      into.octets(option.raw);
+    } else {
+      const [type, data] = octets(option);
+      into
+        .u8(type)
+        .u8(data.length + 2)
+        .octets(data);
+    }
+  }
+}
