@@ -1,0 +1,166 @@
+/**
+ * Addresses and default routes of a session, brought to what is wanted by comparing with what the kernel has, so that
+ * asking twice changes nothing. It decides no policy: which route and which addresses is the caller's word.
+ */
+import { sameOctets } from '@ppp-thing/protocol/bytes';
+import type { Settings } from '../backend.ts';
+import type { SessionPolicy } from '../policy.ts';
+import { attempt, tolerate, type Rtnetlink } from './kernel.ts';
+import {
+  FAMILY,
+  RTPROT_OURS,
+  TABLE_MAIN,
+  addAddress,
+  addRoute,
+  decodeRoute,
+  deleteAddress,
+  deleteRoute,
+  ourRoutes,
+  replaceRoute,
+  type Address,
+  type Route,
+} from './rtnetlink.ts';
+
+/** Better than the 1024 of a route learned from router advertisements. */
+const IPV6_METRIC = 46;
+
+/** fe80::/64 and the interface identifier that IPV6CP agreed on (RFC 5072 §5). */
+function linkLocal(interfaceId: Uint8Array): Uint8Array {
+  const address = new Uint8Array(16);
+  address.set([0xfe, 0x80]);
+  address.set(interfaceId, 8);
+  return address;
+}
+
+/**
+ * What the session's interface holds: the public address, or with a stub the router's own, facing the AC's. IPv6 only
+ * on an interface that is up, since the kernel takes IPv6 addresses away from one that is down.
+ */
+export function sessionAddresses(
+  policy: SessionPolicy,
+  settings: Settings,
+  link: number,
+): Address[] {
+  const local = policy.stub === undefined ? settings.ourAddress : policy.localAddress;
+  const wanted: Address[] = [];
+  if (local) wanted.push({ link, local, peer: settings.theirAddress, prefix: 32 });
+  if (settings.interfaceIds && settings.up) {
+    const { ours, theirs } = settings.interfaceIds;
+    wanted.push({ link, local: linkLocal(ours), peer: linkLocal(theirs), prefix: 128 });
+  }
+  return wanted;
+}
+
+export const stubAddresses = (settings: Settings, link: number): Address[] => [
+  { link, local: settings.ourAddress, peer: settings.ourAddress, prefix: 32 },
+];
+
+const sameAddress = (a: Address, b: Address): boolean =>
+  sameOctets(a.local, b.local) && sameOctets(a.peer, b.peer) && a.prefix === b.prefix;
+
+/** Give `link` the addresses in `wanted` and take all others of `families` from it. */
+export function setAddresses(
+  kernel: Rtnetlink,
+  name: string,
+  link: number,
+  wanted: readonly Address[],
+  families: readonly number[],
+): void {
+  attempt('set addresses of', name, () => {
+    const present = kernel
+      .addresses(link)
+      .filter((address) =>
+        families.includes(address.local.length === 4 ? FAMILY.IPV4 : FAMILY.IPV6),
+      );
+    for (const address of present) {
+      if (wanted.some((one) => sameAddress(one, address))) continue;
+      tolerate(['EADDRNOTAVAIL'], () => kernel.request(deleteAddress(address)));
+    }
+    for (const address of wanted) {
+      if (!present.some((one) => sameAddress(one, address))) kernel.request(addAddress(address));
+    }
+  });
+}
+
+export const tableOf = (policy: SessionPolicy): number =>
+  policy.fib === 0 ? TABLE_MAIN : policy.fib;
+
+/** A default route out of the session's interface, which has one station at its other end and needs no gateway. */
+export const viaSession = (
+  policy: SessionPolicy,
+  family: number,
+  link: number,
+  source?: Uint8Array,
+): Route => ({
+  family,
+  table: tableOf(policy),
+  protocol: RTPROT_OURS,
+  link,
+  metric: family === FAMILY.IPV6 ? IPV6_METRIC : 0,
+  ...(source && { source }),
+});
+
+export const viaGateway = (policy: SessionPolicy, gateway: Uint8Array): Route => ({
+  family: FAMILY.IPV4,
+  table: tableOf(policy),
+  protocol: RTPROT_OURS,
+  link: 0,
+  gateway,
+  metric: 0,
+});
+
+const sameOptional = (a: Uint8Array | undefined, b: Uint8Array | undefined): boolean =>
+  a && b ? sameOctets(a, b) : a === b;
+
+/** Link 0 lets the kernel choose the interface, so that any will do. */
+const sameRoute = (wanted: Route, present: Route): boolean =>
+  sameOptional(wanted.gateway, present.gateway) &&
+  sameOptional(wanted.source, present.source) &&
+  (wanted.link === 0 || wanted.link === present.link);
+
+/**
+ * Make `wanted` our default route of a family, or have none. Only routes with our own protocol number are replaced or
+ * deleted; another program's default route in the way is EEXIST.
+ */
+export function setDefaultRoute(
+  kernel: Rtnetlink,
+  session: string,
+  family: number,
+  table: number,
+  wanted: Route | undefined,
+): void {
+  const subject = `${family === FAMILY.IPV4 ? 'IPv4' : 'IPv6'} default route for ${session}`;
+  const hints = {
+    EEXIST: 'another program has a default route there, which is not ours to replace',
+    ENETDOWN: 'the interface is down',
+    ENETUNREACH: 'the gateway is on no network of this router',
+  };
+  attempt(
+    'set',
+    subject,
+    () => {
+      const present = defaultRoutes(kernel, family, table);
+      if (wanted && present.some((route) => sameRoute(wanted, route))) return;
+      const [first, ...others] = present;
+      // One step where there is one to replace, so that no packet finds no route.
+      if (wanted && first && family === FAMILY.IPV4) kernel.request(replaceRoute(wanted));
+      else if (first) others.push(first);
+      for (const route of others) tolerate(['ESRCH'], () => kernel.request(deleteRoute(route)));
+      if (wanted && !(first && family === FAMILY.IPV4)) kernel.request(addRoute(wanted));
+    },
+    hints,
+  );
+}
+
+function defaultRoutes(kernel: Rtnetlink, family: number, table: number): Route[] {
+  let routes: (Route | undefined)[] = [];
+  // No such table, or a kernel without this family: there are no routes.
+  tolerate(['ENOENT', 'EOPNOTSUPP', 'EAFNOSUPPORT'], () => {
+    routes = kernel.request(ourRoutes(family, table)).map(decodeRoute);
+  });
+  return routes
+    .filter((route) => route !== undefined)
+    .filter(
+      (route) => route.protocol === RTPROT_OURS && route.table === table && route.family === family,
+    );
+}

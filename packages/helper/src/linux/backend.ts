@@ -1,0 +1,240 @@
+/**
+ * The Linux backend: the verbs of `../backend.ts` on the kernel's own PPPoE. It keeps the sessions, watches the role
+ * and the carrier, and leaves the work of one session to `session.ts`.
+ *
+ * The role is the presence of the virtual address on its interface, so that any VRRP daemon will do. News from the
+ * kernel is only a hint to look; what counts is what is there when we look, and we look once a second in any case.
+ */
+import { sameOctets } from '@ppp-thing/protocol/bytes';
+import {
+  BackendError,
+  type Backend,
+  type BackendEvents,
+  type Counters,
+  type Found,
+  type Key,
+  type Role,
+  type Settings,
+} from '../backend.ts';
+import type { Libc } from '../libc.ts';
+import type { Loop } from '../loop.ts';
+import type { SessionPolicy } from '../policy.ts';
+import { setDefaultRoute, tableOf } from './addressing.ts';
+import { Demotion } from './demotion.ts';
+import { News, Rtnetlink } from './kernel.ts';
+import { lineName, ourLinks, removeLink } from './line.ts';
+import type { Message } from './netlink.ts';
+import { FAMILY, GROUP, IFF, decodeAddress, decodeLink } from './rtnetlink.ts';
+import { LinuxSession, type Shared } from './session.ts';
+
+const POLLIN = 1;
+const LEVEL_INTERVAL = 1000;
+
+interface Entry {
+  readonly session: LinuxSession;
+  role: Role;
+  carrier: boolean;
+}
+
+export class LinuxBackend implements Backend {
+  readonly platform = 'linux';
+  readonly #shared: Shared;
+  readonly #entries = new Map<string, Entry>();
+  readonly #demotion: Demotion;
+  #watching: { readonly news: News; readonly stopTicking: () => void } | undefined;
+
+  constructor(libc: Libc, loop: Loop, events: BackendEvents) {
+    this.#shared = { libc, loop, events, kernel: new Rtnetlink(libc) };
+    this.#demotion = new Demotion(libc);
+  }
+
+  start(policy: SessionPolicy): void {
+    if (this.#entries.has(policy.name)) return;
+    const session = new LinuxSession(this.#shared, policy);
+    this.#watch();
+    try {
+      session.build();
+      this.#demotion.adopt(policy);
+    } catch (error) {
+      session.leave();
+      throw error;
+    }
+    this.#entries.set(policy.name, { session, ...this.#level(policy) });
+  }
+
+  inspect(name: string): Found {
+    const entry = this.#entry('inspect', name);
+    const { session } = entry;
+    return {
+      ...this.#level(session.policy),
+      attached: session.attached,
+      gateOpen: session.gateOpen,
+      demoted: this.#demotion.isDemoted(session.policy),
+    };
+  }
+
+  sendDiscovery(name: string, destination: Uint8Array, payload: Uint8Array): void {
+    this.#session('discovery-send', name).sendDiscovery(destination, payload);
+  }
+
+  attach(name: string, key: Key, maxPayload: number): void {
+    this.#session('attach', name).attach(key, maxPayload);
+  }
+
+  gate(name: string, open: boolean): void {
+    this.#session('gate', name).gate(open);
+  }
+
+  sendPpp(name: string, protocol: number, packet: Uint8Array): void {
+    this.#session('ppp-send', name).sendPpp(protocol, packet);
+  }
+
+  configure(name: string, settings: Settings): void {
+    this.#session('configure', name).configure(settings);
+  }
+
+  deconfigure(name: string): void {
+    this.#session('deconfigure', name).deconfigure();
+  }
+
+  route(name: string, via: 'session' | 'partner' | 'none'): void {
+    this.#session('route', name).route(via);
+  }
+
+  announce(name: string, epoch: number): void {
+    this.#session('announce', name).announce(epoch);
+  }
+
+  detach(name: string): void {
+    this.#session('detach', name).detach();
+  }
+
+  demote(name: string, on: boolean): void {
+    this.#demotion.set(this.#session('demote', name).policy, on);
+  }
+
+  counters(name: string): Counters {
+    return this.#session('counters', name).counters();
+  }
+
+  leave(): void {
+    for (const { session } of this.#entries.values()) session.leave();
+    this.#entries.clear();
+    this.#shared.kernel.close();
+    if (!this.#watching) return;
+    const { news, stopTicking } = this.#watching;
+    this.#watching = undefined;
+    stopTicking();
+    this.#shared.loop.unwatch(news.fd);
+    news.close();
+  }
+
+  remove(): void {
+    const { kernel } = this.#shared;
+    for (const { session } of this.#entries.values()) {
+      const { policy } = session;
+      session.deconfigure();
+      for (const family of [FAMILY.IPV4, FAMILY.IPV6])
+        setDefaultRoute(kernel, policy.name, family, tableOf(policy), undefined);
+      session.detach();
+      if (policy.demotionFile !== undefined) this.#demotion.set(policy, false);
+    }
+    // Also what an earlier configuration left, under names that no session has any more.
+    for (const link of ourLinks(kernel)) removeLink(kernel, link);
+    this.leave();
+  }
+
+  #entry(verb: string, name: string): Entry {
+    const entry = this.#entries.get(name);
+    if (!entry) throw new BackendError(verb, name, 'ENOENT', 'there is no such session');
+    return entry;
+  }
+
+  #session(verb: string, name: string): LinuxSession {
+    return this.#entry(verb, name).session;
+  }
+
+  /** Role and carrier as they are now. */
+  #level(policy: SessionPolicy): { role: Role; carrier: boolean } {
+    const { kernel } = this.#shared;
+    const parent = kernel.link(policy.interface);
+    const carrier = ((parent?.flags ?? 0) & IFF.LOWER_UP) !== 0;
+    const { carp } = policy;
+    if (carp?.address === undefined) return { role: 'INIT', carrier };
+    const { address } = carp;
+    const link = kernel.link(carp.interface);
+    if (!link || (link.flags & IFF.UP) === 0) return { role: 'INIT', carrier };
+    const present = kernel.addresses(link.index).some(({ local }) => sameOctets(local, address));
+    return { role: present ? 'MASTER' : 'BACKUP', carrier };
+  }
+
+  #watch(): void {
+    if (this.#watching) return;
+    const { libc, loop } = this.#shared;
+    const news = new News(libc, GROUP.LINK | GROUP.IPV4_ADDRESS | GROUP.IPV6_ADDRESS);
+    loop.watch(news.fd, POLLIN, () => this.#hear(news.read()));
+    const stopTicking = loop.every(LEVEL_INTERVAL, () => this.#tick());
+    this.#watching = { news, stopTicking };
+  }
+
+  #hear(news: readonly Message[] | 'lost'): void {
+    for (const entry of this.#entries.values()) {
+      const { policy } = entry.session;
+      if (news !== 'lost' && !news.some((message) => concerns(policy, message))) continue;
+      this.#look(entry);
+      this.#mend(entry);
+    }
+  }
+
+  #tick(): void {
+    for (const entry of this.#entries.values()) {
+      this.#look(entry);
+      if (!entry.session.hasLine) this.#mend(entry);
+      const drops = entry.session.drops();
+      if (drops > 0) this.#shared.events.dropped(entry.session.policy.name, drops);
+    }
+  }
+
+  /** Compare the level with what was last told, and tell what changed. The role first: it moves the gate. */
+  #look(entry: Entry): void {
+    const { events } = this.#shared;
+    const { name } = entry.session.policy;
+    const now = this.#level(entry.session.policy);
+    if (now.role !== entry.role) {
+      entry.role = now.role;
+      events.role(name, now.role);
+    }
+    if (now.carrier !== entry.carrier) {
+      entry.carrier = now.carrier;
+      events.carrier(name, now.carrier);
+    }
+  }
+
+  /** If someone took our line down or deleted it, put it back. Without its parent that must wait for the next news. */
+  #mend(entry: Entry): void {
+    const { kernel } = this.#shared;
+    const { session } = entry;
+    const line = kernel.link(lineName(session.policy.name));
+    if (!line) session.lost();
+    else if (session.hasLine && (line.flags & IFF.UP) !== 0) return;
+    if (!kernel.link(session.policy.interface)) return;
+    try {
+      session.build();
+    } catch (error) {
+      // It is tried again every second; meanwhile the session's verbs say what is missing.
+      if (!(error instanceof BackendError)) throw error;
+    }
+  }
+}
+
+/** Whether a message may be about the session's role, carrier or line. */
+function concerns(policy: SessionPolicy, message: Message): boolean {
+  const link = decodeLink(message);
+  if (link) {
+    const names = [policy.interface, policy.carp?.interface, lineName(policy.name)];
+    return names.includes(link.name);
+  }
+  const address = decodeAddress(message);
+  const watched = policy.carp?.address;
+  return address !== undefined && watched !== undefined && sameOctets(address.local, watched);
+}

@@ -1,0 +1,168 @@
+/**
+ * Conversations with the kernel over rtnetlink: a request and its answer, a dump, and the news it multicasts. It
+ * decides nothing; the callers say what an errno means.
+ *
+ * The kernel answers rtnetlink within the `sendto` of the request (a dump: within each receive), so that a request
+ * needs no waiting and a would-block is an error.
+ */
+import { getSystemErrorName } from 'node:util';
+import { BackendError } from '../backend.ts';
+import { SystemError, type Libc } from '../libc.ts';
+import { NLMSG, decodeMessages, errorOf, u32, withSequence, type Message } from './netlink.ts';
+import {
+  AF_NETLINK,
+  addressesOf,
+  decodeAddress,
+  decodeLink,
+  linkByName,
+  netlinkAddress,
+  type Address,
+  type Link,
+} from './rtnetlink.ts';
+
+export const SOCK = { STREAM: 1, RAW: 3, NONBLOCK: 0x800, CLOEXEC: 0x8_0000 } as const;
+export const MSG_DONTWAIT = 0x40;
+
+const NETLINK_ROUTE = 0;
+const SOL_NETLINK = 270;
+/** Dumps obey the filters in their request (Linux 4.20). */
+const NETLINK_GET_STRICT_CHK = 12;
+
+/** The kernel sends at most 32 KiB of a dump at a time. */
+const ROOM = 64 * 1024;
+
+/** What to tell an operator about an errno, where its name alone does not help. */
+const HINTS: Readonly<Record<string, string>> = {
+  EPERM: 'needs root, or CAP_NET_ADMIN and CAP_NET_RAW',
+  EACCES: 'needs root, or CAP_NET_ADMIN and CAP_NET_RAW',
+  ENODEV: 'there is no such interface',
+  EAFNOSUPPORT: 'the kernel has no support for it; are the modules pppoe and macvlan installed',
+  EOPNOTSUPP: 'the kernel has no support for it; are the modules macvlan and dummy installed',
+};
+
+/** Run one step of a verb; an errno becomes a `BackendError` about `subject`. `hints` are by errno name. */
+export function attempt<T>(
+  verb: string,
+  subject: string,
+  step: () => T,
+  hints: Readonly<Record<string, string>> = {},
+): T {
+  try {
+    return step();
+  } catch (error) {
+    if (!(error instanceof SystemError)) throw error;
+    const reason = hints[error.code] ?? HINTS[error.code] ?? `the kernel refused ${error.call}`;
+    throw new BackendError(verb, subject, error.code, reason, { cause: error });
+  }
+}
+
+/** Run `step`, and let the named errnos pass: what it was to do is done already, or cannot be done. */
+export function tolerate(codes: readonly string[], step: () => void): void {
+  try {
+    step();
+  } catch (error) {
+    if (!(error instanceof SystemError && codes.includes(error.code))) throw error;
+  }
+}
+
+export class Rtnetlink {
+  readonly #libc: Libc;
+  readonly #fd: number;
+  readonly #room = new Uint8Array(ROOM);
+  #sequence = 0;
+
+  constructor(libc: Libc) {
+    this.#libc = libc;
+    this.#fd = openSocket(libc, 0);
+    tolerate(['ENOPROTOOPT'], () =>
+      libc.setsockopt(this.#fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, u32(1)),
+    );
+  }
+
+  /** Send a request; its answers, without acknowledgements. An error in the answer is thrown as `SystemError`. */
+  request(octets: Uint8Array): Message[] {
+    this.#sequence = (this.#sequence + 1) >>> 0;
+    const sequence = this.#sequence;
+    this.#libc.sendto(this.#fd, withSequence(octets, sequence), MSG_DONTWAIT);
+    const answers: Message[] = [];
+    for (;;) {
+      const { length } = this.#libc.recvfrom(this.#fd, this.#room, MSG_DONTWAIT);
+      if (length <= 0) throw new SystemError('recvfrom rtnetlink', 'EIO', 5);
+      const mine = decodeMessages(this.#room.subarray(0, length)).filter(
+        (message) => message.sequence === sequence,
+      );
+      for (const message of mine) {
+        if (message.type === NLMSG.ERROR || message.type === NLMSG.DONE) {
+          const errno = errorOf(message);
+          if (errno !== 0) throw new SystemError('rtnetlink', getSystemErrorName(-errno), errno);
+          return answers;
+        }
+        // The room is used again: what is kept must be a copy.
+        answers.push({ ...message, body: message.body.slice() });
+        if ((message.flags & 2) === 0) return answers;
+      }
+    }
+  }
+
+  /** The interface of this name, or undefined. */
+  link(name: string): Link | undefined {
+    let found: Link | undefined;
+    tolerate(['ENODEV'], () => {
+      found = this.request(linkByName(name)).map(decodeLink)[0];
+    });
+    return found;
+  }
+
+  addresses(link: number): Address[] {
+    return this.request(addressesOf(link))
+      .map(decodeAddress)
+      .filter((address) => address !== undefined)
+      .filter((address) => address.link === link);
+  }
+
+  close(): void {
+    this.#libc.close(this.#fd);
+  }
+}
+
+function openSocket(libc: Libc, groups: number): number {
+  const fd = libc.socket(AF_NETLINK, SOCK.RAW | SOCK.NONBLOCK | SOCK.CLOEXEC, NETLINK_ROUTE);
+  try {
+    libc.bind(fd, netlinkAddress(groups));
+  } catch (error) {
+    libc.close(fd);
+    throw error;
+  }
+  return fd;
+}
+
+/** What the kernel multicasts to `groups`. */
+export class News {
+  readonly fd: number;
+  readonly #libc: Libc;
+  readonly #room = new Uint8Array(ROOM);
+
+  constructor(libc: Libc, groups: number) {
+    this.#libc = libc;
+    this.fd = openSocket(libc, groups);
+  }
+
+  /** The messages that have come, or 'lost' if there were more than the kernel could keep: then look at everything. */
+  read(): Message[] | 'lost' {
+    const messages: Message[] = [];
+    try {
+      for (;;) {
+        const { length } = this.#libc.recvfrom(this.fd, this.#room, MSG_DONTWAIT);
+        if (length <= 0) return messages;
+        messages.push(...decodeMessages(this.#room.slice(0, length)));
+      }
+    } catch (error) {
+      if (error instanceof SystemError && error.code === 'ENOBUFS') return 'lost';
+      throw error;
+    }
+  }
+
+  close(): void {
+    this.#libc.close(this.fd);
+  }
+}

@@ -1,0 +1,318 @@
+/**
+ * One session on Linux: its line, its sockets and what the kernel holds for it. It performs the verbs of
+ * `../backend.ts` for that session; which verbs may come when is the server's decision, not its.
+ */
+import { ETHERTYPE } from '@ppp-thing/protocol/wire/ethernet';
+import { sameOctets } from '@ppp-thing/protocol/bytes';
+import {
+  BackendError,
+  type BackendEvents,
+  type Counters,
+  type Key,
+  type Settings,
+} from '../backend.ts';
+import type { Libc } from '../libc.ts';
+import type { Loop } from '../loop.ts';
+import type { SessionPolicy } from '../policy.ts';
+import {
+  sessionAddresses,
+  setAddresses,
+  setDefaultRoute,
+  stubAddresses,
+  tableOf,
+  viaGateway,
+  viaSession,
+} from './addressing.ts';
+import { attempt, type Rtnetlink } from './kernel.ts';
+import { buildLine, buildStub, lineName, requireLink } from './line.ts';
+import { PppSession } from './ppp.ts';
+import { FAMILY, changeLink, type Link } from './rtnetlink.ts';
+import { PacketSocket, announceFrame, epochIn, ethernetFrame } from './sockets.ts';
+
+const POLLIN = 1;
+const MAXIMUM_DISCOVERY = 1500;
+const NO_COUNTERS: Counters = { octetsIn: 0, octetsOut: 0, packetsIn: 0, packetsOut: 0 };
+
+/** What the sessions of one helper share. */
+export interface Shared {
+  readonly libc: Libc;
+  readonly loop: Loop;
+  readonly kernel: Rtnetlink;
+  readonly events: BackendEvents;
+}
+
+export class LinuxSession {
+  readonly policy: SessionPolicy;
+  readonly #shared: Shared;
+  #stub: Link | undefined;
+  #line: { readonly index: number; readonly sockets: readonly PacketSocket[] } | undefined;
+  #ppp: { readonly session: PppSession; readonly index: number } | undefined;
+  #settings: Settings | undefined;
+
+  constructor(shared: Shared, policy: SessionPolicy) {
+    this.#shared = shared;
+    this.policy = policy;
+  }
+
+  get #name(): string {
+    return this.policy.name;
+  }
+
+  /** Whether the line stood when it was last looked at. */
+  get hasLine(): boolean {
+    return this.#line !== undefined;
+  }
+
+  get attached(): Key | null {
+    return this.#ppp?.session.key ?? null;
+  }
+
+  get gateOpen(): boolean {
+    return this.#ppp?.session.gateOpen ?? false;
+  }
+
+  /** Build the line and the stub, or adopt them; again, after the line's interface has come back. */
+  build(): void {
+    const { libc, kernel } = this.#shared;
+    const line = buildLine(libc, kernel, this.policy);
+    if (this.policy.stub !== undefined)
+      this.#stub = buildStub(kernel, this.#name, this.policy.stub);
+    if (this.#line?.index === line.index) return;
+    this.#closeLine();
+    this.#listen(line);
+  }
+
+  #listen(line: Link): void {
+    const { libc, loop, events } = this.#shared;
+    const sockets: PacketSocket[] = [];
+    attempt('open packet socket on', line.name, () => {
+      try {
+        sockets.push(new PacketSocket(libc, line.index, ETHERTYPE.PPPOE_DISCOVERY));
+        // The partner's announce comes with our own MAC as its source. The kernel hands such a broadcast to the macvlan
+        // with that MAC, and to no other interface; what we send ourselves it does not bring back.
+        sockets.push(new PacketSocket(libc, line.index, ETHERTYPE.RARP));
+      } catch (error) {
+        for (const socket of sockets) socket.close();
+        throw error;
+      }
+    });
+    const [discovery, announces] = sockets as [PacketSocket, PacketSocket];
+    loop.watch(discovery.fd, POLLIN, () =>
+      discovery.read((source, payload) => {
+        // With our own MAC as source it is the partner's, heard because the line is shared: no AC sent it.
+        if (!sameOctets(source, this.policy.mac))
+          events.discoveryFrame(this.#name, source, payload);
+      }),
+    );
+    loop.watch(announces.fd, POLLIN, () =>
+      announces.read((source, payload) => {
+        const epoch = epochIn(payload, this.policy.mac);
+        if (epoch !== undefined && sameOctets(source, this.policy.mac))
+          events.ownMacHeard(this.#name, epoch);
+      }),
+    );
+    this.#line = { index: line.index, sockets };
+  }
+
+  /** The line's interface has gone, and the session with it. */
+  #closeLine(): void {
+    for (const socket of this.#line?.sockets ?? []) {
+      this.#shared.loop.unwatch(socket.fd);
+      socket.close();
+    }
+    this.#line = undefined;
+  }
+
+  #sockets(verb: string): readonly [PacketSocket, PacketSocket] {
+    if (this.#line) return this.#line.sockets as [PacketSocket, PacketSocket];
+    throw new BackendError(verb, this.#name, 'ENODEV', `${this.policy.interface} has gone`);
+  }
+
+  sendDiscovery(destination: Uint8Array, payload: Uint8Array): void {
+    if (payload.length > MAXIMUM_DISCOVERY) {
+      const reason = `${payload.length} octets of payload`;
+      throw new BackendError('discovery-send', this.#name, 'EMSGSIZE', reason);
+    }
+    const [discovery] = this.#sockets('discovery-send');
+    const { mac } = this.policy;
+    attempt('discovery-send', this.#name, () =>
+      discovery.send(ethernetFrame(destination, mac, ETHERTYPE.PPPOE_DISCOVERY, payload)),
+    );
+  }
+
+  announce(epoch: number): void {
+    const [, announces] = this.#sockets('announce');
+    attempt('announce', this.#name, () => announces.send(announceFrame(this.policy.mac, epoch)));
+  }
+
+  attach(key: Key, maxPayload: number): void {
+    const present = this.#ppp;
+    if (present && sameKey(present.session.key, key)) {
+      attempt('attach', this.#name, () => {
+        present.session.maxPayload = maxPayload;
+      });
+      return;
+    }
+    this.#sockets('attach');
+    this.detach();
+    const { libc, kernel } = this.#shared;
+    const session = attempt(
+      'attach',
+      this.#name,
+      () => new PppSession(libc, key, lineName(this.#name), maxPayload),
+      {
+        EALREADY: 'another program has this session on this interface',
+        ENOENT: 'there is no /dev/ppp; is the module ppp_generic loaded',
+        ENXIO: 'there is no /dev/ppp; is the module ppp_generic loaded',
+      },
+    );
+    try {
+      const born = requireLink(kernel, 'attach', `ppp${session.unit}`);
+      attempt(
+        'attach',
+        this.#name,
+        () => kernel.request(changeLink(born.index, { name: this.#name, mtu: maxPayload })),
+        { EEXIST: 'another interface has this name' },
+      );
+      this.#ppp = { session, index: born.index };
+    } catch (error) {
+      session.close();
+      throw error;
+    }
+    this.#watch(session);
+  }
+
+  #watch(session: PppSession): void {
+    const { loop, events } = this.#shared;
+    for (const fd of [session.channelFd, session.unitFd]) {
+      loop.watch(fd, POLLIN, () => {
+        const alive = session.read(fd, (protocol, packet) => {
+          // Behind a closed gate the AC's words are the other router's to answer: a standby on a hub, or on a switch
+          // that floods, hears every Echo-Request the holder does. They are read, so that none waits, and forgotten.
+          if (session.gateOpen) events.pppFrame(this.#name, protocol, packet);
+        });
+        if (alive || this.#ppp?.session !== session) return;
+        this.detach();
+        events.sessionClosed(this.#name);
+      });
+    }
+  }
+
+  detach(): void {
+    const present = this.#ppp;
+    if (!present) return;
+    this.#ppp = undefined;
+    this.#settings = undefined;
+    this.#shared.loop.unwatch(present.session.channelFd);
+    this.#shared.loop.unwatch(present.session.unitFd);
+    present.session.close();
+  }
+
+  gate(open: boolean): void {
+    const present = this.#ppp;
+    if (!present) {
+      if (!open) return;
+      throw new BackendError('gate', this.#name, 'ENOTCONN', 'no session is attached');
+    }
+    try {
+      attempt('gate', this.#name, () => present.session.gate(open));
+    } catch (error) {
+      // A gate that will not close must not stay open: without the session nothing passes.
+      if (!open) this.detach();
+      throw error;
+    }
+  }
+
+  sendPpp(protocol: number, packet: Uint8Array): void {
+    const present = this.#ppp;
+    if (!present?.session.gateOpen)
+      throw new BackendError('ppp-send', this.#name, 'ENETDOWN', 'the gate is closed');
+    attempt('ppp-send', this.#name, () => present.session.send(protocol, packet));
+  }
+
+  configure(settings: Settings): void {
+    const { kernel } = this.#shared;
+    const name = this.#name;
+    const present = this.#ppp;
+    if (!present) throw new BackendError('configure', name, 'ENOTCONN', 'no session is attached');
+    if (settings.mtu > this.policy.mtu) {
+      const reason = `MTU ${settings.mtu} is more than the configured ${this.policy.mtu}`;
+      throw new BackendError('configure', name, 'EINVAL', reason);
+    }
+    this.#settings = settings;
+    attempt('configure', name, () => {
+      const { mtu, up } = settings;
+      kernel.request(changeLink(present.index, { mtu, up }));
+      present.session.ipv6 = settings.interfaceIds !== null;
+    });
+    const addresses = sessionAddresses(this.policy, settings, present.index);
+    setAddresses(kernel, name, present.index, addresses, [FAMILY.IPV4, FAMILY.IPV6]);
+    if (this.#stub) {
+      const { index } = this.#stub;
+      // The administrator may have IPv6 addresses of his own there.
+      setAddresses(kernel, this.#stub.name, index, stubAddresses(settings, index), [FAMILY.IPV4]);
+    }
+  }
+
+  deconfigure(): void {
+    const { kernel } = this.#shared;
+    this.#settings = undefined;
+    if (this.#stub) setAddresses(kernel, this.#stub.name, this.#stub.index, [], [FAMILY.IPV4]);
+    const present = this.#ppp;
+    if (!present) return;
+    setAddresses(kernel, this.#name, present.index, [], [FAMILY.IPV4, FAMILY.IPV6]);
+    attempt('deconfigure', this.#name, () => {
+      kernel.request(changeLink(present.index, { up: false }));
+      present.session.ipv6 = false;
+    });
+  }
+
+  /** Without `defaultRoute` in the policy the routes are the administrator's, and this does nothing. */
+  route(via: 'session' | 'partner' | 'none'): void {
+    if (!this.policy.defaultRoute) return;
+    const { kernel } = this.#shared;
+    const { policy } = this;
+    const index = this.#ppp?.index;
+    if (via === 'session' && index === undefined)
+      throw new BackendError('route', this.#name, 'ENOTCONN', 'no session is attached');
+    const session = via === 'session' ? index : undefined;
+    const gateway = via === 'partner' ? policy.partnerAddress : undefined;
+    // With a stub the router's own connections need to be told that the public address is theirs too.
+    const source = this.#stub ? this.#settings?.ourAddress : undefined;
+    const ipv4 =
+      session === undefined
+        ? gateway && viaGateway(policy, gateway)
+        : viaSession(policy, FAMILY.IPV4, session, source);
+    const ipv6 =
+      session !== undefined && this.#settings?.interfaceIds
+        ? viaSession(policy, FAMILY.IPV6, session)
+        : undefined;
+    setDefaultRoute(kernel, this.#name, FAMILY.IPV4, tableOf(policy), ipv4);
+    setDefaultRoute(kernel, this.#name, FAMILY.IPV6, tableOf(policy), ipv6);
+  }
+
+  counters(): Counters {
+    if (!this.#ppp) return NO_COUNTERS;
+    const { kernel } = this.#shared;
+    return attempt('counters', this.#name, () => kernel.link(this.#name))?.counters ?? NO_COUNTERS;
+  }
+
+  /** Discovery frames the kernel dropped because we read too slowly, since the last call. */
+  drops(): number {
+    return (this.#line?.sockets ?? []).reduce((sum, socket) => sum + socket.drops(), 0);
+  }
+
+  /** The line's interface was deleted under us. The session, if one was attached, is gone with it. */
+  lost(): void {
+    this.#closeLine();
+  }
+
+  /** Close every descriptor. The macvlan and the stub stay. */
+  leave(): void {
+    this.detach();
+    this.#closeLine();
+  }
+}
+
+const sameKey = (a: Key, b: Key): boolean =>
+  a.sessionId === b.sessionId && sameOctets(a.acMac, b.acMac);
