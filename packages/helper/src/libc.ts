@@ -1,7 +1,9 @@
 /**
- * The operating system in octets and numbers: every foreign function, and the only FFI import. All of it is synchronous
- * but `poll`. Buffers are the caller's; layouts belong to the caller too (`linux/`, `freebsd/`).
+ * The operating system in octets and numbers: every foreign function, and the only FFI import, which is loaded by
+ * `loadLibc` alone so that another `Libc` needs none. Buffers are the caller's; layouts belong to the caller too
+ * (`linux/`, `freebsd/`).
  */
+import { endianness } from 'node:os';
 
 /** A pointer inside an argument: the address of `to` is written at octet `at` before the call. `to` is updated by it. */
 export interface Pointer {
@@ -56,8 +58,8 @@ export interface Libc {
   pipe(): readonly [number, number];
   /** sysctlbyname: the old value, up to `room` octets; sets `value` if given. FreeBSD only. */
   sysctl(name: string, room: number, value?: Uint8Array): Uint8Array;
-  /** The uid and gid of the process at the other end of a connected Unix socket. */
-  getpeereid(fd: number): { readonly uid: number; readonly gid: number };
+  /** The uid, gid and, where the system says it, the process identifier of the other end of a connected Unix socket. */
+  getpeereid(fd: number): { readonly uid: number; readonly gid: number; readonly pid?: number };
   kldload(name: string): void;
   chmod(path: string, mode: number): void;
   chown(path: string, uid: number, gid: number): void;
@@ -79,4 +81,202 @@ export class SystemError extends Error {
     this.code = code;
     this.errno = errno;
   }
+}
+
+/** The system this process runs on, through koffi. Throws Error on one that is neither Linux nor FreeBSD. */
+export async function loadLibc(): Promise<Libc> {
+  const { platform } = process;
+  if (platform !== 'linux' && platform !== 'freebsd')
+    throw new Error(`load libc: ENOSYS: no backend for ${platform}`);
+  const { default: koffi } = await import('koffi');
+  return bindLibc(koffi, platform);
+}
+
+type Koffi = (typeof import('koffi'))['default'];
+type Foreign = (...args: unknown[]) => number;
+
+/** The functions of libc we call, as C declares them. Those of FreeBSD alone are bound there alone. */
+const PROTOTYPES = {
+  open: 'int open(const char *path, int flags, ...)',
+  close: 'int close(int fd)',
+  read: 'ssize_t read(int fd, void *into, size_t size)',
+  write: 'ssize_t write(int fd, const void *data, size_t size)',
+  socket: 'int socket(int domain, int type, int protocol)',
+  bind: 'int bind(int fd, const void *address, uint32_t length)',
+  listen: 'int listen(int fd, int backlog)',
+  accept: 'int accept(int fd, void *address, void *length)',
+  connect: 'int connect(int fd, const void *address, uint32_t length)',
+  sendto:
+    'ssize_t sendto(int fd, const void *data, size_t size, int flags, const void *to, uint32_t length)',
+  recvfrom:
+    'ssize_t recvfrom(int fd, void *into, size_t size, int flags, void *from, void *length)',
+  getsockopt: 'int getsockopt(int fd, int level, int option, void *into, void *length)',
+  setsockopt: 'int setsockopt(int fd, int level, int option, const void *value, uint32_t length)',
+  ioctl: 'int ioctl(int fd, unsigned long request, ...)',
+  fcntl: 'int fcntl(int fd, int command, ...)',
+  pipe: 'int pipe(void *ends)',
+  chmod: 'int chmod(const char *path, uint32_t mode)',
+  chown: 'int chown(const char *path, uint32_t uid, uint32_t gid)',
+  unlink: 'int unlink(const char *path)',
+};
+const FREEBSD_PROTOTYPES = {
+  sysctlbyname:
+    'int sysctlbyname(const char *name, void *old, void *room, const void *value, size_t size)',
+  kldload: 'int kldload(const char *name)',
+};
+/** Where EAGAIN is the value -1 and not an error. */
+const MAY_BLOCK = new Set(['read', 'write', 'accept', 'sendto', 'recvfrom']);
+
+/** Where the peer's credentials are found: option of getsockopt, its room, and the offsets of its u32 fields. */
+const PEER = {
+  linux: { level: 1, option: 17, room: 12, pid: 0, uid: 4, gid: 8 },
+  freebsd: { level: 0, option: 1, room: 88, pid: 80, uid: 4, gid: 12 },
+} as const;
+
+/** struct pollfd: int fd, short events, short revents. */
+const POLLFD = 8;
+
+const littleEndian = endianness() === 'LE';
+const view = (octets: Uint8Array): DataView =>
+  new DataView(octets.buffer, octets.byteOffset, octets.byteLength);
+const u32At = (octets: Uint8Array, at: number): number => view(octets).getUint32(at, littleEndian);
+const u32 = (value: number): Uint8Array => {
+  const octets = new Uint8Array(4);
+  view(octets).setUint32(0, value, littleEndian);
+  return octets;
+};
+
+/** Names by number. Where two names share one, the older comes first in the table or is asked for here. */
+function errnoNames(numbers: Readonly<Record<string, number>>): Map<number, string> {
+  const names = new Map<number, string>();
+  for (const [name, number] of Object.entries(numbers))
+    if (!names.has(number)) names.set(number, name);
+  for (const name of ['EAGAIN', 'EOPNOTSUPP']) names.set(numbers[name] ?? -1, name);
+  return names;
+}
+
+function bindLibc(koffi: Koffi, platform: 'linux' | 'freebsd'): Libc {
+  const library = koffi.load(platform === 'linux' ? 'libc.so.6' : 'libc.so.7');
+  const names = errnoNames(koffi.os.errno);
+  const { EINTR, EAGAIN } = koffi.os.errno;
+  const fail = (call: string, errno: number): SystemError =>
+    new SystemError(call, names.get(errno) ?? `errno ${errno}`, errno);
+
+  const foreign = (call: string, declaration: string): Foreign => {
+    const native = library.func(declaration) as Foreign;
+    return (...args) => {
+      for (;;) {
+        const result = native(...args);
+        if (result !== -1) return result;
+        const errno = koffi.errno();
+        if (errno === EAGAIN && MAY_BLOCK.has(call)) return -1;
+        if (errno !== EINTR) throw fail(call, errno);
+      }
+    };
+  };
+  const bindAll = <Name extends string>(table: Readonly<Record<Name, string>>) =>
+    Object.fromEntries(
+      Object.entries<string>(table).map(([call, declaration]) => [
+        call,
+        foreign(call, declaration),
+      ]),
+    ) as Record<Name, Foreign>;
+
+  const c = bindAll(PROTOTYPES);
+  const bsd = platform === 'freebsd' ? bindAll(FREEBSD_PROTOTYPES) : undefined;
+  const poll = library.func('int poll(void *entries, unsigned long count, int timeout)');
+  const getsockopt = (fd: number, level: number, option: number, into: Uint8Array): number => {
+    const length = u32(into.length);
+    c.getsockopt(fd, level, option, into, length);
+    return u32At(length, 0);
+  };
+
+  return {
+    platform,
+    open: (path, flags, mode = 0) => c.open(path, flags, 'int', mode),
+    close: (fd) => void c.close(fd),
+    read: (fd, into) => c.read(fd, into, into.length),
+    write: (fd, data) => c.write(fd, data, data.length),
+    socket: (domain, type, protocol) => c.socket(domain, type, protocol),
+    bind: (fd, address) => void c.bind(fd, address, address.length),
+    listen: (fd, backlog) => void c.listen(fd, backlog),
+    accept: (fd) => c.accept(fd, null, null),
+    connect: (fd, address) => void c.connect(fd, address, address.length),
+    sendto: (fd, data, flags, address) =>
+      c.sendto(fd, data, data.length, flags, address ?? null, address?.length ?? 0),
+    recvfrom(fd, into, flags, from) {
+      const room = u32(from?.length ?? 0);
+      const length = c.recvfrom(
+        fd,
+        into,
+        into.length,
+        flags,
+        from ?? null,
+        from === undefined ? null : room,
+      );
+      return { length, fromLength: length === -1 ? 0 : u32At(room, 0) };
+    },
+    getsockopt,
+    setsockopt: (fd, level, option, value) =>
+      void c.setsockopt(fd, level, option, value, value.length),
+    ioctl(fd, request, argument, pointers = []) {
+      if (typeof argument === 'number') return c.ioctl(fd, request, 'long', argument);
+      for (const { at, to } of pointers)
+        view(argument).setBigUint64(at, koffi.address(to), littleEndian);
+      return c.ioctl(fd, request, 'void *', argument);
+    },
+    fcntl: (fd, command, argument) => c.fcntl(fd, command, 'long', argument),
+    pipe() {
+      const ends = new Uint8Array(8);
+      c.pipe(ends);
+      return [u32At(ends, 0), u32At(ends, 4)];
+    },
+    sysctl(name, room, value) {
+      if (bsd === undefined) throw new SystemError('sysctlbyname', 'ENOSYS', 0);
+      const old = new Uint8Array(room);
+      const size = new Uint8Array(8);
+      view(size).setBigUint64(0, BigInt(room), littleEndian);
+      const into = room === 0 ? [null, null] : [old, size];
+      bsd.sysctlbyname(name, ...into, value ?? null, value?.length ?? 0);
+      return old.subarray(0, Number(view(size).getBigUint64(0, littleEndian)));
+    },
+    getpeereid(fd) {
+      const { level, option, room, pid, uid, gid } = PEER[platform];
+      const found = new Uint8Array(room);
+      getsockopt(fd, level, option, found);
+      return { uid: u32At(found, uid), gid: u32At(found, gid), pid: u32At(found, pid) };
+    },
+    kldload(name) {
+      if (bsd === undefined) throw new SystemError('kldload', 'ENOSYS', 0);
+      bsd.kldload(name);
+    },
+    chmod: (path, mode) => void c.chmod(path, mode),
+    chown: (path, uid, gid) => void c.chown(path, uid, gid),
+    unlink: (path) => void c.unlink(path),
+    poll(entries, timeoutMs) {
+      const table = packEntries(entries);
+      return new Promise((resolve, reject) => {
+        const done = (thrown: unknown, result: number): void => {
+          // koffi carries the errno of the waiting thread over to this callback.
+          const errno = koffi.errno();
+          if (thrown !== null) return reject(thrown as Error);
+          if (result === -1 && errno !== EINTR) return reject(fail('poll', errno));
+          entries.forEach((entry, i) => {
+            entry.revents = result > 0 ? view(table).getInt16(i * POLLFD + 6, littleEndian) : 0;
+          });
+          resolve(Math.max(result, 0));
+        };
+        poll.async(table, entries.length, Math.max(0, Math.trunc(timeoutMs)), done);
+      });
+    },
+  };
+}
+
+function packEntries(entries: readonly PollEntry[]): Uint8Array {
+  const table = new Uint8Array(Math.max(1, entries.length) * POLLFD);
+  entries.forEach(({ fd, events }, i) => {
+    view(table).setInt32(i * POLLFD, fd, littleEndian);
+    view(table).setInt16(i * POLLFD + 4, events, littleEndian);
+  });
+  return table;
 }

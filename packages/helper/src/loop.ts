@@ -1,7 +1,10 @@
 /**
  * The one place that waits: a single `poll()` over every descriptor of the helper. Callbacks run to completion, one at
- * a time; none may block.
+ * a time; none may block. It knows nothing of what the descriptors are.
  */
+import { BackendError } from './backend.ts';
+import { SystemError, type Libc, type PollEntry } from './libc.ts';
+import { POLLERR, POLLHUP, POLLIN, POLLNVAL, setCloseOnExec, setNonblocking } from './unix.ts';
 
 export interface Loop {
   /** Monotonic milliseconds. */
@@ -12,3 +15,156 @@ export interface Loop {
   /** Call `run` every `intervalMs`. Returns what stops it. */
   every(intervalMs: number, run: () => void): () => void;
 }
+
+export interface MainLoop extends Loop {
+  /** Call `run` once after `delayMs`. Returns what stops it. */
+  after(delayMs: number, run: () => void): () => void;
+  /** Run `soon` in the loop's turn, and end a wait that is under way: for signal handlers. */
+  wake(soon: () => void): void;
+  /** Wait and call until `until` says so. Rejects with what `poll` rejects with, or with a fault of our own. */
+  run(until: () => boolean): Promise<void>;
+  /** Close the wake pipe. The descriptors are their owners'. */
+  close(): void;
+}
+
+/** A wait ends by then, so that a wake-up that is lost costs no more than this. */
+const LONGEST_WAIT_MS = 1000;
+/** Polls in a row that find a descriptor broken, and its owner idle, before it is left alone. */
+const STRIKES = 16;
+
+interface Watched {
+  readonly fd: number;
+  readonly events: number;
+  readonly ready: (revents: number) => void;
+  strikes: number;
+}
+
+interface Timer {
+  at: number;
+  readonly intervalMs: number | undefined;
+  readonly run: () => void;
+}
+
+/**
+ * @param now  monotonic milliseconds
+ * @param log  one line, without the program's name
+ */
+export function createLoop(libc: Libc, now: () => number, log: (line: string) => void): MainLoop {
+  const watched = new Map<number, Watched>();
+  const timers = new Set<Timer>();
+  const [wakeRead, wakeWrite] = libc.pipe();
+  for (const fd of [wakeRead, wakeWrite]) {
+    setNonblocking(libc, fd);
+    setCloseOnExec(libc, fd);
+  }
+  let waiting = false;
+  let soon: (() => void)[] = [];
+  const drain = new Uint8Array(64);
+
+  const endWait = (): void => {
+    if (waiting) libc.write(wakeWrite, new Uint8Array(1));
+  };
+  const add = (timer: Timer): (() => void) => {
+    timers.add(timer);
+    endWait();
+    return () => void timers.delete(timer);
+  };
+
+  /** What the owner of a descriptor throws of the kernel's is a log line; what is our own fault ends the loop. */
+  const call = (subject: string, run: () => void): boolean => {
+    try {
+      run();
+      return true;
+    } catch (error) {
+      if (!(error instanceof SystemError || error instanceof BackendError)) throw error;
+      log(error instanceof BackendError ? error.message : `${subject}: ${error.message}`);
+      return false;
+    }
+  };
+
+  const serve = (entry: Watched, revents: number): void => {
+    if (watched.get(entry.fd) !== entry) return;
+    if ((revents & POLLNVAL) !== 0) {
+      watched.delete(entry.fd);
+      log(`poll descriptor ${entry.fd}: EBADF: closed while it was watched`);
+      return;
+    }
+    const done = call(`serve descriptor ${entry.fd}`, () => entry.ready(revents));
+    const idle = (revents & entry.events) === 0 && (revents & (POLLERR | POLLHUP)) !== 0;
+    entry.strikes = done && !idle ? 0 : entry.strikes + 1;
+    if (entry.strikes >= STRIKES && watched.get(entry.fd) === entry) {
+      watched.delete(entry.fd);
+      log(`poll descriptor ${entry.fd}: EIO: nobody handles revents 0x${revents.toString(16)}`);
+    }
+  };
+
+  const runTimers = (): void => {
+    for (const timer of [...timers].sort((a, b) => a.at - b.at)) {
+      if (!timers.has(timer) || timer.at > now()) continue;
+      if (timer.intervalMs === undefined) timers.delete(timer);
+      else timer.at = Math.max(timer.at + timer.intervalMs, now());
+      call('run timer', timer.run);
+    }
+  };
+
+  const runSoon = (): void => {
+    const due = soon;
+    soon = [];
+    for (const run of due) call('wake', run);
+  };
+
+  const timeout = (): number => {
+    if (soon.length > 0) return 0;
+    const next = Math.min(...Array.from(timers, ({ at }) => at));
+    return Math.max(0, Math.min(LONGEST_WAIT_MS, Math.ceil(next - now())));
+  };
+
+  const turn = async (): Promise<void> => {
+    const entries = Array.from(watched.values(), (entry) => ({ entry, poll: pollEntry(entry) }));
+    const wake = pollEntry({ fd: wakeRead, events: POLLIN });
+    waiting = true;
+    try {
+      await libc.poll([wake, ...entries.map(({ poll }) => poll)], timeout());
+    } finally {
+      waiting = false;
+    }
+    if (wake.revents !== 0) libc.read(wakeRead, drain);
+    for (const { entry, poll } of entries) if (poll.revents !== 0) serve(entry, poll.revents);
+    runSoon();
+    runTimers();
+  };
+
+  return {
+    now,
+    watch: (fd, events, ready) => {
+      watched.set(fd, { fd, events, ready, strikes: 0 });
+      endWait();
+    },
+    unwatch: (fd) => void watched.delete(fd),
+    every: (intervalMs, run) => add({ at: now() + intervalMs, intervalMs, run }),
+    after: (delayMs, run) => add({ at: now() + delayMs, intervalMs: undefined, run }),
+    wake(run) {
+      soon.push(run);
+      endWait();
+    },
+    async run(until) {
+      while (!until()) await turn();
+    },
+    close() {
+      libc.close(wakeRead);
+      libc.close(wakeWrite);
+    },
+  };
+}
+
+const pollEntry = ({
+  fd,
+  events,
+}: {
+  readonly fd: number;
+  readonly events: number;
+}): PollEntry => ({
+  fd,
+  events,
+  revents: 0,
+});

@@ -1,0 +1,108 @@
+/**
+ * Unix sockets by number: the constants and the address layout of both systems, and opening one to listen or to call.
+ * It does not read or write them.
+ */
+import { endianness } from 'node:os';
+import { BackendError } from './backend.ts';
+import { SystemError, type Libc } from './libc.ts';
+
+export const POLLIN = 0x01;
+export const POLLOUT = 0x04;
+export const POLLERR = 0x08;
+export const POLLHUP = 0x10;
+export const POLLNVAL = 0x20;
+
+const AF_UNIX = 1;
+const SOCK_STREAM = 1;
+const F_SETFD = 2;
+const FD_CLOEXEC = 1;
+const F_GETFL = 3;
+const F_SETFL = 4;
+
+/** Where the two systems differ; `path` is the length of sun_path. */
+const NUMBERS = {
+  linux: { nonblock: 0x800, noSignal: 0x4000, path: 108, solSocket: 1, receiveTimeout: 20 },
+  freebsd: { nonblock: 4, noSignal: 0x20000, path: 104, solSocket: 0xffff, receiveTimeout: 0x1006 },
+} as const;
+
+/** MSG_NOSIGNAL: a reader that is gone is an errno and not a signal. */
+export const noSignal = (libc: Libc): number => NUMBERS[libc.platform].noSignal;
+
+export function setNonblocking(libc: Libc, fd: number): void {
+  const flags = libc.fcntl(fd, F_GETFL, 0);
+  libc.fcntl(fd, F_SETFL, flags | NUMBERS[libc.platform].nonblock);
+}
+
+export const setCloseOnExec = (libc: Libc, fd: number): void => {
+  libc.fcntl(fd, F_SETFD, FD_CLOEXEC);
+};
+
+/** SO_RCVTIMEO of a 64-bit system: seconds and microseconds, 8 octets each. */
+export function setReceiveTimeout(libc: Libc, fd: number, seconds: number): void {
+  const { solSocket, receiveTimeout } = NUMBERS[libc.platform];
+  const time = new DataView(new ArrayBuffer(16));
+  time.setBigInt64(0, BigInt(seconds), endianness() === 'LE');
+  libc.setsockopt(fd, solSocket, receiveTimeout, new Uint8Array(time.buffer));
+}
+
+/** A listening stream socket at `path`, replacing a dead one there; not blocking. A live one: EADDRINUSE. */
+export function listenAt(libc: Libc, path: string): number {
+  const address = unixAddress(libc, path);
+  if (answers(libc, address))
+    throw new BackendError('listen', path, 'EADDRINUSE', 'another helper is running');
+  return opening(libc, 'listen', path, (fd) => {
+    try {
+      libc.unlink(path);
+    } catch (error) {
+      if (!(error instanceof SystemError && error.code === 'ENOENT')) throw error;
+    }
+    libc.bind(fd, address);
+    libc.listen(fd, 8);
+    setNonblocking(libc, fd);
+  });
+}
+
+/** A connected stream socket, blocking. */
+export function connectTo(libc: Libc, path: string): number {
+  const address = unixAddress(libc, path);
+  return opening(libc, 'connect', path, (fd) => libc.connect(fd, address));
+}
+
+function opening(libc: Libc, verb: string, path: string, prepare: (fd: number) => void): number {
+  const fd = libc.socket(AF_UNIX, SOCK_STREAM, 0);
+  try {
+    setCloseOnExec(libc, fd);
+    prepare(fd);
+    return fd;
+  } catch (cause) {
+    libc.close(fd);
+    if (!(cause instanceof SystemError)) throw cause;
+    throw new BackendError(verb, path, cause.code, cause.call, { cause });
+  }
+}
+
+function answers(libc: Libc, address: Uint8Array): boolean {
+  const fd = libc.socket(AF_UNIX, SOCK_STREAM, 0);
+  try {
+    libc.connect(fd, address);
+    return true;
+  } catch (error) {
+    if (error instanceof SystemError) return false;
+    throw error;
+  } finally {
+    libc.close(fd);
+  }
+}
+
+/** struct sockaddr_un: Linux begins with a u16 family, FreeBSD with a u8 length and a u8 family. */
+function unixAddress(libc: Libc, path: string): Uint8Array {
+  const name = new TextEncoder().encode(path);
+  const room = NUMBERS[libc.platform].path;
+  if (name.length === 0 || name.length >= room)
+    throw new BackendError('open', path, 'ENAMETOOLONG', `at most ${room - 1} octets`);
+  const address = new Uint8Array(2 + name.length + 1);
+  if (libc.platform === 'freebsd') address.set([address.length, AF_UNIX]);
+  else address.set(endianness() === 'LE' ? [AF_UNIX, 0] : [0, AF_UNIX]);
+  address.set(name, 2);
+  return address;
+}
