@@ -1,0 +1,228 @@
+/**
+ * What two routers say to each other, in octets: one authenticated datagram with the whole snapshot of one session
+ * (docs/partner-protocol.md). It proves who wrote a datagram; whether it is news is `partner-guard.ts`, and what it
+ * means is the engine's.
+ *
+ * It imports the engine's types, and only those: a datagram carries the engine's own plain data, and a second
+ * definition of that here would be a copy to keep in step by hand.
+ */
+import { DecodeError, Reader, Writer } from '../bytes.ts';
+import type { PartnerMessage, Role } from '../engine/events.ts';
+import type { RouterId } from '../engine/session.ts';
+import { decodeSnapshot, encodeSnapshot } from './partner-snapshot.ts';
+import { decodeSections, encodeSections } from './sections.ts';
+
+/** Versions of the body, both ends included. The header and the HMAC are the same in all of them. */
+export interface VersionRange {
+  readonly min: number;
+  readonly max: number;
+}
+
+/** What this file reads and writes. */
+export const VERSIONS: VersionRange = { min: 1, max: 1 };
+
+/** The highest version both understand, or undefined: then the two cannot talk, and an operator must be told. */
+export function commonVersion(a: VersionRange, b: VersionRange): number | undefined {
+  const version = Math.min(a.max, b.max);
+  return version >= Math.max(a.min, b.min) ? version : undefined;
+}
+
+/** Octets of a nonce. All zero stands for "none heard yet" and is nobody's own. */
+export const NONCE_LENGTH = 8;
+export const NO_NONCE: Uint8Array = new Uint8Array(NONCE_LENGTH);
+
+/** The part that every version has in the same place. */
+export interface PartnerHeader {
+  /** Version of the body. */
+  readonly version: number;
+  /** What the sender understands. */
+  readonly versions: VersionRange;
+  /** Which of the shared keys made the HMAC, 0 … 255. */
+  readonly keyId: number;
+  readonly sender: RouterId;
+  readonly receiver: RouterId;
+  /** The session's name in the configuration of both routers, 1 … 15 characters of ASCII. */
+  readonly session: string;
+  /** Chosen at random by the sender when it started. */
+  readonly nonce: Uint8Array;
+  /** Rises by at least 1 with every datagram under one nonce. It is also the sequence of what is said. */
+  readonly counter: bigint;
+  /** The receiver's nonce as the sender last heard it, or NO_NONCE. */
+  readonly echo: Uint8Array;
+}
+
+export interface PartnerBody {
+  /** Its sender is the header's. */
+  readonly message: PartnerMessage;
+  /** Digests of the sender's configuration, 0 … 1024 octets, for `doctor` to compare. Opaque here. */
+  readonly configDigest?: Uint8Array;
+}
+
+/** HMAC-SHA256 (RFC 2104, FIPS 180-4): 32 octets. */
+export type Hmac = (key: Uint8Array, data: Uint8Array) => Uint8Array;
+
+/** The key of an identifier, or undefined. */
+export type KeyOf = (keyId: number) => Uint8Array | undefined;
+
+/** What became of a datagram. Only `authentic` and `other-version` were written by a holder of a key. */
+export type Received =
+  | { readonly kind: 'authentic'; readonly header: PartnerHeader; readonly body: PartnerBody }
+  /** Authentic, but its body is of a version this router does not read. See commonVersion. */
+  | { readonly kind: 'other-version'; readonly header: PartnerHeader }
+  /** No such key here: a rotation half done, or a stranger. */
+  | { readonly kind: 'unknown-key'; readonly keyId: number }
+  /** The HMAC is not that key's: keys differ, or the datagram was made or altered by someone else. */
+  | { readonly kind: 'forged'; readonly keyId: number };
+
+/** Octets of the HMAC at the end. */
+const HMAC_LENGTH = 32;
+/** Larger ones are not looked at; ours are about 300 octets. */
+export const MAX_DATAGRAM = 8192;
+const MAGIC = 0x7070_7468; // "ppth"
+const SECTION = { status: 1, snapshot: 2, configDigest: 3 } as const;
+const ROLES: readonly Role[] = ['INIT', 'BACKUP', 'MASTER'];
+const FLAGS = ['healthy', 'armed', 'open', 'proven', 'yielding'] as const;
+/** A name in its field of 16 octets, filled with zeros. */
+const NAME_FIELD = /^[!-~]{1,15}\0+$/;
+const NAME_LENGTH = 16;
+const MAX_DIGEST = 1024;
+
+/**
+ * A datagram of version 1 with its HMAC under the key that `header.keyId` names.
+ *
+ * @throws RangeError for values their fields cannot hold: a mistake of ours
+ */
+export function encodePartner(
+  header: PartnerHeader,
+  body: PartnerBody,
+  key: Uint8Array,
+  hmac: Hmac,
+): Uint8Array {
+  if (header.version !== 1) throw new RangeError(`partner version ${header.version} is not 1`);
+  if (body.message.sender !== header.sender) throw new RangeError('sender is not the header’s');
+  if (body.configDigest !== undefined && body.configDigest.length > MAX_DIGEST) {
+    throw new RangeError(`config digest of ${body.configDigest.length} octets`);
+  }
+  const writer = new Writer()
+    .u32(MAGIC)
+    .u8(header.version)
+    .u8(header.versions.min)
+    .u8(header.versions.max)
+    .u8(header.keyId)
+    .u32(header.sender)
+    .u32(header.receiver)
+    .octets(encodeName(header.session))
+    .octets(nonce(header.nonce))
+    .u64(header.counter)
+    .octets(nonce(header.echo));
+  encodeSections(writer, [
+    [SECTION.status, encodeStatus(body.message)],
+    [SECTION.snapshot, encodeSnapshot(body.message.snapshot)],
+    [SECTION.configDigest, body.configDigest],
+  ]);
+  const signed = writer.finish();
+  const mac = hmac(key, signed);
+  if (mac.length !== HMAC_LENGTH) throw new RangeError(`HMAC of ${mac.length} octets`);
+  if (signed.length + HMAC_LENGTH > MAX_DATAGRAM) {
+    throw new RangeError(`datagram of ${signed.length + HMAC_LENGTH} octets`);
+  }
+  return new Writer().octets(signed).octets(mac).finish();
+}
+
+/**
+ * A datagram, its authenticity checked before anything in its body is looked at.
+ *
+ * @param keyOf every key that may be received now, by its identifier
+ * @throws DecodeError for octets that are no such datagram; those with a good HMAC are a fault of the partner's software
+ */
+export function decodePartner(octets: Uint8Array, keyOf: KeyOf, hmac: Hmac): Received {
+  if (octets.length > MAX_DATAGRAM) {
+    throw new DecodeError(`datagram of ${octets.length} octets`, MAX_DATAGRAM);
+  }
+  const reader = Reader.copy(octets);
+  const signed = reader.fork().take(Math.max(0, octets.length - HMAC_LENGTH), 'datagram');
+  const header = decodeHeader(reader);
+  const body = reader.sub(reader.remaining - HMAC_LENGTH, 'HMAC');
+  const key = keyOf(header.keyId);
+  if (key === undefined) return { kind: 'unknown-key', keyId: header.keyId };
+  if (!equalInConstantTime(hmac(key, signed), reader.rest())) {
+    return { kind: 'forged', keyId: header.keyId };
+  }
+  return header.version === 1
+    ? { kind: 'authentic', header, body: decodeBody(body, header.sender) }
+    : { kind: 'other-version', header };
+}
+
+function decodeHeader(reader: Reader): PartnerHeader {
+  if (reader.u32('magic') !== MAGIC) throw reader.error('not a partner datagram');
+  return {
+    version: reader.u8('version'),
+    versions: { min: reader.u8('least version'), max: reader.u8('highest version') },
+    keyId: reader.u8('key identifier'),
+    sender: reader.u32('sender'),
+    receiver: reader.u32('receiver'),
+    session: decodeName(reader),
+    nonce: reader.take(NONCE_LENGTH, 'nonce'),
+    counter: reader.u64('counter'),
+    echo: reader.take(NONCE_LENGTH, 'echoed nonce'),
+  };
+}
+
+function decodeBody(reader: Reader, sender: RouterId): PartnerBody {
+  const sections = decodeSections(reader);
+  const section = (type: number, what: string): Reader => {
+    const found = sections.get(type);
+    if (found === undefined) throw reader.error(`datagram without ${what}`);
+    return found;
+  };
+  const status = section(SECTION.status, 'status');
+  const role = ROLES[status.u8('role')];
+  if (role === undefined) throw status.error('role');
+  const flags = status.u8('flags');
+  const has = (flag: (typeof FLAGS)[number]): boolean => (flags & bit(flag)) !== 0;
+  const message: PartnerMessage = {
+    sender,
+    role,
+    healthy: has('healthy'),
+    armed: has('armed'),
+    open: has('open'),
+    proven: has('proven'),
+    yielding: has('yielding'),
+    snapshot: decodeSnapshot(section(SECTION.snapshot, 'snapshot').rest()),
+  };
+  const digest = sections.get(SECTION.configDigest);
+  if (digest === undefined) return { message };
+  if (digest.remaining > MAX_DIGEST) throw digest.error('config digest too long');
+  return { message, configDigest: digest.rest() };
+}
+
+function encodeStatus(message: PartnerMessage): Uint8Array {
+  const flags = FLAGS.reduce((sum, flag) => (message[flag] ? sum | bit(flag) : sum), 0);
+  return new Writer().u8(ROLES.indexOf(message.role)).u8(flags).finish();
+}
+
+const bit = (flag: (typeof FLAGS)[number]): number => 1 << FLAGS.indexOf(flag);
+
+function encodeName(name: string): Uint8Array {
+  const field = name.padEnd(NAME_LENGTH, '\0');
+  if (!NAME_FIELD.test(field)) throw new RangeError(`session name of ${name.length} characters`);
+  return Uint8Array.from(field, (character) => character.charCodeAt(0));
+}
+
+function decodeName(reader: Reader): string {
+  const field = String.fromCharCode(...reader.take(NAME_LENGTH, 'session name'));
+  if (!NAME_FIELD.test(field)) throw reader.error('session name');
+  return field.replaceAll('\0', '');
+}
+
+function nonce(octets: Uint8Array): Uint8Array {
+  if (octets.length !== NONCE_LENGTH) throw new RangeError(`nonce of ${octets.length} octets`);
+  return octets;
+}
+
+/** Takes as long for octets that differ early as for those that differ late. */
+function equalInConstantTime(a: Uint8Array, b: Uint8Array): boolean {
+  let difference = a.length ^ b.length;
+  for (let i = 0; i < HMAC_LENGTH; i++) difference |= (a[i] ?? 0) ^ (b[i] ?? 0);
+  return difference === 0;
+}

@@ -1,0 +1,32 @@
+/**
+ * Lists of sections: Type (u8), Length (u16, octets after it), value; Types ascending. A reader skips the Types it does
+ * not know, so a later writer can add some. What a Type means is its format's business.
+ */
+import { Reader, type Writer } from '../bytes.ts';
+
+/** One section to write. Undefined values are left out. */
+export type Section = readonly [type: number, value: Uint8Array | undefined];
+
+/** @param sections by ascending Type */
+export function encodeSections(into: Writer, sections: readonly Section[]): void {
+  for (const [type, value] of sections) {
+    if (value !== undefined) into.u8(type).counted16((body) => body.octets(value));
+  }
+}
+
+/**
+ * Every section in the rest of `reader`, each with a reader of its own.
+ *
+ * @throws DecodeError for a section beyond the end, or one whose Type is not above the one before it
+ */
+export function decodeSections(reader: Reader): ReadonlyMap<number, Reader> {
+  const sections = new Map<number, Reader>();
+  let last = -1;
+  while (reader.remaining > 0) {
+    const type = reader.u8('section Type');
+    if (type <= last) throw reader.error(`section ${type} after section ${last}`);
+    last = type;
+    sections.set(type, reader.sub(reader.u16('section Length'), `section ${type}`));
+  }
+  return sections;
+}
