@@ -5,7 +5,9 @@
  * Every verb is synchronous and never waits on the network. It throws `BackendError` and then has changed nothing, or
  * says in its comment what it leaves. Verbs are idempotent: the supervisor repeats them after a restart.
  */
-import type { SessionPolicy } from './policy.ts';
+import type { Libc } from './libc.ts';
+import type { Loop } from './loop.ts';
+import type { HelperPolicy, SessionPolicy } from './policy.ts';
 
 export type Role = 'INIT' | 'BACKUP' | 'MASTER';
 
@@ -53,6 +55,17 @@ export interface BackendEvents {
   dropped(session: string, frames: number): void;
 }
 
+/** What a backend is made with. `log` takes one line, without the program's name. */
+export interface BackendContext {
+  readonly libc: Libc;
+  readonly loop: Loop;
+  readonly policy: HelperPolicy;
+  readonly events: BackendEvents;
+  readonly log: (line: string) => void;
+}
+
+export type MakeBackend = (context: BackendContext) => Backend;
+
 export interface Backend {
   readonly platform: 'sim' | 'linux' | 'freebsd';
   /** Build what the session needs, or adopt what an earlier helper left. Gate closed unless adopted open and MASTER. */
@@ -72,7 +85,13 @@ export interface Backend {
   announce(session: string, epoch: number): void;
   /** Without a PADT on the wire. Nothing attached: no effect. */
   detach(session: string): void;
+  /** Called only to change what is in force: the server remembers it, across restarts too. */
   demote(session: string, on: boolean): void;
+  /**
+   * After `start`, for a session that an earlier helper demoted since the machine booted: take it as demoted if the
+   * kernel can still hold our amount, and say whether. Absent where `inspect` reads our own demotion back.
+   */
+  adoptDemotion?(session: string): boolean;
   counters(session: string): Counters;
   /** Leave every session as it is, for the next helper to adopt; release only what dies with the process anyway. */
   leave(): void;
