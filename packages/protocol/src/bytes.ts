@@ -119,7 +119,8 @@ export class Writer {
   }
 
   octets(value: Uint8Array): this {
-    this.#octets.set(value, this.#reserve(value.length));
+    const at = this.#reserve(value.length); // first: it may put another array in place
+    this.#octets.set(value, at);
     return this;
   }
 
