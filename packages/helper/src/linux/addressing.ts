@@ -155,7 +155,7 @@ export function setDefaultRoute(
 function defaultRoutes(kernel: Rtnetlink, family: number, table: number): Route[] {
   let routes: (Route | undefined)[] = [];
   // No such table, or a kernel without this family: there are no routes.
-  tolerate(['ENOENT', 'EOPNOTSUPP', 'EAFNOSUPPORT'], () => {
+  tolerate(['ENOENT', 'ENOTSUP', 'EAFNOSUPPORT'], () => {
     routes = kernel.request(ourRoutes(family, table)).map(decodeRoute);
   });
   return routes

@@ -160,7 +160,8 @@ export class LinuxBackend implements Backend {
     const parent = kernel.link(policy.interface);
     const carrier = ((parent?.flags ?? 0) & IFF.LOWER_UP) !== 0;
     const { carp } = policy;
-    if (carp?.address === undefined) return { role: 'INIT', carrier };
+    // Without a virtual address to watch this router is the only one.
+    if (carp?.address === undefined) return { role: 'MASTER', carrier };
     const { address } = carp;
     const link = kernel.link(carp.interface);
     if (!link || (link.flags & IFF.UP) === 0) return { role: 'INIT', carrier };

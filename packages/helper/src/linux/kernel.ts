@@ -37,7 +37,7 @@ const HINTS: Readonly<Record<string, string>> = {
   EACCES: 'needs root, or CAP_NET_ADMIN and CAP_NET_RAW',
   ENODEV: 'there is no such interface',
   EAFNOSUPPORT: 'the kernel has no support for it; are the modules pppoe and macvlan installed',
-  EOPNOTSUPP: 'the kernel has no support for it; are the modules macvlan and dummy installed',
+  ENOTSUP: 'the kernel has no support for it; are the modules macvlan and dummy installed',
 };
 
 /** Run one step of a verb; an errno becomes a `BackendError` about `subject`. `hints` are by errno name. */

@@ -20,6 +20,7 @@ import {
   createMacvlan,
   decodeLink,
   deleteLink,
+  withoutLinkLocal,
   type Link,
 } from './rtnetlink.ts';
 
@@ -61,6 +62,9 @@ export function buildLine(libc: Libc, kernel: Rtnetlink, policy: SessionPolicy):
   }
   return undoing(kernel, kept ? undefined : name, () => {
     const line = requireLink(kernel, verb, name);
+    attempt(verb, name, () =>
+      tolerate(['EAFNOSUPPORT'], () => kernel.request(withoutLinkLocal(line.index))),
+    );
     muteIpv6(libc, name);
     attempt(verb, policy.interface, () => {
       if ((parent.flags & IFF.UP) === 0) kernel.request(changeLink(parent.index, { up: true }));

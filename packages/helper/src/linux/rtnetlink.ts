@@ -124,7 +124,7 @@ const kindOf = (kind: string, data: readonly Uint8Array[] = []): Uint8Array =>
 
 const CREATE = NLM_F.ACK | NLM_F.CREATE | NLM_F.EXCL;
 
-/** A macvlan that is down and does no ARP and no IPv6 of its own. */
+/** A macvlan that is down and will do no ARP. */
 export const createMacvlan = (
   name: string,
   parent: number,
@@ -136,11 +136,6 @@ export const createMacvlan = (
     attribute(IFLA.LINK, u32(parent)),
     attribute(IFLA.ADDRESS, mac),
     attribute(IFLA.MTU, u32(mtu)),
-    attribute(IFLA.AF_SPEC, [
-      attribute(FAMILY.IPV6, [
-        attribute(IFLA.INET6_ADDR_GEN_MODE, Uint8Array.of(ADDR_GEN_MODE_NONE)),
-      ]),
-    ]),
     kindOf('macvlan', [attribute(IFLA.MACVLAN_MODE, u32(MACVLAN_MODE_PRIVATE))]),
   ]);
 
@@ -167,6 +162,16 @@ export function changeLink(
   const header = linkHeader(index, change.up ? IFF.UP : 0, change.up === undefined ? 0 : IFF.UP);
   return message(RTM.NEWLINK, NLM_F.ACK, header, attributes);
 }
+
+/** Keep the kernel from giving an interface an IPv6 link-local address when it comes up. EAFNOSUPPORT without IPv6. */
+export const withoutLinkLocal = (index: number): Uint8Array =>
+  message(RTM.NEWLINK, NLM_F.ACK, linkHeader(index), [
+    attribute(IFLA.AF_SPEC, [
+      attribute(FAMILY.IPV6, [
+        attribute(IFLA.INET6_ADDR_GEN_MODE, Uint8Array.of(ADDR_GEN_MODE_NONE)),
+      ]),
+    ]),
+  ]);
 
 export const deleteLink = (index: number): Uint8Array =>
   message(RTM.DELLINK, NLM_F.ACK, linkHeader(index));

@@ -1,0 +1,51 @@
+#!/bin/bash
+# The first process of the kernel lab's guest: mounts what a system needs on top of the host's read-only files, runs the
+# command it finds in its result directory, and powers off. It knows nothing of the lab's networks or scenes.
+#
+# LAB_RESULT comes from the kernel's command line: a directory of the host, the only one the guest can write to. In it,
+# `command` holds the program and its arguments, each ended by a zero octet; `exit` receives its exit status.
+
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
+
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t tmpfs run /run
+mkdir -p /run/netns /run/lock /run/result /run/modules/lib
+mount -t hostfs -o "$LAB_RESULT" result /run/result
+mkdir -p /run/tmp
+export TMPDIR=/run/tmp
+
+# The kernel mounts /dev by itself only if the host's root has the directory for it in order; pppoe-server needs /dev/fd.
+mount -t devtmpfs dev /dev 2>/dev/null
+mkdir -p /dev/pts /dev/shm
+mount -t devpts devpts /dev/pts
+mount -t tmpfs shm /dev/shm
+ln -sfn /proc/self/fd /dev/fd
+
+# The guest kernel's modules are not where the host's are, and the host need not have any.
+ln -s /usr/lib/uml/modules /run/modules/lib/modules
+printf '#!/bin/sh\nexec modprobe -d /run/modules "$@"\n' >/run/modprobe
+chmod 755 /run/modprobe
+echo /run/modprobe >/proc/sys/kernel/modprobe
+for module in ppp_generic pppox pppoe ppp_async veth macvlan bridge af_packet dummy; do
+  /run/modprobe "$module"
+done
+
+# A user for the supervisor, whether or not the host has one.
+grep -v '^ppp_thing:' /etc/passwd >/run/passwd
+grep -v '^ppp_thing:' /etc/group >/run/group
+echo 'ppp_thing:x:990:990:ppp-thing:/nonexistent:/usr/sbin/nologin' >>/run/passwd
+echo 'ppp_thing:x:990:' >>/run/group
+mount --bind /run/passwd /etc/passwd
+mount --bind /run/group /etc/group
+
+hostname guest
+ip link set lo up
+
+mapfile -d '' -t command </run/result/command
+"${command[@]}"
+echo $? >/run/result/exit
+
+sync
+echo o >/proc/sysrq-trigger
+sleep 5

@@ -1,0 +1,97 @@
+/**
+ * The Access Concentrator of the kernel lab: rp-pppoe's `pppoe-server`, which starts Debian's `pppd` for each session.
+ * It also dials once with stock `pppd`, as the measure of our own dialling. What the AC saw is read from its log.
+ */
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { execa, type Subprocess } from 'execa';
+import { GUEST_RESULT } from './uml.ts';
+import { inside } from './net.ts';
+
+export type Auth = 'chap' | 'pap';
+
+export const USER = 'alice';
+export const PASSWORD = 'secret1';
+/** What the AC gives to its first session. */
+export const PUBLIC_ADDRESS = '10.67.15.1';
+
+const LOG = `${GUEST_RESULT}/ac.log`;
+
+/** An echo budget of 4 s: what must be met is then met within a run that a person will wait for. */
+const options = (auth: Auth): string =>
+  [
+    auth === 'chap' ? 'require-chap' : 'require-pap',
+    'lcp-echo-interval 1',
+    'lcp-echo-failure 4',
+    'ms-dns 10.9.9.9',
+    'netmask 255.255.255.255',
+    'nobsdcomp',
+    'noccp',
+    'novj',
+    'mtu 1492',
+    'mru 1492',
+    'debug',
+    `logfile ${LOG}`,
+    '',
+  ].join('\n');
+
+export interface AcLog {
+  /** Sessions for which the AC started a pppd. */
+  readonly sessions: number;
+  /** Times the AC agreed to our LCP options. */
+  readonly lcpNegotiations: number;
+  readonly terminated: number;
+}
+
+/** What the log says, from octet `from` on. */
+export async function readAcLog(from = 0): Promise<AcLog> {
+  const text = (await readFile(LOG, 'utf8').catch(() => '')).slice(from);
+  const count = (pattern: RegExp): number => text.match(pattern)?.length ?? 0;
+  return {
+    sessions: count(/^Connect: /gm),
+    lcpNegotiations: count(/sent \[LCP ConfAck/g),
+    terminated: count(/^Connection terminated/gm),
+  };
+}
+
+export const acLogLength = async (): Promise<number> =>
+  (await readFile(LOG, 'utf8').catch(() => '')).length;
+
+/** Lay down the AC's files. `/etc/ppp` becomes the lab's own for the whole guest. */
+export async function prepareAc(auth: Auth): Promise<void> {
+  await mkdir('/run/ppp', { recursive: true });
+  const secrets = `"${USER}" * "${PASSWORD}" *\n`;
+  await writeFile('/run/ppp/options', '');
+  await writeFile('/run/ppp/chap-secrets', secrets, { mode: 0o600 });
+  await writeFile('/run/ppp/pap-secrets', secrets, { mode: 0o600 });
+  await writeFile('/run/ppp/server', options(auth));
+  await writeFile(
+    '/run/ppp/ip-up',
+    '#!/bin/sh\n[ "$6" = stock ] && touch /run/stock-up\nexit 0\n',
+    {
+      mode: 0o755,
+    },
+  );
+  await execa('mount', ['--bind', '/run/ppp', '/etc/ppp']);
+}
+
+/** Start the AC; it serves until it is killed. */
+export function startAc(): Subprocess {
+  const words = ['-F', '-I', 'eth0', '-C', 'labac', '-S', 'isp', '-L', '10.67.0.1'];
+  const pool = ['-R', PUBLIC_ADDRESS, '-N', '16', '-O', '/etc/ppp/server'];
+  return execa('ip', inside('ac', 'pppoe-server', ...words, ...pool), {
+    stdin: 'ignore',
+    stdout: 'ignore',
+    stderr: 'ignore',
+    reject: false,
+  });
+}
+
+/** The words of a stock client on `device`; it logs every packet. */
+export const stockClient = (device: string): string[] => [
+  'plugin',
+  'pppoe.so',
+  `nic-${device}`,
+  ...['user', USER, 'password', PASSWORD, 'noauth', 'noccp', 'novj', 'noipv6'],
+  ...['mtu', '1492', 'mru', '1492', 'lcp-restart', '1', 'nodefaultroute', 'nodetach', 'debug'],
+  ...['ipparam', 'stock'],
+];

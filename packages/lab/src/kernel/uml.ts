@@ -1,0 +1,105 @@
+/**
+ * A guest: a user-mode Linux kernel run as an ordinary process on the host's own files, read-only. It boots, runs one
+ * Node.js program as root, and powers off. It knows nothing of what the program does.
+ *
+ * The guest writes to one directory of the host, made for the run. What the program prints arrives line by line.
+ */
+import { availableParallelism, tmpdir } from 'node:os';
+import { chmod, copyFile, mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { access, constants } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
+
+/** Where the result directory is seen in the guest. */
+export const GUEST_RESULT = '/run/result';
+
+const INIT = fileURLToPath(new URL('../../kernel-guest/init.sh', import.meta.url));
+
+export interface GuestOptions {
+  /** Absolute path of a compiled module, and its arguments. */
+  readonly program: string;
+  readonly args?: readonly string[];
+  /** Milliseconds after which the guest is killed. */
+  readonly deadline: number;
+  readonly memory?: string;
+  /** Each line the guest prints, as it comes. */
+  readonly line?: (text: string) => void;
+}
+
+export interface GuestRun {
+  /** The program's exit status; undefined if the guest ended before the program did. */
+  readonly exitCode: number | undefined;
+  /** What the guest wrote. The caller removes it. */
+  readonly directory: string;
+  readonly timedOut: boolean;
+}
+
+/** The programs a guest needs that are not on this host's PATH, so that a caller can say what to install. */
+export async function missingPrograms(programs: readonly string[]): Promise<string[]> {
+  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin'];
+  const isThere = async (program: string): Promise<boolean> => {
+    const tries = folders.map((folder) => access(join(folder, program), constants.X_OK));
+    return (await Promise.allSettled(tries)).some(({ status }) => status === 'fulfilled');
+  };
+  const found = await Promise.all(programs.map(isThere));
+  return programs.filter((_, i) => !found[i]);
+}
+
+export async function runInGuest(options: GuestOptions): Promise<GuestRun> {
+  const directory = await mkdtemp(join(tmpdir(), 'ppp-thing-lab-'));
+  // The kernel's command line cannot hold a space in a path; files in our own directory can.
+  await copyFile(INIT, join(directory, 'init.sh'));
+  await chmod(join(directory, 'init.sh'), 0o755);
+  const command = [process.execPath, options.program, ...(options.args ?? [])];
+  await writeFile(join(directory, 'command'), command.map((word) => `${word}\0`).join(''));
+  // One processor of our own: a guest has only one, and moving about makes its process switches four times slower.
+  const cpu = String(availableParallelism() - 1);
+  const kernel = [
+    `mem=${options.memory ?? '768M'}`,
+    'root=/dev/root',
+    'rootfstype=hostfs',
+    'rootflags=/',
+    'ro',
+    `init=${directory}/init.sh`,
+    `LAB_RESULT=${directory}`,
+    `uml_dir=${directory}/`,
+    'con=null',
+    'con0=fd:0,fd:1',
+    'quiet',
+    'panic=1',
+  ];
+  const guest = execa('taskset', ['-c', cpu, 'linux.uml', ...kernel], {
+    stdin: 'ignore',
+    stdout: 'pipe',
+    stderr: 'ignore',
+    buffer: false,
+    reject: false,
+    // A group of its own, because a guest is several processes of the host.
+    detached: true,
+  });
+  const stop = (): void => {
+    if (guest.pid === undefined) return;
+    try {
+      process.kill(-guest.pid, 'SIGKILL');
+    } catch {
+      // It has ended already.
+    }
+  };
+  let timedOut = false;
+  const timer = setTimeout(() => {
+    timedOut = true;
+    stop();
+  }, options.deadline);
+  process.once('exit', stop);
+  try {
+    for await (const text of guest.iterable()) options.line?.(text.replaceAll('\r', ''));
+    await guest;
+  } finally {
+    clearTimeout(timer);
+    process.off('exit', stop);
+    stop();
+  }
+  const exit = await readFile(join(directory, 'exit'), 'utf8').catch(() => '');
+  return { exitCode: exit === '' ? undefined : Number(exit), directory, timedOut };
+}
