@@ -99,17 +99,17 @@ type Foreign = (...args: unknown[]) => number;
 const PROTOTYPES = {
   open: 'int open(const char *path, int flags, ...)',
   close: 'int close(int fd)',
-  read: 'ssize_t read(int fd, void *into, size_t size)',
-  write: 'ssize_t write(int fd, const void *data, size_t size)',
+  read: 'long read(int fd, void *into, size_t size)',
+  write: 'long write(int fd, const void *data, size_t size)',
   socket: 'int socket(int domain, int type, int protocol)',
   bind: 'int bind(int fd, const void *address, uint32_t length)',
   listen: 'int listen(int fd, int backlog)',
   accept: 'int accept(int fd, void *address, void *length)',
   connect: 'int connect(int fd, const void *address, uint32_t length)',
   sendto:
-    'ssize_t sendto(int fd, const void *data, size_t size, int flags, const void *to, uint32_t length)',
+    'long sendto(int fd, const void *data, size_t size, int flags, const void *to, uint32_t length)',
   recvfrom:
-    'ssize_t recvfrom(int fd, void *into, size_t size, int flags, void *from, void *length)',
+    'long recvfrom(int fd, void *into, size_t size, int flags, void *from, void *length)',
   getsockopt: 'int getsockopt(int fd, int level, int option, void *into, void *length)',
   setsockopt: 'int setsockopt(int fd, int level, int option, const void *value, uint32_t length)',
   ioctl: 'int ioctl(int fd, unsigned long request, ...)',
