@@ -78,7 +78,7 @@ export class Lcp {
   }
 
   /** @param length octets of the whole LCP packet; 8 is the least */
-  echo(length: number, now: Instant): { identifier: number; output: LcpOutput } {
+  echo(length: number, now: Instant): EchoPacket {
     const identifier = this.#negotiation.nextIdentifier();
     // Set anew, so that the map stays in the order of sending.
     this.#echoes.delete(identifier);
@@ -87,10 +87,7 @@ export class Lcp {
     if (this.#echoes.size > MAX_OUTSTANDING && oldest !== undefined) this.#echoes.delete(oldest);
     const data = new Uint8Array(Math.max(0, length - ECHO_HEADER));
     const magic = this.agreement.ourMagic;
-    return {
-      identifier,
-      output: { kind: 'send', packet: { code: 'Echo-Request', identifier, magic, data } },
-    };
+    return { code: 'Echo-Request', identifier, magic, data };
   }
 
   /** Answers to earlier Echo-Requests count no more. */

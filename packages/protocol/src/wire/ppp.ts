@@ -142,7 +142,12 @@ export type PppPacket =
   | { readonly protocol: 'PAP'; readonly packet: PapPacket }
   | { readonly protocol: 'CHAP'; readonly packet: ChapPacket }
   | { readonly protocol: 'IPCP'; readonly packet: IpcpPacket }
-  | { readonly protocol: 'IPV6CP'; readonly packet: Ipv6cpPacket }
+  /** `information` is there when it was received: a router without IPv6 returns it in a Protocol-Reject. */
+  | {
+      readonly protocol: 'IPV6CP';
+      readonly packet: Ipv6cpPacket;
+      readonly information?: Uint8Array;
+    }
   /** A protocol we do not speak; `information` is everything after the Protocol field, for the Protocol-Reject. */
   | { readonly protocol: 'unknown'; readonly number: number; readonly information: Uint8Array };
 

@@ -1,0 +1,427 @@
+/**
+ * The link: dialling, the one session there may be, and its end. It composes discovery, the phases of PPP and the
+ * back-off; whether this router may speak at all is ownership's decision, taken before any method here is called.
+ *
+ * Theory of operation. A dial goes round Wait, Discovery and the phases until a session opens or `suspend` says stop;
+ * each attempt that fails is reported once. A session ends in one place, `#close`, which owes the AC a PADT only if the
+ * AC cannot know. What may not happen: a frame after `suspend`, or a PADT for a session the AC has ended itself.
+ */
+import { after, earliest, millis, type Instant } from '../time.ts';
+import { sameOctets } from '../bytes.ts';
+import { printable } from '../printable.ts';
+import { formatMac, type MacAddress } from '../wire/ethernet.ts';
+import { findTag, isSessionId, TAG, type DiscoveryPacket } from '../wire/pppoe.ts';
+import { Discovery, errorText, type DiscoveredSession, type DiscoveryOutput } from './discovery.ts';
+import type { Event, Note } from './events.ts';
+import type { Hashes, Random } from './hashes.ts';
+import type { LinkConfig, LinkMachine, LinkOutput, LinkStatus, Phase } from './link.ts';
+import { Phases, type End, type PhasesOutput } from './phases.ts';
+import { Redial } from './redial.ts';
+import type { SessionFacts } from './session.ts';
+import { Timers } from './timers.ts';
+
+/** The session that exists: where it is, what runs over it, and since when it has been up. */
+interface Session extends DiscoveredSession {
+  readonly phases: Phases;
+  /** Seconds since 1970-01-01 UTC; undefined while it has never been Opened. */
+  startedAt: number | undefined;
+  /** Times the kernel gave it up while the AC did not, since the AC last answered. */
+  reattached: number;
+  /** The operator ends it: no failure, and no reason to wait before the next dial. */
+  isHungUp: boolean;
+}
+
+type State =
+  | { readonly kind: 'Dead' }
+  | { readonly kind: 'Wait'; readonly until: Instant }
+  | { readonly kind: 'Discovery' }
+  | { readonly kind: 'Session'; readonly session: Session };
+
+/** A PADT that made the kernel give the session up has reached us by then. */
+const KERNEL_SPAN = millis(500);
+const MAX_REATTACH = 3;
+
+export class Link implements LinkMachine {
+  readonly #config: LinkConfig;
+  readonly #hashes: Hashes;
+  readonly #random: Random;
+  readonly #wallClockAtZero: number;
+  readonly #discovery: Discovery;
+  readonly #redial: Redial;
+  readonly #timers = new Timers<'dial' | 'kernel'>();
+  #state: State = { kind: 'Dead' };
+  #previous: SessionFacts | null = null;
+  /** `dial` was called while the last session was still being closed. */
+  #dialsNext = false;
+  #attempts = 0;
+  #carrier = true;
+  #lastError: string | undefined;
+  #out: LinkOutput[] = [];
+
+  /** @param wallClockAtZero milliseconds since 1970-01-01 UTC at Instant 0 */
+  constructor(config: LinkConfig, hashes: Hashes, random: Random, wallClockAtZero: number) {
+    this.#config = config;
+    this.#hashes = hashes;
+    this.#random = random;
+    this.#wallClockAtZero = wallClockAtZero;
+    this.#discovery = new Discovery(config, random);
+    this.#redial = new Redial(random);
+  }
+
+  // --- what ownership asks -------------------------------------------------------------------------------------
+
+  dial(previous: SessionFacts | null, now: Instant): LinkOutput[] {
+    this.#previous = previous ?? this.#previous;
+    if (this.#state.kind === 'Dead') this.#await('dial', now);
+    if (this.#state.kind === 'Session') this.#dialsNext = this.#state.session.phases.isEnding;
+    return this.#flush();
+  }
+
+  resume(facts: SessionFacts, now: Instant): LinkOutput[] {
+    const from = this.#phase();
+    this.#forget();
+    const { key, acName, serviceName, hostUniq, maxPayload, startedAt } = facts;
+    const { sessionId, acMac } = key;
+    const found = { sessionId, acMac, acName, serviceName, hostUniq, maxPayload };
+    const phases = this.#newPhases(from, maxPayload, facts, now);
+    const session = { ...found, phases, startedAt, reattached: 0, isHungUp: false };
+    this.#state = { kind: 'Session', session };
+    this.#phasesDid(session, phases.resume(facts, now), now);
+    return this.#flush();
+  }
+
+  suspend(_now: Instant): LinkOutput[] {
+    const from = this.#phase();
+    this.#forget();
+    if (from !== 'Dead') this.#note('info', from, 'Dead', 'suspend', {});
+    return this.#flush();
+  }
+
+  hangUp(now: Instant): LinkOutput[] {
+    const reason = 'disconnected by the operator';
+    if (this.#state.kind === 'Session') {
+      const { session } = this.#state;
+      session.isHungUp = true;
+      this.#phasesDid(session, session.phases.close(reason, now), now);
+    } else {
+      const from = this.#phase();
+      this.#forget();
+      if (from !== 'Dead') this.#note('info', from, 'Dead', reason, {});
+      this.#lastError = reason;
+      this.#out.push({ kind: 'outcome', outcome: { kind: 'closed', reason } });
+    }
+    return this.#flush();
+  }
+
+  handle(event: Event, now: Instant): LinkOutput[] {
+    switch (event.kind) {
+      case 'discovery':
+        this.#receiveDiscovery(event.packet, event.source, now);
+        break;
+      case 'ppp':
+        this.#withSession((session) => session.phases.receive(event.packet, now), now);
+        break;
+      case 'deadline':
+        break;
+      case 'carrier':
+        this.#carrierIs(event.up, now);
+        break;
+      case 'session-closed':
+        // The kernel may have acted on a PADT that reaches us a moment later; then the session is gone. If none comes,
+        // the AC still holds it (Linux drops a session when its device changes MTU or address), and it is worth keeping.
+        if (this.#state.kind === 'Session') this.#timers.set('kernel', after(now, KERNEL_SPAN));
+        break;
+      case 'failed':
+        this.#failed(event, now);
+        break;
+      case 'role':
+      case 'own-mac-heard':
+      case 'partner':
+      case 'helper-up':
+      case 'helper-down':
+      case 'admin':
+        break; // Ownership's.
+      default: {
+        const unreachable: never = event;
+        return unreachable;
+      }
+    }
+    this.#expire(now);
+    return this.#flush();
+  }
+
+  deadline(): Instant | undefined {
+    const session = this.#state.kind === 'Session' ? this.#state.session : undefined;
+    return earliest(this.#timers.next(), this.#discovery.deadline(), session?.phases.deadline());
+  }
+
+  status(): LinkStatus {
+    const session = this.#state.kind === 'Session' ? this.#state.session : undefined;
+    const ac =
+      session === undefined ? this.#discovery.ac : { name: session.acName, mac: session.acMac };
+    const lastError = this.#discovery.trouble ?? this.#lastError;
+    const rtt = session?.phases.rtt;
+    return {
+      phase: this.#phase(),
+      attempts: this.#attempts,
+      ...(this.#state.kind === 'Wait' ? { nextDial: this.#state.until } : {}),
+      ...(lastError === undefined ? {} : { lastError }),
+      ...(rtt === undefined ? {} : { echoRtt: rtt }),
+      unansweredEchoes: session?.phases.unanswered ?? 0,
+      ...(ac === undefined ? {} : { ac: { name: printable(ac.name), mac: ac.mac } }),
+    };
+  }
+
+  // --- dialling ------------------------------------------------------------------------------------------------
+
+  /** The next dial, now or when the back-off allows. */
+  #await(on: string, now: Instant): void {
+    const until = this.#redial.next(now);
+    const from = this.#phase();
+    this.#dialsNext = false;
+    if (until <= now) return this.#discover(from, on, now);
+    this.#state = { kind: 'Wait', until };
+    this.#timers.set('dial', until);
+    this.#note('info', from, 'Wait', on, {
+      failures: this.#redial.failures,
+      seconds: Math.round((until - now) / 1000),
+    });
+  }
+
+  #discover(from: Phase, on: string, now: Instant): void {
+    this.#timers.clear('dial');
+    this.#state = { kind: 'Discovery' };
+    this.#attempts += 1;
+    this.#note('info', from, 'Discovery', on, { attempt: this.#attempts });
+    this.#discoveryDid(this.#discovery.start(now), now);
+  }
+
+  #receiveDiscovery(packet: DiscoveryPacket, source: MacAddress, now: Instant): void {
+    if (this.#state.kind === 'Discovery')
+      return this.#discoveryDid(this.#discovery.receive(packet, source, now), now);
+    if (this.#state.kind !== 'Session') return;
+    const { session } = this.#state;
+    const isFromAc = sameOctets(source, session.acMac);
+    const isSame = packet.sessionId === session.sessionId;
+    if (packet.code === 'PADT') return this.#receivePadt(packet, session, isFromAc && isSame, now);
+    if (packet.code === 'PADS' && isFromAc && !isSame) this.#returnSession(packet, session);
+  }
+
+  /** RFC 2516 §5.5: nothing may be sent after it, not even PPP's own farewell. Forged ones that match cannot be told apart. */
+  #receivePadt(packet: DiscoveryPacket, session: Session, isOurs: boolean, now: Instant): void {
+    if (!isOurs) {
+      const facts = { session: packet.sessionId };
+      return this.#note(
+        'debug',
+        this.#phase(),
+        undefined,
+        'ignored PADT of another session',
+        facts,
+      );
+    }
+    const words = errorText(packet);
+    const reason = `the AC sent PADT${words === undefined ? '' : `: ${words}`}`;
+    this.#close(session, { kind: 'ended', reason, padt: false, refused: false }, now);
+  }
+
+  /** A PADR that was sent twice can be answered with two sessions; one too many would lock the line out. */
+  #returnSession(packet: DiscoveryPacket, session: Session): void {
+    const uniq = findTag(packet, TAG['Host-Uniq']);
+    if (uniq === undefined || !sameOctets(uniq.value, session.hostUniq)) return;
+    if (!isSessionId(packet.sessionId)) return;
+    this.#note('warn', this.#phase(), undefined, 'second PADS', { session: packet.sessionId });
+    this.#sendPadt(session.acMac, packet.sessionId);
+  }
+
+  #discoveryDid(outputs: readonly DiscoveryOutput[], now: Instant): void {
+    for (const output of outputs) {
+      if (output.kind === 'found') this.#found(output.session, now);
+      else if (output.kind === 'refused') this.#refused(output.reason, now);
+      else this.#out.push(output);
+    }
+  }
+
+  /** The kernel must know the session before the AC's first packet, so attach and gate come before ours. */
+  #found(found: DiscoveredSession, now: Instant): void {
+    const phases = this.#newPhases('Discovery', found.maxPayload, this.#previous, now);
+    const session: Session = {
+      ...found,
+      phases,
+      startedAt: undefined,
+      reattached: 0,
+      isHungUp: false,
+    };
+    this.#state = { kind: 'Session', session };
+    this.#attach(session);
+    this.#phasesDid(session, phases.establish(now), now);
+  }
+
+  #refused(reason: string, now: Instant): void {
+    this.#redial.ended({ lasted: undefined, refused: true }, now);
+    this.#lastError = reason;
+    this.#await(reason, now);
+    this.#out.push({ kind: 'outcome', outcome: { kind: 'closed', reason } });
+  }
+
+  // --- the session ---------------------------------------------------------------------------------------------
+
+  #newPhases(from: Phase, maxPayload: number, previous: SessionFacts | null, now: Instant): Phases {
+    const phases = new Phases(this.#config, from, maxPayload, previous, this.#hashes, this.#random);
+    if (!this.#carrier) phases.carrier(false, now);
+    return phases;
+  }
+
+  #withSession(act: (session: Session) => readonly PhasesOutput[], now: Instant): void {
+    if (this.#state.kind !== 'Session') return;
+    const { session } = this.#state;
+    this.#phasesDid(session, act(session), now);
+  }
+
+  #phasesDid(session: Session, outputs: readonly PhasesOutput[], now: Instant): void {
+    for (const output of outputs) {
+      switch (output.kind) {
+        case 'send-ppp':
+        case 'note':
+          this.#out.push(output);
+          break;
+        case 'opened': {
+          session.startedAt ??= Math.floor((this.#wallClockAtZero + now) / 1000);
+          session.reattached = 0;
+          this.#attempts = 0;
+          const facts = this.#facts(session, session.startedAt, output.agreed);
+          this.#previous = facts;
+          this.#out.push({ kind: 'outcome', outcome: { kind: 'opened', facts } });
+          break;
+        }
+        case 'proven':
+          session.reattached = 0;
+          this.#out.push({ kind: 'outcome', outcome: output });
+          break;
+        case 'silent':
+          this.#out.push({ kind: 'outcome', outcome: output });
+          break;
+        case 'ended':
+          this.#close(session, output, now);
+          break;
+        default: {
+          const unreachable: never = output;
+          return unreachable;
+        }
+      }
+    }
+  }
+
+  #facts(
+    session: Session,
+    startedAt: number,
+    agreed: Extract<PhasesOutput, { kind: 'opened' }>['agreed'],
+  ): SessionFacts {
+    const { sessionId, acMac, acName, serviceName, hostUniq } = session;
+    const key = { sessionId, acMac, ourMac: this.#config.ourMac };
+    return { key, acName, serviceName, hostUniq, startedAt, ...agreed };
+  }
+
+  /** The one place where a session ends. */
+  #close(session: Session, end: End, now: Instant): void {
+    const from = this.#phase();
+    const { reason, padt, refused } = end;
+    const wasOpened = session.startedAt !== undefined;
+    this.#timers.clear('kernel');
+    this.#lastError = reason;
+    if (padt) this.#sendPadt(session.acMac, session.sessionId);
+    this.#out.push({ kind: 'detach' });
+    this.#state = { kind: 'Dead' };
+    if (!session.isHungUp) this.#redial.ended({ lasted: this.#lasted(session, now), refused }, now);
+    const facts = { session: session.sessionId, ac: formatMac(session.acMac) };
+    this.#note(session.isHungUp ? 'info' : 'warn', from, 'Dead', reason, facts);
+    // A dial goes on until it succeeds; a session that was up is ownership's to decide about.
+    if (this.#dialsNext || !(wasOpened || session.isHungUp)) this.#await(reason, now);
+    this.#out.push({ kind: 'outcome', outcome: { kind: 'closed', reason } });
+  }
+
+  /** By the wall clock, because the session may be older than this router's part in it. */
+  #lasted(session: Session, now: Instant): ReturnType<typeof millis> | undefined {
+    if (session.startedAt === undefined) return undefined;
+    return millis(this.#wallClockAtZero + now - session.startedAt * 1000);
+  }
+
+  #attach({ sessionId, acMac, maxPayload }: Session): void {
+    const key = { sessionId, acMac, ourMac: this.#config.ourMac };
+    this.#out.push(
+      { kind: 'attach', key, maxPayload, autoOpen: true },
+      { kind: 'gate', open: true },
+    );
+  }
+
+  #sendPadt(destination: MacAddress, sessionId: number): void {
+    const packet = { code: 'PADT', sessionId, tags: [] } as const;
+    this.#out.push({ kind: 'send-discovery', destination, packet });
+  }
+
+  // --- the world -----------------------------------------------------------------------------------------------
+
+  #carrierIs(up: boolean, now: Instant): void {
+    const isBack = up && !this.#carrier;
+    this.#carrier = up;
+    this.#withSession((session) => session.phases.carrier(up, now), now);
+    // The next PADI may be a minute away, and the AC has heard none of the last ones.
+    if (isBack && this.#state.kind === 'Discovery')
+      this.#discoveryDid(this.#discovery.start(now), now);
+  }
+
+  #failed(event: Extract<Event, { kind: 'failed' }>, now: Instant): void {
+    if (event.action !== 'attach' || this.#state.kind !== 'Session') return;
+    const reason = `attach session: ${event.code}: ${event.message}`;
+    this.#close(this.#state.session, { kind: 'ended', reason, padt: true, refused: false }, now);
+  }
+
+  #expire(now: Instant): void {
+    for (const name of this.#timers.expired(now)) {
+      if (name === 'kernel') this.#reattach(now);
+      else this.#discover('Wait', 'back-off over', now);
+    }
+    this.#discoveryDid(this.#discovery.expire(now), now);
+    this.#withSession((session) => session.phases.expire(now), now);
+  }
+
+  #reattach(now: Instant): void {
+    if (this.#state.kind !== 'Session') return;
+    const { session } = this.#state;
+    session.reattached += 1;
+    if (session.reattached > MAX_REATTACH) {
+      const reason = 'the kernel keeps giving the session up';
+      return this.#close(session, { kind: 'ended', reason, padt: true, refused: false }, now);
+    }
+    this.#note('warn', this.#phase(), undefined, 'session closed by the kernel', {});
+    this.#attach(session);
+    this.#phasesDid(session, session.phases.probe(now), now);
+  }
+
+  #phase(): Phase {
+    return this.#state.kind === 'Session' ? this.#state.session.phases.phase : this.#state.kind;
+  }
+
+  #forget(): void {
+    this.#state = { kind: 'Dead' };
+    this.#discovery.stop();
+    this.#timers.clearAll();
+    this.#dialsNext = false;
+  }
+
+  #note(
+    level: Note['level'],
+    from: Phase,
+    to: Phase | undefined,
+    on: string,
+    facts: NonNullable<Note['facts']>,
+  ): void {
+    const moved = to === undefined || to === from ? { from } : { from, to };
+    this.#out.push({ kind: 'note', note: { level, machine: 'link', ...moved, on, facts } });
+  }
+
+  #flush(): LinkOutput[] {
+    const outputs = this.#out;
+    this.#out = [];
+    return outputs;
+  }
+}
