@@ -23,12 +23,13 @@ export interface Adopted {
 const say = (line: object): void => {
   process.stdout.write(`${JSON.stringify(line)}\n`);
 };
+const log = (line: string): void => say({ log: line });
 const now = (): number => performance.now();
 const octets = (hex: string): Uint8Array => fromHex(hex.replaceAll(':', '')) ?? new Uint8Array();
 
 const adopted = JSON.parse(process.argv[2] ?? '{}') as Adopted;
 const libc = await loadLibc();
-const loop = createLoop(libc, now, (line) => say({ log: line }));
+const loop = createLoop(libc, now, log);
 const policy: SessionPolicy = {
   name: 'wan',
   interface: 'eth0',
@@ -50,22 +51,28 @@ const settings = {
 };
 
 let wentAt = 0;
-const backend = new LinuxBackend(libc, loop, {
-  discoveryFrame: (_, source, payload) => say({ discovery: toHex(source), octets: payload.length }),
-  pppFrame(_, protocol, packet) {
-    const since = now() - wentAt;
-    say({ ppp: protocol.toString(16), packet: toHex(packet), since });
-    if (protocol !== 0xc021 || packet[0] !== 9) return;
-    const reply = packet.slice();
-    reply[0] = 10;
-    reply.set(octets(adopted.ourMagic), 4);
-    backend.sendPpp('wan', protocol, reply);
+const backend = new LinuxBackend({
+  libc,
+  loop,
+  log,
+  events: {
+    discoveryFrame: (_, source, payload) =>
+      say({ discovery: toHex(source), octets: payload.length }),
+    pppFrame(_, protocol, packet) {
+      const since = now() - wentAt;
+      say({ ppp: protocol.toString(16), packet: toHex(packet), since });
+      if (protocol !== 0xc021 || packet[0] !== 9) return;
+      const reply = packet.slice();
+      reply[0] = 10;
+      reply.set(octets(adopted.ourMagic), 4);
+      backend.sendPpp('wan', protocol, reply);
+    },
+    role: (_, role) => say({ role }),
+    carrier: (_, up) => say({ carrier: up }),
+    ownMacHeard: (_, epoch) => say({ epoch }),
+    sessionClosed: () => say({ closed: true }),
+    dropped: (_, frames) => say({ dropped: frames }),
   },
-  role: (_, role) => say({ role }),
-  carrier: (_, up) => say({ carrier: up }),
-  ownMacHeard: (_, epoch) => say({ epoch }),
-  sessionClosed: () => say({ closed: true }),
-  dropped: (_, frames) => say({ dropped: frames }),
 });
 
 const started = now();

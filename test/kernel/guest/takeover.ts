@@ -3,6 +3,7 @@
  * `@result` and a JSON object on one line.
  */
 import { readFile } from 'node:fs/promises';
+import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { execa } from 'execa';
 import { prepareAc, readAcLog, startAc, stockClient } from '@ppp-thing/lab/kernel/ac';
@@ -92,9 +93,20 @@ await plug('r1', ['eth0'], false);
 holder.stdin.write('go\n');
 const { gone } = await hear('gone');
 const reply = await hear('ppp');
-const ping = await execa('ip', inside('r2', 'ping', '-c', '5', '-i', '0.05', '-W', '1', INTERNET), {
+const traffic = fileURLToPath(
+  new URL('./traffic.js', import.meta.resolve('@ppp-thing/lab/kernel/net')),
+);
+const server = execa('ip', inside('ac', process.execPath, traffic, 'serve', INTERNET), {
   reject: false,
 });
+await once(server.stdout, 'data');
+const probe = execa('ip', inside('r2', process.execPath, traffic, 'probe', INTERNET), {
+  reject: false,
+});
+await once(probe.stdout, 'data');
+await new Promise((resolve) => setTimeout(resolve, 300));
+probe.stdin.write('report\n');
+const report = JSON.parse(String((await once(probe.stdout, 'data'))[0])) as Record<string, unknown>;
 const show = async (...words: string[]): Promise<string> =>
   (await execa('ip', ['-n', 'r2', ...words])).stdout;
 const addresses = await show('-br', 'addr');
@@ -103,19 +115,25 @@ const links = await show('-d', 'link', 'show', 'pl-wan');
 holder.stdin.write('remove\n');
 await holder;
 const after = await show('-br', 'link');
-console.log(addresses, '\n', routes, '\n', links, '\n', after);
+const routesAfter = await show('route');
 const result = {
+  addresses: /^wan .*/m.exec(addresses)?.[0].replaceAll(/ +/g, ' ').trim(),
+  defaultRoute: /^default .*/m.exec(routes)?.[0].trim(),
+  line: links.replaceAll(/\s+/g, ' '),
   armed,
   role,
   pppBeforeGate,
   gone,
   echoReply: reply['packet'],
   echoAfter: reply['since'],
-  received: /(\d+) received/.exec(ping.stdout)?.[1],
+  tcpAlive: report['tcpAlive'],
+  tcpEchoes: report['tcpEchoes'],
   ac: await readAcLog(),
-  leftOver: after.includes('pl-wan') || (await show('route')).includes('default'),
+  leftOver: /^(pl-wan|wan)\b/m.test(after) || routesAfter.includes('default'),
 };
 console.log(`@result ${JSON.stringify(result)}`);
 stock.kill('SIGKILL');
 ac.kill('SIGKILL');
+server.kill('SIGKILL');
+probe.kill('SIGKILL');
 process.exit(0);

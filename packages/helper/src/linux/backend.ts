@@ -9,15 +9,14 @@ import { sameOctets } from '@ppp-thing/protocol/bytes';
 import {
   BackendError,
   type Backend,
-  type BackendEvents,
+  type BackendContext,
   type Counters,
   type Found,
   type Key,
+  type MakeBackend,
   type Role,
   type Settings,
 } from '../backend.ts';
-import type { Libc } from '../libc.ts';
-import type { Loop } from '../loop.ts';
 import type { SessionPolicy } from '../policy.ts';
 import { setDefaultRoute, tableOf } from './addressing.ts';
 import { Demotion } from './demotion.ts';
@@ -30,10 +29,14 @@ import { LinuxSession, type Shared } from './session.ts';
 const POLLIN = 1;
 const LEVEL_INTERVAL = 1000;
 
+export const makeLinuxBackend: MakeBackend = (context) => new LinuxBackend(context);
+
 interface Entry {
   readonly session: LinuxSession;
   role: Role;
   carrier: boolean;
+  /** There was news of the line or of what it stands on since it was last seen in order. */
+  lineDoubtful: boolean;
 }
 
 export class LinuxBackend implements Backend {
@@ -43,9 +46,12 @@ export class LinuxBackend implements Backend {
   readonly #demotion: Demotion;
   #watching: { readonly news: News; readonly stopTicking: () => void } | undefined;
 
-  constructor(libc: Libc, loop: Loop, events: BackendEvents) {
+  readonly #log: (line: string) => void;
+
+  constructor({ libc, loop, events, log }: Omit<BackendContext, 'policy'>) {
     this.#shared = { libc, loop, events, kernel: new Rtnetlink(libc) };
     this.#demotion = new Demotion(libc);
+    this.#log = log;
   }
 
   start(policy: SessionPolicy): void {
@@ -59,7 +65,7 @@ export class LinuxBackend implements Backend {
       session.leave();
       throw error;
     }
-    this.#entries.set(policy.name, { session, ...this.#level(policy) });
+    this.#entries.set(policy.name, { session, lineDoubtful: false, ...this.#level(policy) });
   }
 
   inspect(name: string): Found {
@@ -183,14 +189,14 @@ export class LinuxBackend implements Backend {
       const { policy } = entry.session;
       if (news !== 'lost' && !news.some((message) => concerns(policy, message))) continue;
       this.#look(entry);
-      this.#mend(entry);
+      entry.lineDoubtful = true;
     }
   }
 
   #tick(): void {
     for (const entry of this.#entries.values()) {
       this.#look(entry);
-      if (!entry.session.hasLine) this.#mend(entry);
+      if (entry.lineDoubtful) this.#mend(entry);
       const drops = entry.session.drops();
       if (drops > 0) this.#shared.events.dropped(entry.session.policy.name, drops);
     }
@@ -211,19 +217,23 @@ export class LinuxBackend implements Backend {
     }
   }
 
-  /** If someone took our line down or deleted it, put it back. Without its parent that must wait for the next news. */
+  /**
+   * If someone took our line down or deleted it, put it back: once a second at most, since what we do is news too.
+   * Without its parent that must wait until the parent is there again.
+   */
   #mend(entry: Entry): void {
     const { kernel } = this.#shared;
     const { session } = entry;
     const line = kernel.link(lineName(session.policy.name));
     if (!line) session.lost();
-    else if (session.hasLine && (line.flags & IFF.UP) !== 0) return;
-    if (!kernel.link(session.policy.interface)) return;
+    else if (session.hasLine && (line.flags & IFF.UP) !== 0) entry.lineDoubtful = false;
+    if (!entry.lineDoubtful || !kernel.link(session.policy.interface)) return;
     try {
       session.build();
+      entry.lineDoubtful = false;
     } catch (error) {
-      // It is tried again every second; meanwhile the session's verbs say what is missing.
       if (!(error instanceof BackendError)) throw error;
+      this.#log(error.message);
     }
   }
 }

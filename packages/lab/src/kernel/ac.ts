@@ -87,11 +87,10 @@ export function startAc(): Subprocess {
 }
 
 /** The words of a stock client on `device`; it logs every packet. */
-export const stockClient = (device: string): string[] => [
-  'plugin',
-  'pppoe.so',
-  `nic-${device}`,
-  ...['user', USER, 'password', PASSWORD, 'noauth', 'noccp', 'novj', 'noipv6'],
-  ...['mtu', '1492', 'mru', '1492', 'lcp-restart', '1', 'nodefaultroute', 'nodetach', 'debug'],
-  ...['ipparam', 'stock'],
-];
+export const stockClient = (device: string): string[] =>
+  [
+    `plugin pppoe.so nic-${device} user ${USER} password ${PASSWORD} ipparam stock`,
+    'noauth noccp novj noipv6 mtu 1492 mru 1492 lcp-restart 1 nodefaultroute nodetach debug',
+  ]
+    .join(' ')
+    .split(' ');

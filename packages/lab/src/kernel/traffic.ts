@@ -1,0 +1,122 @@
+/**
+ * The kernel lab's traffic: a server on the Internet's side that returns what it gets, and a LAN host that probes it with
+ * UDP a hundred times a second and keeps one TCP connection. Runs in a namespace of the guest; knows nothing of routers.
+ *
+ * `node traffic.js serve ADDRESS` and `node traffic.js probe ADDRESS`. The probe prints one JSON object of `Traffic` for
+ * each line on its standard input, covering the time since the line before.
+ */
+import { createSocket } from 'node:dgram';
+import { createServer, connect } from 'node:net';
+import { createInterface } from 'node:readline';
+
+const PORT = 7000;
+const PROBE_INTERVAL = 10;
+/** A probe is lost if it has not come back by then. */
+const PROBE_LIMIT = 500;
+const TCP_INTERVAL = 20;
+
+export interface Traffic {
+  readonly probesSent: number;
+  readonly probesLost: number;
+  /** Longest time between two probes that came back, milliseconds. */
+  readonly gapMs: number;
+  readonly tcpAlive: boolean;
+  /** Octets that came back on the one TCP connection. */
+  readonly tcpEchoes: number;
+  readonly tcpGapMs: number;
+}
+
+function serve(address: string): void {
+  const udp = createSocket('udp4');
+  udp.on('message', (data, { address: to, port }) => udp.send(data, port, to));
+  udp.bind(PORT, address, () => console.log('ready'));
+  createServer((socket) => {
+    socket.setNoDelay(true);
+    socket.on('error', () => socket.destroy());
+    socket.pipe(socket);
+  }).listen(PORT, address);
+}
+
+/** The longest time between two events since the last `restart`. */
+class Gap {
+  #last = performance.now();
+  #longest = 0;
+
+  seen(): void {
+    const now = performance.now();
+    this.#longest = Math.max(this.#longest, now - this.#last);
+    this.#last = now;
+  }
+
+  restart(): number {
+    const longest = Math.max(this.#longest, performance.now() - this.#last);
+    this.#longest = 0;
+    return Math.round(longest);
+  }
+}
+
+function probe(address: string): void {
+  const udp = createSocket('udp4');
+  /** When each probe that has not come back was sent. */
+  const waiting = new Map<number, number>();
+  const replies = new Gap();
+  let sequence = 0;
+  let sent = 0;
+  let lost = 0;
+  udp.on('message', (data) => {
+    replies.seen();
+    waiting.delete(data.readUInt32BE(0));
+  });
+  // A router without a route answers with an ICMP error; the probe is then lost like any other.
+  udp.on('error', () => undefined);
+  setInterval(() => {
+    const data = Buffer.alloc(64);
+    data.writeUInt32BE(sequence, 0);
+    waiting.set(sequence, performance.now());
+    sequence = (sequence + 1) >>> 0;
+    sent++;
+    udp.send(data, PORT, address, () => undefined);
+    for (const [number, at] of waiting) {
+      if (performance.now() - at < PROBE_LIMIT) break;
+      waiting.delete(number);
+      lost++;
+    }
+  }, PROBE_INTERVAL);
+
+  const tcpReplies = new Gap();
+  let alive = true;
+  let echoes = 0;
+  const tcp = connect(PORT, address);
+  tcp.setNoDelay(true);
+  tcp.on('data', (data) => {
+    tcpReplies.seen();
+    echoes += data.length;
+  });
+  for (const end of ['error', 'close'] as const)
+    tcp.on(end, () => {
+      alive = false;
+    });
+  tcp.on('connect', () => console.log('ready'));
+  setInterval(() => {
+    if (alive) tcp.write('x');
+  }, TCP_INTERVAL);
+
+  createInterface({ input: process.stdin }).on('line', () => {
+    const report: Traffic = {
+      probesSent: sent,
+      probesLost: lost,
+      gapMs: replies.restart(),
+      tcpAlive: alive,
+      tcpEchoes: echoes,
+      tcpGapMs: tcpReplies.restart(),
+    };
+    sent = 0;
+    lost = 0;
+    echoes = 0;
+    console.log(JSON.stringify(report));
+  });
+}
+
+const [mode, address = ''] = process.argv.slice(2);
+if (mode === 'serve') serve(address);
+else probe(address);

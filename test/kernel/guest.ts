@@ -1,0 +1,29 @@
+/** Runs a program of `guest/` in the kernel lab's guest and returns its `@result`; says what is missing where it cannot. */
+import { rm } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { missingPrograms, runInGuest } from '@ppp-thing/lab/kernel/uml';
+
+const PROGRAMS = ['linux.uml', 'taskset', 'ip', 'modprobe', 'pppd', 'pppoe-server'];
+
+/** What to skip with, or false where the guest can run. */
+export async function cannotRun(): Promise<string | false> {
+  if (process.platform !== 'linux') return 'the guest needs a Linux host';
+  const missing = await missingPrograms(PROGRAMS);
+  return missing.length > 0 && `not installed: ${missing.join(', ')}`;
+}
+
+/** The last `@result` line, or an error with everything the guest printed. */
+export async function resultOf(
+  name: string,
+  deadline: number,
+  args: readonly string[] = [],
+): Promise<Record<string, unknown>> {
+  const lines: string[] = [];
+  const program = fileURLToPath(new URL(`./guest/${name}.js`, import.meta.url));
+  const run = await runInGuest({ program, args, deadline, line: (text) => lines.push(text) });
+  await rm(run.directory, { recursive: true });
+  const result = lines.filter((text) => text.startsWith('@result ')).at(-1);
+  if (result === undefined || run.exitCode !== 0)
+    throw new Error(`${name} ended with ${run.exitCode}:\n${lines.join('\n')}`);
+  return JSON.parse(result.slice('@result '.length)) as Record<string, unknown>;
+}
