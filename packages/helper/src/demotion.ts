@@ -28,6 +28,8 @@ export interface Boot {
 const BOOT_TOLERANCE_SECONDS = 120;
 
 export interface Demotions {
+  /** Once for each session, after the backend has started it: take over what an earlier helper left in force. */
+  adopt(session: string): void;
   /** Whether ours is in force for `session`. */
   has(session: string): boolean;
   /** Put in force or take back; no effect if it is so already. Throws what the backend throws, and then nothing changed. */
@@ -35,44 +37,47 @@ export interface Demotions {
 }
 
 /**
- * Read what is remembered in `directory` and adopt what is still in force. The backend has started every session.
+ * Read what is remembered in `directory`, which is made if it is missing, for its owner alone.
  *
- * @param directory  made if it is missing, for its owner alone
+ * @param boot  asked at every write
  */
-export function openDemotions(
-  directory: string,
-  sessions: readonly string[],
-  backend: Backend,
-  boot: () => Boot,
-): Demotions {
+export function openDemotions(directory: string, backend: Backend, boot: () => Boot): Demotions {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const path = join(directory, 'demotion.json');
   const recorded = readRecord(path, boot());
-  const inForce = new Set(
-    sessions.filter((session) =>
-      backend.adoptDemotion === undefined
-        ? backend.inspect(session).demoted
-        : recorded.has(session) && backend.adoptDemotion(session),
-    ),
-  );
-  const remember = (names: ReadonlySet<string>): void => writeRecord(path, [...names], boot());
-  remember(inForce);
+  const inForce = new Set<string>();
+  // A session that has not been adopted yet keeps its record: it may only be late.
+  const remember = (): void => writeRecord(path, [...new Set([...recorded, ...inForce])], boot());
 
   return {
+    adopt(session) {
+      const held =
+        backend.adoptDemotion === undefined
+          ? backend.inspect(session).demoted
+          : recorded.has(session) && backend.adoptDemotion(session);
+      recorded.delete(session);
+      if (held) inForce.add(session);
+      remember();
+    },
     has: (session) => inForce.has(session),
     set(session, on) {
       if (inForce.has(session) === on) return;
-      if (on) remember(new Set([...inForce, session]));
+      if (on) {
+        inForce.add(session);
+        remember();
+      }
       try {
         backend.demote(session, on);
       } catch (error) {
-        remember(inForce);
+        if (on) {
+          inForce.delete(session);
+          remember();
+        }
         throw error;
       }
-      if (on) inForce.add(session);
-      else {
+      if (!on) {
         inForce.delete(session);
-        remember(inForce);
+        remember();
       }
     },
   };

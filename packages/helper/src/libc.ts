@@ -108,8 +108,7 @@ const PROTOTYPES = {
   connect: 'int connect(int fd, const void *address, uint32_t length)',
   sendto:
     'long sendto(int fd, const void *data, size_t size, int flags, const void *to, uint32_t length)',
-  recvfrom:
-    'long recvfrom(int fd, void *into, size_t size, int flags, void *from, void *length)',
+  recvfrom: 'long recvfrom(int fd, void *into, size_t size, int flags, void *from, void *length)',
   getsockopt: 'int getsockopt(int fd, int level, int option, void *into, void *length)',
   setsockopt: 'int setsockopt(int fd, int level, int option, const void *value, uint32_t length)',
   ioctl: 'int ioctl(int fd, unsigned long request, ...)',

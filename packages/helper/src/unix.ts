@@ -45,8 +45,12 @@ export function setReceiveTimeout(libc: Libc, fd: number, seconds: number): void
   libc.setsockopt(fd, solSocket, receiveTimeout, new Uint8Array(time.buffer));
 }
 
-/** A listening stream socket at `path`, replacing a dead one there; not blocking. A live one: EADDRINUSE. */
-export function listenAt(libc: Libc, path: string): number {
+/**
+ * A listening stream socket at `path`, replacing a dead one there; not blocking, mode 0660. A live one: EADDRINUSE.
+ *
+ * @param gid  its group; undefined: the process's own
+ */
+export function listenAt(libc: Libc, path: string, gid?: number): number {
   const address = unixAddress(libc, path);
   if (answers(libc, address))
     throw new BackendError('listen', path, 'EADDRINUSE', 'another helper is running');
@@ -56,7 +60,7 @@ export function listenAt(libc: Libc, path: string): number {
     } catch (error) {
       if (!(error instanceof SystemError && error.code === 'ENOENT')) throw error;
     }
-    libc.bind(fd, address);
+    asMember(gid, () => libc.bind(fd, address));
     libc.listen(fd, 8);
     setNonblocking(libc, fd);
   });
@@ -81,13 +85,31 @@ function opening(libc: Libc, verb: string, path: string, prepare: (fd: number) =
   }
 }
 
+/**
+ * Run `create` so that what it creates has mode 0660 and this group. Never by its path afterwards: the supervisor's user
+ * may write the directory, and could put a link there in between.
+ */
+function asMember(gid: number | undefined, create: () => void): void {
+  const own = process.getegid?.();
+  const mask = process.umask(0o117);
+  try {
+    if (gid !== undefined && gid !== own) process.setegid?.(gid);
+    create();
+  } finally {
+    if (gid !== undefined && own !== undefined && gid !== own) process.setegid?.(own);
+    process.umask(mask);
+  }
+}
+
 function answers(libc: Libc, address: Uint8Array): boolean {
   const fd = libc.socket(AF_UNIX, SOCK_STREAM, 0);
   try {
+    setNonblocking(libc, fd);
     libc.connect(fd, address);
     return true;
   } catch (error) {
-    if (error instanceof SystemError) return false;
+    // A live one that is too busy to take another connection says EAGAIN.
+    if (error instanceof SystemError) return error.code === 'EAGAIN';
     throw error;
   } finally {
     libc.close(fd);

@@ -1,0 +1,153 @@
+/**
+ * One supervisor's connection: octets to requests, replies and notices to octets, each way within its limits. What a
+ * request means is the server's.
+ *
+ * Replies and edges are never lost: a supervisor that does not read them is cut off. Frames are: they are shed and
+ * counted, as a full queue of a network card would, and the count is told when there is room again.
+ */
+import {
+  Deframer,
+  FramingError,
+  decodeRequest,
+  encodeNotice,
+  encodeReply,
+} from '@ppp-thing/protocol/ipc/framing';
+import type { Notice, Reply, Request } from '@ppp-thing/protocol/ipc/messages';
+import { SystemError, type Libc } from './libc.ts';
+import type { MainLoop } from './loop.ts';
+import { POLLIN, POLLOUT, noSignal } from './unix.ts';
+
+/** Octets waiting, beyond which frames are shed. */
+const SHED_AT = 256 * 1024;
+/** Octets waiting, beyond which the supervisor is cut off. */
+const CUT_AT = 1024 * 1024;
+/** Requests handled before other descriptors have their turn: a flood must not delay the interlock. */
+const REQUESTS_A_TURN = 16;
+
+const SHEDDABLE = new Set<Notice['notice']>(['discovery-frame', 'ppp-frame', 'own-mac-heard']);
+
+export interface ConnectionOwner {
+  /** The answer to one request. Throws FramingError to end the connection. */
+  handle(request: Request): Reply;
+  /** The descriptor is closed. `reason` is undefined when the supervisor ended it itself. */
+  ended(reason: string | undefined): void;
+}
+
+export class Connection {
+  readonly #libc: Libc;
+  readonly #loop: MainLoop;
+  readonly #fd: number;
+  readonly #owner: ConnectionOwner;
+  readonly #deframer = new Deframer();
+  readonly #room = new Uint8Array(64 * 1024);
+  readonly #queue: Uint8Array[] = [];
+  readonly #shed = new Map<string, number>();
+  #queued = 0;
+  #events = 0;
+  #open = true;
+  /** Requests have arrived that are not handled yet; nothing is read until they are. */
+  #backlog = false;
+
+  /** @param fd  connected and not blocking; this owns it from now on */
+  constructor(libc: Libc, loop: MainLoop, fd: number, owner: ConnectionOwner) {
+    this.#libc = libc;
+    this.#loop = loop;
+    this.#fd = fd;
+    this.#owner = owner;
+    this.#watch();
+  }
+
+  /** Octets that wait for the supervisor to read. */
+  get queued(): number {
+    return this.#queued;
+  }
+
+  notify(notice: Notice): void {
+    if (this.#queued > SHED_AT && SHEDDABLE.has(notice.notice) && 'session' in notice) {
+      this.#shed.set(notice.session, (this.#shed.get(notice.session) ?? 0) + 1);
+      return;
+    }
+    this.#send(encodeNotice(notice));
+  }
+
+  /** Close, and tell the owner why; what waits is lost. No effect the second time. */
+  close(reason?: string): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#loop.unwatch(this.#fd);
+    this.#libc.close(this.#fd);
+    this.#owner.ended(reason);
+  }
+
+  #watch(): void {
+    const events = (this.#backlog ? 0 : POLLIN) | (this.#queue.length > 0 ? POLLOUT : 0);
+    if (!this.#open || events === this.#events) return;
+    this.#events = events;
+    this.#loop.watch(this.#fd, events, (revents) => this.#ready(revents));
+  }
+
+  #ready(revents: number): void {
+    if ((revents & POLLOUT) !== 0) this.#flush();
+    if (!this.#open || this.#backlog || (revents & ~POLLOUT) === 0) return;
+    const length = this.#guard(() => this.#libc.read(this.#fd, this.#room));
+    if (length === 0) this.close();
+    else if (length !== undefined && length > 0) this.#take(this.#room.subarray(0, length));
+  }
+
+  /** Handle what `chunk` completes, but no more than a turn's worth. */
+  #take(chunk: Uint8Array): void {
+    let handled = 0;
+    this.#backlog = false;
+    try {
+      for (const message of this.#deframer.push(chunk)) {
+        if (!this.#open) return;
+        this.#send(encodeReply(this.#owner.handle(decodeRequest(message))));
+        if (++handled < REQUESTS_A_TURN) continue;
+        this.#backlog = true;
+        this.#loop.wake(() => this.#open && this.#take(new Uint8Array(0)));
+        break;
+      }
+    } catch (error) {
+      if (!(error instanceof FramingError)) throw error;
+      this.close(error.message);
+    }
+    this.#watch();
+  }
+
+  #send(octets: Uint8Array): void {
+    if (!this.#open) return;
+    this.#queue.push(octets);
+    this.#queued += octets.length;
+    if (this.#queue.length === 1) this.#flush();
+    if (this.#queued > CUT_AT) this.close('it does not read its replies');
+    this.#watch();
+  }
+
+  /** Write what the socket takes. When everything is written, what was shed meanwhile is told. */
+  #flush(): void {
+    for (let first = this.#queue[0]; first !== undefined; first = this.#queue[0]) {
+      const octets = first;
+      const sent = this.#guard(() => this.#libc.sendto(this.#fd, octets, noSignal(this.#libc)));
+      if (sent === undefined || sent === -1) return;
+      this.#queued -= sent;
+      if (sent === octets.length) this.#queue.shift();
+      else this.#queue[0] = octets.subarray(sent);
+    }
+    const shed = [...this.#shed];
+    this.#shed.clear();
+    for (const [session, frames] of shed) this.notify({ notice: 'dropped', session, frames });
+    this.#watch();
+  }
+
+  /** The other end may go at any moment: that is no error of ours. */
+  #guard(run: () => number): number | undefined {
+    try {
+      return run();
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+      const gone = error.code === 'EPIPE' || error.code === 'ECONNRESET';
+      this.close(gone ? undefined : error.message);
+      return undefined;
+    }
+  }
+}

@@ -1,0 +1,156 @@
+/**
+ * The helper's command: reads its arguments and the root-owned configuration, and runs `serve` until it is told to
+ * stop. Everything else is elsewhere.
+ */
+import { readFileSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
+import { parseArgs } from 'node:util';
+import { gidOf, uidOf } from './accounts.ts';
+import { BackendError, type MakeBackend } from './backend.ts';
+import { ConfigError } from './config-text.ts';
+import { SystemError, loadLibc } from './libc.ts';
+import { readPolicyFile } from './policy-file.ts';
+import type { HelperPolicy } from './policy.ts';
+import { serve, type ServeOptions } from './serve.ts';
+
+const EX_USAGE = 64;
+const EX_CONFIG = 78;
+
+const USAGE = `usage: ppp_thing_helper [--config FILE] [--backend freebsd|linux|sim] [--check | --remove]
+       ppp_thing_helper --version | --help
+
+  --config FILE  the configuration, TOML or the eight lines of ppp_thing
+  --backend B    whose kernel to use; this system's unless given
+  --check        read the configuration, say what is wrong with it, and exit
+  --remove       take down everything a helper left in the kernel, without ending the session, and exit
+`;
+
+const CONFIG_FILE = {
+  linux: '/etc/ppp_thing.conf',
+  freebsd: '/usr/local/etc/ppp_thing.conf',
+} as const;
+
+type BackendName = 'freebsd' | 'linux' | 'sim';
+
+const isBackendName = (name: string): name is BackendName =>
+  name === 'freebsd' || name === 'linux' || name === 'sim';
+
+/** Loaded when asked for: a backend of another system costs nothing. */
+const BACKENDS: Readonly<Partial<Record<BackendName, () => Promise<MakeBackend>>>> = {
+  async linux() {
+    const { LinuxBackend } = await import('./linux/backend.ts');
+    return (context) => new LinuxBackend(context);
+  },
+  async sim() {
+    const { SimBackend } = await import('./sim/backend.ts');
+    return (context) => new SimBackend(context);
+  },
+};
+
+/** One line to the log: daemon(8) or journald puts the time to it. */
+const log = (line: string): void => {
+  process.stdout.write(`helper: ${line}\n`);
+};
+
+interface Arguments {
+  readonly config: string;
+  readonly backend: BackendName;
+  readonly mode: 'serve' | 'check' | 'remove' | 'version' | 'help';
+}
+
+/** Throws TypeError for arguments that are not ours. */
+function readArguments(platform: 'linux' | 'freebsd'): Arguments {
+  const { values } = parseArgs({
+    options: {
+      config: { type: 'string', default: CONFIG_FILE[platform] },
+      backend: { type: 'string', default: platform },
+      check: { type: 'boolean', default: false },
+      remove: { type: 'boolean', default: false },
+      version: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  const { config, backend } = values;
+  if (!isBackendName(backend)) throw new TypeError(`no backend ${backend}`);
+  const mode = (['help', 'version', 'check', 'remove'] as const).find((each) => values[each]);
+  return { config, backend, mode: mode ?? 'serve' };
+}
+
+function version(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  const manifest = JSON.parse(text) as { readonly version: string };
+  return manifest.version;
+}
+
+const interfaceWith = (address: string): string | undefined =>
+  Object.entries(networkInterfaces()).find(([, addresses]) =>
+    addresses?.some((each) => each.address === address),
+  )?.[0];
+
+/** The numbers of the user and group that may connect. A root's helper must know them; another serves its own user. */
+function admitted(policy: HelperPolicy, file: string): Pick<ServeOptions, 'uid' | 'gid'> {
+  const uid = uidOf(policy.user);
+  const own = process.getuid?.() ?? 0;
+  if (own !== 0) return { uid: uid ?? own };
+  const gid = gidOf(policy.group);
+  const missing = [
+    ...(uid === undefined ? [`helper.user: no user ${policy.user} on this system`] : []),
+    ...(gid === undefined ? [`helper.group: no group ${policy.group} on this system`] : []),
+  ];
+  if (uid === undefined || gid === undefined)
+    throw new ConfigError(
+      file,
+      missing.map((message) => ({ line: undefined, message })),
+    );
+  return { uid, gid };
+}
+
+async function main(): Promise<number> {
+  const libc = await loadLibc();
+  const { config, backend, mode } = readArguments(libc.platform);
+  if (mode === 'help') process.stdout.write(USAGE);
+  if (mode === 'version') process.stdout.write(`ppp_thing_helper ${version()}\n`);
+  if (mode === 'help' || mode === 'version') return 0;
+
+  const uid = process.getuid?.() ?? 0;
+  const policy = readPolicyFile(config, { platform: libc.platform, uid, interfaceWith });
+  const who = admitted(policy, config);
+  if (mode === 'check') {
+    log(`check ${config}: ${policy.sessions.map(({ name }) => name).join(', ')}`);
+    return 0;
+  }
+  const makeBackend = await BACKENDS[backend]?.();
+  if (makeBackend === undefined)
+    throw new BackendError('load', backend, 'ENOSYS', 'this build has no such backend');
+  const serving = serve({ libc, policy, makeBackend, ...who, log });
+  if (mode === 'remove') serving.stop('remove');
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => serving.stop());
+  // A terminal that goes away, or newsyslog(8), is no reason to stop.
+  process.on('SIGHUP', () => {});
+  log(`serve ${policy.socketPath}: backend ${backend}, pid ${process.pid}`);
+  await serving.stopped;
+  return 0;
+}
+
+/** Our own faults go on to the runtime: a trace, and the service manager starts anew. */
+function report(error: unknown): number {
+  if (error instanceof ConfigError) {
+    for (const line of error.message.split('\n')) log(line);
+    return EX_CONFIG;
+  }
+  if (error instanceof TypeError && 'code' in error) {
+    process.stderr.write(`${error.message}\n${USAGE}`);
+    return EX_USAGE;
+  }
+  if (error instanceof BackendError || error instanceof SystemError) {
+    log(error.message);
+    return 1;
+  }
+  if (error instanceof Error && 'code' in error && 'path' in error) {
+    log(`read ${String(error.path)}: ${String(error.code)}`);
+    return EX_CONFIG;
+  }
+  throw error;
+}
+
+process.exitCode = await main().catch(report);

@@ -1,0 +1,254 @@
+/**
+ * The helper's policy from the configuration file: TOML, or the original's eight lines, told apart by looking. Keys that
+ * only the supervisor needs are passed over, secrets among them: they never leave this file's reading.
+ */
+import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
+import { parse, TomlError } from 'smol-toml';
+import {
+  ConfigError,
+  Section,
+  isTable,
+  tomlLines,
+  type Parse,
+  type Problem,
+  type Values,
+} from './config-text.ts';
+import type { HelperPolicy, SessionPolicy } from './policy.ts';
+
+/** What the host says, for the values that the file leaves out. */
+export interface Host {
+  readonly platform: 'linux' | 'freebsd';
+  /** Who runs: 0 may only read a file that nobody else may write. */
+  readonly uid: number;
+  /** The interface that holds an IPv4 address now: the eight-line file names the CARP address alone. */
+  interfaceWith(address: string): string | undefined;
+}
+
+/** Where things are unless the file says otherwise (DESIGN §9). */
+const PLACES = {
+  linux: { socket: '/run/ppp_thing/helper.sock', state: '/var/lib/ppp_thing_helper' },
+  freebsd: { socket: '/var/run/ppp_thing/helper.sock', state: '/var/db/ppp_thing_helper' },
+} as const;
+
+const text: Parse<string> = (value) =>
+  typeof value === 'string' && value !== '' ? value : undefined;
+const absolutePath: Parse<string> = (value) =>
+  typeof value === 'string' && value.startsWith('/') ? value : undefined;
+const truth: Parse<boolean> = (value) => (typeof value === 'boolean' ? value : undefined);
+const interfaceName: Parse<string> = (value) =>
+  typeof value === 'string' && /^[A-Za-z][A-Za-z0-9_.-]{0,14}$/.test(value) ? value : undefined;
+const whole =
+  (low: number, high: number): Parse<number> =>
+  (value) =>
+    typeof value === 'number' && Number.isInteger(value) && value >= low && value <= high
+      ? value
+      : undefined;
+const word =
+  <const T extends string>(...words: readonly T[]): Parse<T> =>
+  (value) =>
+    words.find((each) => each === value);
+
+/** Six octets of a unicast address that is not all zero. */
+const mac: Parse<Uint8Array> = (value) => {
+  if (typeof value !== 'string' || !/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(value)) return undefined;
+  const octets = Uint8Array.from(value.split(':'), (pair) => Number.parseInt(pair, 16));
+  const multicast = ((octets[0] ?? 1) & 1) === 1;
+  return multicast || octets.every((octet) => octet === 0) ? undefined : octets;
+};
+
+const ipv4: Parse<Uint8Array> = (value) => {
+  if (typeof value !== 'string' || !/^(\d{1,3}\.){3}\d{1,3}$/.test(value)) return undefined;
+  const octets = value.split('.').map(Number);
+  return octets.every((octet) => octet < 256) ? Uint8Array.from(octets) : undefined;
+};
+
+const AN_INTERFACE = 'an interface name of at most 15 characters';
+const AN_ADDRESS = 'an IPv4 address such as 192.168.7.1';
+const A_MAC = 'a unicast MAC address such as 02:00:5e:10:53:01';
+const A_PATH = 'an absolute path';
+
+/**
+ * Read and check the file. Throws ConfigError with every problem, among them a file that others than root may write
+ * while root reads it, and SystemErrors of node:fs as they are.
+ */
+export function readPolicyFile(path: string, host: Host): HelperPolicy {
+  const fd = openSync(path, 'r');
+  try {
+    // The permissions of what is read, not of what the path leads to a moment later.
+    const { uid, mode } = fstatSync(fd);
+    if (host.uid === 0 && (uid !== 0 || (mode & 0o022) !== 0)) {
+      const found = `owner ${uid}, mode ${(mode & 0o777).toString(8).padStart(4, '0')}`;
+      const message = `others than root may write it: ${found}; expected owner 0, mode 0640`;
+      throw new ConfigError(path, [{ line: undefined, message }]);
+    }
+    return parsePolicy(readFileSync(fd, 'utf8'), path, host);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** The policy in `content`; `path` is for the errors. Throws ConfigError with every problem. */
+export function parsePolicy(content: string, path: string, host: Host): HelperPolicy {
+  const problems: Problem[] = [];
+  const policy = isEightLines(content)
+    ? fromEightLines(content, host, problems)
+    : fromToml(content, path, host, problems);
+  if (problems.length > 0) throw new ConfigError(path, problems);
+  return policy;
+}
+
+/** The original's file begins with a bare interface name; TOML with a table, a key or a comment. */
+const isEightLines = (content: string): boolean =>
+  /^\s*[A-Za-z][A-Za-z0-9_.-]*[ \t]*\r?\n/.test(content);
+
+function fromToml(content: string, path: string, host: Host, problems: Problem[]): HelperPolicy {
+  const file = parseToml(content, path);
+  const lineOf = tomlLines(content);
+  const section = (values: unknown, name: string): Section => {
+    if (values !== undefined && !isTable(values))
+      problems.push({ line: lineOf(name), message: `${name}: expected a table` });
+    return new Section(isTable(values) ? values : {}, name, lineOf, problems);
+  };
+  const sessions = section(file['session'], 'session');
+  if (sessions.keys().length === 0 && problems.length === 0)
+    problems.push({ line: undefined, message: 'session: missing; expected [session.NAME]' });
+  const tables = isTable(file['session']) ? file['session'] : {};
+  const read = sessions
+    .keys()
+    .map((name) => sessionPolicy(name, section(tables[name], `session.${name}`), host));
+  checkTogether(read, sessions);
+  return { ...common(section(file['helper'], 'helper'), host), sessions: read };
+}
+
+function parseToml(content: string, path: string): Values {
+  try {
+    return parse(content);
+  } catch (cause) {
+    if (!(cause instanceof TomlError)) throw cause;
+    // Its message ends with an excerpt of the file, which may hold a password.
+    const message = cause.message.split('\n')[0] ?? 'not TOML';
+    throw new ConfigError(path, [{ line: cause.line, message }]);
+  }
+}
+
+const HELPER_KEYS = new Set(['socket', 'state_directory', 'user', 'group', 'sim_switch']);
+
+function common(helper: Section, host: Host): Omit<HelperPolicy, 'sessions'> {
+  for (const key of helper.keys())
+    if (!HELPER_KEYS.has(key))
+      helper.problem(key, `unknown; expected ${[...HELPER_KEYS].join(', ')}`);
+  const places = PLACES[host.platform];
+  const simSwitch = helper.optional('sim_switch', A_PATH, absolutePath);
+  return {
+    socketPath: helper.optional('socket', A_PATH, absolutePath) ?? places.socket,
+    stateDirectory: helper.optional('state_directory', A_PATH, absolutePath) ?? places.state,
+    user: helper.optional('user', 'a user name', text) ?? 'ppp_thing',
+    group: helper.optional('group', 'a group name', text) ?? 'ppp_thing',
+    ...(simSwitch === undefined ? {} : { simSwitch }),
+  };
+}
+
+const NO_MAC = new Uint8Array(6);
+
+function sessionPolicy(name: string, from: Section, host: Host): SessionPolicy {
+  if (interfaceName(name) === undefined) from.problem('name', `expected ${AN_INTERFACE}`);
+  const policy = from.optional(
+    'policy',
+    '"follow-carp", "pinned" or "manual"',
+    word('follow-carp', 'pinned', 'manual'),
+  );
+  const carp = carpOf(from, policy ?? 'follow-carp', host);
+  const stub = from.optional('stub', AN_INTERFACE, interfaceName);
+  const localAddress = from.optional('local_address', AN_ADDRESS, ipv4);
+  const partnerAddress = from.optional('partner_address', AN_ADDRESS, ipv4);
+  const demotionFile = from.optional('demotion_file', A_PATH, absolutePath);
+  return {
+    name,
+    interface: from.required('interface', AN_INTERFACE, interfaceName) ?? '',
+    mac: from.required('mac', A_MAC, mac) ?? NO_MAC,
+    policy: policy ?? 'follow-carp',
+    ...(carp === undefined ? {} : { carp }),
+    ...(localAddress === undefined ? {} : { localAddress }),
+    ...(partnerAddress === undefined ? {} : { partnerAddress }),
+    ...(stub === undefined ? {} : { stub }),
+    mtu: from.optional('mtu', 'a whole number from 64 to 9000', whole(64, 9000)) ?? 1492,
+    defaultRoute: from.optional('default_route', 'true or false', truth) ?? true,
+    fib: from.optional('fib', 'a whole number from 0 to 65535', whole(0, 0xffff)) ?? 0,
+    ...(demotionFile === undefined ? {} : { demotionFile }),
+    demotion: from.optional('demotion', 'a whole number from 1 to 65535', whole(1, 0xffff)) ?? 240,
+  };
+}
+
+/** Where the role is read. Only `follow-carp` needs it; the others may name it to show the role. */
+function carpOf(from: Section, policy: SessionPolicy['policy'], host: Host): SessionPolicy['carp'] {
+  const vhid = from.optional('carp_vhid', 'a whole number from 1 to 255', whole(1, 255));
+  const address = from.optional('carp_address', AN_ADDRESS, ipv4);
+  const named = from.optional('carp_interface', AN_INTERFACE, interfaceName);
+  const wanted = policy === 'follow-carp';
+  if (!from.has('carp_vhid') && !from.has('carp_address')) {
+    if (wanted) from.problem('carp_address', 'missing; expected carp_address or carp_vhid');
+    return undefined;
+  }
+  const found =
+    named ??
+    (address === undefined ? undefined : host.interfaceWith(Array.from(address).join('.')));
+  if (found === undefined && !from.has('carp_interface'))
+    from.problem('carp_interface', 'missing, and no interface holds carp_address now');
+  return {
+    interface: found ?? '',
+    ...(vhid === undefined ? {} : { vhid }),
+    ...(address === undefined ? {} : { address }),
+  };
+}
+
+/** What one session's table cannot show: two that want the same thing. */
+function checkTogether(sessions: readonly SessionPolicy[], errors: Section): void {
+  const names = new Map<string, string>();
+  for (const { name } of sessions) names.set(name, name);
+  for (const { name, stub } of sessions) {
+    if (stub === undefined) continue;
+    const other = names.get(stub);
+    if (other !== undefined)
+      errors.problem(`${name}.stub`, `${stub} is in use by session ${other}`);
+    names.set(stub, name);
+  }
+  const lines = new Map<string, string>();
+  for (const { name, interface: line, mac: address } of sessions) {
+    const place = `${line} ${address.join(':')}`;
+    const other = lines.get(place);
+    if (other !== undefined && line !== '')
+      errors.problem(`${name}.mac`, `session ${other} has the same interface and mac`);
+    lines.set(place, name);
+  }
+}
+
+/** Line by line: the key each stands for. User and password are the supervisor's. */
+const EIGHT_LINES = [
+  'interface',
+  'mac',
+  'user',
+  'password',
+  'mtu',
+  'carp_address',
+  'local_address',
+  'partner_address',
+] as const;
+
+/** The original's file as one session, `pppoe0` with the stub `pppoe0x`. */
+function fromEightLines(content: string, host: Host, problems: Problem[]): HelperPolicy {
+  const lines = content.split('\n').map((line) => line.trim());
+  const values: Record<string, unknown> = { stub: 'pppoe0x' };
+  EIGHT_LINES.forEach((key, i) => {
+    const line = lines[i];
+    if (line !== undefined && line !== '') values[key] = key === 'mtu' ? Number(line) : line;
+  });
+  const lineOf = (path: string): number | undefined => {
+    const at = EIGHT_LINES.findIndex((key) => path.endsWith(`.${key}`));
+    return at === -1 ? undefined : at + 1;
+  };
+  const session = new Section(values, 'session.pppoe0', lineOf, problems);
+  for (const key of ['mtu', 'local_address', 'partner_address'] as const)
+    if (!session.has(key)) session.problem(key, 'missing; the file has eight lines');
+  const helper = new Section({}, 'helper', lineOf, problems);
+  return { ...common(helper, host), sessions: [sessionPolicy('pppoe0', session, host)] };
+}

@@ -1,0 +1,188 @@
+/**
+ * What each request does, after the checks that no backend should have to repeat. It answers, and never waits.
+ */
+import { FramingError } from '@ppp-thing/protocol/ipc/framing';
+import {
+  PROTOCOL_VERSION,
+  type Failure,
+  type Reply,
+  type ReplyBody,
+  type Request,
+} from '@ppp-thing/protocol/ipc/messages';
+import { BackendError, type Backend } from './backend.ts';
+import type { Demotions } from './demotion.ts';
+import { mayOpen } from './interlock.ts';
+import { SystemError } from './libc.ts';
+import type { Session, Sessions } from './sessions.ts';
+
+export interface Requests {
+  /** @param greeted  the supervisor has said hello; it must, first. Throws FramingError to end the connection. */
+  handle(request: Request, greeted: boolean): Reply;
+}
+
+type SessionRequest = Exclude<Request, { verb: 'hello' }>;
+
+export function createRequests(
+  backend: Backend,
+  sessions: Sessions,
+  demotions: Demotions,
+): Requests {
+  const hello = (version: number): ReplyBody<'hello'> => {
+    if (version !== PROTOCOL_VERSION)
+      throw refusal('hello', 'helper', 'EPROTONOSUPPORT', `this helper speaks ${PROTOCOL_VERSION}`);
+    const { platform } = backend;
+    const { pid } = process;
+    return { version: PROTOCOL_VERSION, platform, pid, sessions: sessions.states(demotions) };
+  };
+
+  const find = (request: SessionRequest): Session => {
+    const session = sessions.find(request.session);
+    if (session === undefined)
+      throw refusal(request.verb, request.session, 'ENXIO', 'the policy names no such session');
+    return session;
+  };
+
+  return {
+    handle(request, greeted) {
+      if (!greeted && request.verb !== 'hello') throw new FramingError('request before hello');
+      const { id, verb } = request;
+      try {
+        if (request.verb === 'hello') return { id, done: hello(request.version) };
+        return { id, done: perform(backend, demotions, find(request), request) };
+      } catch (error) {
+        const subject = request.verb === 'hello' ? 'helper' : request.session;
+        return { id, failed: failure(error, verb, subject) };
+      }
+    },
+  };
+}
+
+function perform(
+  backend: Backend,
+  demotions: Demotions,
+  session: Session,
+  request: SessionRequest,
+): ReplyBody<'counters'> | null {
+  const { policy } = session;
+  const { name } = policy;
+  switch (request.verb) {
+    case 'discovery-send':
+      checkDestination(request.verb, name, request.destination);
+      backend.sendDiscovery(name, request.destination, request.payload);
+      return null;
+    case 'attach':
+      attach(backend, session, request);
+      return null;
+    case 'gate':
+      gate(backend, session, request.open);
+      return null;
+    case 'ppp-send':
+      if (!session.gateOpen) throw refusal(request.verb, name, 'ENETDOWN', 'the gate is closed');
+      backend.sendPpp(name, request.protocol, request.packet);
+      return null;
+    case 'configure':
+      configure(backend, session, request);
+      return null;
+    case 'deconfigure':
+      backend.deconfigure(name);
+      return null;
+    case 'route':
+      if (request.via === 'partner' && policy.partnerAddress === undefined)
+        throw refusal(request.verb, name, 'EINVAL', 'the policy has no partner_address');
+      // The configuration may keep the default route from us altogether.
+      if (policy.defaultRoute) backend.route(name, request.via);
+      return null;
+    case 'announce':
+      backend.announce(name, request.epoch);
+      return null;
+    case 'detach':
+      backend.detach(name);
+      Object.assign(session, { attached: null, gateOpen: false, autoOpen: false });
+      return null;
+    case 'demote':
+      demotions.set(name, request.on);
+      return null;
+    case 'counters':
+      return backend.counters(name);
+    default: {
+      const unreachable: never = request;
+      return unreachable;
+    }
+  }
+}
+
+function attach(
+  backend: Backend,
+  session: Session,
+  { key, maxPayload, autoOpen }: Extract<Request, { verb: 'attach' }>,
+): void {
+  const { name } = session.policy;
+  checkUnicast('attach', name, key.acMac);
+  backend.attach(name, key, maxPayload);
+  // The same session keeps its gate; another one has been joined behind a closed gate. The kernel knows which it was.
+  const { attached, gateOpen } = backend.inspect(name);
+  Object.assign(session, { attached, gateOpen, autoOpen });
+}
+
+function gate(backend: Backend, session: Session, open: boolean): void {
+  const { policy, role } = session;
+  if (open && !mayOpen({ policy: policy.policy, role }))
+    throw refusal('gate', policy.name, 'EPERM', `role ${role} under ${policy.policy}`);
+  if (open && session.attached === null)
+    throw refusal('gate', policy.name, 'ENOTCONN', 'no session is attached');
+  if (open === session.gateOpen) return;
+  backend.gate(policy.name, open);
+  session.gateOpen = open;
+}
+
+function configure(
+  backend: Backend,
+  { policy }: Session,
+  request: Extract<Request, { verb: 'configure' }>,
+): void {
+  const { mtu, up, ourAddress, theirAddress, interfaceIds } = request;
+  const refuse = (reason: string): BackendError =>
+    refusal('configure', policy.name, 'EINVAL', reason);
+  if (mtu > policy.mtu) throw refuse(`mtu ${mtu}, at most ${policy.mtu} by the policy`);
+  for (const address of [ourAddress, theirAddress]) {
+    const reserved = [policy.localAddress, policy.partnerAddress, policy.carp?.address];
+    if (!isHost(address) || reserved.some((own) => own !== undefined && same(own, address)))
+      throw refuse(`address ${address.join('.')} cannot be a session's`);
+  }
+  backend.configure(policy.name, { mtu, up, ourAddress, theirAddress, interfaceIds });
+}
+
+const same = (a: Uint8Array, b: Uint8Array): boolean => a.every((octet, i) => octet === b[i]);
+
+/** Neither 0/8 nor 127/8 nor multicast nor reserved: what an AC could assign or have. */
+const isHost = ([first = 0]: Uint8Array): boolean => first !== 0 && first !== 127 && first < 224;
+
+const isGroup = (mac: Uint8Array): boolean => ((mac[0] ?? 1) & 1) === 1;
+const isBroadcast = (mac: Uint8Array): boolean => mac.every((octet) => octet === 0xff);
+
+function checkUnicast(verb: string, session: string, mac: Uint8Array): void {
+  if (isGroup(mac)) throw refusal(verb, session, 'EINVAL', 'not a unicast MAC address');
+}
+
+/** Discovery goes to the AC, or to all of them. */
+function checkDestination(verb: string, session: string, mac: Uint8Array): void {
+  if (!isBroadcast(mac)) checkUnicast(verb, session, mac);
+}
+
+const refusal = (verb: string, subject: string, code: string, reason: string): BackendError =>
+  new BackendError(verb, subject, code, reason);
+
+/** What the kernel or the policy said no to, within the limits of a reply. Anything else is our own fault and is thrown on. */
+function failure(error: unknown, verb: string, subject: string): Failure {
+  if (error instanceof BackendError) {
+    const reason = error.message.slice(`${error.verb} ${error.subject}: ${error.code}: `.length);
+    return {
+      code: error.code.slice(0, 32),
+      verb: error.verb.slice(0, 64),
+      subject: error.subject.slice(0, 128),
+      reason: reason.slice(0, 256),
+    };
+  }
+  if (error instanceof SystemError) return { code: error.code, verb, subject, reason: error.call };
+  throw error;
+}

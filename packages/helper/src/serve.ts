@@ -1,0 +1,85 @@
+/**
+ * A whole helper on a given system, policy and backend: what `main.ts` runs, and what a harness runs on a system of its
+ * own. It reads no file but its own record, and no arguments.
+ */
+import { uptime } from 'node:os';
+import type { MakeBackend } from './backend.ts';
+import { openDemotions, type Boot } from './demotion.ts';
+import type { Libc } from './libc.ts';
+import { createLoop } from './loop.ts';
+import type { HelperPolicy } from './policy.ts';
+import { createRequests } from './requests.ts';
+import { createServer, type Server } from './server.ts';
+import { Sessions } from './sessions.ts';
+import { listenAt } from './unix.ts';
+
+export interface ServeOptions {
+  readonly libc: Libc;
+  readonly policy: HelperPolicy;
+  readonly makeBackend: MakeBackend;
+  /** The uid of the one user who may connect, and the group of the socket; a group of undefined leaves it as it is. */
+  readonly uid: number;
+  readonly gid?: number | undefined;
+  /** One line, without the program's name. */
+  readonly log: (line: string) => void;
+  /** Monotonic milliseconds; this process's clock unless given. */
+  readonly now?: () => number;
+  /** When the machine booted; this machine unless given. */
+  readonly boot?: () => Boot;
+}
+
+export interface Serving {
+  /** Settles when the helper has stopped: after `stop`, or by a fault of our own. */
+  readonly stopped: Promise<void>;
+  /** Stop. Every session is left for the next helper to adopt, or with `remove` taken down without a PADT. */
+  stop(how?: 'leave' | 'remove'): void;
+}
+
+const thisBoot = (): Boot => ({ at: Date.now() / 1000 - uptime(), uptime: uptime() });
+
+/** Start, and return with the socket listening. Throws BackendError or SystemError with nothing left open. */
+export function serve(options: ServeOptions): Serving {
+  const { libc, policy, makeBackend, log, uid, gid, boot = thisBoot } = options;
+  const loop = createLoop(libc, options.now ?? (() => performance.now()), log);
+  let server: Server | undefined;
+  let listener: number | undefined;
+  const sessions = new Sessions({
+    loop,
+    policies: policy.sessions,
+    notify: (notice) => server?.notify(notice),
+    log,
+  });
+  const backend = makeBackend({ libc, loop, policy, events: sessions.events(), log });
+  try {
+    const demotions = openDemotions(policy.stateDirectory, backend, boot);
+    // The socket first: a second helper must find out before it touches what the first one serves.
+    listener = listenAt(libc, policy.socketPath, gid);
+    sessions.start(backend, {
+      started: (name) => demotions.adopt(name),
+      late: (name) => server?.greetAgain(`session ${name} has come`),
+    });
+    const requests = createRequests(backend, sessions, demotions);
+    server = createServer({ libc, loop, listener, uid, requests, log });
+  } catch (error) {
+    if (listener !== undefined) libc.close(listener);
+    backend.leave();
+    loop.close();
+    throw error;
+  }
+
+  let stopping: 'leave' | 'remove' | undefined;
+  const run = async (): Promise<void> => {
+    try {
+      await loop.run(() => stopping !== undefined);
+    } finally {
+      server?.close();
+      if (stopping === 'remove') backend.remove();
+      else backend.leave();
+      loop.close();
+    }
+  };
+  return {
+    stopped: run(),
+    stop: (how = 'leave') => loop.wake(() => void (stopping ??= how)),
+  };
+}

@@ -1,0 +1,101 @@
+/**
+ * The helper's socket: admits one supervisor by its uid and keeps the newest. What the supervisor asks is `requests.ts`.
+ */
+import type { Notice } from '@ppp-thing/protocol/ipc/messages';
+import { Connection } from './connection.ts';
+import { SystemError, type Libc } from './libc.ts';
+import type { MainLoop } from './loop.ts';
+import type { Requests } from './requests.ts';
+import { POLLIN, setCloseOnExec, setNonblocking } from './unix.ts';
+
+export interface ServerOptions {
+  readonly libc: Libc;
+  readonly loop: MainLoop;
+  /** Listening and not blocking. */
+  readonly listener: number;
+  /** The one uid whose process may connect. */
+  readonly uid: number;
+  readonly requests: Requests;
+  readonly log: (line: string) => void;
+}
+
+export interface Server {
+  /** Tell the supervisor, if there is one that has said hello. */
+  notify(notice: Notice): void;
+  /** Cut the supervisor off, to come back and hear what there is now. */
+  greetAgain(reason: string): void;
+  /** Stop listening and cut the supervisor off. */
+  close(): void;
+}
+
+/** A kernel that refuses to hand over a connection (no descriptor left) is asked again after this. */
+const ACCEPT_PAUSE_MS = 1000;
+
+export function createServer(options: ServerOptions): Server {
+  const { libc, loop, listener, uid, requests, log } = options;
+  let current: { readonly connection: Connection; greeted: boolean } | undefined;
+
+  /** Who has connected; undefined, and the descriptor closed, if it is gone already. */
+  const identify = (fd: number): ReturnType<Libc['getpeereid']> | undefined => {
+    try {
+      setCloseOnExec(libc, fd);
+      setNonblocking(libc, fd);
+      return libc.getpeereid(fd);
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+      libc.close(fd);
+      log(`admit supervisor: ${error.code}: ${error.call}`);
+      return undefined;
+    }
+  };
+
+  const admit = (fd: number): void => {
+    const peer = identify(fd);
+    if (peer === undefined) return;
+    const who = `uid ${peer.uid}${peer.pid === undefined ? '' : ` pid ${peer.pid}`}`;
+    if (peer.uid !== uid) {
+      libc.close(fd);
+      log(`admit supervisor: EPERM: ${who} is not uid ${uid}`);
+      return;
+    }
+    // The newest wins: a hung supervisor must not lock its successor out.
+    current?.connection.close(`replaced by ${who}`);
+    const connection = new Connection(libc, loop, fd, {
+      handle(request) {
+        const reply = requests.handle(request, entry.greeted);
+        entry.greeted = true;
+        return reply;
+      },
+      ended(reason) {
+        if (current === entry) current = undefined;
+        if (reason !== undefined) log(`serve supervisor ${who}: EPROTO: ${reason}`);
+      },
+    });
+    const entry = { connection, greeted: false };
+    current = entry;
+  };
+
+  const listen = (): void =>
+    loop.watch(listener, POLLIN, () => {
+      try {
+        for (let fd = libc.accept(listener); fd !== -1; fd = libc.accept(listener)) admit(fd);
+      } catch (error) {
+        loop.unwatch(listener);
+        loop.after(ACCEPT_PAUSE_MS, listen);
+        throw error;
+      }
+    });
+  listen();
+
+  return {
+    notify(notice) {
+      if (current?.greeted === true) current.connection.notify(notice);
+    },
+    greetAgain: (reason) => current?.connection.close(reason),
+    close() {
+      loop.unwatch(listener);
+      libc.close(listener);
+      current?.connection.close();
+    },
+  };
+}
