@@ -11,14 +11,14 @@ import { sameOctets } from '../bytes.ts';
 import { printable } from '../printable.ts';
 import { formatMac, type MacAddress } from '../wire/ethernet.ts';
 import { findTag, isSessionId, TAG, type DiscoveryPacket } from '../wire/pppoe.ts';
-import { Discovery, errorText, type DiscoveredSession, type DiscoveryOutput } from './discovery.ts';
-import type { Event, Note } from './events.ts';
+import { Dialler, moved } from './dialler.ts';
+import { errorText, type DiscoveredSession, type DiscoveryOutput } from './discovery.ts';
+import type { Event } from './events.ts';
 import type { Hashes, Random } from './hashes.ts';
 import type { LinkConfig, LinkMachine, LinkOutput, LinkStatus, Phase } from './link.ts';
-import { Phases, type End, type PhasesOutput } from './phases.ts';
-import { Redial } from './redial.ts';
+import type { End, PhasesOutput } from './agreement.ts';
+import { Phases } from './phases.ts';
 import type { SessionFacts } from './session.ts';
-import { Timers } from './timers.ts';
 
 /** The session that exists: where it is, what runs over it, and since when it has been up. */
 interface Session extends DiscoveredSession {
@@ -31,12 +31,6 @@ interface Session extends DiscoveredSession {
   isHungUp: boolean;
 }
 
-type State =
-  | { readonly kind: 'Dead' }
-  | { readonly kind: 'Wait'; readonly until: Instant }
-  | { readonly kind: 'Discovery' }
-  | { readonly kind: 'Session'; readonly session: Session };
-
 /** A PADT that made the kernel give the session up has reached us by then. */
 const KERNEL_SPAN = millis(500);
 const MAX_REATTACH = 3;
@@ -46,14 +40,13 @@ export class Link implements LinkMachine {
   readonly #hashes: Hashes;
   readonly #random: Random;
   readonly #wallClockAtZero: number;
-  readonly #discovery: Discovery;
-  readonly #redial: Redial;
-  readonly #timers = new Timers<'dial' | 'kernel'>();
-  #state: State = { kind: 'Dead' };
+  readonly #dialler: Dialler;
+  #session: Session | undefined;
+  /** When a session that the kernel gave up is taken for the kernel's own doing. */
+  #reattachAt: Instant | undefined;
   #previous: SessionFacts | null = null;
   /** `dial` was called while the last session was still being closed. */
   #dialsNext = false;
-  #attempts = 0;
   #carrier = true;
   #lastError: string | undefined;
   #out: LinkOutput[] = [];
@@ -64,16 +57,15 @@ export class Link implements LinkMachine {
     this.#hashes = hashes;
     this.#random = random;
     this.#wallClockAtZero = wallClockAtZero;
-    this.#discovery = new Discovery(config, random);
-    this.#redial = new Redial(random);
+    this.#dialler = new Dialler(config, random);
   }
 
   // --- what ownership asks -------------------------------------------------------------------------------------
 
   dial(previous: SessionFacts | null, now: Instant): LinkOutput[] {
     this.#previous = previous ?? this.#previous;
-    if (this.#state.kind === 'Dead') this.#await('dial', now);
-    if (this.#state.kind === 'Session') this.#dialsNext = this.#state.session.phases.isEnding;
+    if (this.#session !== undefined) this.#dialsNext = this.#session.phases.isEnding;
+    else if (this.#dialler.phase === undefined) this.#dial('Dead', 'dial', now);
     return this.#flush();
   }
 
@@ -85,7 +77,7 @@ export class Link implements LinkMachine {
     const found = { sessionId, acMac, acName, serviceName, hostUniq, maxPayload };
     const phases = this.#newPhases(from, maxPayload, facts, now);
     const session = { ...found, phases, startedAt, reattached: 0, isHungUp: false };
-    this.#state = { kind: 'Session', session };
+    this.#session = session;
     this.#phasesDid(session, phases.resume(facts, now), now);
     return this.#flush();
   }
@@ -93,20 +85,20 @@ export class Link implements LinkMachine {
   suspend(_now: Instant): LinkOutput[] {
     const from = this.#phase();
     this.#forget();
-    if (from !== 'Dead') this.#note('info', from, 'Dead', 'suspend', {});
+    if (from !== 'Dead') this.#out.push(moved('info', from, 'Dead', 'suspend', {}));
     return this.#flush();
   }
 
   hangUp(now: Instant): LinkOutput[] {
     const reason = 'disconnected by the operator';
-    if (this.#state.kind === 'Session') {
-      const { session } = this.#state;
+    const session = this.#session;
+    if (session !== undefined) {
       session.isHungUp = true;
       this.#phasesDid(session, session.phases.close(reason, now), now);
     } else {
       const from = this.#phase();
       this.#forget();
-      if (from !== 'Dead') this.#note('info', from, 'Dead', reason, {});
+      if (from !== 'Dead') this.#out.push(moved('info', from, 'Dead', reason, {}));
       this.#lastError = reason;
       this.#out.push({ kind: 'outcome', outcome: { kind: 'closed', reason } });
     }
@@ -129,7 +121,7 @@ export class Link implements LinkMachine {
       case 'session-closed':
         // The kernel may have acted on a PADT that reaches us a moment later; then the session is gone. If none comes,
         // the AC still holds it (Linux drops a session when its device changes MTU or address), and it is worth keeping.
-        if (this.#state.kind === 'Session') this.#timers.set('kernel', after(now, KERNEL_SPAN));
+        if (this.#session !== undefined) this.#reattachAt = after(now, KERNEL_SPAN);
         break;
       case 'failed':
         this.#failed(event, now);
@@ -151,20 +143,20 @@ export class Link implements LinkMachine {
   }
 
   deadline(): Instant | undefined {
-    const session = this.#state.kind === 'Session' ? this.#state.session : undefined;
-    return earliest(this.#timers.next(), this.#discovery.deadline(), session?.phases.deadline());
+    return earliest(this.#reattachAt, this.#dialler.deadline(), this.#session?.phases.deadline());
   }
 
   status(): LinkStatus {
-    const session = this.#state.kind === 'Session' ? this.#state.session : undefined;
+    const session = this.#session;
+    const { nextDial, attempts, trouble } = this.#dialler;
     const ac =
-      session === undefined ? this.#discovery.ac : { name: session.acName, mac: session.acMac };
-    const lastError = this.#discovery.trouble ?? this.#lastError;
+      session === undefined ? this.#dialler.ac : { name: session.acName, mac: session.acMac };
+    const lastError = trouble ?? this.#lastError;
     const rtt = session?.phases.rtt;
     return {
       phase: this.#phase(),
-      attempts: this.#attempts,
-      ...(this.#state.kind === 'Wait' ? { nextDial: this.#state.until } : {}),
+      attempts,
+      ...(nextDial === undefined ? {} : { nextDial }),
       ...(lastError === undefined ? {} : { lastError }),
       ...(rtt === undefined ? {} : { echoRtt: rtt }),
       unansweredEchoes: session?.phases.unanswered ?? 0,
@@ -174,33 +166,15 @@ export class Link implements LinkMachine {
 
   // --- dialling ------------------------------------------------------------------------------------------------
 
-  /** The next dial, now or when the back-off allows. */
-  #await(on: string, now: Instant): void {
-    const until = this.#redial.next(now);
-    const from = this.#phase();
+  #dial(from: Phase, on: string, now: Instant): void {
     this.#dialsNext = false;
-    if (until <= now) return this.#discover(from, on, now);
-    this.#state = { kind: 'Wait', until };
-    this.#timers.set('dial', until);
-    this.#note('info', from, 'Wait', on, {
-      failures: this.#redial.failures,
-      seconds: Math.round((until - now) / 1000),
-    });
-  }
-
-  #discover(from: Phase, on: string, now: Instant): void {
-    this.#timers.clear('dial');
-    this.#state = { kind: 'Discovery' };
-    this.#attempts += 1;
-    this.#note('info', from, 'Discovery', on, { attempt: this.#attempts });
-    this.#discoveryDid(this.#discovery.start(now), now);
+    this.#diallerDid(this.#dialler.dial(from, on, now), now);
   }
 
   #receiveDiscovery(packet: DiscoveryPacket, source: MacAddress, now: Instant): void {
-    if (this.#state.kind === 'Discovery')
-      return this.#discoveryDid(this.#discovery.receive(packet, source, now), now);
-    if (this.#state.kind !== 'Session') return;
-    const { session } = this.#state;
+    const session = this.#session;
+    if (session === undefined)
+      return this.#diallerDid(this.#dialler.receive(packet, source, now), now);
     const isFromAc = sameOctets(source, session.acMac);
     const isSame = packet.sessionId === session.sessionId;
     if (packet.code === 'PADT') return this.#receivePadt(packet, session, isFromAc && isSame, now);
@@ -211,13 +185,8 @@ export class Link implements LinkMachine {
   #receivePadt(packet: DiscoveryPacket, session: Session, isOurs: boolean, now: Instant): void {
     if (!isOurs) {
       const facts = { session: packet.sessionId };
-      return this.#note(
-        'debug',
-        this.#phase(),
-        undefined,
-        'ignored PADT of another session',
-        facts,
-      );
+      this.#out.push(moved('debug', this.#phase(), undefined, 'ignored PADT', facts));
+      return;
     }
     const words = errorText(packet);
     const reason = `the AC sent PADT${words === undefined ? '' : `: ${words}`}`;
@@ -229,11 +198,13 @@ export class Link implements LinkMachine {
     const uniq = findTag(packet, TAG['Host-Uniq']);
     if (uniq === undefined || !sameOctets(uniq.value, session.hostUniq)) return;
     if (!isSessionId(packet.sessionId)) return;
-    this.#note('warn', this.#phase(), undefined, 'second PADS', { session: packet.sessionId });
+    this.#out.push(
+      moved('warn', this.#phase(), undefined, 'second PADS', { session: packet.sessionId }),
+    );
     this.#sendPadt(session.acMac, packet.sessionId);
   }
 
-  #discoveryDid(outputs: readonly DiscoveryOutput[], now: Instant): void {
+  #diallerDid(outputs: readonly DiscoveryOutput[], now: Instant): void {
     for (const output of outputs) {
       if (output.kind === 'found') this.#found(output.session, now);
       else if (output.kind === 'refused') this.#refused(output.reason, now);
@@ -251,15 +222,15 @@ export class Link implements LinkMachine {
       reattached: 0,
       isHungUp: false,
     };
-    this.#state = { kind: 'Session', session };
+    this.#session = session;
     this.#attach(session);
     this.#phasesDid(session, phases.establish(now), now);
   }
 
   #refused(reason: string, now: Instant): void {
-    this.#redial.ended({ lasted: undefined, refused: true }, now);
+    this.#dialler.ended({ lasted: undefined, refused: true }, now);
     this.#lastError = reason;
-    this.#await(reason, now);
+    this.#dial('Discovery', reason, now);
     this.#out.push({ kind: 'outcome', outcome: { kind: 'closed', reason } });
   }
 
@@ -272,9 +243,8 @@ export class Link implements LinkMachine {
   }
 
   #withSession(act: (session: Session) => readonly PhasesOutput[], now: Instant): void {
-    if (this.#state.kind !== 'Session') return;
-    const { session } = this.#state;
-    this.#phasesDid(session, act(session), now);
+    const session = this.#session;
+    if (session !== undefined) this.#phasesDid(session, act(session), now);
   }
 
   #phasesDid(session: Session, outputs: readonly PhasesOutput[], now: Instant): void {
@@ -287,7 +257,7 @@ export class Link implements LinkMachine {
         case 'opened': {
           session.startedAt ??= Math.floor((this.#wallClockAtZero + now) / 1000);
           session.reattached = 0;
-          this.#attempts = 0;
+          this.#dialler.succeeded();
           const facts = this.#facts(session, session.startedAt, output.agreed);
           this.#previous = facts;
           this.#out.push({ kind: 'outcome', outcome: { kind: 'opened', facts } });
@@ -326,16 +296,17 @@ export class Link implements LinkMachine {
     const from = this.#phase();
     const { reason, padt, refused } = end;
     const wasOpened = session.startedAt !== undefined;
-    this.#timers.clear('kernel');
+    this.#reattachAt = undefined;
     this.#lastError = reason;
     if (padt) this.#sendPadt(session.acMac, session.sessionId);
     this.#out.push({ kind: 'detach' });
-    this.#state = { kind: 'Dead' };
-    if (!session.isHungUp) this.#redial.ended({ lasted: this.#lasted(session, now), refused }, now);
+    this.#session = undefined;
+    if (!session.isHungUp)
+      this.#dialler.ended({ lasted: this.#lasted(session, now), refused }, now);
     const facts = { session: session.sessionId, ac: formatMac(session.acMac) };
-    this.#note(session.isHungUp ? 'info' : 'warn', from, 'Dead', reason, facts);
+    this.#out.push(moved(session.isHungUp ? 'info' : 'warn', from, 'Dead', reason, facts));
     // A dial goes on until it succeeds; a session that was up is ownership's to decide about.
-    if (this.#dialsNext || !(wasOpened || session.isHungUp)) this.#await(reason, now);
+    if (this.#dialsNext || !(wasOpened || session.isHungUp)) this.#dial('Dead', reason, now);
     this.#out.push({ kind: 'outcome', outcome: { kind: 'closed', reason } });
   }
 
@@ -364,59 +335,44 @@ export class Link implements LinkMachine {
     const isBack = up && !this.#carrier;
     this.#carrier = up;
     this.#withSession((session) => session.phases.carrier(up, now), now);
-    // The next PADI may be a minute away, and the AC has heard none of the last ones.
-    if (isBack && this.#state.kind === 'Discovery')
-      this.#discoveryDid(this.#discovery.start(now), now);
+    if (isBack) this.#diallerDid(this.#dialler.carrierIsBack(now), now);
   }
 
   #failed(event: Extract<Event, { kind: 'failed' }>, now: Instant): void {
-    if (event.action !== 'attach' || this.#state.kind !== 'Session') return;
+    if (event.action !== 'attach' || this.#session === undefined) return;
     const reason = `attach session: ${event.code}: ${event.message}`;
-    this.#close(this.#state.session, { kind: 'ended', reason, padt: true, refused: false }, now);
+    this.#close(this.#session, { kind: 'ended', reason, padt: true, refused: false }, now);
   }
 
   #expire(now: Instant): void {
-    for (const name of this.#timers.expired(now)) {
-      if (name === 'kernel') this.#reattach(now);
-      else this.#discover('Wait', 'back-off over', now);
-    }
-    this.#discoveryDid(this.#discovery.expire(now), now);
+    if (this.#reattachAt !== undefined && this.#reattachAt <= now) this.#reattach(now);
+    this.#diallerDid(this.#dialler.expire(now), now);
     this.#withSession((session) => session.phases.expire(now), now);
   }
 
   #reattach(now: Instant): void {
-    if (this.#state.kind !== 'Session') return;
-    const { session } = this.#state;
+    const session = this.#session;
+    this.#reattachAt = undefined;
+    if (session === undefined) return;
     session.reattached += 1;
     if (session.reattached > MAX_REATTACH) {
       const reason = 'the kernel keeps giving the session up';
       return this.#close(session, { kind: 'ended', reason, padt: true, refused: false }, now);
     }
-    this.#note('warn', this.#phase(), undefined, 'session closed by the kernel', {});
+    this.#out.push(moved('warn', this.#phase(), undefined, 'session closed by the kernel', {}));
     this.#attach(session);
     this.#phasesDid(session, session.phases.probe(now), now);
   }
 
   #phase(): Phase {
-    return this.#state.kind === 'Session' ? this.#state.session.phases.phase : this.#state.kind;
+    return this.#session?.phases.phase ?? this.#dialler.phase ?? 'Dead';
   }
 
   #forget(): void {
-    this.#state = { kind: 'Dead' };
-    this.#discovery.stop();
-    this.#timers.clearAll();
+    this.#session = undefined;
+    this.#dialler.stop();
+    this.#reattachAt = undefined;
     this.#dialsNext = false;
-  }
-
-  #note(
-    level: Note['level'],
-    from: Phase,
-    to: Phase | undefined,
-    on: string,
-    facts: NonNullable<Note['facts']>,
-  ): void {
-    const moved = to === undefined || to === from ? { from } : { from, to };
-    this.#out.push({ kind: 'note', note: { level, machine: 'link', ...moved, on, facts } });
   }
 
   #flush(): LinkOutput[] {

@@ -8,65 +8,37 @@
  */
 import { after, earliest, seconds, type Instant, type Millis } from '../time.ts';
 import { printable } from '../printable.ts';
-import { formatIpv4, UNSPECIFIED_V4, type IpcpOption, type Ipv6cpOption } from '../wire/ncp.ts';
 import { PROTOCOL, type PppPacket } from '../wire/ppp.ts';
 import { Authentication, type AuthOutput } from './auth.ts';
 import { PLAIN_PAYLOAD } from './discovery.ts';
-import type { Action, Note } from './events.ts';
+import { agreement, describe, type End, type PhasesOutput } from './agreement.ts';
+import type { Note } from './events.ts';
 import type { Hashes, Random } from './hashes.ts';
 import { Keepalive, type KeepaliveVerdict } from './keepalive.ts';
 import { Lcp, type LcpOutput } from './lcp.ts';
 import type { LinkConfig, Phase } from './link.ts';
-import { IpcpOptions, Ipv6cpOptions } from './ncp.ts';
-import { Negotiation, type NegotiationOutput } from './negotiation.ts';
+import { Ncps, type NcpOutput } from './ncps.ts';
+import type { LayerSignal } from './negotiation.ts';
 import type { SessionFacts } from './session.ts';
-import { Timers } from './timers.ts';
-
-/** What the two ends agreed on inside PPP. */
-export type Agreement = Omit<
-  SessionFacts,
-  'key' | 'acName' | 'serviceName' | 'hostUniq' | 'startedAt'
->;
-
-/** Why PPP is over, and what that means for the session and the next dial. */
-export interface End {
-  readonly kind: 'ended';
-  /** For the log and the operator, escaped. */
-  readonly reason: string;
-  /** The AC may not know yet: it is owed a PADT. */
-  readonly padt: boolean;
-  /** The AC understood us and said no. */
-  readonly refused: boolean;
-}
-
-export type PhasesOutput =
-  | Extract<Action, { kind: 'send-ppp' | 'note' }>
-  /** IPCP is Opened; again when something agreed has changed. */
-  | { readonly kind: 'opened'; readonly agreed: Agreement }
-  | { readonly kind: 'proven'; readonly rtt: Millis }
-  | { readonly kind: 'silent' }
-  | End;
+import { SizeProbe } from './size-probe.ts';
 
 /** Longest time for LCP, for authentication, and for IPCP: each several times what its retransmissions take to succeed. */
 const PHASE_LIMIT = seconds(30);
-/** Full-size Echo-Requests that may be lost before the larger payload is given up (RFC 4638 §6). */
-const SIZE_PROBES = 3;
 const ECHO_LENGTH = 8;
 
 export class Phases {
   readonly #config: LinkConfig;
   readonly #lcp: Lcp;
   readonly #auth: Authentication;
-  readonly #ipcpOptions: IpcpOptions;
-  readonly #ipcp: Negotiation<IpcpOption>;
-  readonly #ipv6cpOptions: Ipv6cpOptions;
-  readonly #ipv6cp: Negotiation<Ipv6cpOption>;
+  readonly #ncps: Ncps;
   readonly #keepalive: Keepalive;
-  readonly #timers = new Timers<'phase' | 'size'>();
+  readonly #size: SizeProbe;
   #phase: Phase;
   #maxPayload: number;
-  #size: { sent: number; readonly identifiers: Set<number>; readonly octets: number } | undefined;
+  /** When the phase must have led to the next. */
+  #phaseEndsAt: Instant | undefined;
   #end: End | undefined;
+  #isOver = false;
   #out: PhasesOutput[] = [];
 
   /**
@@ -89,11 +61,9 @@ export class Phases {
     this.#maxPayload = maxPayload;
     this.#lcp = new Lcp({ mru: Math.min(maxPayload, mtu), magicNumber, auth }, random);
     this.#auth = new Authentication(config, hashes, random);
-    this.#ipcpOptions = new IpcpOptions(config.dns, previous?.ourAddress ?? UNSPECIFIED_V4);
-    this.#ipcp = new Negotiation('ipcp', this.#ipcpOptions, peerMru);
-    this.#ipv6cpOptions = new Ipv6cpOptions(random, previous?.interfaceIds?.ours);
-    this.#ipv6cp = new Negotiation('ipv6cp', this.#ipv6cpOptions, peerMru);
+    this.#ncps = new Ncps(config.dns, previous, peerMru, random);
     this.#keepalive = new Keepalive(config.echo);
+    this.#size = new SizeProbe(config.echo.probeInterval);
   }
 
   get phase(): Phase {
@@ -114,14 +84,14 @@ export class Phases {
   }
 
   deadline(): Instant | undefined {
-    if (this.#phase === 'Dead') return undefined;
+    if (this.#isOver) return undefined;
     return earliest(
-      this.#timers.next(),
+      this.#phaseEndsAt,
       this.#lcp.deadline(),
       this.#auth.deadline(),
-      this.#ipcp.deadline(),
-      this.#ipv6cp.deadline(),
+      this.#ncps.deadline(),
       this.#keepalive.deadline(),
+      this.#size.deadline(),
     );
   }
 
@@ -138,15 +108,10 @@ export class Phases {
   /** A session that others negotiated: Opened as it was left, to be proven by an Echo-Reply. */
   resume(facts: SessionFacts, now: Instant): PhasesOutput[] {
     this.#enter('Network', 'resume', now);
-    this.#timers.clear('phase');
+    this.#phaseEndsAt = undefined;
     this.#lcpDid(this.#lcp.resume(facts, facts.identifiers.lcp), now);
     this.#auth.resume(facts.auth);
-    this.#ipcpOptions.resume(facts);
-    this.#ipcpDid(this.#ipcp.resume(facts.identifiers.ipcp), now);
-    if (facts.interfaceIds !== undefined) {
-      this.#ipv6cpOptions.resume(facts.interfaceIds);
-      this.#ipv6cpDid(this.#ipv6cp.resume(facts.identifiers.ipv6cp));
-    }
+    this.#ncpDid(this.#ncps.resume(facts), now);
     this.#keepaliveDid(this.#keepalive.probe(now), now);
     return this.#flush();
   }
@@ -170,21 +135,19 @@ export class Phases {
   }
 
   expire(now: Instant): PhasesOutput[] {
-    if (this.#phase === 'Dead') return [];
+    if (this.#isOver) return [];
     this.#lcpDid(this.#lcp.expire(now), now);
     this.#authDid(this.#auth.expire(now), now);
-    this.#ipcpDid(this.#ipcp.expire(now), now);
-    this.#ipv6cpDid(this.#ipv6cp.expire(now));
+    this.#ncpDid(this.#ncps.expire(now), now);
     this.#keepaliveDid(this.#keepalive.expire(now), now);
-    for (const name of this.#timers.expired(now)) {
-      if (name === 'size') this.#probeSize(now);
-      else this.#fail(`no agreement with the AC in phase ${this.#phase} after 30 s`, false, now);
-    }
+    this.#probeSize(now);
+    if (this.#phaseEndsAt !== undefined && this.#phaseEndsAt <= now)
+      this.#fail(`no agreement with the AC in phase ${this.#phase} after 30 s`, false, now);
     return this.#flush();
   }
 
   receive(packet: PppPacket, now: Instant): PhasesOutput[] {
-    if (this.#phase === 'Dead') return [];
+    if (this.#isOver) return [];
     if (packet.protocol === 'LCP') this.#receiveLcp(packet, now);
     else if (this.#lcp.state === 'Opened' && !this.isEnding) this.#receiveUpper(packet, now);
     return this.#flush();
@@ -242,11 +205,10 @@ export class Phases {
   #lcpDown(now: Instant): void {
     this.#keepalive.stop();
     this.#lcp.forgetEchoes();
-    this.#size = undefined;
-    this.#timers.clear('size');
+    this.#size.stop();
     this.#auth.stop();
-    this.#ipv6cpDid(this.#ipv6cp.fire('Down', now));
-    this.#ipcpDid(this.#ipcp.fire('Down', now), now);
+    this.#ncpDid(this.#ncps.fire('ipv6cp', 'Down', now), now);
+    this.#ncpDid(this.#ncps.fire('ipcp', 'Down', now), now);
     const isOver = this.#lcp.state === 'Closing' || this.#lcp.state === 'Stopping';
     this.#enter(isOver ? 'Terminate' : 'Establish', 'LCP down', now);
   }
@@ -255,9 +217,9 @@ export class Phases {
   #protocolRejected(protocol: number, now: Instant): void {
     switch (protocol) {
       case PROTOCOL.IPV6CP:
-        return this.#ipv6cpDid(this.#ipv6cp.fire('RXJ-', now));
+        return this.#ncpDid(this.#ncps.fire('ipv6cp', 'RXJ-', now), now);
       case PROTOCOL.IPCP:
-        return this.#ipcpDid(this.#ipcp.fire('RXJ-', now), now);
+        return this.#ncpDid(this.#ncps.fire('ipcp', 'RXJ-', now), now);
       case PROTOCOL.LCP:
         return this.#lcpDid(this.#lcp.fire('RXJ-', now), now);
       case PROTOCOL.PAP:
@@ -270,22 +232,19 @@ export class Phases {
   // --- above LCP -----------------------------------------------------------------------------------------------
 
   #receiveUpper(packet: Exclude<PppPacket, { protocol: 'LCP' }>, now: Instant): void {
-    const isNetwork = this.#phase === 'Network';
     switch (packet.protocol) {
       case 'PAP':
         return this.#authDid(this.#auth.receivePap(packet.packet), now);
       case 'CHAP':
         return this.#authDid(this.#auth.receiveChap(packet.packet, now), now);
-      case 'IPCP':
-        // RFC 1661 §3.5: nothing of the Network phase counts before authentication is complete.
-        return isNetwork ? this.#ipcpDid(this.#ipcp.receive(packet.packet, now), now) : undefined;
       case 'IPV6CP':
-        if (!this.#config.ipv6)
-          return this.#lcpDid(
-            this.#lcp.rejectProtocol(PROTOCOL.IPV6CP, packet.information ?? new Uint8Array(0)),
-            now,
-          );
-        return isNetwork ? this.#ipv6cpDid(this.#ipv6cp.receive(packet.packet, now)) : undefined;
+      case 'IPCP':
+        if (packet.protocol === 'IPV6CP' && !this.#config.ipv6)
+          return this.#refuseIpv6(packet, now);
+        // RFC 1661 §3.5: nothing of the Network phase counts before authentication is complete.
+        return this.#phase === 'Network'
+          ? this.#ncpDid(this.#ncps.receive(packet, now), now)
+          : undefined;
       case 'unknown':
         return this.#lcpDid(this.#lcp.rejectProtocol(packet.number, packet.information), now);
       default: {
@@ -306,81 +265,53 @@ export class Phases {
 
   #network(on: string, now: Instant): void {
     this.#enter('Network', on, now);
-    this.#ipcpDid(this.#ipcp.fire('Open', now), now);
-    this.#ipcpDid(this.#ipcp.fire('Up', now), now);
-    if (this.#config.ipv6) this.#openIpv6(now);
+    this.#open('ipcp', now);
+    if (this.#config.ipv6) this.#open('ipv6cp', now);
   }
 
-  #openIpv6(now: Instant): void {
-    this.#ipv6cpDid(this.#ipv6cp.fire('Open', now));
-    this.#ipv6cpDid(this.#ipv6cp.fire('Up', now));
+  #open(ncp: 'ipcp' | 'ipv6cp', now: Instant): void {
+    this.#ncpDid(this.#ncps.fire(ncp, 'Open', now), now);
+    this.#ncpDid(this.#ncps.fire(ncp, 'Up', now), now);
   }
 
-  #ipcpDid(outputs: readonly NegotiationOutput<IpcpOption>[], now: Instant): void {
+  #refuseIpv6(packet: Extract<PppPacket, { protocol: 'IPV6CP' }>, now: Instant): void {
+    const information = packet.information ?? new Uint8Array(0);
+    this.#lcpDid(this.#lcp.rejectProtocol(PROTOCOL.IPV6CP, information), now);
+  }
+
+  #ncpDid(outputs: readonly NcpOutput[], now: Instant): void {
     for (const output of outputs) {
-      if (output.kind === 'send') this.#send({ protocol: 'IPCP', packet: output.packet });
+      if (output.kind === 'send') this.#send(output.packet);
       else if (output.kind === 'note') this.#out.push(output);
-      else if (output.signal === 'tlu') this.#ipcpUp(now);
-      else if (output.signal === 'tld') this.#timers.set('phase', after(now, PHASE_LIMIT));
-      else if (output.signal === 'tlf') this.#fail('the AC does not agree to IPCP', false, now);
-    }
-  }
-
-  #ipcpUp(now: Instant): void {
-    if (this.#ipcpOptions.agreement.ourAddress.every((octet) => octet === 0))
-      return this.#fail('the AC gave us no address', true, now);
-    this.#timers.clear('phase');
-    this.#keepalive.watch(now);
-    this.#opened();
-    if (this.#maxPayload > PLAIN_PAYLOAD) {
-      const { ourMru, theirMru } = this.#lcp.agreement;
-      const octets = Math.min(ourMru, theirMru);
-      this.#size = { sent: 0, identifiers: new Set(), octets };
-      this.#probeSize(now);
-    }
-  }
-
-  #ipv6cpDid(outputs: readonly NegotiationOutput<Ipv6cpOption>[]): void {
-    for (const output of outputs) {
-      if (output.kind === 'send') this.#send({ protocol: 'IPV6CP', packet: output.packet });
-      else if (output.kind === 'note') this.#out.push(output);
+      else if (output.kind === 'ipcp') this.#ipcpDid(output.signal, now);
       // The facts changed; but while IPCP is not Opened, nobody has been told any.
       else if (output.signal !== 'tls' && this.#isOpened()) this.#opened();
     }
   }
 
+  #ipcpDid(signal: LayerSignal, now: Instant): void {
+    if (signal === 'tld') this.#phaseEndsAt = after(now, PHASE_LIMIT);
+    if (signal === 'tlf') this.#fail('the AC does not agree to IPCP', false, now);
+    if (signal !== 'tlu') return;
+    if (this.#ncps.ipv4.ourAddress.every((octet) => octet === 0))
+      return this.#fail('the AC gave us no address', true, now);
+    this.#phaseEndsAt = undefined;
+    this.#keepalive.watch(now);
+    this.#opened();
+    if (this.#maxPayload <= PLAIN_PAYLOAD) return;
+    const { ourMru, theirMru } = this.#lcp.agreement;
+    this.#size.start(Math.min(ourMru, theirMru), now);
+    this.#probeSize(now);
+  }
+
   #isOpened(): boolean {
-    return this.#lcp.state === 'Opened' && this.#ipcp.state === 'Opened';
+    return this.#lcp.state === 'Opened' && this.#ncps.isOpened;
   }
 
   #opened(): void {
-    const agreed = this.#agreement();
-    this.#note('info', 'opened', {
-      address: formatIpv4(agreed.ourAddress),
-      peer: formatIpv4(agreed.theirAddress),
-      dns: agreed.dns.map(formatIpv4).join(',') || 'none',
-      ipv6: agreed.interfaceIds !== undefined,
-      maxPayload: agreed.maxPayload,
-    });
+    const agreed = agreement(this.#lcp, this.#ncps, this.#maxPayload);
+    this.#note('info', 'opened', describe(agreed));
     this.#out.push({ kind: 'opened', agreed });
-  }
-
-  #agreement(): Agreement {
-    const interfaceIds =
-      this.#ipv6cp.state === 'Opened' ? this.#ipv6cpOptions.agreement : undefined;
-    const agreement = this.#lcp.agreement;
-    return {
-      ...agreement,
-      theirMru: Math.min(agreement.theirMru, this.#maxPayload),
-      ...this.#ipcpOptions.agreement,
-      ...(interfaceIds === undefined ? {} : { interfaceIds }),
-      maxPayload: this.#maxPayload,
-      identifiers: {
-        lcp: this.#lcp.identifier,
-        ipcp: this.#ipcp.identifier,
-        ipv6cp: this.#ipv6cp.identifier,
-      },
-    };
   }
 
   // --- is the AC there, and does the line carry what it promised -------------------------------------------------
@@ -401,37 +332,27 @@ export class Phases {
   }
 
   #answered(answer: Extract<LcpOutput, { kind: 'alive' }>, now: Instant): void {
-    const size = this.#size;
-    if (
-      size?.identifiers.has(answer.identifier) === true &&
-      answer.length === size.octets - ECHO_LENGTH
-    ) {
-      this.#size = undefined;
-      this.#timers.clear('size');
-      this.#note('debug', 'full-size Echo-Reply', { octets: size.octets });
-    }
+    if (this.#size.answered(answer.identifier, answer.length + ECHO_LENGTH))
+      this.#note('debug', 'full-size Echo-Reply', { octets: answer.length + ECHO_LENGTH });
     if (!this.#keepalive.answered(answer.rtt, now)) return;
     this.#note('info', 'Echo-Reply', { proven: true, rttMs: answer.rtt });
     this.#out.push({ kind: 'proven', rtt: answer.rtt });
     // The former holder may have gone before IPV6CP was Opened; an AC without it says so again.
-    if (this.#config.ipv6 && this.#ipv6cp.state === 'Initial') this.#openIpv6(now);
+    if (this.#config.ipv6 && this.#ncps.isIpv6New) this.#open('ipv6cp', now);
   }
 
   /** Some line between us and the AC may carry less than both ends promised (RFC 4638 §6). */
   #probeSize(now: Instant): void {
-    const size = this.#size;
+    const size = this.#size.expire(now);
     if (size === undefined) return;
-    if (size.sent >= SIZE_PROBES) {
-      this.#size = undefined;
+    if (size === 'lost') {
       this.#maxPayload = PLAIN_PAYLOAD;
       this.#note('warn', 'full-size Echo-Requests lost', { maxPayload: PLAIN_PAYLOAD });
       return this.#opened();
     }
-    const packet = this.#lcp.echo(size.octets, now);
-    size.sent += 1;
-    size.identifiers.add(packet.identifier);
+    const packet = this.#lcp.echo(size, now);
+    this.#size.sent(packet.identifier);
     this.#send({ protocol: 'LCP', packet });
-    this.#timers.set('size', after(now, this.#config.echo.probeInterval));
   }
 
   // --- the end -------------------------------------------------------------------------------------------------
@@ -441,9 +362,8 @@ export class Phases {
   }
 
   #terminate(end: End, now: Instant): void {
-    if (this.isEnding || this.#phase === 'Dead') return;
+    if (this.isEnding || this.#isOver) return;
     this.#end = end;
-    this.#timers.clearAll();
     this.#enter('Terminate', end.reason, now);
     this.#lcpDid(this.#lcp.fire('Close', now), now);
     if (this.#lcp.state !== 'Closing') this.#finish();
@@ -454,10 +374,11 @@ export class Phases {
   }
 
   #finish(): void {
-    if (this.#phase === 'Dead') return;
+    if (this.#isOver) return;
     this.#endWith({ reason: 'no LCP agreement with the AC', padt: true, refused: false });
-    this.#phase = 'Dead';
-    this.#timers.clearAll();
+    this.#isOver = true;
+    this.#phaseEndsAt = undefined;
+    this.#size.stop();
     this.#keepalive.stop();
     if (this.#end !== undefined) this.#out.push(this.#end);
   }
@@ -469,8 +390,7 @@ export class Phases {
       this.#phase = phase;
     }
     // In Terminate the automaton's own counter ends the wait.
-    if (phase === 'Terminate') this.#timers.clearAll();
-    else this.#timers.set('phase', after(now, PHASE_LIMIT));
+    this.#phaseEndsAt = phase === 'Terminate' ? undefined : after(now, PHASE_LIMIT);
   }
 
   #send(packet: PppPacket): void {
