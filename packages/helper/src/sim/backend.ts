@@ -3,6 +3,7 @@
  * session: like a real kernel, the lab's has all of it, and a new helper finds it there.
  */
 import { Deframer, FramingError, encodeMessage } from '@ppp-thing/protocol/ipc/framing';
+import { encodeAnnounce, epochOfAnnounce } from '../announce.ts';
 import {
   BackendError,
   type Backend,
@@ -27,15 +28,11 @@ import {
   type Call,
   type CallBody,
   type CallName,
-  type LineEvent,
   type Opening,
 } from './line.ts';
 
 const ETHERTYPE_DISCOVERY = 0x8863;
-/** Reverse ARP: a frame no host answers, and that switches learn the sender's port from. */
-const ETHERTYPE_ANNOUNCE = 0x8035;
 const HEADER = 14;
-const BROADCAST = new Uint8Array(6).fill(0xff);
 
 /** The lab answers at once; one that does not is gone. */
 const ANSWER_TIMEOUT_SECONDS = 2;
@@ -77,7 +74,12 @@ export class SimBackend implements Backend {
   }
 
   sendDiscovery(session: string, destination: Uint8Array, payload: Uint8Array): void {
-    this.#transmit(session, destination, ETHERTYPE_DISCOVERY, payload);
+    const frame = new Uint8Array(HEADER + payload.length);
+    frame.set(destination);
+    frame.set(this.#policy(session).mac, 6);
+    new DataView(frame.buffer).setUint16(12, ETHERTYPE_DISCOVERY);
+    frame.set(payload, HEADER);
+    this.#call('transmit', { session, frame });
   }
 
   attach(session: string, { sessionId, acMac }: Key, maxPayload: number): void {
@@ -106,9 +108,8 @@ export class SimBackend implements Backend {
   }
 
   announce(session: string, epoch: number): void {
-    const payload = new Uint8Array(4);
-    new DataView(payload.buffer).setUint32(0, epoch);
-    this.#transmit(session, BROADCAST, ETHERTYPE_ANNOUNCE, payload);
+    const frame = encodeAnnounce(this.#policy(session).mac, epoch);
+    this.#call('transmit', { session, frame });
   }
 
   detach(session: string): void {
@@ -139,15 +140,6 @@ export class SimBackend implements Backend {
     const policy = this.#policies.get(session);
     if (policy === undefined) throw new BackendError('find', session, 'ENXIO', 'not started');
     return policy;
-  }
-
-  #transmit(session: string, to: Uint8Array, etherType: number, payload: Uint8Array): void {
-    const frame = new Uint8Array(HEADER + payload.length);
-    frame.set(to);
-    frame.set(this.#policy(session).mac, 6);
-    new DataView(frame.buffer).setUint16(12, etherType);
-    frame.set(payload, HEADER);
-    this.#call('transmit', { session, frame });
   }
 
   /** One call, answered before this returns. A channel that broke is opened anew by the next call. */
@@ -238,15 +230,15 @@ export class SimBackend implements Backend {
     }
   }
 
-  #frame(session: string, frame: Extract<LineEvent, { event: 'frame' }>['frame']): void {
+  /** What another station sent. With our own MAC as its source it is the partner's, and never an AC's. */
+  #frame(session: string, frame: Uint8Array): void {
     const { mac } = this.#policy(session);
     const source = frame.slice(6, 12);
-    const payload = frame.slice(HEADER);
-    const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength);
-    const etherType = view.getUint16(12);
-    if (etherType === ETHERTYPE_DISCOVERY) this.#events.discoveryFrame(session, source, payload);
-    else if (source.every((octet, i) => octet === mac[i]) && payload.length >= 4)
-      this.#events.ownMacHeard(session, view.getUint32(HEADER));
+    const etherType = ((frame[12] ?? 0) << 8) | (frame[13] ?? 0);
+    const epoch = epochOfAnnounce(frame, mac);
+    if (epoch !== undefined) this.#events.ownMacHeard(session, epoch);
+    else if (etherType === ETHERTYPE_DISCOVERY && source.some((octet, i) => octet !== mac[i]))
+      this.#events.discoveryFrame(session, source, frame.slice(HEADER));
   }
 }
 

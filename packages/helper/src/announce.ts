@@ -1,0 +1,44 @@
+/**
+ * The announce frame, the same on every backend: one router says, with the session's MAC, where that MAC is now and at
+ * which epoch. It does not send or receive it.
+ */
+
+export const ETHERTYPE_ANNOUNCE = 0x8035;
+const HEADER = 14;
+
+/** Reverse ARP (RFC 903): Ethernet, IPv4, lengths 6 and 4, "request reverse". No host of today answers one. */
+const RARP_REQUEST = Uint8Array.of(0, 1, 8, 0, 6, 4, 0, 3);
+const LENGTH = 28;
+const SENDER_MAC = 8;
+/** The sender's IPv4 address, which a RARP request leaves empty. */
+const EPOCH = 14;
+const TARGET_MAC = 18;
+
+/** The whole frame, to everybody. Switches learn the port from its source. `epoch` is a u32. */
+export function encodeAnnounce(mac: Uint8Array, epoch: number): Uint8Array {
+  const frame = new Uint8Array(HEADER + LENGTH);
+  frame.fill(0xff, 0, 6);
+  frame.set(mac, 6);
+  const view = new DataView(frame.buffer);
+  view.setUint16(12, ETHERTYPE_ANNOUNCE);
+  frame.set(RARP_REQUEST, HEADER);
+  frame.set(mac, HEADER + SENDER_MAC);
+  view.setUint32(HEADER + EPOCH, epoch);
+  frame.set(mac, HEADER + TARGET_MAC);
+  return frame;
+}
+
+/** The epoch in a frame that another router sent with our `mac`, or undefined for any other frame. */
+export function epochOfAnnounce(frame: Uint8Array, mac: Uint8Array): number | undefined {
+  if (frame.length < HEADER + LENGTH) return undefined;
+  const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength);
+  const ours =
+    view.getUint16(12) === ETHERTYPE_ANNOUNCE &&
+    holds(frame, 6, mac) &&
+    holds(frame, HEADER, RARP_REQUEST) &&
+    holds(frame, HEADER + SENDER_MAC, mac);
+  return ours ? view.getUint32(HEADER + EPOCH) : undefined;
+}
+
+const holds = (frame: Uint8Array, at: number, octets: Uint8Array): boolean =>
+  octets.every((octet, i) => frame[at + i] === octet);
