@@ -1,0 +1,249 @@
+import { chmodSync, chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import { ConfigError } from '@ppp-thing/helper/config-text';
+import { parsePolicy, readPolicyFile, type Host } from '@ppp-thing/helper/policy-file';
+
+const host: Host = {
+  platform: 'freebsd',
+  uid: 0,
+  interfaceWith: (address) => (address === '192.168.7.1' ? 'igb1' : undefined),
+};
+
+/** Every problem of a text as `line message`. */
+function problems(text: string, on = host): string[] {
+  try {
+    parsePolicy(text, 'test.conf', on);
+    return [];
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return error.problems.map(({ line, message }) => `${line ?? '-'} ${message}`);
+  }
+}
+
+const WHOLE = `
+[helper]
+socket = "/tmp/helper.sock"
+state_directory = "/tmp/state"
+user = "me"
+group = "us"
+sim_switch = "/tmp/lab.sock"
+
+[supervisor]
+anything = ["that", "is", "not", "ours"]
+
+[partner]
+key = "secret"
+
+[session.pppoe0]
+interface = "igb0.35"
+mac = "02:00:5E:10:53:01"
+policy = "manual"
+carp_interface = "igb1"
+carp_vhid = 1
+carp_address = "192.168.7.1"
+local_address = "192.168.7.2"
+partner_address = "192.168.7.3"
+stub = "pppoe0x"
+mtu = 1500
+default_route = false
+fib = 2
+demotion = 100
+demotion_file = "/run/ppp_thing/demote"
+user = "someone"
+password = "hunter2"
+echo_interval_seconds = 6
+`;
+
+t.test('policy › every key of the helper is read, and no key of the supervisor', async (t) => {
+  const policy = parsePolicy(WHOLE, 'test.conf', host);
+  t.strictSame(policy, {
+    socketPath: '/tmp/helper.sock',
+    stateDirectory: '/tmp/state',
+    user: 'me',
+    group: 'us',
+    simSwitch: '/tmp/lab.sock',
+    sessions: [
+      {
+        name: 'pppoe0',
+        interface: 'igb0.35',
+        mac: Uint8Array.of(2, 0, 0x5e, 0x10, 0x53, 1),
+        policy: 'manual',
+        carp: { interface: 'igb1', vhid: 1, address: Uint8Array.of(192, 168, 7, 1) },
+        localAddress: Uint8Array.of(192, 168, 7, 2),
+        partnerAddress: Uint8Array.of(192, 168, 7, 3),
+        stub: 'pppoe0x',
+        mtu: 1500,
+        defaultRoute: false,
+        fib: 2,
+        demotionFile: '/run/ppp_thing/demote',
+        demotion: 100,
+      },
+    ],
+  });
+  t.notMatch(JSON.stringify(policy), /hunter2|secret|someone/);
+});
+
+t.test('policy › what is left out has the values of DESIGN §9', async (t) => {
+  const text = '[session.wan]\ninterface="em0"\nmac="02:00:00:00:00:01"\npolicy="pinned"\n';
+  const onFreebsd = parsePolicy(text, 'test.conf', host);
+  t.equal(onFreebsd.socketPath, '/var/run/ppp_thing/helper.sock');
+  t.equal(onFreebsd.stateDirectory, '/var/db/ppp_thing_helper');
+  t.equal(onFreebsd.user, 'ppp_thing');
+  t.equal(onFreebsd.group, 'ppp_thing');
+  const onLinux = parsePolicy(text, 'test.conf', { ...host, platform: 'linux' });
+  t.equal(onLinux.socketPath, '/run/ppp_thing/helper.sock');
+  t.equal(onLinux.stateDirectory, '/var/lib/ppp_thing_helper');
+  t.strictSame(onLinux.sessions, [
+    {
+      name: 'wan',
+      interface: 'em0',
+      mac: Uint8Array.of(2, 0, 0, 0, 0, 1),
+      policy: 'pinned',
+      mtu: 1492,
+      defaultRoute: true,
+      fib: 0,
+      demotion: 240,
+    },
+  ]);
+});
+
+const EIGHT = [
+  'igb0',
+  '02:00:5e:10:53:01',
+  'someone@example.net',
+  'hunter2',
+  '1492',
+  '192.168.7.1',
+  '192.168.7.2',
+  '192.168.7.3',
+];
+
+t.test("policy › the original's eight lines are one session, pppoe0 with its stub", async (t) => {
+  const policy = parsePolicy(`${EIGHT.join('\n')}\n`, 'ppp_thing.conf', host);
+  t.strictSame(policy.sessions, [
+    {
+      name: 'pppoe0',
+      interface: 'igb0',
+      mac: Uint8Array.of(2, 0, 0x5e, 0x10, 0x53, 1),
+      policy: 'follow-carp',
+      carp: { interface: 'igb1', address: Uint8Array.of(192, 168, 7, 1) },
+      localAddress: Uint8Array.of(192, 168, 7, 2),
+      partnerAddress: Uint8Array.of(192, 168, 7, 3),
+      stub: 'pppoe0x',
+      mtu: 1492,
+      defaultRoute: true,
+      fib: 0,
+      demotion: 240,
+    },
+  ]);
+  t.notMatch(JSON.stringify(policy), /hunter2|someone/);
+  const windows = parsePolicy(`${EIGHT.join('\r\n')}\r\n`, 'ppp_thing.conf', host);
+  t.strictSame(windows.sessions, policy.sessions, 'carriage returns are nothing');
+});
+
+t.test('policy › the mistakes in eight lines are named by line', async (t) => {
+  const lines = ['igb0', '02:00:5e:10:53', 'u', 'p', 'many', '10.0.0.300', '', '1.2.3.4'];
+  t.strictSame(problems(`${lines.join('\n')}\n`), [
+    '7 session.pppoe0.local_address: missing; the file has eight lines',
+    '6 session.pppoe0.carp_address: expected an IPv4 address such as 192.168.7.1',
+    '- session.pppoe0.carp_interface: missing, and no interface holds carp_address now',
+    '2 session.pppoe0.mac: expected a unicast MAC address such as 02:00:5e:10:53:01',
+    '5 session.pppoe0.mtu: expected a whole number from 64 to 9000',
+  ]);
+});
+
+t.test('policy › every mistake in TOML is reported at once, with its line', async (t) => {
+  const text = `
+[helper]
+socket = "relative"
+colour = "blue"
+[session.pppoe0]
+mac = "03:00:00:00:00:01"
+policy = "sometimes"
+carp_vhid = 256
+stub = "a name that is long"
+mtu = 63
+default_route = "yes"
+fib = -1
+demotion = 0
+`;
+  t.strictSame(problems(text), [
+    '7 session.pppoe0.policy: expected "follow-carp", "pinned" or "manual"',
+    '8 session.pppoe0.carp_vhid: expected a whole number from 1 to 255',
+    '5 session.pppoe0.carp_interface: missing, and no interface holds carp_address now',
+    '9 session.pppoe0.stub: expected an interface name of at most 15 characters',
+    '5 session.pppoe0.interface: missing; expected an interface name of at most 15 characters',
+    '6 session.pppoe0.mac: expected a unicast MAC address such as 02:00:5e:10:53:01',
+    '10 session.pppoe0.mtu: expected a whole number from 64 to 9000',
+    '11 session.pppoe0.default_route: expected true or false',
+    '12 session.pppoe0.fib: expected a whole number from 0 to 65535',
+    '13 session.pppoe0.demotion: expected a whole number from 1 to 65535',
+    '4 helper.colour: unknown; expected socket, state_directory, user, group, sim_switch',
+    '3 helper.socket: expected an absolute path',
+  ]);
+});
+
+t.test('policy › follow-carp wants to know where the role is', async (t) => {
+  const text = '[session.a]\ninterface="em0"\nmac="02:00:00:00:00:01"\n';
+  t.strictSame(problems(text), [
+    '1 session.a.carp_address: missing; expected carp_address or carp_vhid',
+  ]);
+  t.strictSame(problems(`${text}policy="pinned"`), []);
+  t.strictSame(problems(`${text}policy="manual"`), []);
+  t.strictSame(problems(`${text}carp_address="192.168.7.1"`), [], 'the host knows the interface');
+});
+
+t.test('policy › two sessions may not want the same name or the same station', async (t) => {
+  const line = 'interface="em0"\nmac="02:00:00:00:00:01"\npolicy="pinned"\n';
+  t.strictSame(problems(`[session.a]\n${line}stub="b"\n[session.b]\n${line}`), [
+    '5 session.a.stub: b is in use by session b',
+    '8 session.b.mac: session a has the same interface and mac',
+  ]);
+  t.strictSame(problems(`[session.bad_name_of_more_than_15]\n${line}`), [
+    '1 session.bad_name_of_more_than_15.name: expected an interface name of at most 15 characters',
+  ]);
+});
+
+t.test('policy › a file without a session, and one that is not TOML, say so', async (t) => {
+  t.strictSame(problems('[helper]\n'), ['- session: missing; expected [session.NAME]']);
+  t.strictSame(problems('# nothing\n'), ['- session: missing; expected [session.NAME]']);
+  t.strictSame(problems('session = 3\n'), ['1 session: expected a table']);
+  const [broken] = problems('[session.a]\npassword = "hunter2\n');
+  t.match(broken, /^2 /);
+  t.notMatch(broken, /hunter2/, 'an excerpt may hold a password');
+});
+
+t.test('policy › an error names the file and the line in the one form of all errors', async (t) => {
+  t.throws(() => parsePolicy('[session.a]\n', '/etc/ppp_thing.conf', host), {
+    name: 'ConfigError',
+    message: /^read \/etc\/ppp_thing\.conf:1: EINVAL: session\.a\.carp_address: missing/m,
+  });
+});
+
+t.test(
+  'policy › root reads only what root alone may write',
+  { skip: process.getuid?.() === 0 ? false : 'changing owners needs root' },
+  async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'ppp-thing-policy-'));
+    t.teardown(() => rmSync(folder, { recursive: true }));
+    const path = join(folder, 'ppp_thing.conf');
+    writeFileSync(path, WHOLE);
+    const refused = (mode: number, uid: number): void => {
+      chmodSync(path, mode);
+      chownSync(path, uid, 0);
+      t.throws(() => readPolicyFile(path, host), {
+        name: 'ConfigError',
+        message: /others than root/,
+      });
+      t.ok(readPolicyFile(path, { ...host, uid: 1000 }), 'it is no concern of another user');
+    };
+    refused(0o660, 0);
+    refused(0o642, 0);
+    refused(0o640, 65534);
+    chownSync(path, 0, 65534);
+    chmodSync(path, 0o640);
+    t.equal(readPolicyFile(path, host).sessions.length, 1, 'root:group 0640 is right');
+  },
+);
