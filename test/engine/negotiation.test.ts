@@ -1,0 +1,293 @@
+/** One automaton with its counters and identifiers, over IPCP's options because they are the simplest. */
+import t from 'tap';
+import { IpcpOptions } from '@ppp-thing/protocol/engine/ncp';
+import {
+  MAX_CONFIGURE,
+  Negotiation,
+  type NegotiationOutput,
+} from '@ppp-thing/protocol/engine/negotiation';
+import type { ControlPacket } from '@ppp-thing/protocol/wire/ppp';
+import { UNSPECIFIED_V4, type IpcpOption } from '@ppp-thing/protocol/wire/ncp';
+import { ADDRESS, at, PEER } from './link-pair.ts';
+
+type Output = NegotiationOutput<IpcpOption>;
+
+function setUp(peerMru = 1492) {
+  const options = new IpcpOptions(false, UNSPECIFIED_V4);
+  return { options, negotiation: new Negotiation('ipcp', options, () => peerMru) };
+}
+
+function begun() {
+  const { options, negotiation } = setUp();
+  negotiation.fire('Open', at(0));
+  const request = packets(negotiation.fire('Up', at(0)))[0];
+  if (request?.code !== 'Configure-Request') throw new Error('no Configure-Request');
+  return { options, negotiation, request };
+}
+
+const packets = (outputs: readonly Output[]): ControlPacket<IpcpOption>[] =>
+  outputs.flatMap((output) => (output.kind === 'send' ? [output.packet] : []));
+const codes = (outputs: readonly Output[]): string[] => packets(outputs).map(({ code }) => code);
+const signals = (outputs: readonly Output[]): string[] =>
+  outputs.flatMap((output) => (output.kind === 'layer' ? [output.signal] : []));
+
+const theirs = (identifier: number, ...options: IpcpOption[]): ControlPacket<IpcpOption> => ({
+  code: 'Configure-Request',
+  identifier,
+  options,
+});
+const peer: IpcpOption = { kind: 'address', address: PEER, raw: Uint8Array.of(3, 6, ...PEER) };
+const vj: IpcpOption = { kind: 'unknown', type: 2, raw: Uint8Array.of(2, 6, 0, 0x2d, 15, 1) };
+
+/** Both ends agreed. */
+function opened() {
+  const all = begun();
+  const { negotiation, request } = all;
+  negotiation.receive({ ...request, code: 'Configure-Ack' }, at(1));
+  negotiation.receive(theirs(1, peer), at(2));
+  if (negotiation.state !== 'Opened') throw new Error('no agreement');
+  return all;
+}
+
+void t.test(
+  'negotiation › a request is repeated after 300 ms, then ever more slowly, ten times in all (§4.6)',
+  (t) => {
+    const { negotiation, request } = begun();
+    const spans: number[] = [];
+    let now = 0;
+    for (let i = 1; i < MAX_CONFIGURE; i++) {
+      const deadline = negotiation.deadline() ?? NaN;
+      t.same(negotiation.expire(at(deadline - 1)), [], 'never early');
+      t.same(
+        packets(negotiation.expire(at(deadline))),
+        [request],
+        'the same Identifier: nobody answered',
+      );
+      spans.push(deadline - now);
+      now = deadline;
+    }
+    t.same(spans, [300, 600, 1200, 2400, 3000, 3000, 3000, 3000, 3000]);
+    t.same(signals(negotiation.expire(at(negotiation.deadline() ?? NaN))), ['tlf'], 'TO-');
+    t.equal(negotiation.state, 'Stopped');
+    t.equal(negotiation.deadline(), undefined);
+    t.end();
+  },
+);
+
+void t.test(
+  'negotiation › L2: an Ack counts only with the Identifier and the options of the last request (§5.2)',
+  (t) => {
+    const { negotiation, request } = begun();
+    const ack = { ...request, code: 'Configure-Ack' } as const;
+    const other: IpcpOption = { kind: 'address', address: ADDRESS };
+    for (const wrong of [
+      { ...ack, identifier: request.identifier + 1 },
+      { ...ack, options: [other] },
+      { ...ack, options: [] },
+      { ...ack, options: [...request.options, ...request.options] },
+    ]) {
+      negotiation.receive(wrong, at(1));
+      t.equal(negotiation.state, 'Req-Sent');
+    }
+    const raw = Uint8Array.of(3, 6, 0, 0, 0, 0);
+    negotiation.receive({ ...ack, options: request.options.map((o) => ({ ...o, raw })) }, at(1));
+    t.equal(negotiation.state, 'Ack-Rcvd', 'raw octets make no difference');
+    t.end();
+  },
+);
+
+void t.test('negotiation › a second answer to one request counts for nothing', (t) => {
+  const { negotiation, request } = opened();
+  for (const code of ['Configure-Ack', 'Configure-Nak', 'Configure-Reject'] as const)
+    t.same(packets(negotiation.receive({ ...request, code }, at(3))), []);
+  t.equal(negotiation.state, 'Opened');
+  t.end();
+});
+
+void t.test('negotiation › L3: a Reject of what was not asked is ignored (§5.4)', (t) => {
+  const { negotiation, request } = begun();
+  const reject = {
+    code: 'Configure-Reject',
+    identifier: request.identifier,
+    options: [vj],
+  } as const;
+  t.same(packets(negotiation.receive(reject, at(1))), []);
+  t.same(packets(negotiation.receive({ ...reject, options: [] }, at(1))), [], 'nor an empty one');
+  const asked = negotiation.receive({ ...reject, options: request.options }, at(1));
+  t.match(packets(asked), [{ code: 'Configure-Request', options: [] }]);
+  t.end();
+});
+
+void t.test('negotiation › L3: changed content has a new Identifier (§5.1)', (t) => {
+  const { negotiation, request } = begun();
+  const { identifier } = request;
+  const options: IpcpOption[] = [{ kind: 'address', address: ADDRESS }];
+  const [next] = packets(
+    negotiation.receive({ code: 'Configure-Nak', identifier, options }, at(1)),
+  );
+  t.match(next, { code: 'Configure-Request', options });
+  t.not(next?.identifier, identifier);
+  t.end();
+});
+
+void t.test(
+  'negotiation › an answered request that must be repeated has a new Identifier (§5.1)',
+  (t) => {
+    const { negotiation, request } = begun();
+    negotiation.receive({ ...request, code: 'Configure-Ack' }, at(1));
+    const [again] = packets(negotiation.expire(at(negotiation.deadline() ?? NaN)));
+    t.match(again, { code: 'Configure-Request', options: request.options });
+    t.not(again?.identifier, request.identifier);
+    t.end();
+  },
+);
+
+void t.test('negotiation › an Ack returns the options as received, in order (§5.2)', (t) => {
+  const { negotiation, options } = begun();
+  const [ack] = packets(negotiation.receive(theirs(9, peer), at(1)));
+  t.strictSame(ack, { code: 'Configure-Ack', identifier: 9, options: [peer] });
+  t.same(options.agreement.theirAddress, PEER);
+  t.end();
+});
+
+void t.test(
+  'negotiation › L4: a Reject holds every unknown option as received, and nothing else (§5.4)',
+  (t) => {
+    const { negotiation } = begun();
+    const [reject] = packets(negotiation.receive(theirs(9, vj, peer, vj), at(1)));
+    t.strictSame(reject, { code: 'Configure-Reject', identifier: 9, options: [vj, vj] });
+    t.end();
+  },
+);
+
+void t.test(
+  'negotiation › L6: an unknown Code is rejected, cut to what the peer takes; a rejection never is (§5.6)',
+  (t) => {
+    const { negotiation } = setUp(20);
+    negotiation.fire('Open', at(0));
+    negotiation.fire('Up', at(0));
+    const raw = Uint8Array.from({ length: 100 }, (_, i) => i);
+    const [reject] = packets(
+      negotiation.receive({ code: 'unknown', number: 42, identifier: 5, raw }, at(1)),
+    );
+    t.match(reject, { code: 'Code-Reject', rejected: raw.slice(0, 16) });
+    const harmless = { code: 'Code-Reject', identifier: 5, rejected: Uint8Array.of(12) } as const;
+    t.same(packets(negotiation.receive(harmless, at(2))), []);
+    t.equal(negotiation.state, 'Req-Sent', 'RXJ+');
+    const fatal = { ...harmless, rejected: Uint8Array.of(1) };
+    t.same(signals(negotiation.receive(fatal, at(3))), ['tlf'], 'RXJ-: it cannot negotiate');
+    t.end();
+  },
+);
+
+void t.test(
+  'negotiation › L8: a Terminate-Request is acknowledged, the layer goes down, and 3 s pass (§4.4 zrc)',
+  (t) => {
+    const { negotiation } = opened();
+    const data = new Uint8Array(0);
+    const outputs = negotiation.receive(
+      { code: 'Terminate-Request', identifier: 77, data },
+      at(1000),
+    );
+    t.same(signals(outputs), ['tld']);
+    t.match(packets(outputs), [{ code: 'Terminate-Ack', identifier: 77 }]);
+    t.equal(negotiation.deadline(), 4000);
+    t.same(signals(negotiation.expire(at(4000))), ['tlf']);
+    t.equal(negotiation.state, 'Stopped');
+    t.end();
+  },
+);
+
+void t.test(
+  'negotiation › Close sends two Terminate-Requests, then gives up (§4.6 Max-Terminate)',
+  (t) => {
+    const { negotiation } = opened();
+    t.same(codes(negotiation.fire('Close', at(0))), ['Terminate-Request']);
+    t.same(codes(negotiation.expire(at(negotiation.deadline() ?? NaN))), ['Terminate-Request']);
+    t.same(signals(negotiation.expire(at(negotiation.deadline() ?? NaN))), ['tlf']);
+    t.equal(negotiation.state, 'Closed');
+    t.end();
+  },
+);
+
+void t.test(
+  'negotiation › L12: a Configure-Request in Opened takes the layer down and renegotiates (§4.3 RCR+)',
+  (t) => {
+    const { negotiation, request } = opened();
+    const outputs = negotiation.receive(theirs(2, peer), at(5));
+    t.same(signals(outputs), ['tld']);
+    t.same(codes(outputs), ['Configure-Request', 'Configure-Ack']);
+    t.not(packets(outputs)[0]?.identifier, request.identifier);
+    t.equal(negotiation.state, 'Ack-Sent');
+    t.end();
+  },
+);
+
+void t.test('negotiation › a resumed automaton is Opened, and no old Ack moves it', (t) => {
+  const { negotiation } = setUp();
+  negotiation.resume(200);
+  t.equal(negotiation.state, 'Opened');
+  const ack = { code: 'Configure-Ack', identifier: 200, options: [] } as const;
+  t.same(packets(negotiation.receive(ack, at(1))), []);
+  t.equal(negotiation.state, 'Opened');
+  t.equal(negotiation.nextIdentifier(), 201);
+  t.end();
+});
+
+void t.test(
+  'negotiation › a peer that Naks for ever is left without an answer, and the counter runs out',
+  (t) => {
+    const { negotiation } = begun();
+    let sent = 0;
+    for (let i = 0; i < 1000; i++) {
+      const address = Uint8Array.of(10, 0, i >> 8, i & 0xff);
+      const nak: ControlPacket<IpcpOption> = {
+        code: 'Configure-Nak',
+        identifier: negotiation.identifier,
+        options: [{ kind: 'address', address }],
+      };
+      sent += packets(negotiation.receive(nak, at(i))).length;
+    }
+    t.equal(sent, MAX_CONFIGURE);
+    let expiries = 0;
+    while (negotiation.deadline() !== undefined && expiries < 100) {
+      negotiation.expire(at(negotiation.deadline() ?? 0));
+      expiries += 1;
+    }
+    t.equal(negotiation.state, 'Stopped');
+    t.end();
+  },
+);
+
+void t.test(
+  'negotiation › TO+ in Ack-Sent keeps the Ack sent, in Ack-Rcvd forgets the Ack received (§4.1)',
+  (t) => {
+    const sent = begun().negotiation;
+    sent.receive(theirs(1, peer), at(1));
+    sent.expire(at(sent.deadline() ?? NaN));
+    t.equal(sent.state, 'Ack-Sent');
+    const { negotiation: received, request } = begun();
+    received.receive({ ...request, code: 'Configure-Ack' }, at(1));
+    received.expire(at(received.deadline() ?? NaN));
+    t.equal(received.state, 'Req-Sent');
+    t.end();
+  },
+);
+
+void t.test('negotiation › each transition is one note of the table words', (t) => {
+  const { negotiation } = begun();
+  const notes = negotiation
+    .receive(theirs(1, peer), at(1))
+    .flatMap((output) => (output.kind === 'note' ? [output.note] : []));
+  t.match(notes, [
+    {
+      level: 'debug',
+      machine: 'ipcp',
+      from: 'Req-Sent',
+      to: 'Ack-Sent',
+      on: 'RCR+',
+      actions: ['sca'],
+    },
+  ]);
+  t.end();
+});
