@@ -11,8 +11,6 @@ export type Auth = 'chap' | 'pap';
 
 export const USER = 'alice';
 export const PASSWORD = 'secret1';
-/** What the AC gives to its first session. */
-export const PUBLIC_ADDRESS = '10.67.15.1';
 
 const LOG = `${GUEST_RESULT}/ac.log`;
 
@@ -39,6 +37,8 @@ export interface AcLog {
   readonly sessions: number;
   /** Times the AC agreed to our LCP options. */
   readonly lcpNegotiations: number;
+  /** Times IPCP came up. */
+  readonly opened: number;
   readonly terminated: number;
 }
 
@@ -49,6 +49,7 @@ export async function readAcLog(from = 0): Promise<AcLog> {
   return {
     sessions: count(/^Connect: /gm),
     lcpNegotiations: count(/sent \[LCP ConfAck/g),
+    opened: count(/^remote IP address/gm),
     terminated: count(/^Connection terminated/gm),
   };
 }
@@ -64,20 +65,13 @@ export async function prepareAc(auth: Auth): Promise<void> {
   await writeFile('/run/ppp/chap-secrets', secrets, { mode: 0o600 });
   await writeFile('/run/ppp/pap-secrets', secrets, { mode: 0o600 });
   await writeFile('/run/ppp/server', options(auth));
-  await writeFile(
-    '/run/ppp/ip-up',
-    '#!/bin/sh\n[ "$6" = stock ] && touch /run/stock-up\nexit 0\n',
-    {
-      mode: 0o755,
-    },
-  );
   await execa('mount', ['--bind', '/run/ppp', '/etc/ppp']);
 }
 
 /** Start the AC; it serves until it is killed. */
 export function startAc(): Subprocess {
   const words = ['-F', '-I', 'eth0', '-C', 'labac', '-S', 'isp', '-L', '10.67.0.1'];
-  const pool = ['-R', PUBLIC_ADDRESS, '-N', '16', '-O', '/etc/ppp/server'];
+  const pool = ['-R', '10.67.15.1', '-N', '16', '-O', '/etc/ppp/server'];
   return execa('ip', inside('ac', 'pppoe-server', ...words, ...pool), {
     stdin: 'ignore',
     stdout: 'ignore',
@@ -89,7 +83,7 @@ export function startAc(): Subprocess {
 /** The words of a stock client on `device`; it logs every packet. */
 export const stockClient = (device: string): string[] =>
   [
-    `plugin pppoe.so nic-${device} user ${USER} password ${PASSWORD} ipparam stock`,
+    `plugin pppoe.so nic-${device} user ${USER} password ${PASSWORD}`,
     'noauth noccp novj noipv6 mtu 1492 mru 1492 lcp-restart 1 nodefaultroute nodetach debug',
   ]
     .join(' ')

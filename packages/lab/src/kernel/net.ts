@@ -18,6 +18,8 @@ export type Router = 'r1' | 'r2';
 
 export const INTERNET = '198.51.100.1';
 export const VIRTUAL = '192.168.7.1';
+/** The MAC address on the line that both routers use for the session. */
+export const SESSION_MAC = '02:00:5e:10:53:01';
 
 export const ADDRESSES: Readonly<Record<Router, { readonly lan: string; readonly sync: string }>> =
   {

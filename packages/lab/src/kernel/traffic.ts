@@ -3,7 +3,7 @@
  * UDP a hundred times a second and keeps one TCP connection. Runs in a namespace of the guest; knows nothing of routers.
  *
  * `node traffic.js serve ADDRESS` and `node traffic.js probe ADDRESS`. The probe prints one JSON object of `Traffic` for
- * each line on its standard input, covering the time since the line before.
+ * each line on its standard input; the line `begin` starts the counts and the gaps anew.
  */
 import { createSocket } from 'node:dgram';
 import { createServer, connect } from 'node:net';
@@ -18,13 +18,19 @@ const TCP_INTERVAL = 20;
 export interface Traffic {
   readonly probesSent: number;
   readonly probesLost: number;
-  /** Longest time between two probes that came back, milliseconds. */
+  /** Longest time without a probe that came back, milliseconds. */
   readonly gapMs: number;
+  /** How long probes have been coming back without a break until now, milliseconds; 0 in a break. */
+  readonly steadyMs: number;
   readonly tcpAlive: boolean;
   /** Octets that came back on the one TCP connection. */
   readonly tcpEchoes: number;
   readonly tcpGapMs: number;
+  readonly tcpSteadyMs: number;
 }
+
+/** A silence as long as this is a break. */
+const BREAK = 100;
 
 function serve(address: string): void {
   const udp = createSocket('udp4');
@@ -37,21 +43,31 @@ function serve(address: string): void {
   }).listen(PORT, address);
 }
 
-/** The longest time between two events since the last `restart`. */
-class Gap {
+/** Times between events: the longest since `restart`, and since when there was no break. */
+class Rhythm {
   #last = performance.now();
   #longest = 0;
+  #steadySince = this.#last;
 
   seen(): void {
     const now = performance.now();
-    this.#longest = Math.max(this.#longest, now - this.#last);
+    const gap = now - this.#last;
+    this.#longest = Math.max(this.#longest, gap);
+    if (gap > BREAK) this.#steadySince = now;
     this.#last = now;
   }
 
-  restart(): number {
-    const longest = Math.max(this.#longest, performance.now() - this.#last);
+  restart(): void {
     this.#longest = 0;
-    return Math.round(longest);
+  }
+
+  get gapMs(): number {
+    return Math.round(Math.max(this.#longest, performance.now() - this.#last));
+  }
+
+  get steadyMs(): number {
+    const now = performance.now();
+    return now - this.#last > BREAK ? 0 : Math.round(now - this.#steadySince);
   }
 }
 
@@ -59,7 +75,7 @@ function probe(address: string): void {
   const udp = createSocket('udp4');
   /** When each probe that has not come back was sent. */
   const waiting = new Map<number, number>();
-  const replies = new Gap();
+  const replies = new Rhythm();
   let sequence = 0;
   let sent = 0;
   let lost = 0;
@@ -83,7 +99,7 @@ function probe(address: string): void {
     }
   }, PROBE_INTERVAL);
 
-  const tcpReplies = new Gap();
+  const tcpReplies = new Rhythm();
   let alive = true;
   let echoes = 0;
   const tcp = connect(PORT, address);
@@ -101,18 +117,23 @@ function probe(address: string): void {
     if (alive) tcp.write('x');
   }, TCP_INTERVAL);
 
-  createInterface({ input: process.stdin }).on('line', () => {
+  createInterface({ input: process.stdin }).on('line', (word) => {
+    if (word === 'begin') {
+      for (const rhythm of [replies, tcpReplies]) rhythm.restart();
+      sent = 0;
+      lost = 0;
+      echoes = 0;
+    }
     const report: Traffic = {
       probesSent: sent,
       probesLost: lost,
-      gapMs: replies.restart(),
+      gapMs: replies.gapMs,
+      steadyMs: replies.steadyMs,
       tcpAlive: alive,
       tcpEchoes: echoes,
-      tcpGapMs: tcpReplies.restart(),
+      tcpGapMs: tcpReplies.gapMs,
+      tcpSteadyMs: tcpReplies.steadyMs,
     };
-    sent = 0;
-    lost = 0;
-    echoes = 0;
     console.log(JSON.stringify(report));
   });
 }

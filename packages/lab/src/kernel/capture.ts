@@ -1,0 +1,110 @@
+/**
+ * What was said on the line: a capture of discovery, PPP control packets and announces (no data), read back with tshark,
+ * whose dissectors are not ours. It runs in the guest to capture and on the host to read.
+ */
+import { once } from 'node:events';
+import { execa } from 'execa';
+import { inside } from './net.ts';
+import { GUEST_RESULT } from './uml.ts';
+
+/** PPP's Protocol field stands 20 octets into a frame of EtherType 0x8864; control protocols are 0x8000 and above. */
+const FILTER =
+  'ether proto 0x8863 or ether proto 0x8035 or (ether proto 0x8864 and ether[20:2] >= 0x8000)';
+
+/** Begin to capture on the switch; resolves when tcpdump listens, to what ends it. */
+export async function startCapture(file: string): Promise<() => Promise<void>> {
+  const words = ['-i', 'line', '-U', '-Z', 'root', '-w', `${GUEST_RESULT}/${file}`, FILTER];
+  const tcpdump = execa('ip', inside('sw', 'tcpdump', ...words), {
+    stdin: 'ignore',
+    stdout: 'ignore',
+    stderr: 'pipe',
+    reject: false,
+  });
+  await once(tcpdump.stderr, 'data');
+  return async () => {
+    tcpdump.kill('SIGINT');
+    await tcpdump;
+  };
+}
+
+export interface LineReport {
+  readonly frames: number;
+  /** Frames with our session MAC as source that tshark calls malformed or in error. */
+  readonly malformed: number;
+  /** PADTs to or from our session MAC. */
+  readonly padt: number;
+  readonly padi: number;
+  /** SESSION_IDs in frames from our session MAC. */
+  readonly sessionIds: readonly number[];
+  /** From the PADI that was answered first to the last IPCP Configure-Ack of the dial, by the Host's MAC, milliseconds. */
+  readonly dialMs: Readonly<Record<string, number>>;
+}
+
+const FIELDS = [
+  'frame.time_epoch',
+  'eth.src',
+  'eth.dst',
+  'pppoe.code',
+  'pppoe.session_id',
+  'ppp.protocol',
+  'ppp.code',
+  '_ws.malformed',
+  '_ws.expert.severity',
+] as const;
+
+const EXPERT_ERROR = 8_388_608;
+const CODE = { PADI: 0x09, PADT: 0xa7 } as const;
+const IPCP = 0x8021;
+const CONFIGURE_ACK = 2;
+
+/** Read a capture. `path` is the host's. */
+export async function readCapture(path: string, ourMac: string): Promise<LineReport> {
+  const fields = FIELDS.flatMap((field) => ['-e', field]);
+  const { stdout } = await execa('tshark', ['-n', '-r', path, '-T', 'fields', ...fields], {
+    stderr: 'ignore',
+    reject: false,
+  });
+  const frames = stdout
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => {
+      const [time, source, destination, code, id, protocol, ppp, bad, severity] = line.split('\t');
+      return {
+        time: Number(time),
+        source: source ?? '',
+        destination: destination ?? '',
+        code: Number(code),
+        sessionId: Number(id),
+        protocol: Number(protocol),
+        ppp: Number(ppp),
+        bad:
+          (bad ?? '') !== '' || (severity ?? '').split(',').some((s) => Number(s) >= EXPERT_ERROR),
+      };
+    });
+  const ours = frames.filter(({ source }) => source === ourMac);
+  const ofSession = frames.filter(
+    ({ source, destination }) => source === ourMac || destination === ourMac,
+  );
+  const dialMs: Record<string, number> = {};
+  for (const { source, code, time } of frames) {
+    if (code !== CODE.PADI || dialMs[source] !== undefined) continue;
+    const acked = frames.filter(
+      (frame) =>
+        frame.time >= time &&
+        frame.protocol === IPCP &&
+        frame.ppp === CONFIGURE_ACK &&
+        (frame.source === source || frame.destination === source),
+    );
+    // One from each end: then IPCP is Opened.
+    const last = acked[1];
+    if (last) dialMs[source] = Math.round((last.time - time) * 1000);
+  }
+  return {
+    frames: frames.length,
+    malformed: ours.filter(({ bad }) => bad).length,
+    padt: ofSession.filter(({ code }) => code === CODE.PADT).length,
+    padi: ours.filter(({ code }) => code === CODE.PADI).length,
+    sessionIds: [...new Set(ours.map(({ sessionId }) => sessionId))].filter((id) => id > 0),
+    dialMs,
+  };
+}

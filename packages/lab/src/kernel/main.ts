@@ -1,0 +1,142 @@
+/**
+ * `make lab-kernel`: the pair on a real Linux kernel against a real Access Concentrator, in user-mode Linux. This part runs
+ * on the host: it starts the guest, reads the captures, prints the summary, and decides the exit status.
+ *
+ * Usage: node main.js [--json] [--all]. Exit status 0 only if the session moved, never was redialled, and TCP survived.
+ */
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import type { Auth } from './ac.ts';
+import { readCapture, type LineReport } from './capture.ts';
+import type { GuestReport } from './guest.ts';
+import { SESSION_MAC } from './net.ts';
+import type { SceneResult } from './scenes.ts';
+import { missingPrograms, runInGuest } from './uml.ts';
+
+const GUEST = fileURLToPath(new URL('./guest.js', import.meta.url));
+const PACKAGES: Readonly<Record<string, string>> = {
+  'linux.uml': 'user-mode-linux',
+  pppd: 'ppp',
+  'pppoe-server': 'pppoe',
+  keepalived: 'keepalived',
+  conntrackd: 'conntrackd',
+  conntrack: 'conntrack',
+  'iptables-legacy-restore': 'iptables',
+  ip: 'iproute2',
+  modprobe: 'kmod',
+  tshark: 'tshark',
+  tcpdump: 'tcpdump',
+  taskset: 'util-linux',
+};
+const DEADLINE = { main: 180_000, all: 900_000 } as const;
+
+const { values } = parseArgs({
+  options: {
+    json: { type: 'boolean', default: false },
+    all: { type: 'boolean', default: false },
+    /** Keep what the guest wrote, and say where. */
+    keep: { type: 'boolean', default: false },
+  },
+});
+
+/** With --json the timeline goes where it does not mix with the summary. */
+const say = (text: string): void => {
+  if (values.json) process.stderr.write(`${text}\n`);
+  else process.stdout.write(`${text}\n`);
+};
+
+const missing = await missingPrograms(Object.keys(PACKAGES));
+if (missing.length > 0) {
+  const packages = [...new Set(missing.map((program) => PACKAGES[program]))];
+  console.error(`lab-kernel: not installed: ${missing.join(', ')}`);
+  console.error(`lab-kernel: apt-get install -y ${packages.join(' ')}`);
+  process.exit(69);
+}
+
+interface Run {
+  readonly guest: GuestReport;
+  readonly line: LineReport;
+}
+
+async function run(auth: Auth, extra: readonly string[]): Promise<Run> {
+  const result = await runInGuest({
+    program: GUEST,
+    args: ['--auth', auth, ...extra],
+    deadline: values.all ? DEADLINE.all : DEADLINE.main,
+    line: (text) => {
+      // The kernel's own words at boot are of no interest unless the guest fails.
+      if (/^\[ *\d/.test(text)) say(text);
+      else other.push(text);
+    },
+  });
+  const { directory } = result;
+  try {
+    const text = await readFile(join(directory, 'guest.json'), 'utf8').catch(() => undefined);
+    if (text === undefined) {
+      const why = result.timedOut ? 'not within its time' : `exit status ${result.exitCode}`;
+      throw new Error(`guest: ${why}\n${other.slice(-40).join('\n')}\nlogs: ${directory}`);
+    }
+    const guest = JSON.parse(text) as GuestReport;
+    const line = await readCapture(join(directory, 'line.pcap'), SESSION_MAC);
+    if (values.keep) say(`logs: ${directory}`);
+    else await rm(directory, { recursive: true });
+    return { guest, line };
+  } finally {
+    other.length = 0;
+  }
+}
+const other: string[] = [];
+
+const survived = (scenes: readonly SceneResult[]): boolean =>
+  scenes.length > 0 && scenes.every(({ tcpSurvived, problem }) => tcpSurvived && !problem);
+
+const sum = (runs: readonly Run[], count: (one: Run) => number): number =>
+  runs.reduce((total, one) => total + count(one), 0);
+
+function summarise(main: Run, pap: Run): Record<string, unknown> & { readonly ok: boolean } {
+  const { guest, line } = main;
+  const runs = [main, pap];
+  const cut = guest.scenes[0];
+  const stockMac = Object.keys(line.dialMs).find((mac) => mac !== SESSION_MAC) ?? '';
+  const redials = sum(runs, (one) => one.guest.acSessions - 1);
+  const facts = {
+    sessionIdBefore: guest.sessionIdBefore,
+    sessionIdAfter: guest.sessionIdAfter,
+    redials,
+    takeoverMs: cut?.outageMs,
+    probesLost: cut?.probesLost,
+    tcpSurvived: runs.every((one) => survived(one.guest.scenes)),
+    dialMs: line.dialMs[SESSION_MAC],
+    stockDialMs: line.dialMs[stockMac],
+    acSessions: guest.acSessions,
+    acLcpNegotiations: guest.acLcpNegotiations,
+    padtOnWire: sum(runs, (one) => one.line.padt),
+    malformed: sum(runs, (one) => one.line.malformed),
+    framesRead: sum(runs, (one) => one.line.frames),
+    scenes: guest.scenes,
+    pap: { dialMs: pap.line.dialMs[SESSION_MAC], scenes: pap.guest.scenes },
+  };
+  const moved = facts.sessionIdBefore === facts.sessionIdAfter && cut !== undefined;
+  const quiet = facts.padtOnWire === 0 && facts.malformed === 0 && facts.acLcpNegotiations === 1;
+  return { ...facts, ok: moved && quiet && redials === 0 && facts.tcpSurvived };
+}
+
+function print(summary: Record<string, unknown>, scenes: readonly SceneResult[]): void {
+  say('');
+  for (const { scene, from, to, probesLost, outageMs, tcpGapMs, problem } of scenes) {
+    const cells = [`${from} → ${to}`, `${probesLost} lost`, `${outageMs} ms`, `TCP ${tcpGapMs} ms`];
+    say(`${scene.padEnd(26)} ${cells.map((cell) => cell.padEnd(14)).join('')}${problem ?? ''}`);
+  }
+  say('');
+  for (const [name, value] of Object.entries(summary))
+    if (typeof value !== 'object') say(`${name.padEnd(18)} ${value}`);
+}
+
+const main = await run('chap', values.all ? ['--all'] : []);
+const pap = await run('pap', ['--short']);
+const summary = summarise(main, pap);
+if (values.json) console.log(JSON.stringify(summary));
+else print(summary, main.guest.scenes);
+process.exitCode = summary.ok ? 0 : 1;

@@ -1,0 +1,287 @@
+/**
+ * One router of the kernel lab: its configuration, its programs (helper, supervisor, keepalived, conntrackd), and what
+ * its kernel says of the session. The programs are those an administrator would run; nothing in them knows of the lab.
+ */
+import { mkdir, readFile, rm, writeFile, chown, chmod } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { execa, type Subprocess } from 'execa';
+import { PASSWORD, USER } from './ac.ts';
+import {
+  ADDRESSES,
+  SESSION_MAC,
+  VIRTUAL,
+  inside,
+  otherThan,
+  plug,
+  type Router as Name,
+} from './net.ts';
+import { GUEST_RESULT } from './uml.ts';
+
+/** The session's interface in both routers. */
+export const SESSION = 'wan';
+
+/** As init.sh makes it. */
+const PPP_THING = { uid: 990, gid: 990 };
+
+const PRIORITY: Readonly<Record<Name, number>> = { r1: 150, r2: 100 };
+const IDENTIFIER: Readonly<Record<Name, number>> = { r1: 1, r2: 2 };
+
+const programOf = (name: 'helper' | 'supervisor' | 'ctl'): string =>
+  fileURLToPath(new URL('main.js', import.meta.resolve(`@ppp-thing/${name}/main`)));
+
+type Program = 'helper' | 'supervisor' | 'keepalived' | 'conntrackd';
+const PROGRAMS: readonly Program[] = ['conntrackd', 'helper', 'supervisor', 'keepalived'];
+
+const keepalivedConfiguration = (name: Name, directory: string): string => `
+global_defs {
+  router_id ${name}
+  vrrp_version 3
+  dynamic_interfaces
+}
+vrrp_track_file demotion {
+  file ${directory}/demote
+  weight -100
+  init_file 0
+}
+vrrp_instance line {
+  state BACKUP
+  interface eth1
+  virtual_router_id 51
+  priority ${PRIORITY[name]}
+  advert_int 0.1
+  virtual_ipaddress {
+    ${VIRTUAL}/24
+  }
+  track_file {
+    demotion
+  }
+}
+`;
+
+const conntrackdConfiguration = (name: Name, directory: string): string => `
+Sync {
+  Mode FTFW {
+    DisableExternalCache On
+  }
+  UDP {
+    IPv4_address ${ADDRESSES[name].sync}
+    IPv4_Destination_Address ${ADDRESSES[otherThan(name)].sync}
+    Port 3780
+    Interface eth2
+    Checksum on
+  }
+}
+General {
+  HashSize 8192
+  HashLimit 65535
+  LogFile ${GUEST_RESULT}/${name}-conntrackd.log
+  LockFile ${directory}/conntrackd.lock
+  UNIX {
+    Path ${directory}/conntrackd.ctl
+  }
+  NetlinkBufferSize 2097152
+  NetlinkBufferSizeMaxGrowth 8388608
+  Filter From Userspace {
+    Protocol Accept {
+      TCP
+      UDP
+    }
+    Address Ignore {
+      IPv4_address 127.0.0.1
+      IPv4_address ${VIRTUAL}
+      IPv4_address ${ADDRESSES.r1.lan}
+      IPv4_address ${ADDRESSES.r2.lan}
+      IPv4_address ${ADDRESSES.r1.sync}
+      IPv4_address ${ADDRESSES.r2.sync}
+    }
+  }
+}
+`;
+
+/**
+ * SNAT and not MASQUERADE: the kernel forgets every masqueraded connection when the interface goes down, as it does on
+ * a router that becomes BACKUP, and conntrackd would make the other router forget them too.
+ */
+const firewall = (publicAddress: string): string => `*nat
+-A POSTROUTING -o ${SESSION} -j SNAT --to-source ${publicAddress}
+COMMIT
+*mangle
+-A FORWARD -o ${SESSION} -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu
+COMMIT
+*filter
+-A FORWARD -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT
+-A FORWARD -i eth1 -j ACCEPT
+-A FORWARD -j DROP
+COMMIT
+`;
+
+const configuration = (name: Name, directory: string, key: string): string => `
+[helper]
+socket = "${directory}/helper.sock"
+state_directory = "${directory}/helper"
+
+[supervisor]
+state_directory = "${directory}/state"
+status_socket = "${directory}/status.sock"
+control_socket = "${directory}/control.sock"
+
+[partner]
+id = ${IDENTIFIER[name]}
+listen = "${ADDRESSES[name].sync}:7575"
+address = "${ADDRESSES[otherThan(name)].sync}:7575"
+key = "${key}"
+
+[session.${SESSION}]
+interface = "eth0"
+mac = "${SESSION_MAC}"
+user = "${USER}"
+password = "${PASSWORD}"
+mtu = 1492
+carp_interface = "eth1"
+carp_address = "${VIRTUAL}"
+partner_address = "${ADDRESSES[otherThan(name)].lan}"
+demotion_file = "${directory}/demote"
+`;
+
+export class Router {
+  readonly name: Name;
+  readonly #directory: string;
+  readonly #running = new Map<Program, Subprocess>();
+
+  constructor(name: Name) {
+    this.name = name;
+    this.#directory = `/run/${name}`;
+  }
+
+  /** Lay down files, addresses and rules: what a router has before its programs start. */
+  async prepare(key: string): Promise<void> {
+    const directory = this.#directory;
+    const { uid, gid } = PPP_THING;
+    await mkdir(`${directory}/state`, { recursive: true });
+    await chown(directory, 0, gid);
+    await chmod(directory, 0o775);
+    await chown(`${directory}/state`, uid, gid);
+    await chmod(`${directory}/state`, 0o700);
+    const path = `${directory}/ppp_thing.conf`;
+    await writeFile(path, configuration(this.name, directory, key), { mode: 0o640 });
+    await chown(path, 0, gid);
+    await writeFile(`${directory}/keepalived.conf`, keepalivedConfiguration(this.name, directory));
+    await writeFile(`${directory}/conntrackd.conf`, conntrackdConfiguration(this.name, directory));
+    await execa('ip', inside(this.name, 'sysctl', '-qw', 'net.ipv4.ip_forward=1'));
+  }
+
+  /** Install the packet filter and the address translation, as they stay from now on. */
+  async translate(publicAddress: string): Promise<void> {
+    const input = firewall(publicAddress);
+    await execa('ip', inside(this.name, 'iptables-legacy-restore'), { input });
+  }
+
+  /** Our address on the session's interface, or undefined. */
+  async publicAddress(): Promise<string | undefined> {
+    const words = ['-n', this.name, '-4', '-o', 'addr', 'show', 'dev', SESSION];
+    const { stdout } = await execa('ip', words, { reject: false });
+    return /inet (\S+?)[ /]/.exec(stdout)?.[1];
+  }
+
+  async startAll(): Promise<void> {
+    for (const program of PROGRAMS) await this.start(program);
+  }
+
+  async start(program: Program): Promise<void> {
+    const directory = this.#directory;
+    const node = process.execPath;
+    // What a dead conntrackd leaves would keep the next one from starting.
+    if (program === 'conntrackd') await rm(`${directory}/conntrackd.lock`, { force: true });
+    const configured = ['--config', `${directory}/ppp_thing.conf`];
+    const unprivileged = `--reuid=${PPP_THING.uid} --regid=${PPP_THING.gid} --clear-groups`;
+    const pids = `-p ${directory}/keepalived.pid -r ${directory}/vrrp.pid`;
+    const words: Readonly<Record<Program, string[]>> = {
+      helper: [node, programOf('helper'), ...configured, '--backend', 'linux'],
+      supervisor: [
+        ...`setpriv ${unprivileged}`.split(' '),
+        node,
+        programOf('supervisor'),
+        ...configured,
+      ],
+      keepalived: `keepalived -n -P -l -f ${directory}/keepalived.conf ${pids}`.split(' '),
+      conntrackd: ['conntrackd', '-C', `${directory}/conntrackd.conf`],
+    };
+    const [first = '', ...others] = words[program];
+    const log = { file: `${GUEST_RESULT}/${this.name}-${program}.log`, append: true };
+    const running = execa('ip', inside(this.name, first, ...others), {
+      stdin: 'ignore',
+      stdout: log,
+      stderr: log,
+      reject: false,
+      // A group of its own: keepalived has a child that must die with it.
+      detached: true,
+    });
+    this.#running.set(program, running);
+  }
+
+  isRunning(program: Program): boolean {
+    return this.#running.has(program);
+  }
+
+  /** kill -9, so that nobody has time for a last word. */
+  async kill(...programs: readonly Program[]): Promise<void> {
+    const dying = programs.flatMap((program) => this.#running.get(program) ?? []);
+    for (const program of programs) this.#running.delete(program);
+    for (const { pid } of dying) if (pid !== undefined) process.kill(-pid, 'SIGKILL');
+    await Promise.all(dying);
+  }
+
+  /** Pull the plug: no cable, no programs, and nothing of theirs in the kernel but what a reboot would clear too. */
+  async powerCut(): Promise<void> {
+    await plug(this.name, ['eth0', 'eth1', 'eth2'], false);
+    await this.kill(...PROGRAMS);
+    await execa('ip', ['-n', this.name, '-batch', '-force', '-'], {
+      input: `addr del ${VIRTUAL}/24 dev eth1\nlink del pl-${SESSION}\nroute flush proto 46\n`,
+      reject: false,
+    });
+    await execa('ip', inside(this.name, 'conntrack', '-F'), { reject: false });
+    await rm(`${this.#directory}/demote`, { force: true });
+  }
+
+  async powerOn(): Promise<void> {
+    await plug(this.name, ['eth0', 'eth1', 'eth2'], true);
+    await this.startAll();
+  }
+
+  /** Run pppthingctl against this router. */
+  async ctl(...words: readonly string[]): Promise<{ readonly ok: boolean; readonly text: string }> {
+    const socket = ['--control-socket', `${this.#directory}/control.sock`];
+    const done = await execa(
+      'ip',
+      inside(this.name, process.execPath, programOf('ctl'), ...socket, ...words),
+      { reject: false, all: true },
+    );
+    return { ok: done.exitCode === 0, text: done.all };
+  }
+
+  /** SESSION_ID of the session the kernel has joined, and whether its interface carries the default route. */
+  async kernel(): Promise<{
+    readonly sessionId: number | undefined;
+    readonly routed: boolean;
+    readonly hasVirtualAddress: boolean;
+  }> {
+    const [pppoe, route, trie] = await Promise.all(
+      ['pppoe', 'route', 'fib_trie'].map((file) => this.#proc(file)),
+    );
+    // Columns: Id in network order, Address, Device.
+    const id = /^([0-9A-F]{8})\s/m.exec(pppoe ?? '')?.[1];
+    return {
+      sessionId: id === undefined ? undefined : Number.parseInt(id, 16),
+      routed: new RegExp(`^${SESSION}\\s+00000000\\s`, 'm').test(route ?? ''),
+      hasVirtualAddress: (trie ?? '').includes(`-- ${VIRTUAL}\n`),
+    };
+  }
+
+  #anchor: Subprocess | undefined;
+
+  /** A file of /proc/net as this router sees it, through a process that does nothing but be there. */
+  async #proc(file: string): Promise<string> {
+    this.#anchor ??= execa('ip', inside(this.name, 'sleep', 'infinity'), { reject: false });
+    return readFile(`/proc/${this.#anchor.pid}/net/${file}`, 'utf8').catch(() => '');
+  }
+}

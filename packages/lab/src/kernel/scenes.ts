@@ -1,0 +1,190 @@
+/**
+ * The scenes of the kernel lab: each does one thing to a pair that carries traffic, waits until traffic runs and the
+ * partner is armed again, and says what it cost. What a router is made of is in `router.ts`.
+ */
+import { otherThan, plug, type Router as Name } from './net.ts';
+import type { Router } from './router.ts';
+import { pause, until, type Station } from './station.ts';
+
+/** Traffic without a break for this long is traffic that runs. */
+const STEADY = 1000;
+/** Nothing in the lab takes longer: role 0.5 s, takeover 1 s, all the rest is starting programs. */
+const LIMIT = 20_000;
+
+export interface Pair {
+  readonly r1: Router;
+  readonly r2: Router;
+  readonly probe: Station;
+  /** One line of the timeline. */
+  readonly say: (text: string) => void;
+}
+
+export interface SceneResult {
+  readonly scene: string;
+  readonly from: Name;
+  readonly to: Name | 'nobody';
+  readonly sessionId: number;
+  /** Longest time without an answer to a probe; 10 ms apart they are sent. */
+  readonly outageMs: number;
+  readonly probesLost: number;
+  readonly tcpGapMs: number;
+  readonly tcpSurvived: boolean;
+  /** What did not happen that should have. */
+  readonly problem?: string;
+}
+
+/** The router whose default route leads into the session. */
+export async function holderOf({ r1, r2 }: Pick<Pair, 'r1' | 'r2'>): Promise<Router | undefined> {
+  for (const router of [r1, r2]) {
+    const { routed, sessionId } = await router.kernel();
+    if (routed && sessionId !== undefined) return router;
+  }
+  return undefined;
+}
+
+/** Both kernels have joined one session: the holder's, and the standby's that is armed. */
+export async function isArmed({ r1, r2 }: Pick<Pair, 'r1' | 'r2'>): Promise<boolean> {
+  const [one, two] = await Promise.all([r1.kernel(), r2.kernel()]);
+  return one.sessionId !== undefined && one.sessionId === two.sessionId;
+}
+
+interface Scene {
+  readonly name: string;
+  /** Where the session belongs afterwards; without it, where it was. */
+  readonly moves?: 'to the other' | 'to r1';
+  act(pair: Pair, holder: Router, other: Router): Promise<void>;
+}
+
+export const POWER_CUT: Scene = {
+  name: 'power cut',
+  moves: 'to the other',
+  act: (_, holder) => holder.powerCut(),
+};
+
+/** r1 has the higher priority, so that keepalived gives the role back to it. */
+export const RETURN: Scene = {
+  name: 'return of the dead router',
+  moves: 'to r1',
+  act: async (_, holder, other) => {
+    await (holder.isRunning('helper') ? other : holder).powerOn();
+  },
+};
+
+export const HANDOFF: Scene = {
+  name: 'planned handoff',
+  moves: 'to the other',
+  async act(pair, holder) {
+    const { ok, text } = await holder.ctl('handoff', '--wait');
+    if (!ok) throw new Error(`pppthingctl handoff: ${text}`);
+    pair.say(`pppthingctl: ${text.trim()}`);
+  },
+};
+
+const restart = (programs: readonly ('helper' | 'supervisor')[], name: string): Scene => ({
+  name,
+  async act(_, holder) {
+    await holder.kill(...programs);
+    for (const program of programs) await holder.start(program);
+  },
+});
+
+export const HELPER_KILLED = restart(['helper'], 'helper killed');
+export const SUPERVISOR_KILLED = restart(['supervisor'], 'supervisor killed');
+
+const LAN_CUT: Scene = {
+  name: 'LAN cut on the holder',
+  moves: 'to the other',
+  act: (_, holder) => plug(holder.name, ['eth1'], false),
+};
+const LINE_CUT: Scene = {
+  name: 'line cut on the holder',
+  moves: 'to the other',
+  act: (_, holder) => plug(holder.name, ['eth0'], false),
+};
+const REPAIRED: Scene = {
+  name: 'cable repaired',
+  moves: 'to r1',
+  act: async () => {
+    for (const name of ['r1', 'r2'] as const) await plug(name, ['eth0', 'eth1', 'eth2'], true);
+  },
+};
+const PARTNER_LINK_LOST: Scene = {
+  name: 'partner link lost',
+  async act(_, holder) {
+    await plug(holder.name, ['eth2'], false);
+    await pause(5000);
+  },
+};
+const ROUTER_RESTARTED: Scene = {
+  name: 'holder restarted',
+  moves: 'to the other',
+  async act(pair, holder) {
+    await holder.powerCut();
+    await until('takeover', LIMIT, async () => (await holderOf(pair)) !== undefined);
+    await pause(STEADY);
+    await holder.powerOn();
+  },
+};
+
+/** The shows of `make lab-kernel`, and with `--all` the fault matrix. */
+export const MAIN: readonly Scene[] = [
+  POWER_CUT,
+  RETURN,
+  HANDOFF,
+  HELPER_KILLED,
+  SUPERVISOR_KILLED,
+];
+export const ALL: readonly Scene[] = [
+  ...MAIN,
+  restart(['helper', 'supervisor'], 'both processes killed'),
+  LAN_CUT,
+  REPAIRED,
+  LINE_CUT,
+  REPAIRED,
+  PARTNER_LINK_LOST,
+  REPAIRED,
+  ROUTER_RESTARTED,
+  ROUTER_RESTARTED,
+  ...Array.from({ length: 20 }, () => HANDOFF),
+];
+
+export async function play(scene: Scene, pair: Pair): Promise<SceneResult> {
+  const from = await holderOf(pair);
+  if (!from) throw new Error(`${scene.name}: nobody carries the session`);
+  const other = pair[otherThan(from.name)];
+  const targets = { 'to the other': other, 'to r1': pair.r1, nowhere: from };
+  const target = targets[scene.moves ?? 'nowhere'];
+  pair.say(`${scene.name}: ${from.name} carries the session`);
+  await pair.probe.begin();
+  let problem: string | undefined;
+  try {
+    await scene.act(pair, from, other);
+    await until(`${target.name} carries the session`, LIMIT, async () => {
+      return (await holderOf(pair))?.name === target.name;
+    });
+    await until('steady traffic', LIMIT, async () => {
+      const { steadyMs, tcpSteadyMs } = await pair.probe.report();
+      return steadyMs >= STEADY && tcpSteadyMs >= STEADY;
+    });
+    const bothRun = pair.r1.isRunning('helper') && pair.r2.isRunning('helper');
+    if (bothRun) await until('an armed partner', LIMIT, () => isArmed(pair));
+  } catch (error) {
+    problem = error instanceof Error ? error.message : String(error);
+  }
+  const traffic = await pair.probe.report();
+  const to = await holderOf(pair);
+  const result: SceneResult = {
+    scene: scene.name,
+    from: from.name,
+    to: to?.name ?? 'nobody',
+    sessionId: (await to?.kernel())?.sessionId ?? 0,
+    outageMs: traffic.gapMs,
+    probesLost: traffic.probesLost,
+    tcpGapMs: traffic.tcpGapMs,
+    tcpSurvived: traffic.tcpAlive && traffic.tcpSteadyMs > 0,
+    ...(problem !== undefined && { problem }),
+  };
+  const cost = `${result.probesLost} probes lost, longest gap ${result.outageMs} ms`;
+  pair.say(`${scene.name}: ${result.to} carries ${result.sessionId}, ${cost}, ${problem ?? 'ok'}`);
+  return result;
+}

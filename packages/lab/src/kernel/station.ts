@@ -1,0 +1,69 @@
+/** A traffic program running in a host of the lab, as the scenes see it; and waiting for what they wait for. */
+import { once } from 'node:events';
+import { createInterface, type Interface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { execa, type Subprocess } from 'execa';
+import { INTERNET, inside, type Host } from './net.ts';
+import type { Traffic } from './traffic.ts';
+
+const TRAFFIC = fileURLToPath(new URL('./traffic.js', import.meta.url));
+
+/** How often to look while waiting for something in the guest, milliseconds. */
+const LOOK_INTERVAL = 25;
+
+export const pause = (milliseconds: number): Promise<void> =>
+  new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+/** Wait until `there` is true. Returns after how many milliseconds; throws naming `what` after `limit`. */
+export async function until(
+  what: string,
+  limit: number,
+  there: () => Promise<boolean> | boolean,
+): Promise<number> {
+  const start = performance.now();
+  while (!(await there())) {
+    if (performance.now() - start > limit) throw new Error(`${what}: not within ${limit} ms`);
+    await pause(LOOK_INTERVAL);
+  }
+  return Math.round(performance.now() - start);
+}
+
+export class Station {
+  readonly #process: Subprocess;
+  readonly #lines: Interface;
+
+  constructor(host: Host, mode: 'serve' | 'probe') {
+    this.#process = execa('ip', inside(host, process.execPath, TRAFFIC, mode, INTERNET), {
+      stderr: 'inherit',
+      reject: false,
+      buffer: false,
+    });
+    if (!this.#process.stdout) throw new Error(`${mode}: no output to read`);
+    this.#lines = createInterface({ input: this.#process.stdout });
+  }
+
+  /** It serves, or its TCP connection is established. */
+  async ready(): Promise<void> {
+    await once(this.#lines, 'line');
+  }
+
+  /** What happened since the last `begin`. */
+  report(): Promise<Traffic> {
+    return this.#ask('report');
+  }
+
+  async begin(): Promise<void> {
+    await this.#ask('begin');
+  }
+
+  async #ask(word: string): Promise<Traffic> {
+    const answer = once(this.#lines, 'line');
+    this.#process.stdin?.write(`${word}\n`);
+    return JSON.parse(String((await answer)[0])) as Traffic;
+  }
+
+  async stop(): Promise<void> {
+    this.#process.kill('SIGKILL');
+    await this.#process;
+  }
+}
