@@ -1,0 +1,373 @@
+/** Ownership: the table, and what its acts amount to in order. The link's own conversations are tested elsewhere. */
+import fc from 'fast-check';
+import t from 'tap';
+import type { Action, Event } from '@ppp-thing/protocol/engine/events';
+import { OWNERSHIP, stepOwner } from '@ppp-thing/protocol/engine/ownership';
+import { NO_SNAPSHOT } from '@ppp-thing/protocol/engine/session';
+import {
+  CONFIG,
+  FACTS,
+  HELD_BY_PARTNER,
+  HELD_BY_US,
+  PARTNER,
+  Router,
+  story,
+  US,
+} from './router.js';
+
+t.test('ownership › every cell of the table is a step or a refusal', async (t) => {
+  for (const [event, row] of Object.entries(OWNERSHIP)) {
+    for (const [state, cell] of Object.entries(row)) {
+      const step = stepOwner(state as keyof typeof row, event as keyof typeof OWNERSHIP);
+      if (cell === 'refuse') t.equal(step, undefined, `${state} × ${event}`);
+      else t.equal([step?.acts.join(','), step?.next].filter(Boolean).join('/'), cell);
+    }
+  }
+});
+
+t.test(
+  'Waiting › a router that has not heard its partner is demoted and silent (R10)',
+  async (t) => {
+    const router = new Router();
+    t.same(story(router.helperUp({ role: 'MASTER' })), ['promote', 'demote', 'tell-partner']);
+    t.equal(router.state, 'Waiting');
+    t.same(story(router.hear()).slice(0, 3), ['store 41', 'promote', 'attach autoOpen']);
+  },
+);
+
+t.test('Waiting › the hold-down ends without a partner, and a MASTER takes', async (t) => {
+  const router = new Router(HELD_BY_PARTNER);
+  router.helperUp({ role: 'MASTER' });
+  t.notMatch(story(router.pass(4900)), /gate open/);
+  const actions = story(router.pass(200));
+  t.match(actions, ['promote']);
+  t.ok(actions.includes('gate open'));
+  t.equal(router.state, 'Holding');
+});
+
+t.test(
+  'Waiting › a MASTER at start stands back from a partner that is open and MASTER',
+  async (t) => {
+    const router = new Router();
+    router.helperUp({ role: 'MASTER' });
+    router.hear();
+    t.equal(router.state, 'Fenced');
+    t.notOk(story(router.actions).includes('gate open'));
+    const actions = story(router.pass(3100));
+    t.ok(actions.includes('gate open'), 'the partner fell silent, so the session is ours to prove');
+    t.equal(router.state, 'Holding');
+  },
+);
+
+t.test('Standby › a snapshot arms the session behind a closed gate', async (t) => {
+  const router = new Router();
+  router.helperUp();
+  t.same(story(router.hear()), [
+    'store 41',
+    'promote',
+    'attach autoOpen',
+    'gate closed',
+    'configure down',
+    'route partner',
+    'tell-partner',
+  ]);
+  t.equal(router.state, 'Standby');
+});
+
+t.test(
+  'Standby › MASTER takes: gate, announce, echo, routes, partner, in this order (§8)',
+  async (t) => {
+    const router = Router.standby();
+    t.same(story(router.role('MASTER')), [
+      'store 42',
+      'attach autoOpen',
+      'gate open',
+      'announce',
+      'LCP Echo-Request',
+      'configure up',
+      'route session',
+      'tell-partner',
+    ]);
+    t.equal(router.state, 'Holding');
+    t.notOk(router.engine.status(router.now).proven);
+    router.echoReply();
+    t.ok(router.engine.status(router.now).proven);
+  },
+);
+
+t.test('Standby › time alone makes it say nothing on the line', async (t) => {
+  const router = Router.standby();
+  for (let i = 0; i < 60; i++) {
+    router.hear();
+    router.pass(1000);
+  }
+  t.same(
+    story(router.actions).filter((word) => /PAD|LCP|IPCP|gate open|announce/.test(word)),
+    [],
+  );
+});
+
+t.test('Holding › BACKUP closes the gate first, and nothing is terminated (R3)', async (t) => {
+  const router = Router.holder();
+  const actions = story(router.role('BACKUP'));
+  t.equal(actions[0], 'gate closed');
+  t.same(
+    actions.filter((word) => /PADT|Terminate|detach/.test(word)),
+    [],
+  );
+  t.ok(actions.includes('configure down'));
+  t.ok(actions.includes('route partner'));
+  t.equal(router.state, 'Standby');
+});
+
+t.test(
+  'Holding › a partner with a higher epoch fences at once, gate before disk (R9)',
+  async (t) => {
+    const router = Router.holder();
+    const snapshot = { epoch: 50, generation: 0, holder: PARTNER, facts: FACTS };
+    const actions = story(router.hear({ snapshot }));
+    t.equal(actions[0], 'gate closed');
+    t.ok(actions.includes('attach'), 'armed without autoOpen');
+    t.equal(router.state, 'Fenced');
+    t.equal(router.engine.status(router.now).snapshot.epoch, 50);
+  },
+);
+
+t.test('Fenced › the partner lets go, so the session is taken with a higher epoch', async (t) => {
+  const router = Router.holder();
+  const snapshot = { epoch: 50, generation: 0, holder: PARTNER, facts: FACTS };
+  router.hear({ snapshot });
+  t.match(story(router.hear({ snapshot, open: false, role: 'BACKUP' })), ['store 51']);
+  t.equal(router.state, 'Holding');
+});
+
+t.test(
+  'Handoff › is refused, with the reason, unless the partner could take over (R12)',
+  async (t) => {
+    const router = Router.holder();
+    const { snapshot } = router.engine.status(router.now);
+    const ready = { role: 'BACKUP', armed: true, open: false, proven: false, snapshot } as const;
+    t.equal(router.engine.refusal('handoff', router.now), undefined);
+    router.hear({ ...ready, armed: false });
+    t.match(router.engine.refusal('handoff', router.now), /not armed/);
+    router.hear({ ...ready, healthy: false });
+    t.match(router.engine.refusal('handoff', router.now), /not healthy/);
+    router.hear({ ...ready, snapshot: HELD_BY_PARTNER });
+    t.match(router.engine.refusal('handoff', router.now), /not in sync/);
+    router.pass(3100);
+    t.match(router.engine.refusal('handoff', router.now), /not heard/);
+    t.match(
+      Router.standby().engine.refusal('handoff', router.now),
+      /not possible in state Standby/,
+    );
+  },
+);
+
+t.test(
+  'Handoff › demotes, gives on BACKUP, and promotes when the partner wants to give back',
+  async (t) => {
+    const router = Router.holder();
+    t.match(story(router.feed({ kind: 'admin', verb: 'handoff' })), ['demote']);
+    t.equal(router.state, 'Yielding');
+    router.role('BACKUP');
+    t.equal(router.state, 'Standby');
+    const snapshot = { epoch: 43, generation: 0, holder: PARTNER, facts: FACTS };
+    t.notOk(story(router.hear({ snapshot })).includes('promote'), 'else CARP would take it back');
+    t.ok(story(router.hear({ snapshot, yielding: true })).includes('promote'));
+  },
+);
+
+t.test('Handoff › is undone when CARP does not carry it out', async (t) => {
+  const router = Router.holder();
+  router.feed({ kind: 'admin', verb: 'handoff' });
+  const { snapshot } = router.engine.status(router.now);
+  const actions: string[] = [];
+  for (let i = 0; i < 6; i++) {
+    actions.push(...story(router.pass(900)));
+    router.echoReply();
+    router.hear({ role: 'BACKUP', armed: true, open: false, proven: false, snapshot });
+  }
+  t.equal(actions.filter((word) => word === 'promote').length, 1);
+  t.equal(router.state, 'Holding');
+});
+
+t.test(
+  'Adopt › a restarted supervisor carries on in its own epoch, without demotion',
+  async (t) => {
+    const router = new Router(HELD_BY_US);
+    const state = { role: 'MASTER', attached: FACTS.key, gateOpen: true } as const;
+    const actions = story(router.helperUp(state));
+    t.notOk(actions.includes('demote'));
+    t.notOk(actions.some((word) => word.startsWith('store')));
+    t.ok(actions.includes('LCP Echo-Request'));
+    t.equal(router.engine.status(router.now).snapshot.epoch, 41);
+  },
+);
+
+t.test(
+  'helper › one that was restarted gets the session, the gate and a proof again',
+  async (t) => {
+    const router = Router.holder();
+    router.feed({ kind: 'helper-down' });
+    t.same(
+      story(router.pass(2000)).filter((word) => word !== 'tell-partner'),
+      [],
+    );
+    const actions = story(router.helperUp({ role: 'MASTER' }));
+    for (const word of ['attach autoOpen', 'gate open', 'LCP Echo-Request', 'route session']) {
+      t.ok(actions.includes(word), word);
+    }
+    t.equal(router.engine.status(router.now).snapshot.epoch, 42, 'the holder has not changed');
+  },
+);
+
+t.test('Holding › carrier loss demotes at once while the partner is healthy', async (t) => {
+  const router = Router.holder();
+  t.ok(story(router.feed({ kind: 'carrier', up: false })).includes('demote'));
+  t.ok(story(router.feed({ kind: 'carrier', up: true })).includes('promote'));
+});
+
+t.test('Holding › an unproven session is given up to a healthy partner, once', async (t) => {
+  const router = Router.standby();
+  router.role('MASTER');
+  const { snapshot } = router.engine.status(router.now);
+  const words: string[] = [];
+  for (let i = 0; i < 15; i++) {
+    words.push(...story(router.pass(1000)));
+    router.hear({ role: 'BACKUP', armed: true, open: false, proven: false, snapshot });
+  }
+  t.equal(words.filter((word) => word === 'demote').length, 1);
+});
+
+t.test(
+  'Holding › an announce frame of a higher epoch fences though the partner is not heard',
+  async (t) => {
+    const router = Router.holder();
+    router.pass(3100);
+    const actions = story(router.feed({ kind: 'own-mac-heard', epoch: 43 }));
+    t.equal(actions[0], 'gate closed');
+    t.equal(router.state, 'Fenced');
+    t.ok(
+      story(router.pass(15_100)).includes('gate open'),
+      'and the session is taken when it is seen no more',
+    );
+  },
+);
+
+t.test('Holding › an announce frame of our own epoch is outbid after a random pause', async (t) => {
+  const router = Router.holder();
+  router.pass(3100);
+  router.feed({ kind: 'own-mac-heard', epoch: 42 });
+  t.match(story(router.pass(600)), ['store 43']);
+});
+
+t.test('manual › only the operator moves the session', async (t) => {
+  const owner = { ...CONFIG.owner, policy: 'manual' } as const;
+  const router = new Router(NO_SNAPSHOT, { ...CONFIG, owner });
+  router.helperUp({ role: 'MASTER' });
+  router.hear();
+  t.equal(router.state, 'Standby');
+  router.feed({ kind: 'admin', verb: 'connect' });
+  t.equal(router.state, 'Holding');
+});
+
+t.test('a disk that refuses › is asked again, and then everything is said again', async (t) => {
+  const router = Router.standby();
+  router.role('MASTER');
+  router.feed({ kind: 'failed', action: 'store', code: 'ENOSPC', message: 'no space left' });
+  const actions = story(router.pass(1000));
+  const stored = actions.findIndex((word) => word.startsWith('store'));
+  t.ok(stored >= 0 && stored < actions.indexOf('gate open'));
+});
+
+const anyEvent: fc.Arbitrary<Event> = fc.oneof(
+  fc.constantFrom<Event>(
+    { kind: 'role', role: 'MASTER' },
+    { kind: 'role', role: 'BACKUP' },
+    { kind: 'role', role: 'INIT' },
+    { kind: 'helper-down' },
+    { kind: 'carrier', up: true },
+    { kind: 'carrier', up: false },
+    { kind: 'session-closed' },
+    { kind: 'failed', action: 'attach', code: 'EBUSY', message: 'busy' },
+    { kind: 'failed', action: 'store', code: 'ENOSPC', message: 'full' },
+    { kind: 'admin', verb: 'handoff' },
+    { kind: 'admin', verb: 'connect' },
+  ),
+  fc
+    .record({
+      role: fc.constantFrom('MASTER' as const, 'BACKUP' as const, 'INIT' as const),
+      gateOpen: fc.boolean(),
+      attached: fc.constantFrom(null, FACTS.key),
+    })
+    .map((found): Event => ({
+      kind: 'helper-up',
+      state: { carrier: true, demoted: false, ...found },
+    })),
+  fc.nat(60).map((epoch): Event => ({ kind: 'own-mac-heard', epoch })),
+  fc
+    .record({
+      role: fc.constantFrom('MASTER' as const, 'BACKUP' as const),
+      healthy: fc.boolean(),
+      armed: fc.boolean(),
+      open: fc.boolean(),
+      proven: fc.boolean(),
+      yielding: fc.boolean(),
+      epoch: fc.nat(60),
+      generation: fc.nat(3),
+      holder: fc.constantFrom(US, PARTNER),
+      facts: fc.constantFrom(null, FACTS),
+    })
+    .map(({ epoch, generation, holder, facts, ...said }): Event => {
+      const snapshot = { epoch, generation, holder, facts };
+      return { kind: 'partner', message: { sender: PARTNER, ...said, snapshot } };
+    }),
+);
+
+const speaksOnTheLine = (action: Action): boolean =>
+  action.kind === 'send-ppp' ||
+  action.kind === 'send-discovery' ||
+  action.kind === 'announce' ||
+  (action.kind === 'gate' && action.open);
+
+t.test(
+  'any history › silence, order, epochs and demotion hold (R1, R3, R5, R6, R10)',
+  async (t) => {
+    const step = fc.record({ event: anyEvent, pause: fc.nat(8000) });
+    const check = (steps: readonly { event: Event; pause: number }[]): void => {
+      const router = new Router();
+      let storedEpoch = 0;
+      let demoted = false;
+      const inspect = (actions: readonly Action[], event: string): void => {
+        for (const action of actions) {
+          if (action.kind === 'store') {
+            if (action.snapshot.epoch < storedEpoch) throw new Error(`epoch fell on ${event}`);
+            storedEpoch = action.snapshot.epoch;
+          }
+          if (action.kind === 'tell-partner' && action.message.snapshot.epoch > storedEpoch) {
+            throw new Error(`the partner was told an epoch that is not stored, on ${event}`);
+          }
+          if (action.kind === 'announce' && action.epoch > storedEpoch) {
+            throw new Error(`an epoch that is not stored was announced, on ${event}`);
+          }
+          if (action.kind === 'demote') demoted = action.on;
+        }
+        const { state, demoted: reasons, helper } = router.engine.status(router.now);
+        if (actions.some(speaksOnTheLine) && !['Holding', 'Yielding', 'Off'].includes(state)) {
+          const last = actions
+            .filter((action) => speaksOnTheLine(action) || action.kind === 'gate')
+            .at(-1);
+          if (last?.kind !== 'gate' || last.open) throw new Error(`spoke in ${state} on ${event}`);
+        }
+        if (helper && demoted !== reasons.length > 0)
+          throw new Error(`demotion out of balance on ${event}`);
+      };
+      for (const { event, pause } of steps) {
+        inspect(router.feed(event), event.kind);
+        inspect(router.pass(pause), 'time');
+      }
+    };
+    fc.assert(fc.property(fc.array(step, { maxLength: 40 }), check), { numRuns: 500, seed: 1 });
+    t.pass('500 histories');
+  },
+);
