@@ -1,0 +1,117 @@
+/**
+ * What the running supervisor shows and takes: the facts behind the status and control sockets. It serves no socket
+ * and decides nothing; everything here is plain data read at the moment of asking.
+ */
+import type { AdminVerb, Note } from '@ppp-thing/protocol/engine/events';
+import type { SessionStatus } from '@ppp-thing/protocol/engine/engine';
+import type { RouterId } from '@ppp-thing/protocol/engine/session';
+import type { Instant } from '@ppp-thing/protocol/time';
+import type { LogLevel } from './log.ts';
+
+/** One thing that happened, in the order it happened. */
+export interface Happening {
+  /** 1, 2, 3 … for the life of this process, over all sessions. */
+  readonly sequence: number;
+  /** Milliseconds since 1970-01-01 UTC. */
+  readonly time: number;
+  readonly session: string;
+  readonly note: Note;
+  /** The note as the log shows it, without a time. */
+  readonly line: string;
+}
+
+/** Since this process started. */
+export interface SessionCounters {
+  /** From the helper: discovery and control packets that were read and understood. */
+  readonly framesIn: number;
+  /** Discovery and control packets given to the helper. */
+  readonly framesOut: number;
+  /** Received frames that were not what their format says: dropped. */
+  readonly framesMalformed: number;
+  /** Frames the helper shed because this process read too slowly. */
+  readonly framesShed: number;
+  /** Requests that the helper or the kernel refused. */
+  readonly refusals: number;
+  readonly stores: number;
+  readonly storeFailures: number;
+  readonly datagramsIn: number;
+  readonly datagramsOut: number;
+  /** Datagrams of the partner's that were not believed, by reason: forged, replayed, stale, malformed … */
+  readonly datagramsRefused: Readonly<Record<string, number>>;
+}
+
+/** Octets and packets of the data path, from the kernel. */
+export interface Traffic {
+  readonly octetsIn: number;
+  readonly octetsOut: number;
+  readonly packetsIn: number;
+  readonly packetsOut: number;
+}
+
+/** What is configured of a session and may be shown: no secret. */
+export interface SessionSettingsView {
+  readonly interface: string;
+  /** `02:00:5e:10:53:01` */
+  readonly mac: string;
+  readonly user: string;
+  readonly policy: 'follow-carp' | 'pinned' | 'manual';
+  readonly mtu: number;
+  readonly stub?: string;
+}
+
+export interface SessionView {
+  readonly name: string;
+  readonly settings: SessionSettingsView;
+  readonly status: SessionStatus;
+  readonly counters: SessionCounters;
+  /** The last notes of level info and above, oldest first; at most RECENT. */
+  readonly recent: readonly Happening[];
+}
+
+export interface HelperView {
+  readonly connected: boolean;
+  /** While connected. */
+  readonly platform?: string;
+  readonly pid?: number;
+  /** Connections that ended since this process started. */
+  readonly reconnects: number;
+}
+
+export interface PartnerView {
+  readonly protocol: 'ppp-thing' | 'ppp_thing' | 'none';
+  /** `10.99.0.3:8863` */
+  readonly address?: string;
+  /** Why nothing can be said to the partner; absent when the channel works. */
+  readonly trouble?: string;
+}
+
+/** A control verb was taken, or why not: a sentence for the operator. */
+export type Outcome =
+  { readonly accepted: true } | { readonly accepted: false; readonly reason: string };
+
+export interface Supervisor {
+  readonly version: string;
+  readonly routerId: RouterId;
+  /** Milliseconds since 1970-01-01 UTC. */
+  readonly startedAt: number;
+  /** The monotonic clock that every Instant in a status is of. */
+  now(): Instant;
+  /** Milliseconds since 1970-01-01 UTC at `at`. */
+  timeOf(at: Instant): number;
+  helper(): HelperView;
+  partner(): PartnerView;
+  /** Every session, in the order of the configuration. */
+  sessions(): readonly SessionView[];
+  session(name: string): SessionView | undefined;
+  /** The operator's verb. Accepted means that the engine has taken it; what comes of it is told in happenings. */
+  admin(name: string, verb: AdminVerb): Outcome;
+  /** Undefined when the helper does not answer or the session is unknown. Never rejects. */
+  traffic(name: string): Promise<Traffic | undefined>;
+  logLevel(): LogLevel;
+  setLogLevel(level: LogLevel): void;
+  /** Be told of every happening from now on, in order; a listener must not throw. Returns how to stop. */
+  subscribe(listener: (happening: Happening) => void): () => void;
+}
+
+/** Happenings kept for each session. */
+export const RECENT = 100;
