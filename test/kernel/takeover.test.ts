@@ -19,7 +19,7 @@ t.test(
     t.ok(Number(result['tcpEchoes']) > 0);
     t.same(
       result['ac'],
-      { sessions: 1, lcpNegotiations: 1, terminated: 0 },
+      { sessions: 1, lcpNegotiations: 1, opened: 1, terminated: 0 },
       'the AC saw one session',
     );
     t.equal(result['leftOver'], false, 'removing leaves no interface and no route');

@@ -13,7 +13,6 @@ import {
   type Counters,
   type Found,
   type Key,
-  type MakeBackend,
   type Role,
   type Settings,
 } from '../backend.ts';
@@ -28,8 +27,6 @@ import { LinuxSession, type Shared } from './session.ts';
 
 const POLLIN = 1;
 const LEVEL_INTERVAL = 1000;
-
-export const makeLinuxBackend: MakeBackend = (context) => new LinuxBackend(context);
 
 interface Entry {
   readonly session: LinuxSession;

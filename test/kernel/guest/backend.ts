@@ -1,0 +1,452 @@
+/**
+ * In the guest, in the namespace of r1: what only the Linux backend promises, beyond the contract of all backends, seen
+ * from the far end of the line and from the kernel. Prints one `@check` line per promise, and `@result` at the end.
+ */
+import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
+import { fromHex, toHex } from '@ppp-thing/protocol/bytes';
+import { BackendError } from '@ppp-thing/helper/backend';
+import { loadLibc } from '@ppp-thing/helper/libc';
+import { createLoop } from '@ppp-thing/helper/loop';
+import { LinuxBackend } from '@ppp-thing/helper/linux/backend';
+import { announceFrame } from '@ppp-thing/helper/linux/sockets';
+import type { SessionPolicy } from '@ppp-thing/helper/policy';
+import { inside } from '@ppp-thing/lab/kernel/net';
+
+const octets = (hex: string): Uint8Array =>
+  fromHex(hex.replaceAll(/[ :]/g, '')) ?? new Uint8Array();
+const MAC = octets('02 00 5e 10 53 01');
+const AC = octets('02 00 00 00 00 ac');
+
+/** Things that happened, and who waits for one of them. */
+class Heard<T> {
+  readonly all: T[] = [];
+  #wake = (): void => {};
+
+  add(one: T): void {
+    this.all.push(one);
+    this.#wake();
+  }
+
+  /** The first, from now or before, that is `wanted`; it and what came before it are forgotten. */
+  async next(what: string, wanted: (one: T) => boolean): Promise<T> {
+    const deadline = performance.now() + 5000;
+    for (;;) {
+      const at = this.all.findIndex(wanted);
+      const one = this.all[at];
+      if (one !== undefined) {
+        this.all.splice(0, at + 1);
+        return one;
+      }
+      if (performance.now() > deadline) throw new Error(`${what}: never happened`);
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, 1000);
+        this.#wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+  }
+}
+
+/** Look until the kernel says so: what no event tells. */
+async function until(what: string, there: () => Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + 5000;
+  while (!(await there()))
+    if (performance.now() > deadline) throw new Error(`${what}: never there`);
+}
+
+const checks: { name: string; ok: boolean }[] = [];
+function check(name: string, ok: boolean, found?: unknown): void {
+  checks.push({ name, ok });
+  console.log(`@check ${ok ? 'ok' : 'NOT OK'} ${name} ${ok ? '' : JSON.stringify(found)}`);
+}
+function refuses(name: string, code: string, verb: () => void): void {
+  try {
+    verb();
+    check(name, false, 'not refused');
+  } catch (error) {
+    check(name, error instanceof BackendError && error.code === code, String(error));
+  }
+}
+
+const WIRE = fileURLToPath(new URL('./wire.js', import.meta.url));
+const station = execa('ip', inside('ac', process.execPath, WIRE, 'eth0'), {
+  stderr: 'inherit',
+  reject: false,
+  buffer: false,
+});
+const frames = new Heard<string>();
+const everything: string[] = [];
+const lines = createInterface({ input: station.stdout });
+await once(lines, 'line');
+lines.on('line', (line) => {
+  everything.push(line);
+  frames.add(line);
+});
+/** Send from the far end. */
+const say = (hex: string): void => {
+  station.stdin.write(`${hex.replaceAll(' ', '')}\n`);
+};
+const fromAc = (type: string, rest: string): void =>
+  say(`02005e105301 0200000000ac ${type} ${rest}`);
+/** A session frame from the AC: PPP Protocol and packet. */
+const pppFromAc = (ppp: string): void => {
+  const packet = ppp.replaceAll(' ', '');
+  const length = (packet.length / 2).toString(16).padStart(4, '0');
+  fromAc('8864', `11 00 1234 ${length} ${packet}`);
+};
+const command = async (...words: string[]): Promise<string> =>
+  (await execa('ip', words, { reject: false, all: true })).all;
+
+const libc = await loadLibc();
+const loop = createLoop(
+  libc,
+  () => performance.now(),
+  (line) => console.log('loop:', line),
+);
+const events = new Heard<Record<string, unknown>>();
+let wakes = 0;
+const counting = {
+  ...loop,
+  watch: (fd: number, bits: number, ready: (revents: number) => void) =>
+    loop.watch(fd, bits, (found) => {
+      wakes++;
+      ready(found);
+    }),
+};
+const make = (): LinuxBackend =>
+  new LinuxBackend({
+    libc,
+    loop: counting,
+    log: (line) => console.log('log:', line),
+    events: {
+      discoveryFrame: (session, source, payload) =>
+        events.add({ discovery: toHex(payload), source: toHex(source), session }),
+      pppFrame: (_, protocol, packet) => events.add({ ppp: protocol, packet: toHex(packet) }),
+      role: (_, role) => events.add({ role }),
+      carrier: (session, up) => events.add({ carrier: up, session }),
+      ownMacHeard: (_, epoch) => events.add({ epoch }),
+      sessionClosed: () => events.add({ closed: true }),
+      dropped: (_, count) => events.add({ dropped: count }),
+    },
+  });
+let running = true;
+const turning = loop.run(() => !running);
+
+const DEMOTION = '/run/demote';
+const policy: SessionPolicy = {
+  name: 'wan',
+  interface: 'eth0',
+  mac: MAC,
+  policy: 'follow-carp',
+  carp: { interface: 'eth1', address: Uint8Array.of(192, 168, 7, 1) },
+  partnerAddress: Uint8Array.of(192, 168, 7, 3),
+  demotionFile: DEMOTION,
+  mtu: 1492,
+  defaultRoute: true,
+  fib: 0,
+  demotion: 240,
+};
+const stubbed: SessionPolicy = {
+  name: 'wan2',
+  interface: 'eth0',
+  mac: octets('02 00 5e 10 53 02'),
+  policy: 'pinned',
+  localAddress: Uint8Array.of(192, 168, 7, 2),
+  stub: 'wan2x',
+  mtu: 1492,
+  defaultRoute: true,
+  fib: 100,
+  demotion: 240,
+};
+const key = { sessionId: 0x1234, acMac: AC };
+const settings = {
+  mtu: 1480,
+  up: true,
+  ourAddress: Uint8Array.of(10, 67, 15, 1),
+  theirAddress: Uint8Array.of(10, 67, 0, 1),
+  interfaceIds: { ours: octets('0000000000000001'), theirs: octets('0000000000000002') },
+};
+const ECHO = 'c021 09 01 0008 00000000';
+const echo = octets('09 02 0008 00000000');
+
+// --- build, refuse, adopt
+let backend = make();
+refuses('an interface that is not there is ENODEV', 'ENODEV', () =>
+  backend.start({ ...policy, interface: 'eth9' }),
+);
+refuses('an MTU that does not fit the line is EMSGSIZE', 'EMSGSIZE', () =>
+  backend.start({ ...policy, mtu: 1500 }),
+);
+await command('link', 'add', 'pl-wan', 'type', 'dummy');
+refuses('a name that another program took is EEXIST', 'EEXIST', () => backend.start(policy));
+await command('link', 'del', 'pl-wan');
+check('a refused start leaves nothing', !(await command('link')).includes('pl-'));
+backend.start(policy);
+backend.start(stubbed);
+const index = async (): Promise<string> =>
+  /^\d+/.exec(await command('-o', 'link', 'show', 'pl-wan'))?.[0] ?? '';
+const indexBefore = await index();
+backend.leave();
+backend = make();
+backend.start(policy);
+backend.start(stubbed);
+check('the next helper adopts the line', (await index()) === indexBefore && indexBefore !== '');
+refuses('two sessions cannot have one MAC on one interface', 'EADDRINUSE', () =>
+  backend.start({ ...policy, name: 'wan3' }),
+);
+
+// --- discovery
+backend.sendDiscovery('wan', octets('ffffffffffff'), octets('11 09 0000 0004 0101 0000'));
+const padi = await frames.next('PADI', (frame) => frame.startsWith('ffffffffffff02005e1053018863'));
+check('a discovery frame has the session MAC and 60 octets', padi.length === 120, padi);
+fromAc('8863', '11 07 0000 0004 0101 0000');
+const pado = await events.next('PADO', (event) => 'discovery' in event);
+check(
+  'a discovery frame comes in without its Ethernet header',
+  String(pado['discovery']).startsWith('1107000000040101') && pado['source'] === toHex(AC),
+  pado,
+);
+
+// --- attach, gate
+refuses('a gate without a session is ENOTCONN', 'ENOTCONN', () => backend.gate('wan', true));
+backend.attach('wan', key, 1492);
+const unit = await command('-o', 'link', 'show', 'wan');
+backend.attach('wan', key, 1492);
+check('the same session is kept', (await command('-o', 'link', 'show', 'wan')) === unit);
+check(
+  'the session is joined',
+  /02:00:00:00:00:ac/i.test(readFileSync('/proc/net/pppoe', 'latin1')),
+);
+refuses('a closed gate sends nothing', 'ENETDOWN', () => backend.sendPpp('wan', 0xc021, echo));
+backend.configure('wan', settings);
+pppFromAc(ECHO);
+say('02005e105301 0200000000ac 8863 11 07 0000 0000');
+await events
+  .next('the frame behind it', (event) => 'discovery' in event || 'ppp' in event)
+  .then((event) => check('behind a closed gate the AC is not heard', 'discovery' in event, event));
+backend.gate('wan', true);
+pppFromAc(ECHO);
+const heard = await events.next('Echo-Request', (event) => 'ppp' in event);
+check(
+  'an open gate lets LCP in',
+  heard['ppp'] === 0xc021 && heard['packet'] === '0901000800000000',
+  heard,
+);
+for (const [name, ppp] of [
+  ['IPCP', '8021 01 03 0004'],
+  ['an unknown control protocol', 'c099 01 02 03 04'],
+  ['an unknown data protocol', '4021 01 02 03 04'],
+] as const) {
+  pppFromAc(ppp);
+  const event = await events.next(name, (one) => 'ppp' in one);
+  check(
+    `an open gate lets ${name} in`,
+    Number(event['ppp']).toString(16) === ppp.slice(0, 4),
+    event,
+  );
+}
+backend.sendPpp('wan', 0xc021, echo);
+const sent = await frames.next('our Echo-Request', (frame) => frame.slice(24, 28) === '8864');
+check(
+  'a PPP packet leaves on the session',
+  sent.startsWith(`0200000000ac02005e105301886411001234000ac021${toHex(echo)}`),
+  sent,
+);
+
+// --- settings
+const show = (...words: string[]): Promise<string> => command('-br', 'addr', 'show', ...words);
+check(
+  'addresses and MTU are as configured',
+  /10\.67\.15\.1 peer 10\.67\.0\.1\/32 fe80::1 peer fe80::2\/128/.test(await show('wan')),
+  await show('wan'),
+);
+check('the MTU is as configured', (await command('link', 'show', 'wan')).includes('mtu 1480'));
+backend.configure('wan', settings);
+backend.configure('wan', {
+  ...settings,
+  ourAddress: Uint8Array.of(10, 67, 15, 9),
+  interfaceIds: null,
+});
+check(
+  'a change replaces the addresses',
+  / 10\.67\.15\.9 peer 10\.67\.0\.1\/32 *$/.test(await show('wan')),
+  await show('wan'),
+);
+backend.configure('wan', { ...settings, up: false });
+check(
+  'down keeps the IPv4 address',
+  / 10\.67\.15\.1 peer 10\.67\.0\.1\/32/.test(await show('wan')),
+  await show('wan'),
+);
+refuses('a route into an interface that is down is ENETDOWN', 'ENETDOWN', () =>
+  backend.route('wan', 'session'),
+);
+backend.configure('wan', settings);
+backend.attach('wan2', { ...key, sessionId: 0x2345 }, 1492);
+backend.configure('wan2', { ...settings, interfaceIds: null });
+check(
+  'with a stub the session has the router’s own address',
+  / 192\.168\.7\.2 peer 10\.67\.0\.1\/32/.test(await show('wan2')),
+  await show('wan2'),
+);
+check(
+  'and the stub the public one',
+  / 10\.67\.15\.1\/32/.test(await show('wan2x')),
+  await show('wan2x'),
+);
+
+// --- routes
+const defaults = (): Promise<string> => command('route', 'show', 'default');
+backend.route('wan', 'session');
+check(
+  'IPv4 goes into the session',
+  (await defaults()).trim() === 'default dev wan proto 46 scope link',
+  await defaults(),
+);
+check('IPv6 too', (await command('-6', 'route', 'show', 'default')).includes('dev wan proto 46'));
+backend.route('wan', 'partner');
+check(
+  'IPv4 goes to the partner',
+  (await defaults()).trim() === 'default via 192.168.7.3 dev eth1 proto 46',
+  await defaults(),
+);
+check('IPv6 goes nowhere', (await command('-6', 'route', 'show', 'default')).trim() === '');
+backend.route('wan2', 'session');
+const other = await command('route', 'show', 'table', '100');
+check(
+  'another table is its own',
+  other.trim() === 'default dev wan2 proto 46 scope link src 10.67.15.1',
+  other,
+);
+backend.route('wan', 'none');
+check('none is none', (await defaults()).trim() === '', await defaults());
+await command('route', 'add', 'default', 'via', '192.168.7.3', 'proto', 'static');
+refuses('another program’s default route is EEXIST', 'EEXIST', () =>
+  backend.route('wan', 'session'),
+);
+backend.route('wan', 'none');
+check('and it stays', (await defaults()).includes('proto static'), await defaults());
+await command('route', 'del', 'default');
+
+// --- announces, role, carrier, demotion
+backend.announce('wan', 77);
+const announce = await frames.next('announce', (frame) => frame.slice(24, 28) === '8035');
+check(
+  'an announce is a broadcast with the epoch',
+  announce === toHex(announceFrame(MAC, 77)),
+  announce,
+);
+say(toHex(announceFrame(MAC, 78)));
+const partner = await events.next('own-mac-heard', (event) => 'epoch' in event);
+check('the partner’s announce is heard, our own is not', partner['epoch'] === 78, partner);
+await command('addr', 'add', '192.168.7.1/24', 'dev', 'eth1');
+check(
+  'the virtual address makes MASTER',
+  (await events.next('role', (event) => 'role' in event))['role'] === 'MASTER',
+);
+await command('addr', 'del', '192.168.7.1/24', 'dev', 'eth1');
+check(
+  'without it BACKUP',
+  (await events.next('role', (event) => 'role' in event))['role'] === 'BACKUP',
+);
+await command('link', 'set', 'eth1', 'down');
+check(
+  'with its interface down INIT',
+  (await events.next('role', (event) => 'role' in event))['role'] === 'INIT',
+);
+await command('link', 'set', 'eth1', 'up');
+await events.next('role', (event) => event['role'] === 'BACKUP');
+await command('-n', 'sw', 'link', 'set', 'r1-eth0', 'down');
+check(
+  'an unplugged line has no carrier',
+  (await events.next('carrier', (event) => 'carrier' in event && event['session'] === 'wan'))[
+    'carrier'
+  ] === false,
+);
+await command('-n', 'sw', 'link', 'set', 'r1-eth0', 'up');
+check(
+  'a plugged one has',
+  (await events.next('carrier', (event) => 'carrier' in event && event['session'] === 'wan'))[
+    'carrier'
+  ] === true,
+);
+// The switch takes a while to forward to a port that has come back.
+await until('the way from the AC', async () => {
+  pppFromAc(ECHO);
+  await command('link');
+  return events.all.some((event) => 'ppp' in event);
+});
+check('the session survives that', backend.inspect('wan').attached?.sessionId === 0x1234);
+backend.demote('wan', true);
+check(
+  'demotion is a 1 in the file',
+  readFileSync(DEMOTION, 'latin1') === '1\n' && backend.inspect('wan').demoted,
+);
+backend.demote('wan', false);
+check(
+  'and a 0 when it is taken back',
+  readFileSync(DEMOTION, 'latin1') === '0\n' && !backend.inspect('wan').demoted,
+);
+refuses('without a file demotion is ENOTSUP', 'ENOTSUP', () => backend.demote('wan2', true));
+writeFileSync(DEMOTION, '1\n');
+const counters = backend.counters('wan');
+check('counters count', counters.packetsIn > 0 || counters.packetsOut > 0, counters);
+
+// --- the end of a session
+wakes = 0;
+fromAc('8863', '11 a7 1234 0000');
+await events.next('session-closed', (event) => 'closed' in event);
+check('a PADT from the AC closes the session', backend.inspect('wan').attached === null);
+check(
+  'and its interface is gone',
+  (await command('link', 'show', 'wan')).includes('does not exist'),
+);
+check('and nothing spins', wakes < 20, wakes);
+backend.attach('wan', key, 1492);
+check('it can be joined again', backend.inspect('wan').attached?.sessionId === 0x1234);
+await command('link', 'set', 'pl-wan', 'down');
+await events.next('session-closed', (event) => 'closed' in event);
+await until('the line', async () => (await command('link', 'show', 'pl-wan')).includes(',UP'));
+check(
+  'a line that was taken down is put up again',
+  (await command('link', 'show', 'pl-wan')).includes(',UP'),
+);
+await command('link', 'del', 'pl-wan');
+refuses('a session whose line has gone is ENODEV', 'ENODEV', () =>
+  backend.attach('wan', key, 1492),
+);
+
+// --- take over from a dead helper, and leave nothing
+backend.leave();
+backend = make();
+backend.start(policy);
+check('the next helper adopts the demotion', backend.inspect('wan').demoted);
+backend.start(stubbed);
+backend.attach('wan', key, 1492);
+backend.configure('wan', settings);
+backend.gate('wan', true);
+backend.route('wan', 'session');
+backend.remove();
+const left = `${await command('-br', 'link')}${await defaults()}${await command('route', 'show', 'table', '100')}`;
+check('remove leaves no interface and no route', !/wan|default/.test(left), left);
+check('and no demotion', readFileSync(DEMOTION, 'latin1') === '0\n');
+const ours = everything.filter((frame) => frame.slice(12, 24) === toHex(MAC));
+const kinds = [...new Set(ours.map((frame) => frame.slice(24, 28)))].sort();
+check(
+  'nothing but discovery, session and announce ever left',
+  kinds.join() === '8035,8863,8864',
+  kinds,
+);
+check('and never a PADT', !ours.some((frame) => frame.slice(24, 32) === '886311a7'));
+
+running = false;
+await turning;
+station.kill('SIGKILL');
+console.log(`@result ${JSON.stringify({ checks })}`);
+process.exit(0);
