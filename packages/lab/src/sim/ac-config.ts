@@ -1,0 +1,52 @@
+/** What an Access Concentrator of the lab is: its names, users and addresses, and the temper it was born with. */
+import type { Hashes, Random } from '@ppp-thing/protocol/engine/hashes';
+import { millis, type Millis } from '@ppp-thing/protocol/time';
+import type { AcAuth } from './ac-auth.ts';
+import type { AcSessionConfig } from './ac-session.ts';
+
+/** How it treats its clients. It can be changed while it runs. */
+export interface Temper {
+  /** What a second session of the same MAC address or user gets while the first lives. */
+  readonly second: 'deny' | 'replace' | 'allow';
+  /** Silence towards a client after a session of less than a minute, doubling each time; 0: never. Milliseconds. */
+  readonly lockoutMs: number;
+  /** Added to everything it sends. Milliseconds. */
+  readonly slowMs: number;
+  /** It answers PADI. */
+  readonly offers: boolean;
+  /** What a frame of a session it does not know gets. */
+  readonly unknown: 'padt' | 'ignore';
+}
+
+export const PATIENT: Temper = {
+  second: 'deny',
+  lockoutMs: 0,
+  slowMs: 0,
+  offers: true,
+  unknown: 'padt',
+};
+
+export interface AcConfig {
+  readonly mac: Uint8Array;
+  readonly name: string;
+  /** Service names; '' is any. */
+  readonly services: readonly string[];
+  readonly auth: AcAuth;
+  readonly passwords: ReadonlyMap<string, string>;
+  readonly address: Uint8Array;
+  /** What clients get, in order. */
+  readonly pool: readonly Uint8Array[];
+  readonly dns: readonly Uint8Array[];
+  readonly ipv6: boolean;
+  /** Largest PPP packet it takes (RFC 4638); 1492: it does not know that tag. */
+  readonly maxPayload: number;
+  readonly echo: AcSessionConfig['echo'];
+  /** Between its Configure-Requests. */
+  readonly restart: Millis;
+  readonly hashes: Hashes;
+  readonly random: Random;
+  readonly temper: Temper;
+}
+
+/** RFC 1661 §4.6. */
+export const RESTART = millis(3000);
