@@ -41,7 +41,11 @@ export interface Demotions {
  *
  * @param boot  asked at every write
  */
-export function openDemotions(directory: string, backend: Backend, boot: () => Boot): Demotions {
+export function openDemotions(
+  directory: string,
+  backend: Pick<Backend, 'inspect' | 'demote' | 'adoptDemotion'>,
+  boot: () => Boot,
+): Demotions {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const path = join(directory, 'demotion.json');
   const recorded = readRecord(path, boot());

@@ -1,0 +1,552 @@
+import { spawn } from 'node:child_process';
+import { chmodSync, statSync } from 'node:fs';
+import * as fc from 'fast-check';
+import t, { type Test } from 'tap';
+import { BackendError } from '@ppp-thing/helper/backend';
+import type { SessionPolicy } from '@ppp-thing/helper/policy';
+import { serve, type Serving } from '@ppp-thing/helper/serve';
+import { SimBackend } from '@ppp-thing/helper/sim/backend';
+import { MAX_MESSAGE } from '@ppp-thing/protocol/ipc/messages';
+import { Client, type Wish } from './client.ts';
+import { SESSION, startSimRouter, type SimRouter } from './sim-world.ts';
+
+const AC_MAC = Uint8Array.of(2, 0, 0, 0, 0, 0xac);
+const session = 'pppoe0';
+const key = { sessionId: 0x1234, acMac: AC_MAC };
+const ATTACH: Wish = { verb: 'attach', session, key, maxPayload: 1492, autoOpen: true };
+const ECHO: Wish = {
+  verb: 'ppp-send',
+  session,
+  protocol: 0xc021,
+  packet: Uint8Array.of(9, 1, 0, 8, 0, 0, 0, 0),
+};
+const SESSION_ETHERTYPE = 0x8864;
+const uid = process.getuid?.() ?? 0;
+
+interface Helper {
+  readonly router: SimRouter;
+  readonly serving: Serving;
+  readonly lines: string[];
+  readonly path: string;
+}
+
+function startHelper(router: SimRouter): Helper {
+  const lines: string[] = [];
+  const { libc, policy } = router;
+  const serving = serve({
+    libc,
+    policy,
+    uid,
+    makeBackend: (context) => new SimBackend(context),
+    log: (line) => lines.push(line),
+  });
+  return { router, serving, lines, path: policy.socketPath };
+}
+
+/** A helper on a router of its own; both end with the test. */
+async function helper(t: Test, policy: Partial<SessionPolicy> = {}): Promise<Helper> {
+  const router = await startSimRouter(policy);
+  const started = startHelper(router);
+  t.teardown(async () => {
+    started.serving.stop();
+    await started.serving.stopped;
+    await router.close();
+  });
+  return started;
+}
+
+const sessionFrames = (router: SimRouter): Uint8Array[] =>
+  router.heard.filter((frame) => ((frame[12] ?? 0) << 8) + (frame[13] ?? 0) === SESSION_ETHERTYPE);
+
+t.test('serve › hello says what the kernel holds', async (t) => {
+  const { path } = await helper(t);
+  const client = await Client.connect(path);
+  const found = {
+    session,
+    role: 'BACKUP',
+    carrier: true,
+    attached: null,
+    gateOpen: false,
+    demoted: false,
+    ourMac: SESSION.mac,
+  };
+  t.strictSame(await client.ask({ verb: 'hello', version: 1 }), {
+    id: 1,
+    done: { version: 1, platform: 'sim', pid: process.pid, sessions: [found] },
+  });
+  await client.ask(ATTACH);
+  await client.ask({ verb: 'demote', session, on: true });
+  t.match(await client.ask({ verb: 'hello', version: 1 }), {
+    done: { sessions: [{ ...found, attached: key, demoted: true }] },
+  });
+  client.end();
+});
+
+t.test('serve › another protocol is refused by its number', async (t) => {
+  const { path } = await helper(t);
+  const client = await Client.connect(path);
+  t.equal(await client.outcome({ verb: 'hello', version: 2 }), 'EPROTONOSUPPORT');
+  client.end();
+});
+
+t.test('serve › the socket is for its owner and group', async (t) => {
+  const { path } = await helper(t);
+  t.equal(statSync(path).mode & 0o777, 0o660);
+});
+
+const BROKEN: Readonly<Record<string, (client: Client) => void>> = {
+  'a verb that is not in the vocabulary': (client) => client.sendValue({ id: 9, verb: 'exec' }),
+  'a field too much': (client) =>
+    client.sendValue({ id: 9, verb: 'gate', session, open: true, force: true }),
+  'a data protocol': (client) =>
+    client.sendValue({ id: 9, verb: 'ppp-send', session, protocol: 0x21, packet: AC_MAC }),
+  'SESSION_ID 0xffff': (client) =>
+    client.sendValue({ ...ATTACH, id: 9, key: { sessionId: 0xffff, acMac: AC_MAC } }),
+  'what is not msgpack': (client) => client.sendOctets(Uint8Array.of(0, 0, 0, 1, 0xc1)),
+  'a length beyond the limit': (client) =>
+    client.sendOctets(Uint8Array.of(0, (MAX_MESSAGE >> 16) & 0xff, 0, 1)),
+};
+
+for (const [name, send] of Object.entries(BROKEN)) {
+  t.test(`serve › ${name} ends the connection with one line`, async (t) => {
+    const { path, lines } = await helper(t);
+    const client = await Client.greet(path);
+    const before = lines.length;
+    send(client);
+    await client.untilClosed();
+    t.match(lines.slice(before), [/^serve supervisor uid \d+ pid \d+: EPROTO: /]);
+    t.equal(lines.length, before + 1);
+    const next = await Client.greet(path);
+    t.equal(await next.outcome({ verb: 'counters', session }), 'done', 'the helper serves on');
+    next.end();
+  });
+}
+
+t.test('serve › a request before hello ends the connection', async (t) => {
+  const { path, router } = await helper(t, { policy: 'manual' });
+  const client = await Client.connect(path);
+  client.send(ATTACH);
+  await client.untilClosed();
+  t.strictSame(client.replies, []);
+  t.strictSame(router.heard, []);
+});
+
+t.test(
+  'serve › requests are answered once each, in order, however many come at once',
+  async (t) => {
+    const { path } = await helper(t);
+    const client = await Client.greet(path);
+    const ids = Array.from({ length: 200 }, () => client.send({ verb: 'counters', session }));
+    await client.until('200 answers', () => client.replies.length === 201 || undefined);
+    t.strictSame(
+      client.replies.slice(1).map(({ id }) => id),
+      ids,
+    );
+    client.end();
+  },
+);
+
+t.test('serve › the newest supervisor wins, and the old one is told by the log', async (t) => {
+  const { path, lines } = await helper(t);
+  const old = await Client.greet(path);
+  const next = await Client.greet(path);
+  await old.untilClosed();
+  t.match(lines.at(-1), /^serve supervisor uid \d+ pid \d+: EPROTO: replaced by uid \d+ pid \d+$/);
+  t.equal(await next.outcome({ verb: 'counters', session }), 'done');
+  next.end();
+});
+
+t.test(
+  'serve › another uid is refused, and named in the log',
+  { skip: uid === 0 ? false : 'taking another uid needs root' },
+  async (t) => {
+    const { path, lines, router } = await helper(t);
+    // The kernel alone would refuse it; what is tried here is the helper's own check.
+    chmodSync(router.folder, 0o755);
+    chmodSync(path, 0o666);
+    const script = `
+      const socket = require('node:net').connect(${JSON.stringify(path)});
+      socket.on('connect', () => console.log('connected'));
+      socket.on('error', (error) => console.log(error.code));
+      socket.on('close', () => console.log('closed'));`;
+    const child = spawnAsync(script, 65534);
+    t.strictSame(await child, 'connected\nclosed\n');
+    t.match(lines, [/^admit supervisor: EPERM: uid 65534 pid \d+ is not uid 0$/]);
+  },
+);
+
+/** What a program of another user prints. */
+async function spawnAsync(script: string, as: number): Promise<string> {
+  const child = spawn(process.execPath, ['-e', script], { uid: as, gid: as, cwd: '/' });
+  let text = '';
+  child.stdout.on('data', (chunk) => (text += String(chunk)));
+  await new Promise((resolve) => child.on('close', resolve));
+  return text;
+}
+
+const ADDRESSES = {
+  ourAddress: Uint8Array.of(198, 51, 100, 7),
+  theirAddress: Uint8Array.of(198, 51, 100, 1),
+};
+const CONFIGURE = { verb: 'configure', session, mtu: 1492, up: true, interfaceIds: null } as const;
+
+t.test('serve › what the policy does not allow is refused, by code', async (t) => {
+  const { path, router } = await helper(t, { partnerAddress: Uint8Array.of(192, 168, 7, 3) });
+  const client = await Client.greet(path);
+  const outcomes: readonly (readonly [Wish, string])[] = [
+    [{ verb: 'gate', session: 'pppoe9', open: true }, 'ENXIO'],
+    [{ verb: 'gate', session, open: true }, 'EPERM'],
+    [ECHO, 'ENETDOWN'],
+    [{ ...ATTACH, key: { sessionId: 1, acMac: new Uint8Array(6).fill(0xff) } } as Wish, 'EINVAL'],
+    [
+      {
+        verb: 'discovery-send',
+        session,
+        destination: Uint8Array.of(1, 0x80, 0xc2, 0, 0, 0),
+        payload: new Uint8Array(6),
+      },
+      'EINVAL',
+    ],
+    [{ ...CONFIGURE, ...ADDRESSES, mtu: 1493 }, 'EINVAL'],
+    [{ ...CONFIGURE, ...ADDRESSES, ourAddress: Uint8Array.of(127, 0, 0, 1) }, 'EINVAL'],
+    [{ ...CONFIGURE, ...ADDRESSES, ourAddress: Uint8Array.of(0, 0, 0, 0) }, 'EINVAL'],
+    [{ ...CONFIGURE, ...ADDRESSES, theirAddress: Uint8Array.of(224, 0, 0, 18) }, 'EINVAL'],
+    [{ ...CONFIGURE, ...ADDRESSES, ourAddress: Uint8Array.of(192, 168, 7, 2) }, 'EINVAL'],
+    [{ ...CONFIGURE, ...ADDRESSES, ourAddress: Uint8Array.of(192, 168, 7, 3) }, 'EINVAL'],
+    [{ ...CONFIGURE, ...ADDRESSES }, 'done'],
+    [{ verb: 'route', session, via: 'partner' }, 'done'],
+  ];
+  for (const [wish, code] of outcomes)
+    t.equal(await client.outcome(wish), code, JSON.stringify(wish));
+  t.strictSame(router.heard, [], 'and nothing went on the wire');
+  client.end();
+});
+
+t.test('serve › a route via a partner that the policy does not name is refused', async (t) => {
+  const router = await startSimRouter();
+  const { partnerAddress: _, ...alone } = SESSION;
+  const started = startHelper({ ...router, policy: { ...router.policy, sessions: [alone] } });
+  const client = await Client.greet(started.path);
+  t.equal(await client.outcome({ verb: 'route', session, via: 'partner' }), 'EINVAL');
+  t.equal(await client.outcome({ verb: 'route', session, via: 'session' }), 'done');
+  client.end();
+  started.serving.stop();
+  await started.serving.stopped;
+  await router.close();
+});
+
+t.test(
+  'serve › interlock › an armed session opens on the edge, before anybody is told',
+  async (t) => {
+    const { path, router } = await helper(t);
+    const client = await Client.greet(path);
+    t.equal(await client.outcome(ATTACH), 'done');
+    await router.order({ kind: 'role', role: 'MASTER' });
+    const notice = { notice: 'role', session, role: 'MASTER', gateOpen: true };
+    await client.until('the edge', () => client.notices[0]);
+    t.strictSame(client.notices, [notice]);
+    t.equal(await client.outcome(ECHO), 'done');
+    await router.order({ kind: 'role', role: 'BACKUP' });
+    await client.until('the edge back', () => client.notices[1]);
+    t.strictSame(client.notices[1], { ...notice, role: 'BACKUP', gateOpen: false });
+    t.equal(await client.outcome(ECHO), 'ENETDOWN');
+    t.equal(await client.outcome({ verb: 'gate', session, open: true }), 'EPERM');
+    client.end();
+  },
+);
+
+t.test(
+  'serve › interlock › without leave to open, the edge leaves it to the supervisor',
+  async (t) => {
+    const { path, router } = await helper(t);
+    const client = await Client.greet(path);
+    await client.ask({ ...ATTACH, autoOpen: false } as Wish);
+    await router.order({ kind: 'role', role: 'MASTER' });
+    t.match(await client.until('the edge', () => client.notices[0]), { gateOpen: false });
+    t.equal(await client.outcome({ verb: 'gate', session, open: true }), 'done');
+    t.equal(await client.outcome(ECHO), 'done');
+    client.end();
+  },
+);
+
+t.test('serve › interlock › works with no supervisor alive, both ways', async (t) => {
+  const { path, router, lines } = await helper(t);
+  const client = await Client.greet(path);
+  await client.ask(ATTACH);
+  client.end();
+  for (const role of ['MASTER', 'BACKUP', 'MASTER'] as const)
+    await router.order({ kind: 'role', role });
+  const next = await Client.greet(path);
+  await next.until('three edges', () => lines.filter((line) => line.includes('role:'))[2]);
+  t.match(await next.ask({ verb: 'hello', version: 1 }), {
+    done: { sessions: [{ role: 'MASTER', attached: key, gateOpen: true }] },
+  });
+  t.match(
+    lines.filter((line) => line.includes('role:')),
+    [
+      'pppoe0 role: BACKUP -> MASTER [gate open]',
+      'pppoe0 role: MASTER -> BACKUP [gate closed]',
+      'pppoe0 role: BACKUP -> MASTER [gate open]',
+    ],
+  );
+  next.end();
+});
+
+t.test('serve › interlock › manual opens as it is asked, on a BACKUP too', async (t) => {
+  const { path, router } = await helper(t, { policy: 'manual' });
+  const client = await Client.greet(path);
+  await client.ask(ATTACH);
+  await router.order({ kind: 'role', role: 'MASTER' });
+  t.match(await client.until('the edge', () => client.notices[0]), { gateOpen: false });
+  await client.ask({ verb: 'gate', session, open: true });
+  await router.order({ kind: 'role', role: 'BACKUP' });
+  t.match(await client.until('the edge back', () => client.notices[1]), { gateOpen: true });
+  t.equal(await client.outcome(ECHO), 'done');
+  client.end();
+});
+
+t.test('serve › interlock › pinned is MASTER and hears of no edge', async (t) => {
+  const { path, router } = await helper(t, { policy: 'pinned' });
+  const client = await Client.greet(path);
+  t.match(client.replies[0], { done: { sessions: [{ role: 'MASTER', gateOpen: false }] } });
+  await client.ask(ATTACH);
+  t.equal(await client.outcome({ verb: 'gate', session, open: true }), 'done');
+  await router.order({ kind: 'role', role: 'INIT' });
+  t.equal(await client.outcome(ECHO), 'done');
+  t.strictSame(client.notices, []);
+  client.end();
+});
+
+t.test('serve › a helper that leaves is followed by one that adopts', async (t) => {
+  const router = await startSimRouter();
+  const first = startHelper(router);
+  const client = await Client.greet(first.path);
+  await router.order({ kind: 'role', role: 'MASTER' });
+  await client.until('the edge', () => client.notices[0]);
+  await client.ask(ATTACH);
+  await client.ask({ verb: 'gate', session, open: true });
+  first.serving.stop();
+  await first.serving.stopped;
+  await client.untilClosed();
+
+  const second = startHelper(router);
+  const next = await Client.greet(second.path);
+  t.match(next.replies[0], { done: { sessions: [{ attached: key, gateOpen: true }] } });
+  t.equal(await next.outcome(ECHO), 'done');
+  second.serving.stop('remove');
+  await second.serving.stopped;
+
+  const third = startHelper(router);
+  const last = await Client.greet(third.path);
+  t.match(last.replies[0], { done: { sessions: [{ attached: null, gateOpen: false }] } });
+  third.serving.stop();
+  await third.serving.stopped;
+  t.equal(sessionFrames(router).length, 1, 'the echo, and nothing at leaving or removing');
+  await router.close();
+});
+
+t.test(
+  'serve › a gate left open on a router that is no longer MASTER is closed at start',
+  async (t) => {
+    const router = await startSimRouter();
+    const first = startHelper(router);
+    const client = await Client.greet(first.path);
+    await client.ask(ATTACH);
+    await router.order({ kind: 'role', role: 'MASTER' });
+    await client.until('the edge', () => client.notices[0]);
+    first.serving.stop();
+    await first.serving.stopped;
+    await router.order({ kind: 'role', role: 'BACKUP' });
+    const second = startHelper(router);
+    const next = await Client.greet(second.path);
+    t.match(next.replies[0], { done: { sessions: [{ role: 'BACKUP', gateOpen: false }] } });
+    second.serving.stop();
+    await second.serving.stopped;
+    await router.close();
+  },
+);
+
+t.test('serve › a second helper finds the socket taken and touches nothing', async (t) => {
+  const { router, path } = await helper(t);
+  const made: string[] = [];
+  t.throws(
+    () =>
+      serve({
+        libc: router.libc,
+        policy: router.policy,
+        uid,
+        makeBackend(context) {
+          made.push('backend');
+          const backend = new SimBackend(context);
+          backend.start = (): void => void made.push('start');
+          return backend;
+        },
+        log: () => {},
+      }),
+    { code: 'EADDRINUSE' },
+  );
+  t.strictSame(made, ['backend']);
+  const client = await Client.greet(path);
+  t.equal(await client.outcome({ verb: 'counters', session }), 'done');
+  client.end();
+});
+
+t.test('serve › a session that cannot start is left out, tried again, and announced', async (t) => {
+  const router = await startSimRouter();
+  const lines: string[] = [];
+  let missing = true;
+  const serving = serve({
+    libc: router.libc,
+    policy: router.policy,
+    uid,
+    makeBackend(context) {
+      const backend = new SimBackend(context);
+      const start = backend.start.bind(backend);
+      backend.start = (policy): void => {
+        if (missing) throw new BackendError('open', 'em0', 'ENXIO', 'no such interface');
+        start(policy);
+      };
+      return backend;
+    },
+    log: (line) => lines.push(line),
+    // The wait between tries is in seconds; this clock makes them hundredths.
+    now: () => performance.now() * 100,
+  });
+  const client = await Client.greet(router.policy.socketPath);
+  t.match(client.replies[0], { done: { sessions: [] } });
+  t.match(lines, ['open em0: ENXIO: no such interface']);
+  t.equal(await client.outcome({ verb: 'counters', session }), 'ENXIO');
+  missing = false;
+  await client.untilClosed();
+  const next = await Client.greet(router.policy.socketPath);
+  t.match(next.replies[0], { done: { sessions: [{ session }] } });
+  serving.stop();
+  await serving.stopped;
+  await router.close();
+});
+
+t.test('serve › frames are shed for a slow reader and counted, edges are not lost', async (t) => {
+  const { path, router } = await helper(t);
+  const client = await Client.greet(path);
+  client.pause();
+  const frame = new Uint8Array(1514);
+  frame.set(SESSION.mac);
+  frame.set(AC_MAC, 6);
+  frame.set([0x88, 0x63], 12);
+  const FRAMES = 1500;
+  for (let i = 0; i < FRAMES; i++) await router.order({ kind: 'frame', frame });
+  await router.order({ kind: 'role', role: 'MASTER' });
+  client.resume();
+  await client.until('the count', () => client.notices.find((each) => each.notice === 'dropped'));
+  const told = client.notices.filter(({ notice }) => notice === 'discovery-frame').length;
+  const dropped = client.notices.flatMap((each) =>
+    each.notice === 'dropped' ? [each.frames] : [],
+  );
+  t.ok(told < FRAMES, `${told} told`);
+  t.equal(
+    told + dropped.reduce((sum, frames) => sum + frames, 0),
+    FRAMES,
+    'none is unaccounted for',
+  );
+  t.ok(client.notices.some(({ notice }) => notice === 'role'));
+  client.end();
+});
+
+t.test('serve › a supervisor that asks and never reads is cut off', async (t) => {
+  const { path, lines } = await helper(t);
+  const client = await Client.greet(path);
+  client.pause();
+  for (let i = 0; i < 60_000; i++) client.send({ verb: 'gate', session: 'no-such', open: true });
+  const watcher = await new Promise<string>((resolve) => {
+    const look = setInterval(() => {
+      const line = lines.find((each) => each.includes('does not read'));
+      if (line === undefined) return;
+      clearInterval(look);
+      resolve(line);
+    }, 5);
+  });
+  t.match(watcher, /EPROTO: it does not read its replies$/);
+  client.end();
+  const next = await Client.greet(path);
+  t.equal(await next.outcome({ verb: 'counters', session }), 'done');
+  next.end();
+});
+
+const anySession = fc.constantFrom(session, 'pppoe9', 'em0', '../etc');
+const mac = fc.uint8Array({ minLength: 6, maxLength: 6 });
+const address = fc.uint8Array({ minLength: 4, maxLength: 4 });
+const arbitraryWish: fc.Arbitrary<Wish> = fc.oneof(
+  fc.record({
+    verb: fc.constant('attach' as const),
+    session: anySession,
+    key: fc.record({ sessionId: fc.integer({ min: 1, max: 0xfffe }), acMac: mac }),
+    maxPayload: fc.integer({ min: 64, max: 9000 }),
+    autoOpen: fc.boolean(),
+  }),
+  fc.record({ verb: fc.constant('gate' as const), session: anySession, open: fc.boolean() }),
+  fc.record({
+    verb: fc.constant('discovery-send' as const),
+    session: anySession,
+    destination: mac,
+    payload: fc.uint8Array({ minLength: 6, maxLength: 1500 }),
+  }),
+  fc.record({
+    verb: fc.constant('ppp-send' as const),
+    session: anySession,
+    protocol: fc.integer({ min: 0x8000, max: 0xffff }),
+    packet: fc.uint8Array({ minLength: 4, maxLength: 1500 }),
+  }),
+  fc.record({
+    verb: fc.constant('configure' as const),
+    session: anySession,
+    mtu: fc.integer({ min: 64, max: 9000 }),
+    up: fc.boolean(),
+    ourAddress: address,
+    theirAddress: address,
+    interfaceIds: fc.constant(null),
+  }),
+  fc.record({
+    verb: fc.constantFrom('deconfigure' as const, 'detach' as const, 'counters' as const),
+    session: anySession,
+  }),
+  fc.record({
+    verb: fc.constant('route' as const),
+    session: anySession,
+    via: fc.constantFrom('session' as const, 'partner' as const, 'none' as const),
+  }),
+  fc.record({ verb: fc.constant('announce' as const), session: anySession, epoch: fc.nat() }),
+  fc.record({ verb: fc.constant('demote' as const), session: anySession, on: fc.boolean() }),
+);
+
+t.test(
+  'serve › a hostile supervisor on a BACKUP sends discovery from our MAC, and nothing else',
+  async (t) => {
+    const { path, router } = await helper(t);
+    const client = await Client.greet(path);
+    const wishes = fc.sample(arbitraryWish, { numRuns: 3000, seed: 7 });
+    for (let i = 0; i < wishes.length; i += 100)
+      await Promise.all(wishes.slice(i, i + 100).map((wish) => client.ask(wish)));
+    t.equal(client.replies.length, 3001);
+    t.strictSame(sessionFrames(router), [], 'R2: not one frame of a session');
+    t.ok(router.heard.length > 50, `${router.heard.length} frames of discovery and announce`);
+    for (const frame of router.heard) t.strictSame(frame.slice(6, 12), SESSION.mac);
+    await router.order({ kind: 'role', role: 'MASTER' });
+    await client.until('the edge', () => client.notices.find(({ notice }) => notice === 'role'));
+    client.end();
+  },
+);
+
+t.test('serve › random octets end connections and never the helper', async (t) => {
+  const { path, lines } = await helper(t);
+  for (const octets of fc.sample(fc.uint8Array({ minLength: 1, maxLength: 300 }), 50)) {
+    const client = await Client.greet(path);
+    client.sendOctets(octets);
+    client.sendOctets(new Uint8Array(4).fill(0xff));
+    client.sendOctets(new Uint8Array(MAX_MESSAGE));
+    await client.untilClosed();
+  }
+  const client = await Client.greet(path);
+  t.equal(await client.outcome({ verb: 'counters', session }), 'done');
+  t.ok(lines.length <= 50, 'a line each at most');
+  client.end();
+});
