@@ -103,6 +103,7 @@ export class LinkPair {
   /** The AC's state. */
   acSession: number | undefined;
   #acLcp = { acked: false, isAcked: false, magic: 0 };
+  #acIpcpBegun = false;
   #pppFrom: Instant = at(0);
   #challenge = { identifier: 7, value: Uint8Array.from({ length: 16 }, (_, i) => i + 1) };
   #acId = 100;
@@ -122,6 +123,7 @@ export class LinkPair {
   resume(facts: SessionFacts): this {
     this.acSession = facts.key.sessionId;
     this.#acLcp = { acked: true, isAcked: true, magic: facts.theirMagic };
+    this.#acIpcpBegun = true;
     return this.#take(this.link.resume(facts, this.now));
   }
 
@@ -283,6 +285,7 @@ export class LinkPair {
     this.acSession = SESSION_ID;
     this.#pppFrom = at(this.now + this.temperament.pppDelay);
     this.#acLcp = { acked: false, isAcked: false, magic: AC_MAGIC };
+    this.#acIpcpBegun = false;
     const pads = this.confirm(packet, SESSION_ID, echoed);
     if (this.temperament.pppDelay > 0) return [pads];
     return [pads, { kind: 'ppp', packet: this.acLcpRequest() }];
@@ -296,7 +299,7 @@ export class LinkPair {
         code: 'Configure-Request',
         identifier: this.#nextId(),
         options: [
-          { kind: 'mru', mru: 1492 },
+          { kind: 'mru', mru: this.temperament.maxPayload },
           ...(auth === 'none' ? [] : [{ kind: 'authentication', method: auth } as const]),
           { kind: 'magic', magic: AC_MAGIC },
         ],
@@ -355,6 +358,7 @@ export class LinkPair {
   /** The AC lost its state but kept the session: it negotiates anew. */
   renegotiate(): this {
     this.#acLcp = { acked: false, isAcked: false, magic: AC_MAGIC };
+    this.#acIpcpBegun = false;
     return this.hear(this.acLcpRequest());
   }
 
@@ -422,6 +426,8 @@ export class LinkPair {
   }
 
   #acIpcp(): PppPacket[] {
+    if (this.#acIpcpBegun) return [];
+    this.#acIpcpBegun = true;
     const options: IpcpOption[] = [{ kind: 'address', address: PEER }];
     const packet = { code: 'Configure-Request', identifier: this.#nextId(), options } as const;
     return [{ protocol: 'IPCP', packet }];

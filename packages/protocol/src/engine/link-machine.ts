@@ -18,6 +18,7 @@ import type { Hashes, Random } from './hashes.ts';
 import type { LinkConfig, LinkMachine, LinkOutput, LinkStatus, Phase } from './link.ts';
 import type { End, PhasesOutput } from './agreement.ts';
 import { Phases } from './phases.ts';
+import { RateLimit } from './rate-limit.ts';
 import type { SessionFacts } from './session.ts';
 
 /** The session that exists: where it is, what runs over it, and since when it has been up. */
@@ -47,6 +48,7 @@ export class Link implements LinkMachine {
   #previous: SessionFacts | null = null;
   /** `dial` was called while the last session was still being closed. */
   #dialsNext = false;
+  readonly #rate = new RateLimit();
   #carrier = true;
   #lastError: string | undefined;
   #out: LinkOutput[] = [];
@@ -108,10 +110,11 @@ export class Link implements LinkMachine {
   handle(event: Event, now: Instant): LinkOutput[] {
     switch (event.kind) {
       case 'discovery':
-        this.#receiveDiscovery(event.packet, event.source, now);
+        if (this.#admit(now)) this.#receiveDiscovery(event.packet, event.source, now);
         break;
       case 'ppp':
-        this.#withSession((session) => session.phases.receive(event.packet, now), now);
+        if (this.#admit(now))
+          this.#withSession((session) => session.phases.receive(event.packet, now), now);
         break;
       case 'deadline':
         break;
@@ -327,6 +330,13 @@ export class Link implements LinkMachine {
   #sendPadt(destination: MacAddress, sessionId: number): void {
     const packet = { code: 'PADT', sessionId, tags: [] } as const;
     this.#out.push({ kind: 'send-discovery', destination, packet });
+  }
+
+  #admit(now: Instant): boolean {
+    const verdict = this.#rate.admit(now);
+    if (verdict === 'first-drop')
+      this.#out.push(moved('warn', this.#phase(), undefined, 'flood: frames are dropped', {}));
+    return verdict === 'pass';
   }
 
   // --- the world -----------------------------------------------------------------------------------------------

@@ -298,9 +298,10 @@ export class Phases {
     this.#phaseEndsAt = undefined;
     this.#keepalive.watch(now);
     this.#opened();
-    if (this.#maxPayload <= PLAIN_PAYLOAD) return;
     const { ourMru, theirMru } = this.#lcp.agreement;
-    this.#size.start(Math.min(ourMru, theirMru), now);
+    const octets = Math.min(ourMru, theirMru, this.#maxPayload);
+    if (octets <= PLAIN_PAYLOAD) return;
+    this.#size.start(octets, now);
     this.#probeSize(now);
   }
 

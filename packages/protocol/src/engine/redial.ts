@@ -14,7 +14,7 @@ export const SHORT_SESSION = seconds(60);
 /** After the first failure; each further one doubles it. */
 export const FIRST_DELAY = seconds(1);
 export const LONGEST_DELAY = seconds(300);
-/** After the AC's second refusal in a row: it has understood us, and its answer will not change in a second. */
+/** After a refusal that is not the first failure, doubled likewise: the AC has understood us, and thinks no faster. */
 export const REFUSED_DELAY = seconds(15);
 
 /** How a dial or a session ended. */
@@ -56,9 +56,13 @@ export class Redial {
 
   /** Up to a quarter longer than the doubling says, so that the lines of one AC do not come back in step. */
   #delay(refused: boolean): Millis {
-    const doubled = FIRST_DELAY * 2 ** Math.min(this.#failures - 1, 16);
-    const least = refused && this.#failures > 1 ? REFUSED_DELAY : 0;
-    const span = Math.min(LONGEST_DELAY, Math.max(doubled, least));
+    const failures = Math.min(this.#failures, 16);
+    const span = Math.min(
+      LONGEST_DELAY,
+      refused && failures > 1
+        ? REFUSED_DELAY * 2 ** (failures - 2)
+        : FIRST_DELAY * 2 ** (failures - 1),
+    );
     return millis(
       Math.min(LONGEST_DELAY, randomSpan(this.#random, millis(span), millis(span * 1.25))),
     );

@@ -1,0 +1,411 @@
+/** Dialling: from PADI to an opened session, and everything that can stop it on the way. */
+import t from 'tap';
+import { utf8 } from '@ppp-thing/protocol/printable';
+import { Secret } from '@ppp-thing/protocol/engine/hashes';
+import { TAG } from '@ppp-thing/protocol/wire/pppoe';
+import {
+  AC_INTERFACE_ID,
+  AC_MAC,
+  AC_MAGIC,
+  ADDRESS,
+  at,
+  DNS1,
+  DNS2,
+  LinkPair,
+  name,
+  OUR_MAC,
+  PEER,
+  SESSION_ID,
+  WALL_CLOCK,
+} from './link-pair.ts';
+
+void t.test('link › dial › a plain AC is reached in one exchange of each kind', (t) => {
+  const pair = new LinkPair().up();
+  t.same(pair.sent.map(name), [
+    'PADI',
+    'PADR',
+    'LCP Configure-Request',
+    'LCP Configure-Ack',
+    'CHAP Response',
+    'IPCP Configure-Request',
+    'IPCP Configure-Ack',
+    'IPCP Configure-Request',
+  ]);
+  t.match(pair.facts, {
+    key: { sessionId: SESSION_ID, acMac: AC_MAC, ourMac: OUR_MAC },
+    acName: utf8('bras'),
+    theirMagic: AC_MAGIC,
+    ourMru: 1492,
+    theirMru: 1492,
+    maxPayload: 1492,
+    auth: 'CHAP-MD5',
+    ourAddress: ADDRESS,
+    theirAddress: PEER,
+    dns: [DNS1, DNS2],
+    startedAt: WALL_CLOCK / 1000 + 1,
+  });
+  t.not(pair.facts.ourMagic, 0);
+  t.notOk('interfaceIds' in pair.facts);
+  t.match(pair.link.status(), { phase: 'Network', attempts: 0, ac: { name: 'bras', mac: AC_MAC } });
+  t.end();
+});
+
+void t.test(
+  'link › dial › the kernel knows the session and the gate is open before our first PPP packet',
+  (t) => {
+    const kinds = new LinkPair().up().outputs.map(({ kind }) => kind);
+    const [attach, gate, ppp] = ['attach', 'gate', 'send-ppp'].map((kind) =>
+      kinds.indexOf(kind as 'gate'),
+    );
+    t.ok(attach !== -1 && attach! < gate! && gate! < ppp!);
+    t.end();
+  },
+);
+
+void t.test('link › dial › every phase is one line at info', (t) => {
+  const pair = new LinkPair().up();
+  const lines = pair.notes
+    .filter(({ level, machine, to }) => level === 'info' && machine === 'link' && to !== undefined)
+    .map(({ from, to, on }) => `${from} -> ${to} on ${on}`);
+  t.same(lines, [
+    'Dead -> Discovery on dial',
+    'Discovery -> Establish on PADS',
+    'Establish -> Authenticate on LCP Opened',
+    'Authenticate -> Network on CHAP Success',
+  ]);
+  t.end();
+});
+
+for (const auth of ['PAP', 'CHAP-MD5', 'MS-CHAPv2', 'none'] as const) {
+  void t.test(`link › dial › an AC that asks for ${auth} is satisfied`, (t) => {
+    const pair = new LinkPair({}, { auth }).up();
+    t.equal(pair.facts.auth, auth);
+    t.end();
+  });
+
+  if (auth === 'none') continue;
+  void t.test(
+    `link › dial › a wrong password with ${auth} is one line with user and words, then back-off`,
+    (t) => {
+      const pair = new LinkPair({ password: new Secret('hunter2') }, { auth }).dial().run(900);
+      t.match(pair.closed, [/refused user alice: .*go away/]);
+      t.equal(pair.notes.filter(({ level }) => level === 'error').length, 1);
+      t.notMatch(pair.text, /hunter2/);
+      t.same(pair.sent.map(name).slice(-2), ['LCP Terminate-Request', 'PADT']);
+      t.match(pair.link.status(), { phase: 'Wait', attempts: 1, lastError: /refused user alice/ });
+      t.ok((pair.link.status().nextDial ?? 0) > pair.now);
+      pair.run(600_000);
+      const dials = pair.closed.length;
+      t.ok(dials > 3 && dials < 9, `${dials} dials in ten minutes`);
+      t.end();
+    },
+  );
+}
+
+void t.test(
+  'link › dial › S3: an AC that asks for less than is allowed is told our best, and refused if it insists',
+  (t) => {
+    const pair = new LinkPair({ auth: ['CHAP-MD5'] }, { auth: 'PAP' });
+    // It asks for PAP again and again, whatever we say.
+    pair.intercept = (sent, ac) => {
+      if (sent.kind !== 'send-ppp' || sent.packet.protocol !== 'LCP') return undefined;
+      const { code } = sent.packet.packet;
+      if (code !== 'Configure-Nak' && code !== 'Configure-Reject') return undefined;
+      return [{ kind: 'ppp', packet: ac.acLcpRequest() }];
+    };
+    pair.dial().run(10_000);
+    const naks = pair.lcpSent.filter(({ code }) => code === 'Configure-Nak');
+    t.match(naks[0], { options: [{ kind: 'authentication', method: 'CHAP-MD5' }] });
+    t.match(pair.closed[0], /insists on an authentication that is not allowed; allowed: CHAP-MD5/);
+    t.notOk(
+      pair.sent.some((sent) => name(sent).startsWith('PAP')),
+      'the password never leaves',
+    );
+    t.end();
+  },
+);
+
+void t.test('link › dial › an AC that takes our better method after a Nak is used with it', (t) => {
+  const pair = new LinkPair({ auth: ['CHAP-MD5'] }, { auth: 'PAP' });
+  pair.intercept = (sent, ac) => {
+    if (sent.kind !== 'send-ppp' || sent.packet.protocol !== 'LCP') return undefined;
+    if (sent.packet.packet.code !== 'Configure-Nak') return undefined;
+    ac.temperament = { ...ac.temperament, auth: 'CHAP-MD5' };
+    return [{ kind: 'ppp', packet: ac.acLcpRequest() }];
+  };
+  t.equal(pair.up().facts.auth, 'CHAP-MD5');
+  t.end();
+});
+
+void t.test('link › dial › an AC whose PPP starts 400 ms late costs less than a second', (t) => {
+  const pair = new LinkPair({}, { pppDelay: 400 }).dial().run(950);
+  t.equal(pair.outcomes.filter(({ kind }) => kind === 'opened').length, 1);
+  t.end();
+});
+
+void t.test(
+  'link › dial › P9: without an AC, PADI goes on with doubling intervals, and the status says so',
+  (t) => {
+    const pair = new LinkPair();
+    pair.intercept = () => [];
+    pair.dial().run(400_000);
+    const times = pair.discoverySent('PADI').map(({ at }) => at);
+    const spans = times.slice(1).map((time, i) => (time - (times[i] ?? 0)) / 1000);
+    for (const [i, span] of spans.entries()) {
+      const base = Math.min(64, 2 ** i);
+      t.ok(span >= base && span <= base * 1.25, `${span} s after PADI ${i + 1}`);
+    }
+    t.equal(pair.sent.length, times.length, 'nothing else is sent');
+    t.match(pair.link.status(), {
+      phase: 'Discovery',
+      lastError: /no PADO .* after \d+ PADI in \d+ s/,
+    });
+    t.same(pair.closed, [], 'no attempt has failed yet');
+    t.end();
+  },
+);
+
+void t.test('link › dial › P9: a PADR is repeated, then PADI again', (t) => {
+  const pair = new LinkPair();
+  pair.intercept = (sent) =>
+    sent.kind === 'send-discovery' && sent.packet.code === 'PADR' ? [] : undefined;
+  pair.dial().run(12_000);
+  t.same(pair.sent.map(name).slice(0, 5), ['PADI', 'PADR', 'PADR', 'PADR', 'PADI']);
+  t.match(pair.link.status().lastError, /no PADS from bras/);
+  t.end();
+});
+
+void t.test(
+  'link › dial › P6: an error tag in the PADS fails the attempt with the AC’s words, escaped, and waits',
+  (t) => {
+    for (const type of [TAG['Service-Name-Error'], TAG['AC-System-Error'], TAG['Generic-Error']]) {
+      const pair = new LinkPair();
+      pair.intercept = (sent, ac) =>
+        sent.kind === 'send-discovery' && sent.packet.code === 'PADR'
+          ? [ac.confirm(sent.packet, 0, [{ type, value: utf8('session limit\n\u0007') }])]
+          : undefined;
+      pair.dial().run(100);
+      t.match(pair.closed, [/^bras refused: \S+Error: session limit\\x0a\\x07$/]);
+      t.match(pair.link.status(), { phase: 'Wait', attempts: 1 });
+      t.notOk(pair.outputs.some(({ kind }) => kind === 'attach'));
+    }
+    t.end();
+  },
+);
+
+void t.test(
+  'link › dial › a refusal is asked again soon, then ever later, at most every five minutes',
+  (t) => {
+    const pair = new LinkPair();
+    pair.intercept = (sent, ac) =>
+      sent.kind === 'send-discovery' && sent.packet.code === 'PADR'
+        ? [ac.confirm(sent.packet, 0, [{ type: TAG['Generic-Error'], value: utf8('busy') }])]
+        : undefined;
+    pair.dial().run(3_600_000);
+    const times = pair.discoverySent('PADI').map(({ at }) => at);
+    const spans = times.slice(1).map((time, i) => time - (times[i] ?? 0));
+    t.ok((spans[0] ?? 0) < 1500, 'the first is prompt');
+    t.ok(spans.every((span, i) => i === 0 || span >= (spans[i - 1] ?? 0) * 0.8 || span >= 299_000));
+    t.ok(spans.every((span) => span <= 301_000));
+    t.ok(times.length < 25, `${times.length} dials in an hour`);
+    t.end();
+  },
+);
+
+void t.test('link › dial › it may be asked for again and again without a second PADI', (t) => {
+  const pair = new LinkPair();
+  pair.intercept = () => [];
+  pair.dial().dial().dial();
+  t.equal(pair.discoverySent('PADI').length, 1);
+  t.end();
+});
+
+void t.test(
+  'link › dial › the address of the last session is asked for again (RFC 1332 §3.3)',
+  (t) => {
+    const previous = new LinkPair({ ipv6: true }).up().facts;
+    const pair = new LinkPair({ ipv6: true }).dial(previous).run(1000);
+    const request = pair.sent.find((sent) => name(sent) === 'IPCP Configure-Request');
+    t.match(request, { packet: { packet: { options: [{ kind: 'address', address: ADDRESS }] } } });
+    t.same(pair.facts.interfaceIds, previous.interfaceIds, 'and the interface identifier stays');
+    t.end();
+  },
+);
+
+void t.test(
+  'link › dial › DNS is asked for only when wanted, and not again once rejected (RFC 1877)',
+  (t) => {
+    const without = new LinkPair({ dns: false }).up();
+    t.same(without.facts.dns, []);
+    t.notMatch(JSON.stringify(without.sent), /dns/);
+    t.same(new LinkPair({}, { dns: 'reject' }).up().facts.dns, []);
+    t.end();
+  },
+);
+
+void t.test('link › dial › IPV6CP gives both interface identifiers, and waits for IPCP', (t) => {
+  const pair = new LinkPair({ ipv6: true }).up();
+  t.same(pair.facts.interfaceIds?.theirs, AC_INTERFACE_ID);
+  const first = pair.outcomes[0];
+  t.equal(first?.kind, 'opened');
+  t.end();
+});
+
+void t.test('link › dial › an AC without IPV6CP is not asked again (§5.7)', (t) => {
+  const pair = new LinkPair({ ipv6: true }, { ipv6: false }).up().run(20_000);
+  t.notOk('interfaceIds' in pair.facts);
+  t.equal(pair.sent.filter((sent) => name(sent) === 'IPV6CP Configure-Request').length, 1);
+  t.end();
+});
+
+void t.test('link › dial › an AC that gives no address is left', (t) => {
+  const pair = new LinkPair({}, { address: new Uint8Array(4) }).dial().run(900);
+  t.same(pair.closed, ['the AC gave us no address']);
+  t.same(pair.sent.map(name).slice(-2), ['LCP Terminate-Request', 'PADT']);
+  t.end();
+});
+
+void t.test(
+  'link › dial › an AC that falls silent after PADS is told PADT, and dialled again',
+  (t) => {
+    const pair = new LinkPair({}, { pppDelay: 1e9 }).dial().run(22_800);
+    t.match(pair.closed, [/no LCP agreement/]);
+    t.same(pair.lcpSent.length, 10);
+    t.ok(pair.outputs.some(({ kind }) => kind === 'detach'));
+
+    t.end();
+  },
+);
+
+void t.test('link › dial › a CHAP that never begins ends after 30 s', (t) => {
+  const pair = new LinkPair();
+  pair.intercept = (sent) =>
+    sent.kind === 'send-ppp' &&
+    sent.packet.protocol === 'LCP' &&
+    sent.packet.packet.code === 'Configure-Ack'
+      ? []
+      : undefined;
+  pair.dial().run(500);
+  t.equal(pair.link.status().phase, 'Authenticate');
+  pair.run(32_000);
+  t.match(pair.closed[0], /no agreement with the AC in phase Authenticate after 30 s/);
+  t.end();
+});
+
+void t.test('link › dial › a second PADS for a repeated PADR is given back with a PADT', (t) => {
+  const pair = new LinkPair().up();
+  const padr = pair.discoverySent('PADR')[0]?.packet;
+  if (padr === undefined) throw new Error('no PADR');
+  pair.feed(pair.confirm(padr, SESSION_ID));
+  t.equal(pair.discoverySent('PADT').length, 0, 'a copy of the first is no session');
+  pair.feed(pair.confirm(padr, 0x4321));
+  t.match(pair.discoverySent('PADT'), [{ packet: { sessionId: 0x4321 } }]);
+  t.same(pair.closed, []);
+  t.end();
+});
+
+void t.test('link › dial › a kernel that refuses the session costs a PADT and a back-off', (t) => {
+  const pair = new LinkPair().dial().run(12).forget();
+  pair.feed({ kind: 'failed', action: 'attach', code: 'EBUSY', message: 'device busy' });
+  t.same(pair.closed, ['attach session: EBUSY: device busy']);
+  t.same(pair.sent.map(name), ['PADT']);
+  t.match(pair.link.status(), { phase: 'Wait' });
+  t.end();
+});
+
+void t.test(
+  'link › M1, M2: more than 1492 is asked for in PADI and PADR, and used only if the AC echoes it',
+  (t) => {
+    const value = Uint8Array.of(1500 >> 8, 1500 & 0xff);
+    const jumbo = new LinkPair({ mtu: 1500 }, { maxPayload: 1500 }).up();
+    for (const code of ['PADI', 'PADR'] as const) {
+      const tags = jumbo.discoverySent(code)[0]?.packet.tags;
+      t.match(
+        tags?.filter(({ type }) => type === TAG['PPP-Max-Payload']),
+        [{ value }],
+      );
+    }
+    t.match(jumbo.facts, { maxPayload: 1500, ourMru: 1500, theirMru: 1500 });
+    const plain = new LinkPair({ mtu: 1500 }, { maxPayload: 1492 }).up();
+    t.match(plain.facts, { maxPayload: 1492, ourMru: 1492 });
+    t.notOk(
+      new LinkPair()
+        .up()
+        .discoverySent('PADI')[0]
+        ?.packet.tags.some(({ type }) => type === TAG['PPP-Max-Payload']),
+    );
+    t.end();
+  },
+);
+
+void t.test('link › M2: another value than ours in the PADS counts as none', (t) => {
+  const pair = new LinkPair({ mtu: 1500 });
+  pair.intercept = (sent, ac) =>
+    sent.kind === 'send-discovery' && sent.packet.code === 'PADR'
+      ? [
+          ac.confirm(sent.packet, SESSION_ID, [
+            { type: TAG['PPP-Max-Payload'], value: Uint8Array.of(5, 0xd8) },
+          ]),
+        ]
+      : undefined;
+  pair.dial().run(100);
+  t.match(
+    pair.outputs.find(({ kind }) => kind === 'attach'),
+    { maxPayload: 1492 },
+  );
+  t.end();
+});
+
+void t.test(
+  'link › M4: a full-size Echo-Request that is lost three times falls back to 1492',
+  (t) => {
+    const pair = new LinkPair({ mtu: 1500 }, { maxPayload: 1500 });
+    pair.intercept = (sent) => {
+      if (sent.kind !== 'send-ppp' || sent.packet.protocol !== 'LCP') return undefined;
+      const { packet } = sent.packet;
+      return packet.code === 'Echo-Request' && packet.data.length > 0 ? [] : undefined;
+    };
+    pair.dial().run(3000);
+    const probes = pair.lcpSent.filter((p) => p.code === 'Echo-Request' && p.data.length > 0);
+    t.equal(probes.length, 3);
+    t.match(pair.outcomes, [
+      { kind: 'opened', facts: { maxPayload: 1500 } },
+      { kind: 'opened', facts: { maxPayload: 1492 } },
+    ]);
+    t.equal(pair.link.status().phase, 'Network');
+    t.end();
+  },
+);
+
+void t.test('link › M4: a full-size Echo-Request that is answered in full is sent once', (t) => {
+  const pair = new LinkPair({ mtu: 1500 }, { maxPayload: 1500 }).up();
+  const probes = pair.lcpSent.filter((p) => p.code === 'Echo-Request' && p.data.length > 0);
+  t.equal(probes.length, 1);
+  t.equal(pair.outcomes.length, 1);
+  t.end();
+});
+
+void t.test('link › suspend › stops a dial in any phase, and sends nothing ever after', (t) => {
+  for (const span of [0, 3, 8, 13, 18, 23, 28, 33, 40, 2000]) {
+    const pair = new LinkPair().dial().run(span).forget();
+    pair.suspend().run(100_000);
+    t.same(
+      pair.outputs.filter(({ kind }) => kind !== 'note'),
+      [],
+      `after ${span} ms`,
+    );
+    t.equal(pair.link.deadline(), undefined);
+    t.equal(pair.link.status().phase, 'Dead');
+  }
+  t.end();
+});
+
+void t.test('link › carrier › its return during discovery sends a PADI at once', (t) => {
+  const pair = new LinkPair();
+  pair.intercept = () => [];
+  pair.dial().run(100_000).forget();
+  pair.feed({ kind: 'carrier', up: false }).feed({ kind: 'carrier', up: true });
+  t.equal(pair.discoverySent('PADI').length, 1);
+  t.equal(pair.discoverySent('PADI')[0]?.at, at(101_000));
+  t.end();
+});

@@ -1,0 +1,405 @@
+/** A session that is up: what it answers, what ends it, and what does not. */
+import t from 'tap';
+import { utf8 } from '@ppp-thing/protocol/printable';
+import { TAG } from '@ppp-thing/protocol/wire/pppoe';
+import type { LcpPacket } from '@ppp-thing/protocol/wire/ppp';
+import { AC_MAGIC, ADDRESS, at, LinkPair, name, OTHER_MAC, PEER, SESSION_ID } from './link-pair.ts';
+
+const NOTHING = new Uint8Array(0);
+const names = (pair: LinkPair): string[] => pair.sent.map(name);
+const echo = (identifier: number, magic: number, data = NOTHING): LcpPacket => ({
+  code: 'Echo-Request',
+  identifier,
+  magic,
+  data,
+});
+
+void t.test(
+  'link › L9: an Echo-Request is answered with our Magic-Number and its data, cut to the peer’s MRU',
+  (t) => {
+    const pair = new LinkPair().up();
+    const magic = pair.facts.ourMagic;
+    const data = Uint8Array.of(1, 2, 3);
+    pair.forget().lcp(echo(9, AC_MAGIC, data));
+    t.same(pair.lcpSent, [{ code: 'Echo-Reply', identifier: 9, magic, data }]);
+    pair.forget().lcp(echo(10, AC_MAGIC, new Uint8Array(4000)));
+    t.match(pair.lcpSent, [{ data: { length: 1484 } }]);
+    t.end();
+  },
+);
+
+void t.test('link › L9: an Echo-Request before LCP is Opened is not answered', (t) => {
+  const pair = new LinkPair({}, { pppDelay: 1e9 }).dial().run(100).forget();
+  pair.lcp(echo(9, AC_MAGIC));
+  t.same(names(pair), []);
+  t.end();
+});
+
+void t.test(
+  'link › L10, S6: our own Magic-Number coming back ends the session after a few, not before',
+  (t) => {
+    const pair = new LinkPair().up();
+    const { ourMagic } = pair.facts;
+    pair.forget();
+    for (let i = 0; i < 4; i++) pair.lcp(echo(i, ourMagic));
+    t.same(names(pair), [], 'it is never answered');
+    pair.lcp(echo(5, ourMagic)).run(5000);
+    t.match(pair.closed, [/line is looped/]);
+    t.end();
+  },
+);
+
+void t.test(
+  'link › L11: an Echo-Reply with a wrong Magic-Number or a stale Identifier is no sign of life',
+  (t) => {
+    const pair = new LinkPair().up();
+    pair.intercept = (sent) => {
+      if (sent.kind !== 'send-ppp' || sent.packet.protocol !== 'LCP') return undefined;
+      const { packet } = sent.packet;
+      if (packet.code !== 'Echo-Request') return undefined;
+      const { identifier } = packet;
+      const reply = { code: 'Echo-Reply', data: NOTHING } as const;
+      const wrong = { ...reply, identifier, magic: AC_MAGIC + 1 };
+      const stale = { ...reply, identifier: (identifier + 100) & 0xff, magic: AC_MAGIC };
+      return [wrong, stale].map((p) => ({ kind: 'ppp', packet: { protocol: 'LCP', packet: p } }));
+    };
+    pair.run(60_000);
+    t.match(pair.outcomes.slice(1), [{ kind: 'silent' }, { kind: 'closed' }]);
+    t.end();
+  },
+);
+
+void t.test(
+  'link › with no Magic-Number agreed, an answer with 0 is a sign of life (§5.8)',
+  (t) => {
+    const pair = new LinkPair({ magicNumber: false });
+    pair.intercept = (sent) => {
+      if (sent.kind !== 'send-ppp' || sent.packet.protocol !== 'LCP') return undefined;
+      const { packet } = sent.packet;
+      return packet.code === 'Echo-Request' && packet.magic !== 0 ? [] : undefined;
+    };
+    pair.up().run(60_000);
+    t.equal(pair.facts.ourMagic, 0);
+    t.equal(pair.outcomes.length, 1, 'neither silent nor closed');
+    t.end();
+  },
+);
+
+void t.test('link › Echo-Requests go out at the interval, and their answers are timed', (t) => {
+  const pair = new LinkPair().up().forget().run(25_000);
+  t.equal(pair.lcpSent.length, 5);
+  t.same(pair.outcomes, []);
+  t.match(pair.link.status(), { echoRtt: 5, unansweredEchoes: 0 });
+  t.end();
+});
+
+void t.test(
+  'link › a silent AC is probed after three failures, told PADT after four more, and left',
+  (t) => {
+    const pair = new LinkPair().up().forget();
+    const since = pair.now;
+    pair.intercept = () => [];
+    pair.run(60_000);
+    t.match(pair.outcomes, [
+      { kind: 'silent' },
+      { kind: 'closed', reason: /answers no Echo-Request/ },
+    ]);
+    t.equal(pair.lcpSent.filter(({ code }) => code === 'Echo-Request').length, 7);
+    t.same(names(pair).slice(7), ['PADT'], 'one PADT and nothing after');
+    t.match(
+      pair.outputs.slice(-4).map(({ kind }) => kind),
+      ['send-discovery', 'detach', 'note', 'outcome'],
+    );
+    const closedAt = pair.log.at(-1)?.at ?? at(0);
+    t.ok(closedAt - since <= 5000 * 4 + 500 * 4, `${closedAt - since} ms`);
+    t.equal(pair.link.status().phase, 'Dead');
+    t.end();
+  },
+);
+
+void t.test('link › an AC that answers a probe is live again', (t) => {
+  const pair = new LinkPair().up().forget();
+  pair.intercept = () => [];
+  while (pair.outcomes.length === 0) pair.run(100);
+  pair.intercept = () => undefined;
+  pair.run(30_000);
+  t.match(pair.outcomes, [{ kind: 'silent' }, { kind: 'proven', rtt: 5 }]);
+  t.end();
+});
+
+void t.test(
+  'link › carrier › echoes are paused without it, not counted, and asked at once when it is back',
+  (t) => {
+    const pair = new LinkPair().up().forget();
+    pair.feed({ kind: 'carrier', up: false }).run(600_000);
+    t.same(names(pair), []);
+    t.same(pair.outcomes, []);
+    pair.feed({ kind: 'carrier', up: true });
+    t.same(names(pair), ['LCP Echo-Request']);
+    pair.run(60_000);
+    t.same(pair.outcomes, []);
+    t.end();
+  },
+);
+
+void t.test('link › P7, S1: a PADT counts only from the AC’s MAC with our SESSION_ID', (t) => {
+  const pair = new LinkPair().up().forget();
+  pair.padt(SESSION_ID, OTHER_MAC).padt(SESSION_ID + 1);
+  t.same(pair.closed, []);
+  t.same(names(pair), []);
+  pair.padt(SESSION_ID, undefined, [{ type: TAG['Generic-Error'], value: utf8('bye\r\n') }]);
+  t.same(pair.closed, ['the AC sent PADT: Generic-Error: bye\\x0d\\x0a']);
+  t.same(names(pair), [], 'nothing is sent after it, not even a Terminate-Request (RFC 2516 §5.5)');
+  t.ok(pair.outputs.some(({ kind }) => kind === 'detach'));
+  pair.forget().run(100_000).lcp(echo(1, AC_MAGIC));
+  t.same(pair.outputs, []);
+  t.end();
+});
+
+void t.test('link › S2: PADT on PADT makes the dials rarer', (t) => {
+  const pair = new LinkPair();
+  for (let i = 0; i < 6; i++) {
+    pair.dial();
+    for (let s = 0; s < 400 && pair.outcomes.at(-1)?.kind !== 'opened'; s++) pair.run(1000);
+    pair.padt();
+  }
+  const times = pair.discoverySent('PADI').map(({ at }) => at);
+  const spans = times.slice(1).map((time, i) => time - (times[i] ?? 0));
+  t.ok((spans.at(-1) ?? 0) > 8 * (spans[0] ?? 0), spans.join(' '));
+  t.end();
+});
+
+void t.test('link › a session that served for a minute is dialled again at once', (t) => {
+  const pair = new LinkPair().up().run(61_000);
+  pair.padt().forget().dial();
+  t.same(names(pair), ['PADI']);
+  t.end();
+});
+
+void t.test(
+  'link › L5: an unknown protocol is Protocol-Rejected when LCP is Opened, and dropped before',
+  (t) => {
+    const information = Uint8Array.from({ length: 2000 }, () => 7);
+    const ccp = { protocol: 'unknown', number: 0x80fd, information } as const;
+    const early = new LinkPair({}, { pppDelay: 1e9 }).dial().run(100).forget().hear(ccp);
+    t.same(names(early), []);
+    const pair = new LinkPair().up().forget().hear(ccp);
+    t.match(pair.lcpSent, [
+      { code: 'Protocol-Reject', protocol: 0x80fd, rejected: { length: 1486 } },
+    ]);
+    t.end();
+  },
+);
+
+void t.test('link › L5: without IPv6 configured, IPV6CP is Protocol-Rejected', (t) => {
+  const pair = new LinkPair().up().forget();
+  const packet = { code: 'Configure-Request', identifier: 1, options: [] } as const;
+  const information = Uint8Array.of(1, 1, 0, 4);
+  pair.hear({ protocol: 'IPV6CP', packet, information });
+  t.match(pair.lcpSent, [{ code: 'Protocol-Reject', protocol: 0x8057, rejected: information }]);
+  t.end();
+});
+
+void t.test(
+  'link › L6: an unknown Code is Code-Rejected, and a rejection of ours is not answered',
+  (t) => {
+    const pair = new LinkPair().up().forget();
+    const raw = Uint8Array.of(99, 3, 0, 4);
+    pair.lcp({ code: 'unknown', number: 99, identifier: 3, raw });
+    t.match(pair.lcpSent, [{ code: 'Code-Reject', rejected: raw }]);
+    pair.forget().lcp({ code: 'Code-Reject', identifier: 1, rejected: Uint8Array.of(12, 1, 0, 8) });
+    t.same(names(pair), []);
+    t.equal(pair.link.status().phase, 'Network');
+    t.end();
+  },
+);
+
+void t.test(
+  'link › L7: a Protocol-Reject of LCP or IPCP is fatal, of anything else it is not',
+  (t) => {
+    const reject = (protocol: number): LcpPacket => ({
+      code: 'Protocol-Reject',
+      identifier: 1,
+      protocol,
+      rejected: NOTHING,
+    });
+    for (const protocol of [0xc021, 0x8021]) {
+      const pair = new LinkPair().up().forget().lcp(reject(protocol)).run(5000);
+      t.equal(pair.closed.length, 1);
+    }
+    for (const protocol of [0x8057, 0x80fd, 0xc223, 0x1234]) {
+      const pair = new LinkPair({ ipv6: true }).up().forget().lcp(reject(protocol)).run(5000);
+      t.same(pair.closed, []);
+    }
+    t.end();
+  },
+);
+
+void t.test('link › a Protocol-Reject of IPV6CP takes only IPv6 away', (t) => {
+  const pair = new LinkPair({ ipv6: true }).up();
+  t.ok('interfaceIds' in pair.facts);
+  pair.lcp({ code: 'Protocol-Reject', identifier: 1, protocol: 0x8057, rejected: NOTHING });
+  t.notOk('interfaceIds' in pair.facts);
+  t.same(pair.facts.ourAddress, ADDRESS);
+  t.end();
+});
+
+void t.test('link › L8: a Terminate-Request is acknowledged; the PADT is the AC’s', (t) => {
+  const pair = new LinkPair().up().forget();
+  pair.lcp({ code: 'Terminate-Request', identifier: 3, data: utf8('maintenance\u0007') });
+  t.match(pair.lcpSent, [{ code: 'Terminate-Ack', identifier: 3 }]);
+  t.equal(pair.link.status().phase, 'Terminate');
+  t.same(pair.closed, [], 'a restart period passes first');
+  pair.run(3000);
+  t.same(pair.closed, ['the AC terminated the link: maintenance\\x07']);
+  t.same(names(pair), ['LCP Terminate-Ack']);
+  t.ok(pair.outputs.some(({ kind }) => kind === 'detach'));
+  t.end();
+});
+
+void t.test('link › P8: hanging up says Terminate-Request first, then PADT', (t) => {
+  const pair = new LinkPair().up().forget().hangUp();
+  t.same(names(pair), ['LCP Terminate-Request']);
+  pair.run(100);
+  t.same(names(pair), ['LCP Terminate-Request', 'PADT']);
+  t.same(pair.closed, ['disconnected by the operator']);
+  t.equal(pair.link.deadline(), undefined);
+  t.end();
+});
+
+void t.test('link › hanging up on a dead AC ends after two Terminate-Requests', (t) => {
+  const pair = new LinkPair().up().forget();
+  pair.intercept = () => [];
+  pair.hangUp().run(10_000);
+  t.same(names(pair), ['LCP Terminate-Request', 'LCP Terminate-Request', 'PADT']);
+  t.equal(pair.closed.length, 1);
+  t.end();
+});
+
+void t.test('link › hanging up while dialling, waiting or dead ends at once', (t) => {
+  const dialling = new LinkPair().dial().forget().hangUp();
+  t.same(dialling.closed, ['disconnected by the operator']);
+  t.same(names(dialling), []);
+  t.equal(dialling.link.deadline(), undefined);
+  t.equal(new LinkPair().hangUp().closed.length, 1);
+  t.end();
+});
+
+void t.test('link › a dial asked for while hanging up begins when that is done', (t) => {
+  const pair = new LinkPair().up().forget().hangUp().dial();
+  t.same(names(pair), ['LCP Terminate-Request']);
+  pair.run(1000);
+  t.equal(pair.outcomes.at(-1)?.kind, 'opened');
+  t.end();
+});
+
+void t.test(
+  'link › L12: a Configure-Request in Opened renegotiates on the same session, with our address',
+  (t) => {
+    const pair = new LinkPair().up();
+    const before = pair.facts;
+    pair.forget().renegotiate();
+    t.equal(pair.link.status().phase, 'Establish');
+    pair.run(1000);
+    t.same(pair.closed, []);
+    t.same(pair.facts.key, before.key);
+    t.same(pair.facts.ourAddress, before.ourAddress);
+    t.equal(pair.facts.ourMagic, before.ourMagic);
+    t.equal(pair.facts.startedAt, before.startedAt);
+    t.notOk(pair.outputs.some(({ kind }) => kind === 'detach' || kind === 'send-discovery'));
+    t.end();
+  },
+);
+
+void t.test('link › IPCP alone may be renegotiated, and a new address is reported', (t) => {
+  const pair = new LinkPair().up().forget();
+  const other = Uint8Array.of(203, 0, 113, 99);
+  pair.temperament = { ...pair.temperament, address: other };
+  const options = [{ kind: 'address', address: PEER }] as const;
+  pair.hear({ protocol: 'IPCP', packet: { code: 'Configure-Request', identifier: 50, options } });
+  pair.run(1000);
+  t.match(pair.outcomes, [{ kind: 'opened', facts: { ourAddress: other } }]);
+  t.end();
+});
+
+void t.test(
+  'link › L13: Identification, Time-Remaining and Vendor-Specific are noted, escaped, and change nothing',
+  (t) => {
+    const pair = new LinkPair().up().forget();
+    const message = utf8('hello\n\u001b[2J');
+    pair.lcp({ code: 'Identification', identifier: 1, magic: AC_MAGIC, message });
+    pair.lcp({ code: 'Time-Remaining', identifier: 2, magic: AC_MAGIC, seconds: 60, message });
+    pair.lcp({ code: 'Vendor-Specific', identifier: 3, magic: AC_MAGIC, data: message });
+    pair.lcp({ code: 'Discard-Request', identifier: 4, magic: AC_MAGIC, data: message });
+    t.same(
+      pair.outputs.filter(({ kind }) => kind !== 'note'),
+      [],
+    );
+    t.equal(pair.notes.length, 3);
+    t.match(pair.notes[0]?.facts, { message: 'hello\\x0a\\x1b[2J' });
+    t.end();
+  },
+);
+
+void t.test('link › S12: a long text from the AC is cut in the log', (t) => {
+  const pair = new LinkPair().up().forget();
+  pair.padt(SESSION_ID, undefined, [{ type: TAG['Generic-Error'], value: utf8('x'.repeat(5000)) }]);
+  t.ok((pair.closed[0]?.length ?? 1e9) < 200);
+  t.end();
+});
+
+void t.test(
+  'link › a CHAP Challenge in an open session is answered, and its refusal ends the session',
+  (t) => {
+    const pair = new LinkPair().up().forget().hear(new LinkPair().challenge(7));
+    t.same(names(pair), ['CHAP Response']);
+    pair.run(100);
+    t.same(pair.closed, []);
+    pair.temperament = { ...pair.temperament, password: 'changed' };
+    pair.hear(pair.challenge(8)).run(5000);
+    t.match(pair.closed, [/refused user alice/]);
+    t.end();
+  },
+);
+
+void t.test('link › session-closed › with a PADT on its heels it is the AC’s doing', (t) => {
+  const pair = new LinkPair().up().forget();
+  pair.feed({ kind: 'session-closed' }).run(20).padt();
+  t.match(pair.closed, [/sent PADT/]);
+  t.same(names(pair), []);
+  pair.run(10_000);
+  t.notOk(pair.outputs.some(({ kind }) => kind === 'attach'));
+  t.end();
+});
+
+void t.test(
+  'link › session-closed › without a PADT the session is joined again and probed',
+  (t) => {
+    const pair = new LinkPair().up().forget().feed({ kind: 'session-closed' }).run(5000);
+    const kinds = pair.outputs.map(({ kind }) => kind).filter((kind) => kind !== 'note');
+    t.same(kinds.slice(0, 3), ['attach', 'gate', 'send-ppp']);
+    t.match(pair.outcomes, [{ kind: 'proven' }]);
+    t.same(pair.closed, []);
+    t.end();
+  },
+);
+
+void t.test(
+  'link › session-closed › a kernel that gives it up again and again is believed in the end',
+  (t) => {
+    const pair = new LinkPair().up().forget();
+    pair.intercept = () => [];
+    for (let i = 0; i < 5 && pair.closed.length === 0; i++)
+      pair.feed({ kind: 'session-closed' }).run(600);
+    t.same(pair.closed, ['the kernel keeps giving the session up']);
+    t.end();
+  },
+);
+
+void t.test('link › a failed attach ends the session with the kernel’s words', (t) => {
+  const pair = new LinkPair().up().forget();
+  pair.feed({ kind: 'failed', action: 'attach', code: 'EEXIST', message: 'session in use' });
+  t.same(pair.closed, ['attach session: EEXIST: session in use']);
+  t.same(names(pair), ['PADT']);
+  t.end();
+});
