@@ -22,6 +22,20 @@ t.test('bytes › numbers read back as they were written', async (t) => {
   t.equal(reader.remaining, 0);
 });
 
+t.test('bytes › the smallest and the largest numbers fit', async (t) => {
+  const written = new Writer().u8(0).u16(0).u16(0xffff).u32(0).u32(0xffff_ffff).u64(0n);
+  t.same(
+    written.u64(0xffff_ffff_ffff_ffffn).finish(),
+    hex`
+    00 0000 ffff 00000000 ffffffff 0000000000000000 ffffffffffffffff
+  `,
+  );
+  const long = new Writer().counted16((into) => into.octets(new Uint8Array(0xffff))).finish();
+  t.same(long.subarray(0, 2), hex`ffff`);
+  t.same(new Reader(hex``).take(0, 'nothing'), hex``);
+  t.throws(() => new Reader(hex``).u8('first'), /first: 1 octets wanted, 0 left at octet 0/);
+});
+
 t.test('bytes › numbers that do not fit are refused', async (t) => {
   for (const value of [-1, 256, 0.5, Number.NaN])
     t.throws(() => new Writer().u8(value), RangeError);

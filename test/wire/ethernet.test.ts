@@ -85,5 +85,6 @@ t.test('announce › refuses every other frame', async (t) => {
   for (const at of checked)
     t.equal(attempt(decodeAnnounce, changed(ANNOUNCE, at, 1)), REFUSED, `octet ${at}`);
   t.equal(attempt(decodeAnnounce, DISCOVERY), REFUSED);
+  t.ok(acceptedTruncations(decodeAnnounce, ANNOUNCE).every((length) => length >= 42));
   fuzz(decodeAnnounce, [ANNOUNCE]);
 });

@@ -1,8 +1,6 @@
 import t from 'tap';
-import { encodeOptions } from '@ppp-thing/protocol/wire/control';
-import { encodeLcpOption, type LcpOption } from '@ppp-thing/protocol/wire/lcp';
+import { encodeLcpOption, LCP_OPTION, type LcpOption } from '@ppp-thing/protocol/wire/lcp';
 import { decodePpp, encodePpp, PROTOCOL, type PppPacket } from '@ppp-thing/protocol/wire/ppp';
-import { Writer } from '@ppp-thing/protocol/bytes';
 import * as fixture from '../fixtures/ppp.ts';
 import { hex } from '../hex.ts';
 import { acceptedTruncations, attempt, changed, fuzz, REFUSED } from './total.ts';
@@ -243,9 +241,7 @@ t.test('lcp › an option of our own making is written from its value', async (t
 
 t.test('lcp › octets as received win over the value', async (t) => {
   const option: LcpOption = { kind: 'mru', mru: 1, raw: hex`01 04 05d4` };
-  const into = new Writer();
-  encodeOptions(into, [option], encodeLcpOption);
-  t.same(into.finish(), hex`01 04 05d4`);
+  t.same(encodeLcpOption(option), hex`01 04 05d4`);
 });
 
 t.test('lcp › a value that has no octets is our own mistake', async (t) => {
@@ -266,6 +262,28 @@ t.test('ppp › a protocol we do not speak keeps its number and information', as
   t.strictSame(decodePpp(PROTOCOL.CCP, information), ppp);
   t.strictSame(encodePpp(ppp), { protocol: PROTOCOL.CCP, packet: information });
   t.same(decodePpp(0x8281, hex``), { protocol: 'unknown', number: 0x8281, information: hex`` });
+});
+
+t.test('ppp › the Protocol field has the assigned numbers', async (t) => {
+  t.same(PROTOCOL, {
+    IPv4: 0x0021,
+    IPv6: 0x0057,
+    IPCP: 0x8021,
+    IPV6CP: 0x8057,
+    CCP: 0x80fd,
+    LCP: 0xc021,
+    PAP: 0xc023,
+    CHAP: 0xc223,
+  });
+  const numbers = Object.values(PROTOCOL);
+  t.same(
+    numbers.map((number) => decodePpp(number, hex`03 01 0004`).protocol),
+    ['unknown', 'unknown', 'IPCP', 'IPV6CP', 'unknown', 'LCP', 'PAP', 'CHAP'],
+  );
+});
+
+t.test('lcp › options that we only reject have the assigned numbers too', async (t) => {
+  t.match(LCP_OPTION, { accm: 2, quality: 4, pfc: 7, acfc: 8, fcsAlternatives: 9, callback: 13 });
 });
 
 t.test('ppp › what is decoded outlives the memory it came in', async (t) => {

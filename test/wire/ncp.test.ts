@@ -128,6 +128,7 @@ for (const [name, decode, examples] of [
 t.test('ipv4 › an address reads back as it was written', async (t) => {
   t.equal(formatIpv4(hex`c0000207`), '192.0.2.7');
   t.same(parseIpv4('192.0.2.7'), hex`c0000207`);
+  t.same(parseIpv4('255.255.255.255'), hex`ffffffff`);
   for (const text of [
     '192.0.2',
     '192.0.2.256',

@@ -127,6 +127,7 @@ t.test(
     t.same(new Set(heard), new Set(['fresh']));
     t.equal(state.retired.length, MAX_RETIRED);
     t.ok(isExhausted(state));
+    t.equal(MAX_RETIRED, 64, 'as the document says');
     const another = from2(1, nonceOf(1000));
     t.same(run(state, another, from2(2, nonceOf(MAX_RETIRED)))[0], ['hello', 'fresh']);
 

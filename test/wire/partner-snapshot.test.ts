@@ -123,6 +123,13 @@ t.test('snapshot › a third DNS server is refused', async (t) => {
   const at = 2 + 15 + 17 + 29;
   const other = Uint8Array.of(...octets.subarray(0, at), ...servers, ...octets.subarray(at + 19));
   t.equal(attempt(decodeSnapshot, other), REFUSED);
+  servers[2] = 0x09;
+  const loose = Uint8Array.of(
+    ...octets.subarray(0, at),
+    ...servers.subarray(0, 12),
+    ...octets.subarray(at + 19),
+  );
+  t.equal(attempt(decodeSnapshot, loose), REFUSED, 'nor is a quarter of one accepted');
   servers[2] = 0x08;
   const without = Uint8Array.of(
     ...octets.subarray(0, at),
@@ -130,6 +137,15 @@ t.test('snapshot › a third DNS server is refused', async (t) => {
     ...octets.subarray(at + 19),
   );
   t.match(decodeSnapshot(without), { facts: { dns: [] } }, 'none is fine');
+});
+
+t.test('snapshot › sections twice or out of order are refused', async (t) => {
+  const [order, rest] = [EMPTY.subarray(2), octets.subarray(EMPTY.length)];
+  const of = (...parts: readonly Uint8Array[]): Uint8Array =>
+    Uint8Array.from([hex`01 01`, ...parts].flatMap((part) => [...part]));
+  t.not(attempt(decodeSnapshot, of(order, rest)), REFUSED);
+  t.equal(attempt(decodeSnapshot, of(order, order, rest)), REFUSED);
+  t.equal(attempt(decodeSnapshot, of(rest, order)), REFUSED);
 });
 
 t.test('snapshot › a later schema is read as far as this one knows it', async (t) => {

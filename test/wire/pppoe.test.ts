@@ -120,6 +120,15 @@ t.test('pppoe › the text of an error tag is harmless in a log (P6, P15)', asyn
   t.equal(findTag(packet, TAG['AC-Name']), undefined);
 });
 
+t.test('pppoe › the tags that say why not have the numbers of appendix A', async (t) => {
+  t.match(TAG, {
+    'Vendor-Specific': 0x0105,
+    'Service-Name-Error': 0x0201,
+    'AC-System-Error': 0x0202,
+    'Generic-Error': 0x0203,
+  });
+});
+
 t.test('pppoe › SESSION_ID 0 and 0xffff are none (P5)', async (t) => {
   t.same([0, 1, 0xfffe, 0xffff].map(isSessionId), [false, true, true, false]);
 });
@@ -167,7 +176,9 @@ t.test('pppoe session › refuses truncations, other CODEs and no room for a Pro
   const octets = fixture.LCP_ECHO_IN_SESSION.subarray(0, 16);
   t.same(acceptedTruncations(decodeSession, octets), []);
   t.equal(attempt(decodeSession, changed(octets, 0, 0x10)), REFUSED);
-  t.equal(attempt(decodeSession, fixture.PADT), REFUSED);
+  for (const code of [1, ...Object.values(CODE)]) {
+    t.equal(attempt(decodeSession, changed(octets, 1, code)), REFUSED, `CODE ${code}`);
+  }
   t.equal(attempt(decodeSession, hex`11 00 1234 0001 c0`), REFUSED);
   t.same(
     decodeSession(changed(octets, 5, -1)).packet.length,

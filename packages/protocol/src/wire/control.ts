@@ -3,7 +3,6 @@
  * (RFC 1661 §5, §6). It knows no code and no option; those are `ppp.ts` and the protocols' own files.
  */
 import { Writer, type Reader } from '../bytes.ts';
-import type { OptionOctets } from './ppp.ts';
 
 export interface ControlHeader {
   /** Code. */
@@ -20,12 +19,10 @@ export function decodeControlHeader(reader: Reader): ControlHeader {
   const look = reader.fork();
   const number = look.u8('Code');
   const identifier = look.u8('Identifier');
-  const length = look.u16('Length');
-  if (length < 4) throw look.error(`Length ${length} of a control packet`);
-  const packet = reader.sub(length, 'control packet of Length');
-  const raw = packet.fork().rest();
-  packet.take(4, 'header');
-  return { number, identifier, body: packet, raw };
+  const body = reader.sub(look.u16('Length'), 'control packet of Length');
+  const raw = body.fork().rest();
+  body.take(4, 'Code, Identifier and Length within Length');
+  return { number, identifier, body, raw };
 }
 
 /** A control packet with its Length. @param number Code */
@@ -57,21 +54,10 @@ export function decodeOptions<Option>(
   return options;
 }
 
-/** Write options: the octets they came with if they have them (RFC 1661 §5.2), else those of their values. */
-export function encodeOptions<Option extends OptionOctets>(
-  into: Writer,
-  options: readonly Option[],
-  octets: (option: Option) => [number, Uint8Array],
-): void {
-  for (const option of options) {
-    if (option.raw !== undefined) {
-      into.octets(option.raw);
-    } else {
-      const [type, data] = octets(option);
-      into
-        .u8(type)
-        .u8(data.length + 2)
-        .octets(data);
-    }
-  }
-}
+/** One option of our own making: Type, Length, Data. */
+export const encodeOption = (type: number, data: Uint8Array): Uint8Array =>
+  new Writer()
+    .u8(type)
+    .u8(data.length + 2)
+    .octets(data)
+    .finish();

@@ -1,5 +1,6 @@
 /** LCP Configuration Options (RFC 1661 §6, RFC 1570 §2.3): a typed view that keeps the raw octets. */
 import { Reader, Writer } from '../bytes.ts';
+import { encodeOption } from './control.ts';
 import type { OptionOctets, UnknownOption } from './ppp.ts';
 
 /** Option Type values. */
@@ -60,18 +61,18 @@ export function decodeLcpOption(type: number, raw: Uint8Array): LcpOption {
   return { kind: 'unknown', type, raw };
 }
 
-/** The Type and Data that the value of an option stands for. */
-export function encodeLcpOption(option: LcpOption): [number, Uint8Array] {
+/** The octets an option came with if it has them (RFC 1661 §5.2), else those of its value. */
+export function encodeLcpOption(option: LcpOption): Uint8Array {
+  if (option.kind === 'unknown') return option.raw;
+  if (option.raw !== undefined) return option.raw;
   switch (option.kind) {
     case 'mru':
-      return [LCP_OPTION.mru, new Writer().u16(option.mru).finish()];
+      return encodeOption(LCP_OPTION.mru, new Writer().u16(option.mru).finish());
     case 'magic':
-      return [LCP_OPTION.magic, new Writer().u32(option.magic).finish()];
+      return encodeOption(LCP_OPTION.magic, new Writer().u32(option.magic).finish());
     case 'authentication':
       if (option.method === 'unknown') throw new RangeError('an unknown method has no octets');
-      return [LCP_OPTION.authentication, Uint8Array.from(AUTH_DATA[option.method])];
-    case 'unknown':
-      return [option.type, option.raw.subarray(2)];
+      return encodeOption(LCP_OPTION.authentication, Uint8Array.from(AUTH_DATA[option.method]));
   }
 }
 

@@ -1,4 +1,5 @@
 /** Options of IPCP (RFC 1332 §3, RFC 1877 §1) and IPV6CP (RFC 5072 §4). */
+import { encodeOption } from './control.ts';
 import type { OptionOctets, UnknownOption } from './ppp.ts';
 
 /** IPCP option Type values. IP-Addresses (1) and IP-Compression-Protocol (2) are always rejected, so stay unknown. */
@@ -41,10 +42,10 @@ export function decodeIpcpOption(type: number, raw: Uint8Array): IpcpOption {
   return { kind, address: raw.slice(2), raw };
 }
 
-export function encodeIpcpOption(option: IpcpOption): [number, Uint8Array] {
-  return option.kind === 'unknown'
-    ? [option.type, option.raw.subarray(2)]
-    : [IPCP_OPTION[option.kind], exactly(4, option.address)];
+/** The octets an option came with if it has them (RFC 1661 §5.2), else those of its value. */
+export function encodeIpcpOption(option: IpcpOption): Uint8Array {
+  if (option.kind === 'unknown') return option.raw;
+  return option.raw ?? encodeOption(IPCP_OPTION[option.kind], exactly(4, option.address));
 }
 
 /** A typed view of one IPV6CP option; an Interface-Identifier of another Length than 10 is `unknown`. */
@@ -54,10 +55,10 @@ export function decodeIpv6cpOption(type: number, raw: Uint8Array): Ipv6cpOption 
     : { kind: 'unknown', type, raw };
 }
 
-export function encodeIpv6cpOption(option: Ipv6cpOption): [number, Uint8Array] {
-  return option.kind === 'unknown'
-    ? [option.type, option.raw.subarray(2)]
-    : [IPV6CP_OPTION.interfaceId, exactly(8, option.interfaceId)];
+/** As encodeIpcpOption. */
+export function encodeIpv6cpOption(option: Ipv6cpOption): Uint8Array {
+  if (option.kind === 'unknown') return option.raw;
+  return option.raw ?? encodeOption(IPV6CP_OPTION.interfaceId, exactly(8, option.interfaceId));
 }
 
 const IPCP_KINDS: ReadonlyMap<number, keyof typeof IPCP_OPTION> = new Map(

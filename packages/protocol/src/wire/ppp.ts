@@ -15,7 +15,6 @@ import {
   decodeControlHeader,
   decodeOptions,
   encodeControl,
-  encodeOptions,
   type ControlHeader,
 } from './control.ts';
 import { decodeLcpOption, encodeLcpOption, type LcpOption } from './lcp.ts';
@@ -259,44 +258,45 @@ function decodeLcp(header: ControlHeader): LcpPacket {
 }
 
 function encodeLcp(packet: LcpPacket): Uint8Array {
-  const encode = (body: (into: Writer) => void): Uint8Array =>
-    encodeControl(codeNumber(packet), packet.identifier, body);
+  const encode = (code: keyof typeof CONTROL_CODE, body: (into: Writer) => void): Uint8Array =>
+    encodeControl(CONTROL_CODE[code], packet.identifier, body);
   switch (packet.code) {
     case 'Protocol-Reject':
-      return encode((into) => into.u16(packet.protocol).octets(packet.rejected));
+      return encode(packet.code, (into) => into.u16(packet.protocol).octets(packet.rejected));
     case 'Echo-Request':
     case 'Echo-Reply':
     case 'Discard-Request':
     case 'Vendor-Specific':
-      return encode((into) => into.u32(packet.magic).octets(packet.data));
+      return encode(packet.code, (into) => into.u32(packet.magic).octets(packet.data));
     case 'Identification':
-      return encode((into) => into.u32(packet.magic).octets(packet.message));
+      return encode(packet.code, (into) => into.u32(packet.magic).octets(packet.message));
     case 'Time-Remaining':
-      return encode((into) => into.u32(packet.magic).u32(packet.seconds).octets(packet.message));
+      return encode(packet.code, (into) =>
+        into.u32(packet.magic).u32(packet.seconds).octets(packet.message),
+      );
     default:
       return encodeNcp(packet, encodeLcpOption);
   }
 }
 
 /** A packet of the kinds that LCP shares with the NCPs. */
-function encodeNcp<Option extends OptionOctets>(
+function encodeNcp<Option>(
   packet: ControlPacket<Option>,
-  octets: (option: Option) => [number, Uint8Array],
+  encodeOption: (option: Option) => Uint8Array,
 ): Uint8Array {
-  const encode = (body: (into: Writer) => void): Uint8Array =>
-    encodeControl(codeNumber(packet), packet.identifier, body);
+  const encode = (code: keyof typeof CONTROL_CODE, body: (into: Writer) => void): Uint8Array =>
+    encodeControl(CONTROL_CODE[code], packet.identifier, body);
   switch (packet.code) {
     case 'Terminate-Request':
     case 'Terminate-Ack':
-      return encode((into) => into.octets(packet.data));
+      return encode(packet.code, (into) => into.octets(packet.data));
     case 'Code-Reject':
-      return encode((into) => into.octets(packet.rejected));
+      return encode(packet.code, (into) => into.octets(packet.rejected));
     case 'unknown':
       return packet.raw;
     default:
-      return encode((into) => encodeOptions(into, packet.options, octets));
+      return encode(packet.code, (into) => {
+        for (const option of packet.options) into.octets(encodeOption(option));
+      });
   }
 }
-
-const codeNumber = (packet: { readonly code: keyof typeof CONTROL_CODE | 'unknown' }): number =>
-  packet.code === 'unknown' ? 0 : CONTROL_CODE[packet.code];
