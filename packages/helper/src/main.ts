@@ -58,22 +58,36 @@ interface Arguments {
   readonly mode: 'serve' | 'check' | 'remove' | 'version' | 'help';
 }
 
-/** Throws TypeError for arguments that are not ours. */
+/** The arguments are not ours. */
+class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+/** Throws UsageError for arguments that are not ours. */
 function readArguments(platform: 'linux' | 'freebsd'): Arguments {
-  const { values } = parseArgs({
-    options: {
-      config: { type: 'string', default: CONFIG_FILE[platform] },
-      backend: { type: 'string', default: platform },
-      check: { type: 'boolean', default: false },
-      remove: { type: 'boolean', default: false },
-      version: { type: 'boolean', default: false },
-      help: { type: 'boolean', default: false },
-    },
-  });
-  const { config, backend } = values;
-  if (!isBackendName(backend)) throw new TypeError(`no backend ${backend}`);
+  const values = parseOptions();
+  const { config = CONFIG_FILE[platform], backend = platform } = values;
+  if (!isBackendName(backend)) throw new UsageError(`no backend '${backend}'`);
   const mode = (['help', 'version', 'check', 'remove'] as const).find((each) => values[each]);
   return { config, backend, mode: mode ?? 'serve' };
+}
+
+function parseOptions() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        config: { type: 'string' },
+        backend: { type: 'string' },
+        check: { type: 'boolean' },
+        remove: { type: 'boolean' },
+        version: { type: 'boolean' },
+        help: { type: 'boolean' },
+      },
+    });
+    return values;
+  } catch (cause) {
+    throw new UsageError(cause instanceof Error ? cause.message : 'bad arguments', { cause });
+  }
 }
 
 function version(): string {
@@ -138,7 +152,7 @@ function report(error: unknown): number {
     for (const line of error.message.split('\n')) log(line);
     return EX_CONFIG;
   }
-  if (error instanceof TypeError && 'code' in error) {
+  if (error instanceof UsageError) {
     process.stderr.write(`${error.message}\n${USAGE}`);
     return EX_USAGE;
   }

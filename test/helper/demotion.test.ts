@@ -1,0 +1,190 @@
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { BackendError, type Backend } from '@ppp-thing/helper/backend';
+import { openDemotions, type Boot, type Demotions } from '@ppp-thing/helper/demotion';
+
+const AMOUNT = 240;
+const BOOT: Boot = { at: 1_700_000_000, uptime: 5000 };
+
+type Part = Pick<Backend, 'inspect' | 'demote' | 'adoptDemotion'>;
+
+/** A kernel that shows only the sum, as FreeBSD's does. `fails` stands for sysctl's refusal. */
+class SumKernel {
+  sum = 0;
+  fails = false;
+
+  backend(): Part {
+    return {
+      inspect: () => {
+        throw new Error('a kernel with a sum cannot say whose it is');
+      },
+      demote: (session, on) => {
+        if (this.fails) throw new BackendError('demote', session, 'EPERM', 'jail');
+        this.sum += on ? AMOUNT : -AMOUNT;
+      },
+      adoptDemotion: () => this.sum >= AMOUNT,
+    };
+  }
+}
+
+function folder(t: Test): string {
+  const path = mkdtempSync(join(tmpdir(), 'ppp-thing-demotion-'));
+  t.teardown(() => rmSync(path, { recursive: true }));
+  return join(path, 'state');
+}
+
+/** A helper begins: it reads the record and adopts its session. */
+function begin(directory: string, kernel: SumKernel, boot: Boot = BOOT): Demotions {
+  const demotions = openDemotions(directory, kernel.backend(), () => boot);
+  demotions.adopt('pppoe0');
+  return demotions;
+}
+
+t.test('demotion › is added once and taken back once, however often it is asked', async (t) => {
+  const kernel = new SumKernel();
+  const demotions = begin(folder(t), kernel);
+  for (const on of [true, true, false, false, true, false]) {
+    demotions.set('pppoe0', on);
+    t.equal(kernel.sum, on ? AMOUNT : 0);
+    t.equal(demotions.has('pppoe0'), on);
+  }
+});
+
+t.test('demotion › is given back once by the helper after the one that was killed', async (t) => {
+  const kernel = new SumKernel();
+  const directory = folder(t);
+  begin(directory, kernel).set('pppoe0', true);
+  for (let restart = 0; restart < 3; restart++) {
+    const next = begin(directory, kernel);
+    t.equal(next.has('pppoe0'), true);
+    next.set('pppoe0', true);
+    t.equal(kernel.sum, AMOUNT, 'not added twice');
+  }
+  begin(directory, kernel).set('pppoe0', false);
+  t.equal(kernel.sum, 0);
+  begin(directory, kernel).set('pppoe0', false);
+  t.equal(kernel.sum, 0, 'not taken back twice');
+});
+
+t.test('demotion › is written down before it is in force', async (t) => {
+  const kernel = new SumKernel();
+  const directory = folder(t);
+  const demotions = openDemotions(
+    directory,
+    {
+      ...kernel.backend(),
+      demote() {
+        // Killed here, the helper leaves a record of what is in force already.
+        kernel.sum += AMOUNT;
+        const after = begin(directory, kernel);
+        t.equal(after.has('pppoe0'), true);
+      },
+    },
+    () => BOOT,
+  );
+  demotions.adopt('pppoe0');
+  demotions.set('pppoe0', true);
+});
+
+t.test('demotion › killed between the record and the kernel, nothing is given back', async (t) => {
+  const kernel = new SumKernel();
+  const directory = folder(t);
+  const demotions = begin(directory, kernel);
+  const { sum } = kernel;
+  demotions.set('pppoe0', true);
+  kernel.sum = sum;
+  const next = begin(directory, kernel);
+  t.equal(next.has('pppoe0'), false);
+  next.set('pppoe0', false);
+  t.equal(kernel.sum, 0, 'not below zero, which would promote this router for ever');
+});
+
+t.test("demotion › after a reboot the kernel's sum is not ours, whatever it is", async (t) => {
+  const reboots: readonly Boot[] = [
+    { at: BOOT.at + 5100, uptime: 20 },
+    { at: BOOT.at + 5100, uptime: 9000 },
+  ];
+  for (const boot of reboots) {
+    const kernel = new SumKernel();
+    const directory = folder(t);
+    begin(directory, kernel).set('pppoe0', true);
+    kernel.sum = AMOUNT; // pfsync's, until its bulk update is through
+    const next = begin(directory, kernel, boot);
+    t.equal(next.has('pppoe0'), false);
+    next.set('pppoe0', false);
+    t.equal(kernel.sum, AMOUNT);
+  }
+});
+
+t.test('demotion › a clock that is set a little does not make a reboot', async (t) => {
+  const kernel = new SumKernel();
+  const directory = folder(t);
+  begin(directory, kernel).set('pppoe0', true);
+  const later = begin(directory, kernel, { at: BOOT.at - 30, uptime: BOOT.uptime + 60 });
+  t.equal(later.has('pppoe0'), true);
+});
+
+t.test('demotion › what the kernel refuses is not remembered', async (t) => {
+  const kernel = new SumKernel();
+  const directory = folder(t);
+  const demotions = begin(directory, kernel);
+  kernel.fails = true;
+  t.throws(() => demotions.set('pppoe0', true), { code: 'EPERM' });
+  t.equal(demotions.has('pppoe0'), false);
+  kernel.fails = false;
+  demotions.set('pppoe0', true);
+  kernel.fails = true;
+  t.throws(() => demotions.set('pppoe0', false), { code: 'EPERM' });
+  t.equal(begin(directory, kernel).has('pppoe0'), true, 'still in force, and known to be');
+});
+
+t.test('demotion › a session that is late keeps its record until it has come', async (t) => {
+  const kernel = new SumKernel();
+  const directory = folder(t);
+  begin(directory, kernel).set('pppoe0', true);
+  const first = openDemotions(directory, kernel.backend(), () => BOOT);
+  first.adopt('pppoe1');
+  first.set('pppoe1', true);
+  const next = begin(directory, kernel);
+  t.equal(next.has('pppoe0'), true);
+});
+
+t.test('demotion › a damaged record holds nothing and stops nobody', async (t) => {
+  const damage = ['', '{', 'null', '[]', '{"demoted":["pppoe0"]}', '{"bootedAt":1,"uptime":1}'];
+  for (const text of damage) {
+    const kernel = new SumKernel();
+    kernel.sum = AMOUNT;
+    const directory = folder(t);
+    begin(directory, kernel);
+    writeFileSync(join(directory, 'demotion.json'), text);
+    t.equal(begin(directory, kernel).has('pppoe0'), false, text);
+  }
+});
+
+t.test('demotion › the record is for root alone', async (t) => {
+  const directory = folder(t);
+  begin(directory, new SumKernel());
+  t.equal(statSync(directory).mode & 0o777, 0o700);
+  t.equal(statSync(join(directory, 'demotion.json')).mode & 0o777, 0o600);
+});
+
+t.test('demotion › a kernel that shows ours is believed, record or none', async (t) => {
+  let shown = true;
+  const backend: Part = {
+    inspect: () => ({
+      role: 'BACKUP',
+      carrier: true,
+      attached: null,
+      gateOpen: false,
+      demoted: shown,
+    }),
+    demote: (_, on) => void (shown = on),
+  };
+  const demotions = openDemotions(folder(t), backend, () => BOOT);
+  demotions.adopt('pppoe0');
+  t.equal(demotions.has('pppoe0'), true);
+  demotions.set('pppoe0', false);
+  t.equal(shown, false);
+});

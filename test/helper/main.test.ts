@@ -1,0 +1,223 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import t, { type Test } from 'tap';
+import { Client, type Wish } from './client.ts';
+import { startSimRouter, type SimRouter } from './sim-world.ts';
+
+const MAIN = fileURLToPath(import.meta.resolve('@ppp-thing/helper/main'));
+const AC_MAC = Uint8Array.of(2, 0, 0, 0, 0, 0xac);
+const session = 'pppoe0';
+const key = { sessionId: 0x1234, acMac: AC_MAC };
+const ATTACH: Wish = { verb: 'attach', session, key, maxPayload: 1492, autoOpen: true };
+const PATIENCE_MS = 10_000;
+
+interface Command {
+  readonly child: ChildProcess;
+  readonly output: () => string;
+  readonly exit: Promise<number | null>;
+  /** Settles with the milliseconds since the start when `text` has been printed. */
+  printed(text: string): Promise<number>;
+}
+
+function run(...args: readonly string[]): Command {
+  const began = performance.now();
+  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  let looks: (() => void)[] = [];
+  const add = (chunk: unknown): void => {
+    output += String(chunk);
+    for (const look of looks) look();
+  };
+  child.stdout.on('data', add);
+  child.stderr.on('data', add);
+  const exit = new Promise<number | null>((resolve) => child.on('close', (code) => resolve(code)));
+  return {
+    child,
+    output: () => output,
+    exit,
+    printed: (text) =>
+      new Promise((resolve, reject) => {
+        const timer = setTimeout(() => reject(new Error(`no ${text} in ${output}`)), PATIENCE_MS);
+        const look = (): void => {
+          if (!output.includes(text)) return;
+          clearTimeout(timer);
+          looks = looks.filter((each) => each !== look);
+          resolve(performance.now() - began);
+        };
+        looks.push(look);
+        look();
+      }),
+  };
+}
+
+/** A configuration for a simulated router, of whoever runs this. */
+function configuration(router: SimRouter): string {
+  const path = join(router.folder, 'ppp_thing.conf');
+  writeFileSync(
+    path,
+    `[helper]
+socket = "${router.policy.socketPath}"
+state_directory = "${router.policy.stateDirectory}"
+user = "${process.getuid?.() ?? 0}"
+group = "${process.getgid?.() ?? 0}"
+sim_switch = "${router.policy.simSwitch ?? ''}"
+[session.pppoe0]
+interface = "em0"
+mac = "02:00:5e:10:53:01"
+carp_interface = "em1"
+carp_vhid = 1
+password = "hunter2"
+`,
+    { mode: 0o640 },
+  );
+  return path;
+}
+
+async function simulated(t: Test): Promise<{ router: SimRouter; start: () => Command }> {
+  const router = await startSimRouter();
+  const config = configuration(router);
+  const started: Command[] = [];
+  t.teardown(async () => {
+    for (const { child, exit } of started) {
+      child.kill('SIGKILL');
+      await exit;
+    }
+    await router.close();
+  });
+  const start = (): Command => {
+    const command = run('--config', config, '--backend', 'sim');
+    started.push(command);
+    return command;
+  };
+  return { router, start };
+}
+
+t.test(
+  'main › the socket is ready within half a second, and SIGTERM ends it at once',
+  async (t) => {
+    const { router, start } = await simulated(t);
+    const helper = start();
+    const ready = await helper.printed('serve ');
+    t.comment(`ready after ${Math.round(ready)} ms`);
+    // The budget is 500 ms on an idle machine; the tests run beside one another on few cores.
+    t.ok(ready < 3000);
+    const client = await Client.greet(router.policy.socketPath);
+    t.match(client.replies[0], { done: { platform: 'sim', pid: helper.child.pid } });
+    helper.child.kill('SIGTERM');
+    t.equal(await helper.exit, 0);
+    t.match(helper.output(), /^helper: serve \S+: backend sim, pid \d+\n$/);
+    client.end();
+  },
+);
+
+t.test('main › SIGHUP is no reason to stop', async (t) => {
+  const { router, start } = await simulated(t);
+  const helper = start();
+  await helper.printed('serve ');
+  helper.child.kill('SIGHUP');
+  const client = await Client.greet(router.policy.socketPath);
+  t.equal(await client.outcome({ verb: 'counters', session }), 'done');
+  client.end();
+});
+
+t.test('main › after kill -9 the next helper finds session, gate and demotion', async (t) => {
+  const { router, start } = await simulated(t);
+  const first = start();
+  await first.printed('serve ');
+  const client = await Client.greet(router.policy.socketPath);
+  await client.ask(ATTACH);
+  await client.ask({ verb: 'demote', session, on: true });
+  await router.order({ kind: 'role', role: 'MASTER' });
+  await client.until('the edge', () => client.notices[0]);
+  first.child.kill('SIGKILL');
+  t.equal(await first.exit, null);
+
+  const second = start();
+  const ready = await second.printed('serve ');
+  t.comment(`back after ${Math.round(ready)} ms`);
+  const next = await Client.greet(router.policy.socketPath);
+  t.match(next.replies[0], {
+    done: { sessions: [{ role: 'MASTER', attached: key, gateOpen: true, demoted: true }] },
+  });
+  t.equal(await next.outcome({ verb: 'demote', session, on: false }), 'done');
+  t.match(await next.ask({ verb: 'hello', version: 1 }), {
+    done: { sessions: [{ demoted: false }] },
+  });
+  next.end();
+});
+
+t.test('main › a second helper says who is there and leaves it alone', async (t) => {
+  const { router, start } = await simulated(t);
+  await start().printed('serve ');
+  const second = start();
+  t.equal(await second.exit, 1);
+  t.match(second.output(), /^helper: listen \S+: EADDRINUSE: another helper is running\n$/);
+  const client = await Client.greet(router.policy.socketPath);
+  t.equal(await client.outcome({ verb: 'counters', session }), 'done');
+  client.end();
+});
+
+t.test('main › --remove takes down what a helper left', async (t) => {
+  const { router, start } = await simulated(t);
+  const first = start();
+  await first.printed('serve ');
+  const client = await Client.greet(router.policy.socketPath);
+  await client.ask(ATTACH);
+  first.child.kill('SIGTERM');
+  await first.exit;
+  const config = join(router.folder, 'ppp_thing.conf');
+  const removing = run('--config', config, '--backend', 'sim', '--remove');
+  t.equal(await removing.exit, 0, removing.output());
+  await start().printed('serve ');
+  const next = await Client.greet(router.policy.socketPath);
+  t.match(next.replies[0], { done: { sessions: [{ attached: null }] } });
+  next.end();
+});
+
+t.test('main › a broken configuration: every mistake, 78, and nothing touched', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'ppp-thing-main-'));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  const config = join(folder, 'ppp_thing.conf');
+  const text = `[helper]\nsocket = "${folder}/helper.sock"\n[session.wan]\nmtu = 1\npassword = "hunter2"\n`;
+  writeFileSync(config, text, { mode: 0o640 });
+  for (const mode of [[], ['--check']]) {
+    const helper = run('--config', config, '--backend', 'sim', ...mode);
+    t.equal(await helper.exit, 78);
+    const lines = helper.output().trim().split('\n');
+    t.equal(lines.length, 4);
+    for (const line of lines) t.match(line, /^helper: read \S+\.conf:\d: EINVAL: session\.wan\./);
+    t.notMatch(helper.output(), /hunter2/);
+  }
+  const missing = run('--config', join(folder, 'none.conf'));
+  t.equal(await missing.exit, 78);
+  t.match(missing.output(), /^helper: read \S+none\.conf: ENOENT\n$/);
+});
+
+t.test(
+  'main › --check of a right configuration says what it found and touches nothing',
+  async (t) => {
+    const router = await startSimRouter();
+    t.teardown(() => router.close());
+    const check = run('--config', configuration(router), '--check');
+    t.equal(await check.exit, 0);
+    t.match(check.output(), /^helper: check \S+: pppoe0\n$/);
+    t.notMatch(check.output(), /hunter2/);
+  },
+);
+
+t.test('main › --help, --version and what is neither', async (t) => {
+  const help = run('--help');
+  t.equal(await help.exit, 0);
+  t.match(help.output(), /^usage: ppp_thing_helper/);
+  const version = run('--version');
+  t.equal(await version.exit, 0);
+  t.match(version.output(), /^ppp_thing_helper \d+\.\d+\.\d+\n$/);
+  for (const wrong of [['--bogus'], ['--backend', 'windows'], ['stray']]) {
+    const command = run(...wrong);
+    t.equal(await command.exit, 64, wrong.join(' '));
+    t.match(command.output(), /usage: ppp_thing_helper/);
+  }
+});
