@@ -1,38 +1,22 @@
-/**
- * Monotonic time and randomness: read here and nowhere else. What is due when is the engine's business.
- */
+/** Time and randomness: the only place in the supervisor that reads them. */
 import { randomBytes } from 'node:crypto';
-import type { Random } from '@ppp-thing/protocol/engine/hashes';
 import type { Instant } from '@ppp-thing/protocol/time';
 
-export interface Clock {
-  /** Never goes back, whatever is done to the wall clock. */
-  now(): Instant;
-  /** Milliseconds since 1970-01-01 UTC at Instant 0, as the wall clock stood when this clock was made. */
-  readonly wallClockAtZero: number;
-  /** Milliseconds since 1970-01-01 UTC now: for people to read, never to reckon with. */
-  wallClock(): number;
-  /** Call `wake` once, not before `at`; returns how to cancel. A `wake` may still come a little early: check. */
-  wakeAt(at: Instant, wake: () => void): () => void;
+export const now = (): Instant => performance.now() as Instant;
+
+/** Milliseconds since 1970-01-01 UTC. For people; nothing is decided by it. */
+export const wallClock = (): number => Date.now();
+
+/** The wall clock at Instant 0, read once. */
+export const wallClockAtZero: number = wallClock() - now();
+
+export const random = (length: number): Uint8Array => randomBytes(length);
+
+/** Longest a timer may run: what is further away is waited for in pieces. */
+const MAX_WAIT_MS = 2 ** 31 - 1;
+
+/** Call `wake` at `at` or a little later. Returns what cancels it. */
+export function wakeAt(at: Instant, wake: () => void): () => void {
+  const timer = setTimeout(wake, Math.min(Math.max(at - now(), 0), MAX_WAIT_MS));
+  return () => clearTimeout(timer);
 }
-
-/** The longest that a timer can be set for (a signed 32-bit number of milliseconds): later ones wake early, once. */
-const LONGEST = 0x7fff_ffff;
-
-/** The clock of this host. Its zero is the start of this process. */
-export function systemClock(): Clock {
-  const now = (): Instant => performance.now() as Instant;
-  return {
-    now,
-    // Once: a step of the wall clock must not move what has already happened.
-    wallClockAtZero: Date.now() - performance.now(),
-    wallClock: () => Date.now(),
-    wakeAt(at, wake) {
-      const timer = setTimeout(wake, Math.min(LONGEST, Math.max(0, Math.ceil(at - now()))));
-      return () => clearTimeout(timer);
-    },
-  };
-}
-
-/** Octets nobody can predict. */
-export const systemRandom: Random = (length) => new Uint8Array(randomBytes(length));

@@ -1,0 +1,76 @@
+/**
+ * The text of a configuration file: where its keys stand, whether it is the original's eight lines, and the error that
+ * reports every mistake at once. It knows the original's keys and no others.
+ */
+
+export interface Problem {
+  /** 1 is the first; undefined where the text has no such place. */
+  readonly line: number | undefined;
+  /** Where and what was expected: `session.pppoe0.mtu: expected a whole number from 64 to 9000`. */
+  readonly message: string;
+}
+
+/** The operator's mistake: every problem of one file, reported together. The process exits with 78 (EX_CONFIG). */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly file: string;
+  readonly problems: readonly Problem[];
+
+  constructor(file: string, problems: readonly Problem[], options?: ErrorOptions) {
+    const lines = problems.map(({ line, message }) => {
+      const place = line === undefined ? file : `${file}:${line}`;
+      return `read ${place}: EINVAL: ${message}`;
+    });
+    super(lines.join('\n'), options);
+    this.file = file;
+    this.problems = problems;
+  }
+}
+
+/** Finds the line of a table or key by its dotted path. */
+export type LineOf = (path: string) => number | undefined;
+
+/** The lines of the tables and keys of a TOML text. Only what stands on a line of its own is found. */
+export function tomlLines(text: string): LineOf {
+  const lines = new Map<string, number>();
+  let table = '';
+  text.split('\n').forEach((line, i) => {
+    const header = /^\s*\[\s*([^[\]]+?)\s*\]/.exec(line)?.[1];
+    const key = /^\s*([A-Za-z0-9_.-]+)\s*=/.exec(line)?.[1];
+    if (header !== undefined) table = header.replaceAll(/["'\s]/g, '');
+    const path = header === undefined ? key && (table === '' ? key : `${table}.${key}`) : table;
+    if (path !== undefined && !lines.has(path)) lines.set(path, i + 1);
+  });
+  return (path) => lines.get(path);
+}
+
+/** The original's file begins with a bare interface name; TOML with a table, a key or a comment. */
+export const isEightLines = (text: string): boolean =>
+  /^\s*[A-Za-z][A-Za-z0-9_.-]*[ \t]*\r?\n/.test(text);
+
+/** Line by line: the key each stands for. */
+const EIGHT_LINES = [
+  'interface',
+  'mac',
+  'user',
+  'password',
+  'mtu',
+  'carp_address',
+  'local_address',
+  'partner_address',
+] as const;
+
+/** The one session of the original's file, by key, and where each key stands. */
+export function eightLines(text: string): { values: Record<string, unknown>; lineOf: LineOf } {
+  const lines = text.split('\n').map((line) => line.trim());
+  const values: Record<string, unknown> = { stub: 'pppoe0x' };
+  EIGHT_LINES.forEach((key, i) => {
+    const line = lines[i];
+    if (line !== undefined && line !== '') values[key] = key === 'mtu' ? Number(line) : line;
+  });
+  const lineOf: LineOf = (path) => {
+    const at = EIGHT_LINES.findIndex((key) => path.endsWith(`.${key}`));
+    return at === -1 ? undefined : at + 1;
+  };
+  return { values, lineOf };
+}

@@ -1,0 +1,327 @@
+/**
+ * Every key of the configuration file, its default and what it may be: the convict schema, which the reference in
+ * ppp_thing.conf(5) is checked against. It reads no file.
+ */
+import convict from 'convict';
+import { parseMac, isMulticast } from '@ppp-thing/protocol/wire/ethernet';
+import { parseIpv4 } from '@ppp-thing/protocol/wire/ncp';
+import { LOG_LEVELS } from './log.ts';
+
+type Check = (value: unknown) => void;
+
+/** A check that says what was expected; null, which stands for absent, passes where `optional`. */
+const expect =
+  (expected: string, isRight: (value: unknown) => boolean, optional = false): Check =>
+  (value) => {
+    if (optional && value === null) return;
+    if (!isRight(value)) throw new Error(`expected ${expected}`);
+  };
+
+const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
+const isIpv4 = (value: unknown): boolean => isText(value) && parseIpv4(value) !== undefined;
+const isPath = (value: unknown): boolean => isText(value) && value.startsWith('/');
+const isInterface = (value: unknown): boolean =>
+  isText(value) && /^[A-Za-z][A-Za-z0-9_.-]{0,14}$/.test(value);
+const isUnicastMac = (value: unknown): boolean => {
+  const mac = isText(value) ? parseMac(value) : undefined;
+  return mac !== undefined && !isMulticast(mac) && mac.some((octet) => octet !== 0);
+};
+const isWhole = (low: number, high: number) => (value: unknown) =>
+  typeof value === 'number' && Number.isInteger(value) && value >= low && value <= high;
+const isNumber = (low: number, high: number) => (value: unknown) =>
+  typeof value === 'number' && value >= low && value <= high;
+
+const text = (what: string): Check => expect(what, isText, true);
+const path = expect('an absolute path', isPath, true);
+const interfaceName = expect('an interface name of at most 15 characters', isInterface, true);
+const ipv4 = expect('an IPv4 address such as 192.168.7.1', isIpv4, true);
+const mac = expect('a unicast MAC address such as 02:00:5e:10:53:01', isUnicastMac, true);
+const truth = expect('true or false', (value) => typeof value === 'boolean');
+const whole = (low: number, high: number, optional = false): Check =>
+  expect(`a whole number from ${low} to ${high}`, isWhole(low, high), optional);
+const span = (low: number, high: number): Check =>
+  expect(`seconds from ${low} to ${high}`, isNumber(low, high));
+const word = (...words: readonly string[]): Check =>
+  expect(words.map((each) => `"${each}"`).join(', '), (value) => words.includes(String(value)));
+const AUTH_WORDS = ['pap', 'chap-md5', 'ms-chap-v2'] as const;
+const auth = expect(
+  `a list of ${AUTH_WORDS.map((each) => `"${each}"`).join(', ')}`,
+  (value) =>
+    Array.isArray(value) &&
+    value.length > 0 &&
+    value.every((each) => AUTH_WORDS.some((known) => known === each)),
+);
+
+const required =
+  (check: Check): Check =>
+  (value) => {
+    if (value === null) throw new Error('missing');
+    check(value);
+  };
+
+export const HELPER_KEYS = {
+  socket: { format: path, default: null as string | null, doc: 'Where the helper listens.' },
+  state_directory: {
+    format: path,
+    default: null as string | null,
+    doc: 'Where the helper remembers what it must give back.',
+  },
+  user: {
+    format: text('a user name'),
+    default: 'ppp_thing',
+    doc: 'Who may connect to the helper.',
+  },
+  group: { format: text('a group name'), default: 'ppp_thing', doc: 'The group of its socket.' },
+  sim_switch: { format: path, default: null as string | null, doc: 'The lab only.' },
+};
+
+export const SUPERVISOR_KEYS = {
+  state_directory: {
+    format: path,
+    default: null as string | null,
+    doc: 'Where snapshots are stored.',
+  },
+  run_directory: {
+    format: path,
+    default: null as string | null,
+    doc: 'Where the status and control sockets are made.',
+  },
+  user: {
+    format: text('a user name'),
+    default: 'ppp_thing',
+    doc: 'Who the supervisor becomes when it is started as root.',
+  },
+  group: { format: text('a group name'), default: 'ppp_thing', doc: 'Its group.' },
+  chroot: {
+    format: path,
+    default: null as string | null,
+    doc: 'Where it shuts itself in before it gives up root.',
+  },
+  log_level: {
+    format: word(...LOG_LEVELS),
+    default: 'info' as (typeof LOG_LEVELS)[number],
+    doc: 'The least important lines that are logged.',
+  },
+};
+
+export const PARTNER_KEYS = {
+  protocol: {
+    format: word('ppp-thing', 'ppp_thing', 'none'),
+    default: 'ppp-thing' as 'ppp-thing' | 'ppp_thing' | 'none',
+    doc: 'How the routers talk; "ppp_thing" is the original program\'s way.',
+  },
+  local_address: {
+    format: ipv4,
+    default: null as string | null,
+    doc: 'This end of the partner channel.',
+  },
+  address: { format: ipv4, default: null as string | null, doc: 'The other end.' },
+  port: { format: whole(1, 65535, true), default: null as number | null, doc: 'UDP, both ends.' },
+  key_file: {
+    format: path,
+    default: null as string | null,
+    doc: 'The keys, a line each: number, space, 64 or more hexadecimal digits. Without it the channel is off.',
+  },
+  active_key: {
+    format: whole(1, 255, true),
+    default: null as number | null,
+    doc: 'The key that authenticates what is sent; the first of the file unless given.',
+  },
+  router_id: {
+    format: whole(1, 0xffff_ffff, true),
+    default: null as number | null,
+    doc: "This router's number in the pair; its local_address unless given.",
+  },
+  partner_id: {
+    format: whole(1, 0xffff_ffff, true),
+    default: null as number | null,
+    doc: "The partner's number; its address unless given.",
+  },
+};
+
+export const SESSION_KEYS = {
+  interface: {
+    format: required(interfaceName),
+    default: null as string | null,
+    doc: 'The Ethernet interface of the line.',
+  },
+  mac: {
+    format: required(mac),
+    default: null as unknown as string,
+    doc: 'The MAC address both routers use for the session; locally administered.',
+  },
+  user: {
+    format: required(text('a user name')),
+    default: null as unknown as string,
+    doc: 'As the ISP gave it.',
+  },
+  password: {
+    format: text('a password in quotes'),
+    default: null as string | null,
+    sensitive: true,
+    doc: 'As the ISP gave it.',
+  },
+  password_file: {
+    format: path,
+    default: null as string | null,
+    doc: 'A file whose first line is the password, instead.',
+  },
+  auth: {
+    format: auth,
+    default: ['ms-chap-v2', 'chap-md5'] as (typeof AUTH_WORDS)[number][],
+    doc: 'How the AC may ask us to authenticate, best first. PAP sends the password in clear, so it must be named.',
+  },
+  policy: {
+    format: word('follow-carp', 'pinned', 'manual'),
+    default: 'follow-carp' as 'follow-carp' | 'pinned' | 'manual',
+    doc: 'Who decides which router holds the session: CARP, this router always, or only the operator.',
+  },
+  carp_interface: {
+    format: interfaceName,
+    default: null as string | null,
+    doc: 'Where the role is read.',
+  },
+  carp_vhid: {
+    format: whole(1, 255, true),
+    default: null as number | null,
+    doc: 'FreeBSD: the vhid whose role it is.',
+  },
+  carp_address: {
+    format: ipv4,
+    default: null as string | null,
+    doc: 'The virtual address; on Linux its presence is the role.',
+  },
+  local_address: {
+    format: ipv4,
+    default: null as string | null,
+    doc: "The router's own address, which the session interface carries when there is a stub.",
+  },
+  partner_address: {
+    format: ipv4,
+    default: null as string | null,
+    doc: 'Gateway of the default route while the partner holds the session.',
+  },
+  stub: {
+    format: interfaceName,
+    default: null as string | null,
+    doc: 'The interface that holds the public address, for NAT.',
+  },
+  mtu: {
+    format: whole(576, 9000),
+    default: 1492,
+    doc: 'Largest packet, octets. Above 1492 PPP-Max-Payload is asked for (RFC 4638).',
+  },
+  default_route: { format: truth, default: true, doc: 'Whether default routes are ours to set.' },
+  fib: { format: whole(0, 65535), default: 0, doc: 'The routing table they are set in.' },
+  demotion: {
+    format: whole(1, 65535),
+    default: 240,
+    doc: 'FreeBSD: what we add to net.inet.carp.demotion.',
+  },
+  demotion_file: {
+    format: path,
+    default: null as string | null,
+    doc: "Linux: the VRRP daemon's track_file, 1 while demoted.",
+  },
+  service_name: {
+    format: expect('text', (value) => typeof value === 'string'),
+    default: '',
+    doc: 'The Service-Name to ask for; empty for any.',
+  },
+  ac_name: {
+    format: text('an AC-Name'),
+    default: null as string | null,
+    doc: 'Only this AC is spoken to.',
+  },
+  ac_mac: { format: mac, default: null as string | null, doc: 'Only this AC is spoken to.' },
+  magic_number: {
+    format: truth,
+    default: true,
+    doc: 'Whether a Magic-Number is negotiated. Never with a ppp_thing partner.',
+  },
+  dns: { format: truth, default: false, doc: 'Whether DNS servers are asked for (RFC 1877).' },
+  ipv6: { format: truth, default: false, doc: 'Whether IPV6CP is negotiated (RFC 5072).' },
+  echo_interval_seconds: {
+    format: span(1, 300),
+    default: 5,
+    doc: 'Between LCP Echo-Requests on a session that answers.',
+  },
+  echo_failures: {
+    format: whole(1, 100),
+    default: 2,
+    doc: 'Unanswered ones after which probing begins.',
+  },
+  probe_interval_seconds: {
+    format: span(0.1, 60),
+    default: 0.5,
+    doc: 'Between Echo-Requests while a session is unproven.',
+  },
+  probe_failures: {
+    format: whole(1, 1000),
+    default: 30,
+    doc: 'Unanswered probes after which the session is given up and dialled anew.',
+  },
+  hold_down_seconds: {
+    format: span(0, 300),
+    default: 5,
+    doc: "Longest wait for the partner's snapshot at start.",
+  },
+  partner_timeout_seconds: {
+    format: span(2, 60),
+    default: 3,
+    doc: 'Silence after which the partner counts as gone.',
+  },
+  down_demotion_seconds: {
+    format: span(1, 3600),
+    default: 10,
+    doc: "A session down this long, while the partner is healthy, is the partner's to try.",
+  },
+};
+
+type Keys = Record<string, { format: Check; default: unknown; doc: string; sensitive?: boolean }>;
+type TableOf<K extends Keys> = { readonly [N in keyof K]: K[N]['default'] };
+
+export type HelperTable = TableOf<typeof HELPER_KEYS>;
+export type SupervisorTable = TableOf<typeof SUPERVISOR_KEYS>;
+export type PartnerTable = TableOf<typeof PARTNER_KEYS>;
+export type SessionTable = TableOf<typeof SESSION_KEYS>;
+
+/**
+ * One table of the file with its defaults filled in, or undefined if anything in it is wrong.
+ *
+ * @param report called for each problem: table, key, what was expected
+ */
+export function checkTable<K extends Keys>(
+  keys: K,
+  table: string,
+  values: Record<string, unknown>,
+  report: (table: string, key: string, message: string) => void,
+): TableOf<K> | undefined {
+  const known = Object.fromEntries(Object.entries(values).filter(([key]) => key in keys));
+  for (const key of Object.keys(values).filter((each) => !(each in keys))) {
+    const similar = Object.keys(keys).find((each) => isSimilar(each, key));
+    const hint = similar === undefined ? '' : `; did you mean ${similar}?`;
+    report(table, key, `unknown key${hint}`);
+  }
+  const config = convict(keys);
+  config.load(known);
+  try {
+    config.validate({ allowed: 'strict' });
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    for (const line of error.message.split('\n')) {
+      // `key: expected …: value was …`; the value may be a secret.
+      const [, key = '', message = line] = /^(\w+): (.*?)(?:: value was.*)?$/.exec(line) ?? [];
+      report(table, key, message);
+    }
+    return undefined;
+  }
+  return config.getProperties() as TableOf<K>;
+}
+
+/** The same letters but for their order and at most two of them. */
+function isSimilar(a: string, b: string): boolean {
+  const count = (from: string, letter: string): number => from.split(letter).length - 1;
+  const letters = [...new Set(a + b)];
+  return letters.reduce((sum, each) => sum + Math.abs(count(a, each) - count(b, each)), 0) <= 2;
+}

@@ -1,0 +1,287 @@
+/**
+ * The configuration file as the supervisor reads it: TOML, or the original's eight lines, told apart by looking. Every
+ * error is reported at once, with its line. The helper reads the same file for its own keys; those are checked here too,
+ * so that one error report is the whole report.
+ */
+import { readFileSync } from 'node:fs';
+import { parse, TomlError } from 'smol-toml';
+import {
+  ConfigError,
+  eightLines,
+  isEightLines,
+  tomlLines,
+  type LineOf,
+  type Problem,
+} from '@ppp-thing/protocol/config-text';
+import type { OwnershipConfig, SessionConfig } from '@ppp-thing/protocol/engine/engine';
+import { Secret } from '@ppp-thing/protocol/engine/hashes';
+import { millis, seconds } from '@ppp-thing/protocol/time';
+import { parseMac } from '@ppp-thing/protocol/wire/ethernet';
+import type { AuthMethod } from '@ppp-thing/protocol/wire/lcp';
+import { parseIpv4 } from '@ppp-thing/protocol/wire/ncp';
+import {
+  checkTable,
+  HELPER_KEYS,
+  PARTNER_KEYS,
+  SESSION_KEYS,
+  SUPERVISOR_KEYS,
+  type PartnerTable,
+  type SessionTable,
+  type SupervisorTable,
+} from './config-schema.ts';
+import type { LogLevel } from './log.ts';
+
+export interface PartnerSettings {
+  readonly protocol: 'ppp-thing' | 'ppp_thing';
+  readonly localAddress: string;
+  readonly address: string;
+  readonly port: number;
+  /** This router's number, and the partner's. */
+  readonly routerId: number;
+  readonly partnerId: number;
+  /** Lines of `<id> <hex>`; undefined leaves the channel off. */
+  readonly keyFile: string | undefined;
+  /** Which key authenticates what is sent; the first of the file unless given. */
+  readonly activeKey: number | undefined;
+}
+
+export interface Config {
+  readonly file: string;
+  readonly helperSocket: string;
+  readonly stateDirectory: string;
+  readonly runDirectory: string;
+  readonly user: string;
+  readonly group: string;
+  readonly chroot: string | undefined;
+  readonly logLevel: LogLevel;
+  readonly partner: PartnerSettings | undefined;
+  readonly sessions: readonly SessionConfig[];
+}
+
+/** Where things are unless the file says otherwise. */
+export const PLACES = {
+  linux: {
+    config: '/etc/ppp_thing.conf',
+    run: '/run/ppp_thing',
+    state: '/var/lib/ppp_thing',
+    legacyState: '/var/db/ppp_thing.state',
+  },
+  freebsd: {
+    config: '/usr/local/etc/ppp_thing.conf',
+    run: '/var/run/ppp_thing',
+    state: '/var/db/ppp_thing',
+    legacyState: '/var/db/ppp_thing.state',
+  },
+} as const;
+
+export const places = (): (typeof PLACES)['linux' | 'freebsd'] =>
+  process.platform === 'freebsd' ? PLACES.freebsd : PLACES.linux;
+
+/** Port of the partner channel: unassigned, and the original's 75 with the year of PPPoE in front. */
+export const DEFAULT_PORT = 1975;
+const LEGACY_PORT = 75;
+
+/** Read and check the file. Throws ConfigError with every problem, and node:fs's errors as they are. */
+export function readConfig(file: string): Config {
+  return parseConfig(readFileSync(file, 'utf8'), file, (path) => readFileSync(path, 'utf8'));
+}
+
+/** @param readSecret reads a password_file */
+export function parseConfig(
+  text: string,
+  file: string,
+  readSecret: (path: string) => string,
+): Config {
+  const problems: Problem[] = [];
+  const legacy = isEightLines(text);
+  const { values, lineOf } = legacy ? legacyTables(text) : tomlTables(text, file);
+  const report = (table: string, key: string, message: string): void => {
+    const path = key === '' ? table : `${table}.${key}`;
+    problems.push({ line: lineOf(path) ?? lineOf(table), message: `${path}: ${message}` });
+  };
+  const table = (name: string): Record<string, unknown> => {
+    const value = values[name] ?? {};
+    if (isTable(value)) return value;
+    report(name, '', 'expected a table');
+    return {};
+  };
+  for (const name of Object.keys(values)) {
+    if (!['helper', 'supervisor', 'partner', 'session'].includes(name)) {
+      report(name, '', 'unknown; expected [helper], [supervisor], [partner] or [session.NAME]');
+    }
+  }
+  const { run, state } = places();
+  const helper = checkTable(HELPER_KEYS, 'helper', table('helper'), report);
+  const supervisor = checkTable(SUPERVISOR_KEYS, 'supervisor', table('supervisor'), report);
+  const partnerTable = checkTable(PARTNER_KEYS, 'partner', table('partner'), report);
+  const sessionTables = Object.entries(table('session'));
+  if (sessionTables.length === 0) report('session', '', 'missing; expected [session.NAME]');
+  const runDirectory = supervisor?.run_directory ?? run;
+  const partner = partnerTable && partnerSettings(partnerTable, legacy, report);
+  const owner = ownership(partner);
+  const sessions = sessionTables.flatMap(([name, value]) => {
+    const at = `session.${name}`;
+    if (!/^[A-Za-z][A-Za-z0-9_.-]{0,14}$/.test(name)) {
+      report(at, '', 'expected an interface name of at most 15 characters');
+    }
+    if (!isTable(value)) report(at, '', 'expected a table');
+    const checked = checkTable(SESSION_KEYS, at, isTable(value) ? value : {}, report);
+    const fail = (key: string, message: string): void => report(at, key, message);
+    return checked === undefined ? [] : [session(name, checked, owner, readSecret, fail)];
+  });
+  if (problems.length > 0) throw new ConfigError(file, problems);
+  return {
+    file,
+    helperSocket: helper?.socket ?? `${runDirectory}/helper.sock`,
+    stateDirectory: supervisor?.state_directory ?? state,
+    runDirectory,
+    ...identity(supervisor),
+    logLevel: supervisor?.log_level ?? 'info',
+    partner,
+    sessions,
+  };
+}
+
+function identity(table: SupervisorTable | undefined): Pick<Config, 'user' | 'group' | 'chroot'> {
+  return {
+    user: table?.user ?? 'ppp_thing',
+    group: table?.group ?? 'ppp_thing',
+    chroot: table?.chroot ?? undefined,
+  };
+}
+
+type Report = (table: string, key: string, message: string) => void;
+
+interface Tables {
+  readonly values: Readonly<Record<string, unknown>>;
+  readonly lineOf: LineOf;
+}
+
+function tomlTables(text: string, file: string): Tables {
+  try {
+    return { values: parse(text), lineOf: tomlLines(text) };
+  } catch (cause) {
+    if (!(cause instanceof TomlError)) throw cause;
+    // Its message ends with an excerpt of the file, which may hold a password.
+    const message = cause.message.split('\n')[0] ?? 'not TOML';
+    throw new ConfigError(file, [{ line: cause.line, message }]);
+  }
+}
+
+/** The original's file is one session, and its partner speaks the original's datagrams. */
+function legacyTables(text: string): Tables {
+  const { values, lineOf } = eightLines(text);
+  const partner = {
+    protocol: 'ppp_thing',
+    local_address: values['local_address'],
+    address: values['partner_address'],
+  };
+  return { values: { session: { pppoe0: values }, partner }, lineOf };
+}
+
+const isTable = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+function partnerSettings(
+  table: PartnerTable,
+  legacy: boolean,
+  report: Report,
+): PartnerSettings | undefined {
+  const { protocol, local_address: local, address } = table;
+  if (protocol === 'none') return undefined;
+  if (local === null && address === null) return undefined;
+  if (local === null || address === null) {
+    const missing = local === null ? 'local_address' : 'address';
+    report('partner', missing, 'missing; expected the address of this end and of the other');
+    return undefined;
+  }
+  if (local === address) report('partner', 'address', 'is this router itself');
+  const routerId = table.router_id ?? addressNumber(local);
+  return {
+    protocol: legacy ? 'ppp_thing' : protocol,
+    localAddress: local,
+    address,
+    port: table.port ?? (protocol === 'ppp_thing' ? LEGACY_PORT : DEFAULT_PORT),
+    routerId,
+    partnerId: table.partner_id ?? addressNumber(address),
+    keyFile: table.key_file ?? undefined,
+    activeKey: table.active_key ?? undefined,
+  };
+}
+
+const addressNumber = (text: string): number =>
+  (parseIpv4(text) ?? new Uint8Array(4)).reduce((sum, octet) => sum * 256 + octet, 0);
+
+function ownership(
+  partner: PartnerSettings | undefined,
+): Pick<OwnershipConfig, 'routerId' | 'hasPartner'> & { magicNumber: boolean } {
+  return {
+    routerId: partner?.routerId ?? 1,
+    hasPartner: partner !== undefined,
+    // What ppp_thing negotiates and can carry on has no Magic-Number.
+    magicNumber: partner?.protocol !== 'ppp_thing',
+  };
+}
+
+const METHODS = { pap: 'PAP', 'chap-md5': 'CHAP-MD5', 'ms-chap-v2': 'MS-CHAPv2' } as const;
+
+function session(
+  name: string,
+  table: SessionTable,
+  owner: ReturnType<typeof ownership>,
+  readSecret: (path: string) => string,
+  fail: (key: string, message: string) => void,
+): SessionConfig {
+  const auth = table.auth.map((word): Exclude<AuthMethod, 'unknown'> => METHODS[word]);
+  const { ac_name: acName, ac_mac: acMac } = table;
+  return {
+    name,
+    link: {
+      ourMac: parseMac(table.mac) ?? new Uint8Array(6),
+      user: table.user,
+      password: password(table, readSecret, fail),
+      auth,
+      serviceName: table.service_name,
+      ...(acName === null ? {} : { acName }),
+      ...(acMac === null ? {} : { acMac: parseMac(acMac) ?? new Uint8Array(6) }),
+      mtu: table.mtu,
+      magicNumber: table.magic_number && owner.magicNumber,
+      dns: table.dns,
+      ipv6: table.ipv6,
+      echo: {
+        interval: millis(table.echo_interval_seconds * 1000),
+        failures: table.echo_failures,
+        probeInterval: millis(table.probe_interval_seconds * 1000),
+        probeFailures: table.probe_failures,
+      },
+    },
+    owner: {
+      policy: table.policy,
+      routerId: owner.routerId,
+      hasPartner: owner.hasPartner,
+      holdDown: seconds(table.hold_down_seconds),
+      partnerTimeout: seconds(table.partner_timeout_seconds),
+      downDemotion: seconds(table.down_demotion_seconds),
+    },
+  };
+}
+
+function password(
+  table: SessionTable,
+  readSecret: (path: string) => string,
+  fail: (key: string, message: string) => void,
+): Secret {
+  const { password: given, password_file: file } = table;
+  if ((given === null) === (file === null)) {
+    fail('password', 'expected exactly one of password and password_file');
+  }
+  if (given !== null) return new Secret(given);
+  if (file === null) return new Secret('');
+  try {
+    return new Secret(readSecret(file).split('\n')[0] ?? '');
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'EIO';
+    fail('password_file', `open ${file}: ${code}`);
+    return new Secret('');
+  }
+}
