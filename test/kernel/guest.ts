@@ -1,4 +1,4 @@
-/** Runs a program of `guest/` in the kernel lab's guest and returns its `@result`; says what is missing where it cannot. */
+/** Runs a program of `guest/` in the kernel lab's guest and returns what it printed; says what is missing where it cannot. */
 import { rm } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { missingPrograms, runInGuest } from '@ppp-thing/lab/kernel/uml';
@@ -12,18 +12,28 @@ export async function cannotRun(): Promise<string | false> {
   return missing.length > 0 && `not installed: ${missing.join(', ')}`;
 }
 
-/** The last `@result` line, or an error with everything the guest printed. */
+/** Every line that a program printed in the guest. Rejects with them if the guest did not get to its end in time. */
+export async function printedBy(
+  name: string,
+  deadline: number,
+  args: readonly string[] = [],
+): Promise<string[]> {
+  const lines: string[] = [];
+  const program = fileURLToPath(new URL(`./guest/${name}.js`, import.meta.url));
+  const run = await runInGuest({ program, args, deadline, line: (text) => lines.push(text) });
+  await rm(run.directory, { recursive: true });
+  if (run.exitCode === undefined) throw new Error(`${name}: no end:\n${lines.join('\n')}`);
+  return lines;
+}
+
+/** What a program printed after `@result`. */
 export async function resultOf(
   name: string,
   deadline: number,
   args: readonly string[] = [],
 ): Promise<Record<string, unknown>> {
-  const lines: string[] = [];
-  const program = fileURLToPath(new URL(`./guest/${name}.js`, import.meta.url));
-  const run = await runInGuest({ program, args, deadline, line: (text) => lines.push(text) });
-  await rm(run.directory, { recursive: true });
+  const lines = await printedBy(name, deadline, args);
   const result = lines.filter((text) => text.startsWith('@result ')).at(-1);
-  if (result === undefined || run.exitCode !== 0)
-    throw new Error(`${name} ended with ${run.exitCode}:\n${lines.join('\n')}`);
+  if (result === undefined) throw new Error(`${name}: no result:\n${lines.join('\n')}`);
   return JSON.parse(result.slice('@result '.length)) as Record<string, unknown>;
 }

@@ -17,12 +17,7 @@ import {
   netlinkAddress,
   replaceRoute,
 } from '@ppp-thing/helper/linux/rtnetlink';
-import {
-  announceFrame,
-  epochIn,
-  packetAddress,
-  pppoxAddress,
-} from '@ppp-thing/helper/linux/sockets';
+import { packetAddress, pppoxAddress } from '@ppp-thing/helper/linux/sockets';
 import { lineName } from '@ppp-thing/helper/linux/line';
 import { hex } from '../hex.ts';
 
@@ -167,22 +162,6 @@ t.test('sockets › addresses are laid out as the kernel reads them', { skip }, 
     toHex(hex`1100 8863 05000000 0000 00 00 0000000000000000`),
   );
   t.equal(toHex(netlinkAddress(0x11)), toHex(hex`1000 0000 00000000 11000000`));
-});
-
-t.test('sockets › an announce frame is a RARP broadcast that carries the epoch', async (t) => {
-  const frame = announceFrame(MAC, 0x01020304);
-  const expected = hex`
-    ffffffffffff 02005e105301 8035         # broadcast, from the session MAC, RARP
-    0001 0800 06 04 0003                   # Ethernet, IPv4, request reverse
-    02005e105301 01020304                  # sender: the MAC, and the epoch
-    02005e105301 00000000                  # target
-    000000000000000000000000000000000000   # padding to 60 octets
-  `;
-  t.equal(toHex(frame), toHex(expected));
-  t.equal(epochIn(frame.subarray(14), MAC), 0x01020304);
-  t.equal(epochIn(frame.subarray(14), hex`02 00 5e 10 53 02`), undefined, 'of another MAC');
-  for (let length = 14; length < 42; length++)
-    t.equal(epochIn(frame.subarray(14, length), MAC), undefined, `cut at ${length}`);
 });
 
 t.test('line › its name fits in 15 octets and tells sessions apart', async (t) => {

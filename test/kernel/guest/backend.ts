@@ -2,19 +2,16 @@
  * In the guest, in the namespace of r1: what only the Linux backend promises, beyond the contract of all backends, seen
  * from the far end of the line and from the kernel. Prints one `@check` line per promise, and `@result` at the end.
  */
-import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { fromHex, toHex } from '@ppp-thing/protocol/bytes';
 import { BackendError } from '@ppp-thing/helper/backend';
 import { loadLibc } from '@ppp-thing/helper/libc';
 import { createLoop } from '@ppp-thing/helper/loop';
 import { LinuxBackend } from '@ppp-thing/helper/linux/backend';
-import { announceFrame } from '@ppp-thing/helper/linux/sockets';
+import { encodeAnnounce } from '@ppp-thing/helper/announce';
 import type { SessionPolicy } from '@ppp-thing/helper/policy';
-import { inside } from '@ppp-thing/lab/kernel/net';
+import { openStation } from './station.ts';
 
 const octets = (hex: string): Uint8Array =>
   fromHex(hex.replaceAll(/[ :]/g, '')) ?? new Uint8Array();
@@ -74,23 +71,15 @@ function refuses(name: string, code: string, verb: () => void): void {
   }
 }
 
-const WIRE = fileURLToPath(new URL('./wire.js', import.meta.url));
-const station = execa('ip', inside('ac', process.execPath, WIRE, 'eth0'), {
-  stderr: 'inherit',
-  reject: false,
-  buffer: false,
-});
 const frames = new Heard<string>();
 const everything: string[] = [];
-const lines = createInterface({ input: station.stdout });
-await once(lines, 'line');
-lines.on('line', (line) => {
-  everything.push(line);
-  frames.add(line);
+const station = await openStation((frame) => {
+  everything.push(toHex(frame));
+  frames.add(toHex(frame));
 });
 /** Send from the far end. */
 const say = (hex: string): void => {
-  station.stdin.write(`${hex.replaceAll(' ', '')}\n`);
+  station.say(octets(hex));
 };
 const fromAc = (type: string, rest: string): void =>
   say(`02005e105301 0200000000ac ${type} ${rest}`);
@@ -339,10 +328,10 @@ backend.announce('wan', 77);
 const announce = await frames.next('announce', (frame) => frame.slice(24, 28) === '8035');
 check(
   'an announce is a broadcast with the epoch',
-  announce === toHex(announceFrame(MAC, 77)),
+  announce.startsWith(toHex(encodeAnnounce(MAC, 77))),
   announce,
 );
-say(toHex(announceFrame(MAC, 78)));
+say(toHex(encodeAnnounce(MAC, 78)));
 const partner = await events.next('own-mac-heard', (event) => 'epoch' in event);
 check('the partner’s announce is heard, our own is not', partner['epoch'] === 78, partner);
 await command('addr', 'add', '192.168.7.1/24', 'dev', 'eth1');
@@ -447,6 +436,6 @@ check('and never a PADT', !ours.some((frame) => frame.slice(24, 32) === '886311a
 
 running = false;
 await turning;
-station.kill('SIGKILL');
+station.close();
 console.log(`@result ${JSON.stringify({ checks })}`);
 process.exit(0);

@@ -41,6 +41,8 @@ export class PppSession {
   readonly unit: number;
   readonly channelFd: number;
   readonly unitFd: number;
+  /** Packets that pass the channel: the interface's own counters, which have the data and the NCPs, miss them. */
+  readonly control = { octetsIn: 0, octetsOut: 0, packetsIn: 0, packetsOut: 0 };
   readonly #libc: Libc;
   readonly #socket: number;
   readonly #room = new Uint8Array(9216);
@@ -108,11 +110,23 @@ export class PppSession {
     frame.set([protocol >> 8, protocol & 0xff], 0);
     frame.set(packet, 2);
     // The channel takes any protocol, and takes it even while the interface is down.
-    return this.#libc.write(this.channelFd, frame) >= 0;
+    if (this.#libc.write(this.channelFd, frame) < 0) return false;
+    this.control.packetsOut++;
+    this.control.octetsOut += packet.length;
+    return true;
   }
 
-  /** Control packets from one of our two descriptors, up to a batch. False once the kernel has given the session up. */
-  read(fd: number, take: (protocol: number, packet: Uint8Array) => void): boolean {
+  /** Control packets that have come, up to a batch of each kind. False once the kernel has given the session up. */
+  read(take: (protocol: number, packet: Uint8Array) => void): boolean {
+    const fromChannel = this.#read(this.channelFd, (protocol, packet) => {
+      this.control.packetsIn++;
+      this.control.octetsIn += packet.length;
+      take(protocol, packet);
+    });
+    return fromChannel && this.#read(this.unitFd, take);
+  }
+
+  #read(fd: number, take: (protocol: number, packet: Uint8Array) => void): boolean {
     for (let i = 0; i < BATCH; i++) {
       let length: number;
       try {

@@ -4,6 +4,7 @@
  */
 import { ETHERTYPE } from '@ppp-thing/protocol/wire/ethernet';
 import { sameOctets } from '@ppp-thing/protocol/bytes';
+import { encodeAnnounce, epochOfAnnounce } from '../announce.ts';
 import {
   BackendError,
   type BackendEvents,
@@ -27,7 +28,7 @@ import { attempt, type Rtnetlink } from './kernel.ts';
 import { buildLine, buildStub, lineName, requireLink } from './line.ts';
 import { PppSession } from './ppp.ts';
 import { FAMILY, changeLink, type Link } from './rtnetlink.ts';
-import { PacketSocket, announceFrame, epochIn, ethernetFrame } from './sockets.ts';
+import { ETHERNET_HEADER, PacketSocket, ethernetFrame } from './sockets.ts';
 
 const POLLIN = 1;
 const MAXIMUM_DISCOVERY = 1500;
@@ -97,18 +98,21 @@ export class LinuxSession {
       }
     });
     const [discovery, announces] = sockets as [PacketSocket, PacketSocket];
-    loop.watch(discovery.fd, POLLIN, () =>
-      discovery.read((source, payload) => {
+    const { mac } = this.policy;
+    loop.watch(discovery.fd, POLLIN, () => {
+      // What the AC said on the session before it spoke of it here (a Terminate-Request, then a PADT) comes first.
+      this.#readSession();
+      discovery.read((frame) => {
+        const source = frame.subarray(6, 12);
         // With our own MAC as source it is the partner's, heard because the line is shared: no AC sent it.
-        if (!sameOctets(source, this.policy.mac))
-          events.discoveryFrame(this.#name, source, payload);
-      }),
-    );
+        if (!sameOctets(source, mac))
+          events.discoveryFrame(this.#name, source, frame.subarray(ETHERNET_HEADER));
+      });
+    });
     loop.watch(announces.fd, POLLIN, () =>
-      announces.read((source, payload) => {
-        const epoch = epochIn(payload, this.policy.mac);
-        if (epoch !== undefined && sameOctets(source, this.policy.mac))
-          events.ownMacHeard(this.#name, epoch);
+      announces.read((frame) => {
+        const epoch = epochOfAnnounce(frame, mac);
+        if (epoch !== undefined) events.ownMacHeard(this.#name, epoch);
       }),
     );
     this.#line = { index: line.index, sockets };
@@ -142,7 +146,7 @@ export class LinuxSession {
 
   announce(epoch: number): void {
     const [, announces] = this.#sockets('announce');
-    attempt('announce', this.#name, () => announces.send(announceFrame(this.policy.mac, epoch)));
+    attempt('announce', this.#name, () => announces.send(encodeAnnounce(this.policy.mac, epoch)));
   }
 
   attach(key: Key, maxPayload: number): void {
@@ -183,19 +187,23 @@ export class LinuxSession {
   }
 
   #watch(session: PppSession): void {
-    const { loop, events } = this.#shared;
-    for (const fd of [session.channelFd, session.unitFd]) {
-      loop.watch(fd, POLLIN, () => {
-        const alive = session.read(fd, (protocol, packet) => {
-          // Behind a closed gate the AC's words are the other router's to answer: a standby on a hub, or on a switch
-          // that floods, hears every Echo-Request the holder does. They are read, so that none waits, and forgotten.
-          if (session.gateOpen) events.pppFrame(this.#name, protocol, packet);
-        });
-        if (alive || this.#ppp?.session !== session) return;
-        this.detach();
-        events.sessionClosed(this.#name);
-      });
-    }
+    for (const fd of [session.channelFd, session.unitFd])
+      this.#shared.loop.watch(fd, POLLIN, () => this.#readSession());
+  }
+
+  /** Tell what the AC said on the session, and whether the kernel has given it up. */
+  #readSession(): void {
+    const session = this.#ppp?.session;
+    if (!session) return;
+    const { events } = this.#shared;
+    const alive = session.read((protocol, packet) => {
+      // Behind a closed gate the AC's words are the other router's to answer: a standby on a hub, or on a switch that
+      // floods, hears every Echo-Request the holder does. They are read, so that none waits, and forgotten.
+      if (session.gateOpen) events.pppFrame(this.#name, protocol, packet);
+    });
+    if (alive) return;
+    this.detach();
+    events.sessionClosed(this.#name);
   }
 
   detach(): void {
@@ -292,9 +300,18 @@ export class LinuxSession {
   }
 
   counters(): Counters {
-    if (!this.#ppp) return NO_COUNTERS;
+    const present = this.#ppp;
+    if (!present) return NO_COUNTERS;
     const { kernel } = this.#shared;
-    return attempt('counters', this.#name, () => kernel.link(this.#name))?.counters ?? NO_COUNTERS;
+    const link = attempt('counters', this.#name, () => kernel.link(this.#name));
+    const data = link?.counters ?? NO_COUNTERS;
+    const { control } = present.session;
+    return {
+      octetsIn: data.octetsIn + control.octetsIn,
+      octetsOut: data.octetsOut + control.octetsOut,
+      packetsIn: data.packetsIn + control.packetsIn,
+      packetsOut: data.packetsOut + control.packetsOut,
+    };
   }
 
   /** Discovery frames the kernel dropped because we read too slowly, since the last call. */

@@ -2,8 +2,6 @@
  * AF_PACKET sockets on the line, and the AF_PPPOX socket that is a session to the kernel: their addresses, and how
  * they are opened, read and written. It knows Ethernet headers and no PPPoE.
  */
-import { ETHERTYPE, BROADCAST } from '@ppp-thing/protocol/wire/ethernet';
-import { sameOctets } from '@ppp-thing/protocol/bytes';
 import type { Key } from '../backend.ts';
 import type { Libc } from '../libc.ts';
 import { MSG_DONTWAIT, SOCK, tolerate } from './kernel.ts';
@@ -15,10 +13,10 @@ const PX_PROTO_OE = 0;
 const SOL_PACKET = 263;
 const PACKET_STATISTICS = 6;
 
-const ETHERNET_HEADER = 14;
+export const ETHERNET_HEADER = 14;
 /** The least an Ethernet frame holds without its checksum; we pad, because not every driver does. */
 const MINIMUM_FRAME = 60;
-const MAXIMUM_PAYLOAD = 1500;
+const MAXIMUM_FRAME = ETHERNET_HEADER + 1500;
 /** Frames taken in one go, so that a flood on the line cannot keep the loop from its other descriptors. */
 const BATCH = 64;
 
@@ -42,42 +40,19 @@ export function pppoxAddress(key: Key, interfaceName: string): Uint8Array {
   return octets;
 }
 
-/** An Ethernet II frame, padded. */
+/** An Ethernet II frame. */
 export function ethernetFrame(
   destination: Uint8Array,
   source: Uint8Array,
   etherType: number,
   payload: Uint8Array,
 ): Uint8Array {
-  const octets = new Uint8Array(Math.max(MINIMUM_FRAME, ETHERNET_HEADER + payload.length));
+  const octets = new Uint8Array(ETHERNET_HEADER + payload.length);
   octets.set(destination, 0);
   octets.set(source, 6);
   octets.set([etherType >> 8, etherType & 0xff], 12);
   octets.set(payload, ETHERNET_HEADER);
   return octets;
-}
-
-/** RFC 903: Ethernet, IPv4, "request reverse". */
-const RARP_HEADER = Uint8Array.of(0, 1, 8, 0, 6, 4, 0, 3);
-
-/**
- * The frame that teaches switches where `mac` is: a broadcast that no station acts on. It has room for an IPv4 sender
- * address, which a RARP request leaves empty; ours carries the epoch there.
- */
-export function announceFrame(mac: Uint8Array, epoch: number): Uint8Array {
-  const payload = new Uint8Array(28);
-  payload.set(RARP_HEADER, 0);
-  payload.set(mac, 8);
-  new DataView(payload.buffer).setUint32(14, epoch);
-  payload.set(mac, 18);
-  return ethernetFrame(BROADCAST, mac, ETHERTYPE.RARP, payload);
-}
-
-/** The epoch in an announce frame, or undefined for any other RARP packet. `payload` begins after the Ethernet header. */
-export function epochIn(payload: Uint8Array, mac: Uint8Array): number | undefined {
-  if (payload.length < 28 || !sameOctets(payload.subarray(0, 8), RARP_HEADER)) return undefined;
-  if (!sameOctets(payload.subarray(8, 14), mac)) return undefined;
-  return new DataView(payload.buffer, payload.byteOffset).getUint32(14);
 }
 
 /** Frames of one EtherType on one interface, in and out. */
@@ -98,14 +73,13 @@ export class PacketSocket {
     }
   }
 
-  /** Whole frames that came in, up to a batch; each is valid only until the next is read. */
-  read(take: (source: Uint8Array, payload: Uint8Array) => void): void {
+  /** Whole frames that came in, up to a batch. */
+  read(take: (frame: Uint8Array) => void): void {
     for (let i = 0; i < BATCH; i++) {
       const length = this.#receive();
       if (length < 0) return;
       if (length < ETHERNET_HEADER) continue;
-      const frame = this.#room.slice(0, Math.min(length, ETHERNET_HEADER + MAXIMUM_PAYLOAD));
-      take(frame.subarray(6, 12), frame.subarray(ETHERNET_HEADER));
+      take(this.#room.slice(0, Math.min(length, MAXIMUM_FRAME)));
     }
   }
 
@@ -120,7 +94,9 @@ export class PacketSocket {
 
   /** False if the interface's queue is full and the frame is lost, as any frame may be. */
   send(frame: Uint8Array): boolean {
-    return this.#libc.sendto(this.fd, frame, MSG_DONTWAIT) >= 0;
+    const padded = new Uint8Array(Math.max(MINIMUM_FRAME, frame.length));
+    padded.set(frame);
+    return this.#libc.sendto(this.fd, padded, MSG_DONTWAIT) >= 0;
   }
 
   /** Frames the kernel had to drop because we read too slowly, since the last call. */
