@@ -1,0 +1,31 @@
+/**
+ * The hashes the engine and the partner channel ask for, from OpenSSL where it still has them. It knows no protocol.
+ */
+import { createCipheriv, createHash, createHmac } from 'node:crypto';
+import type { Hashes } from '@ppp-thing/protocol/engine/hashes';
+import { md4 } from './md4.ts';
+
+const digest = (algorithm: string, data: Uint8Array): Uint8Array =>
+  new Uint8Array(createHash(algorithm).update(data).digest());
+
+/**
+ * OpenSSL 3 keeps single DES in a provider that is not loaded, but triple DES in the usual one: with the same key three
+ * times it is single DES, and one block of CBC after a vector of zeros is that block.
+ */
+function des(key: Uint8Array, clear: Uint8Array): Uint8Array {
+  if (key.length !== 8 || clear.length !== 8) throw new RangeError('DES takes 8 octets and 8');
+  const cipher = createCipheriv('des-ede3-cbc', Buffer.concat([key, key, key]), new Uint8Array(8));
+  cipher.setAutoPadding(false);
+  return new Uint8Array(Buffer.concat([cipher.update(clear), cipher.final()]));
+}
+
+export const systemHashes: Hashes = {
+  md5: (data) => digest('md5', data),
+  md4,
+  sha1: (data) => digest('sha1', data),
+  des,
+};
+
+/** HMAC-SHA256 (RFC 2104): 32 octets. */
+export const hmacSha256 = (key: Uint8Array, data: Uint8Array): Uint8Array =>
+  new Uint8Array(createHmac('sha256', key).update(data).digest());
