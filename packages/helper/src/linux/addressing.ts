@@ -2,10 +2,10 @@
  * Addresses and default routes of a session, brought to what is wanted by comparing with what the kernel has, so that
  * asking twice changes nothing. It decides no policy: which route and which addresses is the caller's word.
  */
-import { sameOctets } from '@ppp-thing/protocol/bytes';
 import type { Settings } from '../backend.ts';
 import type { SessionPolicy } from '../policy.ts';
 import { attempt, tolerate, type Rtnetlink } from './kernel.ts';
+import { sameOctets } from './netlink.ts';
 import {
   FAMILY,
   RTPROT_OURS,

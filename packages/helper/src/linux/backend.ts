@@ -5,7 +5,6 @@
  * The role is the presence of the virtual address on its interface, so that any VRRP daemon will do. News from the
  * kernel is only a hint to look; what counts is what is there when we look, and we look once a second in any case.
  */
-import { sameOctets } from '@ppp-thing/protocol/bytes';
 import {
   BackendError,
   type Backend,
@@ -21,7 +20,7 @@ import { setDefaultRoute, tableOf } from './addressing.ts';
 import { Demotion } from './demotion.ts';
 import { News, Rtnetlink } from './kernel.ts';
 import { lineName, ourLinks, removeLink } from './line.ts';
-import type { Message } from './netlink.ts';
+import { sameOctets, type Message } from './netlink.ts';
 import { FAMILY, GROUP, IFF, decodeAddress, decodeLink } from './rtnetlink.ts';
 import { LinuxSession, type Shared } from './session.ts';
 

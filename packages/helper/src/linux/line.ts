@@ -6,12 +6,11 @@
  * kernel ends every session on it at once.
  */
 import { createHash } from 'node:crypto';
-import { formatMac } from '@ppp-thing/protocol/wire/ethernet';
-import { sameOctets } from '@ppp-thing/protocol/bytes';
 import { BackendError } from '../backend.ts';
 import type { Libc } from '../libc.ts';
 import type { SessionPolicy } from '../policy.ts';
 import { attempt, tolerate, type Rtnetlink } from './kernel.ts';
+import { sameOctets } from './netlink.ts';
 import {
   IFF,
   allLinks,
@@ -55,7 +54,7 @@ export function buildLine(libc: Libc, kernel: Rtnetlink, policy: SessionPolicy):
       `${name} on ${policy.interface}`,
       () => kernel.request(createMacvlan(name, parent.index, policy.mac, mtu)),
       {
-        EADDRINUSE: `another interface on it already has the MAC ${formatMac(policy.mac)}`,
+        EADDRINUSE: 'another interface on it already has the MAC of this session',
         EBUSY: 'another program holds it; is it part of a bridge or a bond',
       },
     );

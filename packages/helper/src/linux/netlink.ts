@@ -52,6 +52,10 @@ export function u32(value: number): Uint8Array {
   return octets;
 }
 
+/** Whether two runs of octets are the same. */
+export const sameOctets = (a: Uint8Array, b: Uint8Array): boolean =>
+  a.length === b.length && a.every((octet, i) => octet === b[i]);
+
 const concat = (parts: readonly Uint8Array[]): Uint8Array => {
   const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;

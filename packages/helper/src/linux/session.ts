@@ -2,9 +2,7 @@
  * One session on Linux: its line, its sockets and what the kernel holds for it. It performs the verbs of
  * `../backend.ts` for that session; which verbs may come when is the server's decision, not its.
  */
-import { ETHERTYPE } from '@ppp-thing/protocol/wire/ethernet';
-import { sameOctets } from '@ppp-thing/protocol/bytes';
-import { encodeAnnounce, epochOfAnnounce } from '../announce.ts';
+import { ETHERTYPE_ANNOUNCE, encodeAnnounce, epochOfAnnounce } from '../announce.ts';
 import {
   BackendError,
   type BackendEvents,
@@ -26,9 +24,10 @@ import {
 } from './addressing.ts';
 import { attempt, type Rtnetlink } from './kernel.ts';
 import { buildLine, buildStub, lineName, requireLink } from './line.ts';
+import { sameOctets } from './netlink.ts';
 import { PppSession } from './ppp.ts';
 import { FAMILY, changeLink, type Link } from './rtnetlink.ts';
-import { ETHERNET_HEADER, PacketSocket, ethernetFrame } from './sockets.ts';
+import { ETHERNET_HEADER, ETHERTYPE_DISCOVERY, PacketSocket, ethernetFrame } from './sockets.ts';
 
 const POLLIN = 1;
 const MAXIMUM_DISCOVERY = 1500;
@@ -88,10 +87,10 @@ export class LinuxSession {
     const sockets: PacketSocket[] = [];
     attempt('open packet socket on', line.name, () => {
       try {
-        sockets.push(new PacketSocket(libc, line.index, ETHERTYPE.PPPOE_DISCOVERY));
+        sockets.push(new PacketSocket(libc, line.index, ETHERTYPE_DISCOVERY));
         // The partner's announce comes with our own MAC as its source. The kernel hands such a broadcast to the macvlan
         // with that MAC, and to no other interface; what we send ourselves it does not bring back.
-        sockets.push(new PacketSocket(libc, line.index, ETHERTYPE.RARP));
+        sockets.push(new PacketSocket(libc, line.index, ETHERTYPE_ANNOUNCE));
       } catch (error) {
         for (const socket of sockets) socket.close();
         throw error;
@@ -140,7 +139,7 @@ export class LinuxSession {
     const [discovery] = this.#sockets('discovery-send');
     const { mac } = this.policy;
     attempt('discovery-send', this.#name, () =>
-      discovery.send(ethernetFrame(destination, mac, ETHERTYPE.PPPOE_DISCOVERY, payload)),
+      discovery.send(ethernetFrame(destination, mac, ETHERTYPE_DISCOVERY, payload)),
     );
   }
 

@@ -13,6 +13,7 @@ const PX_PROTO_OE = 0;
 const SOL_PACKET = 263;
 const PACKET_STATISTICS = 6;
 
+export const ETHERTYPE_DISCOVERY = 0x8863;
 export const ETHERNET_HEADER = 14;
 /** The least an Ethernet frame holds without its checksum; we pad, because not every driver does. */
 const MINIMUM_FRAME = 60;

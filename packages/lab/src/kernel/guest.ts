@@ -67,8 +67,8 @@ const logFrom = await acLogLength();
 
 const r1 = new Router('r1');
 const r2 = new Router('r2');
-const key = Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('base64');
-for (const router of [r1, r2]) await router.prepare(key);
+const key = Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('hex');
+for (const router of [r1, r2]) await router.prepare(auth, key);
 const server = new Station('ac', 'serve');
 await server.ready();
 for (const router of [r1, r2]) await router.startAll();

@@ -5,7 +5,7 @@
 import { mkdir, readFile, rm, writeFile, chown, chmod } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { execa, type Subprocess } from 'execa';
-import { PASSWORD, USER } from './ac.ts';
+import { PASSWORD, USER, type Auth } from './ac.ts';
 import {
   ADDRESSES,
   SESSION_MAC,
@@ -115,27 +115,30 @@ COMMIT
 COMMIT
 `;
 
-const configuration = (name: Name, directory: string, key: string): string => `
+/** The AC's echo budget is 4 s in the lab: a session that stays silent that long is lost, and rightly. */
+const configuration = (name: Name, directory: string, auth: Auth): string => `
 [helper]
 socket = "${directory}/helper.sock"
 state_directory = "${directory}/helper"
 
 [supervisor]
 state_directory = "${directory}/state"
-status_socket = "${directory}/status.sock"
-control_socket = "${directory}/control.sock"
+run_directory = "${directory}"
+log_level = "debug"
 
 [partner]
-id = ${IDENTIFIER[name]}
-listen = "${ADDRESSES[name].sync}:7575"
-address = "${ADDRESSES[otherThan(name)].sync}:7575"
-key = "${key}"
+local_address = "${ADDRESSES[name].sync}"
+address = "${ADDRESSES[otherThan(name)].sync}"
+key_file = "${directory}/partner.key"
+router_id = ${IDENTIFIER[name]}
+partner_id = ${IDENTIFIER[otherThan(name)]}
 
 [session.${SESSION}]
 interface = "eth0"
 mac = "${SESSION_MAC}"
 user = "${USER}"
 password = "${PASSWORD}"
+auth = ["${auth === 'chap' ? 'chap-md5' : 'pap'}"]
 mtu = 1492
 carp_interface = "eth1"
 carp_address = "${VIRTUAL}"
@@ -154,7 +157,7 @@ export class Router {
   }
 
   /** Lay down files, addresses and rules: what a router has before its programs start. */
-  async prepare(key: string): Promise<void> {
+  async prepare(auth: Auth, key: string): Promise<void> {
     const directory = this.#directory;
     const { uid, gid } = PPP_THING;
     await mkdir(`${directory}/state`, { recursive: true });
@@ -163,8 +166,10 @@ export class Router {
     await chown(`${directory}/state`, uid, gid);
     await chmod(`${directory}/state`, 0o700);
     const path = `${directory}/ppp_thing.conf`;
-    await writeFile(path, configuration(this.name, directory, key), { mode: 0o640 });
+    await writeFile(path, configuration(this.name, directory, auth), { mode: 0o640 });
     await chown(path, 0, gid);
+    await writeFile(`${directory}/partner.key`, `1 ${key}\n`, { mode: 0o640 });
+    await chown(`${directory}/partner.key`, 0, gid);
     await writeFile(`${directory}/keepalived.conf`, keepalivedConfiguration(this.name, directory));
     await writeFile(`${directory}/conntrackd.conf`, conntrackdConfiguration(this.name, directory));
     await execa('ip', inside(this.name, 'sysctl', '-qw', 'net.ipv4.ip_forward=1'));
