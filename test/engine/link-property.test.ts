@@ -7,7 +7,7 @@ import type { ChapPacket, PapPacket } from '@ppp-thing/protocol/wire/auth';
 import type { LcpOption } from '@ppp-thing/protocol/wire/lcp';
 import type { IpcpOption, Ipv6cpOption } from '@ppp-thing/protocol/wire/ncp';
 import type { ControlPacket, LcpOnlyPacket, PppPacket } from '@ppp-thing/protocol/wire/ppp';
-import { AC_MAC, AC_MAGIC, LinkPair, OTHER_MAC, SESSION_ID } from './link-pair.ts';
+import { AC_MAC, AC_MAGIC, counterRandom, LinkPair, OTHER_MAC, SESSION_ID } from './link-pair.ts';
 
 const FACTS = new LinkPair({ ipv6: true }).up().facts;
 
@@ -154,12 +154,16 @@ const event: fc.Arbitrary<Event> = fc.oneof(
 type Step =
   | { readonly do: 'event'; readonly event: Event }
   | { readonly do: 'run'; readonly span: number }
-  | { readonly do: 'dial' | 'resume' | 'suspend' | 'hangUp' | 'deaf' | 'hearing' };
+  | { readonly do: 'dial' | 'resume' | 'suspend' | 'hangUp' | 'deaf' | 'hearing' }
+  | { readonly do: 'lossy'; readonly seed: number };
 
 const script: fc.Arbitrary<Step[]> = fc.array(
   fc.oneof(
     { weight: 10, arbitrary: fc.record({ do: fc.constant('event' as const), event }) },
-    { weight: 4, arbitrary: fc.record({ do: fc.constant('run' as const), span: fc.nat(20_000) }) },
+    // One frame or so at a time, so that silence falls in the middle of every exchange.
+    { weight: 4, arbitrary: fc.record({ do: fc.constant('run' as const), span: fc.nat(12) }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant('run' as const), span: fc.nat(20_000) }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant('lossy' as const), seed: fc.nat(9999) }) },
     {
       weight: 2,
       arbitrary: fc.record({
@@ -167,7 +171,8 @@ const script: fc.Arbitrary<Step[]> = fc.array(
       }),
     },
   ),
-  { maxLength: 60 },
+  // Short scripts hardly get past discovery.
+  { maxLength: 80, size: 'max' },
 );
 
 function perform(pair: LinkPair, step: Step): void {
@@ -184,6 +189,11 @@ function perform(pair: LinkPair, step: Step): void {
     case 'deaf':
       pair.intercept = () => [];
       break;
+    case 'lossy': {
+      const random = counterRandom(step.seed);
+      pair.intercept = () => ((random(1)[0] ?? 0) < 80 ? [] : undefined);
+      break;
+    }
     case 'hearing':
       pair.intercept = () => undefined;
       break;
