@@ -3,9 +3,19 @@
  * output, where daemon(8) and journald put the time to it. It decides only what is too unimportant to be written.
  */
 import type { Note } from '@ppp-thing/protocol/engine/events';
+import { wallClock } from './clock.ts';
 
 export const LOG_LEVELS = ['error', 'warn', 'info', 'debug', 'trace'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** How a line begins: with nothing for syslog, its priority for journald (sd-daemon(3)), the time for a terminal. */
+export type LogStyle = 'plain' | 'journal' | 'timestamps';
+
+/** sd-daemon(3): the priorities of syslog(3). */
+const PRIORITY = { error: 3, warn: 4, info: 6, debug: 7, trace: 7 } as const satisfies Record<
+  LogLevel,
+  number
+>;
 
 /** Lines of one kind within a second after which the rest of that second is only counted. */
 const MAX_PER_SECOND = 20;
@@ -14,6 +24,7 @@ export class Log {
   level: LogLevel;
   readonly #write: (line: string) => void;
   readonly #now: () => number;
+  readonly #style: LogStyle;
   /** Per kind of line: the second it was last written in, and how often. */
   readonly #written = new Map<string, { second: number; count: number }>();
 
@@ -21,10 +32,16 @@ export class Log {
    * @param write takes one line without its end
    * @param now monotonic milliseconds
    */
-  constructor(level: LogLevel, write: (line: string) => void, now: () => number) {
+  constructor(
+    level: LogLevel,
+    write: (line: string) => void,
+    now: () => number,
+    style: LogStyle = 'plain',
+  ) {
     this.level = level;
     this.#write = write;
     this.#now = now;
+    this.#style = style;
   }
 
   shows(level: LogLevel): boolean {
@@ -48,11 +65,18 @@ export class Log {
     const last = this.#written.get(kind);
     const count = last?.second === second ? last.count + 1 : 1;
     if (last !== undefined && last.second !== second && last.count > MAX_PER_SECOND) {
-      this.#write(`${prefix('warn')}${last.count - MAX_PER_SECOND} more lines like: ${kind}`);
+      this.#put('warn', `${last.count - MAX_PER_SECOND} more lines like: ${kind}`);
     }
     if (this.#written.size > 1000) this.#written.clear();
     this.#written.set(kind, { second, count });
-    if (count <= MAX_PER_SECOND) this.#write(`${prefix(level)}${oneLine(text)}`);
+    if (count <= MAX_PER_SECOND) this.#put(level, text);
+  }
+
+  #put(level: LogLevel, text: string): void {
+    const line = oneLine(text);
+    if (this.#style === 'journal') this.#write(`<${PRIORITY[level]}>${line}`);
+    else if (this.#style === 'plain') this.#write(`${prefix(level)}${line}`);
+    else this.#write(`${new Date(wallClock()).toISOString()} ${prefix(level)}${line}`);
   }
 }
 
