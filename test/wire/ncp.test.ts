@@ -71,6 +71,7 @@ t.test('ipv6cp › a Configure-Request decodes and encodes (RFC 5072 §4.1)', as
   const interfaceId = hex`02005efffe105301`;
   t.strictSame(ipv6cp(fixture.IPV6CP_REQUEST), {
     protocol: 'IPV6CP',
+    information: fixture.IPV6CP_REQUEST,
     packet: {
       code: 'Configure-Request',
       identifier: 1,

@@ -178,6 +178,7 @@ export function decodePpp(protocol: number, packet: Uint8Array): PppPacket {
       return {
         protocol: 'IPV6CP',
         packet: decodeControl(decodeControlHeader(reader), decodeIpv6cpOption),
+        information: Uint8Array.from(packet),
       };
     default:
       return { protocol: 'unknown', number: protocol, information: reader.rest() };
