@@ -19,18 +19,29 @@ import type { SessionPolicy } from '../policy.ts';
 import { setDefaultRoute, tableOf } from './addressing.ts';
 import { Demotion } from './demotion.ts';
 import { News, Rtnetlink } from './kernel.ts';
-import { lineName, ourLinks, removeLink } from './line.ts';
+import { ourLinks, removeLink } from './line.ts';
 import { sameOctets, type Message } from './netlink.ts';
-import { FAMILY, GROUP, IFF, decodeAddress, decodeLink } from './rtnetlink.ts';
+import {
+  FAMILY,
+  GROUP,
+  IFF,
+  decodeAddress,
+  decodeLink,
+  type Address,
+  type Link,
+} from './rtnetlink.ts';
 import { LinuxSession, type Shared } from './session.ts';
 
 const POLLIN = 1;
 const LEVEL_INTERVAL = 1000;
 
-interface Entry {
-  readonly session: LinuxSession;
+interface Level {
   role: Role;
   carrier: boolean;
+}
+
+interface Entry extends Level {
+  readonly session: LinuxSession;
   /** There was news of the line or of what it stands on since it was last seen in order. */
   lineDoubtful: boolean;
 }
@@ -157,17 +168,16 @@ export class LinuxBackend implements Backend {
   }
 
   /** Role and carrier as they are now. */
-  #level(policy: SessionPolicy): { role: Role; carrier: boolean } {
-    const { kernel } = this.#shared;
-    const parent = kernel.link(policy.interface);
+  #level(policy: SessionPolicy, view = new View(this.#shared.kernel)): Level {
+    const parent = view.link(policy.interface);
     const carrier = ((parent?.flags ?? 0) & IFF.LOWER_UP) !== 0;
     const { carp } = policy;
     // Without a virtual address to watch this router is the only one.
     if (carp?.address === undefined) return { role: 'MASTER', carrier };
     const { address } = carp;
-    const link = kernel.link(carp.interface);
+    const link = view.link(carp.interface);
     if (!link || (link.flags & IFF.UP) === 0) return { role: 'INIT', carrier };
-    const present = kernel.addresses(link.index).some(({ local }) => sameOctets(local, address));
+    const present = view.addresses(link.index).some(({ local }) => sameOctets(local, address));
     return { role: present ? 'MASTER' : 'BACKUP', carrier };
   }
 
@@ -181,17 +191,18 @@ export class LinuxBackend implements Backend {
   }
 
   #hear(news: readonly Message[] | 'lost'): void {
+    const view = new View(this.#shared.kernel);
     for (const entry of this.#entries.values()) {
-      const { policy } = entry.session;
-      if (news !== 'lost' && !news.some((message) => concerns(policy, message))) continue;
-      this.#look(entry);
+      if (news !== 'lost' && !news.some((message) => concerns(entry.session, message))) continue;
+      this.#look(entry, view);
       entry.lineDoubtful = true;
     }
   }
 
   #tick(): void {
+    const view = new View(this.#shared.kernel);
     for (const entry of this.#entries.values()) {
-      this.#look(entry);
+      this.#look(entry, view);
       if (entry.lineDoubtful) this.#mend(entry);
       const drops = entry.session.drops();
       if (drops > 0) this.#shared.events.dropped(entry.session.policy.name, drops);
@@ -199,10 +210,10 @@ export class LinuxBackend implements Backend {
   }
 
   /** Compare the level with what was last told, and tell what changed. The role first: it moves the gate. */
-  #look(entry: Entry): void {
+  #look(entry: Entry, view: View): void {
     const { events } = this.#shared;
     const { name } = entry.session.policy;
-    const now = this.#level(entry.session.policy);
+    const now = this.#level(entry.session.policy, view);
     if (now.role !== entry.role) {
       entry.role = now.role;
       events.role(name, now.role);
@@ -220,7 +231,7 @@ export class LinuxBackend implements Backend {
   #mend(entry: Entry): void {
     const { kernel } = this.#shared;
     const { session } = entry;
-    const line = kernel.link(lineName(session.policy.name));
+    const line = kernel.link(session.lineName);
     if (!line) session.lost();
     else if (session.hasLine && (line.flags & IFF.UP) !== 0) entry.lineDoubtful = false;
     if (!entry.lineDoubtful || !kernel.link(session.policy.interface)) return;
@@ -234,13 +245,35 @@ export class LinuxBackend implements Backend {
   }
 }
 
-/** Whether a message may be about the session's role, carrier or line. */
-function concerns(policy: SessionPolicy, message: Message): boolean {
-  const link = decodeLink(message);
-  if (link) {
-    const names = [policy.interface, policy.carp?.interface, lineName(policy.name)];
-    return names.includes(link.name);
+/** One look at the kernel: a thousand sessions that share an interface ask for it once. */
+class View {
+  readonly #kernel: Rtnetlink;
+  readonly #links = new Map<string, Link | undefined>();
+  readonly #addresses = new Map<number, readonly Address[]>();
+
+  constructor(kernel: Rtnetlink) {
+    this.#kernel = kernel;
   }
+
+  link(name: string): Link | undefined {
+    if (!this.#links.has(name)) this.#links.set(name, this.#kernel.link(name));
+    return this.#links.get(name);
+  }
+
+  addresses(link: number): readonly Address[] {
+    let found = this.#addresses.get(link);
+    if (!found) {
+      found = this.#kernel.addresses(link);
+      this.#addresses.set(link, found);
+    }
+    return found;
+  }
+}
+
+/** Whether a message may be about the session's role, carrier or line. */
+function concerns({ policy, lineName }: LinuxSession, message: Message): boolean {
+  const link = decodeLink(message);
+  if (link) return [policy.interface, policy.carp?.interface, lineName].includes(link.name);
   const address = decodeAddress(message);
   const watched = policy.carp?.address;
   return address !== undefined && watched !== undefined && sameOctets(address.local, watched);

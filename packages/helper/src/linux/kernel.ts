@@ -113,11 +113,15 @@ export class Rtnetlink {
     return found;
   }
 
+  /** The addresses of an interface; none if it has just gone. */
   addresses(link: number): Address[] {
-    return this.request(addressesOf(link))
-      .map(decodeAddress)
-      .filter((address) => address !== undefined)
-      .filter((address) => address.link === link);
+    let found: Address[] = [];
+    tolerate(['ENODEV'], () => {
+      found = this.request(addressesOf(link))
+        .map(decodeAddress)
+        .filter((address) => address !== undefined);
+    });
+    return found.filter((address) => address.link === link);
   }
 
   close(): void {

@@ -43,6 +43,8 @@ export interface Shared {
 
 export class LinuxSession {
   readonly policy: SessionPolicy;
+  /** The macvlan's name. */
+  readonly lineName: string;
   readonly #shared: Shared;
   #stub: Link | undefined;
   #line: { readonly index: number; readonly sockets: readonly PacketSocket[] } | undefined;
@@ -52,6 +54,7 @@ export class LinuxSession {
   constructor(shared: Shared, policy: SessionPolicy) {
     this.#shared = shared;
     this.policy = policy;
+    this.lineName = lineName(policy.name);
   }
 
   get #name(): string {
@@ -162,7 +165,7 @@ export class LinuxSession {
     const session = attempt(
       'attach',
       this.#name,
-      () => new PppSession(libc, key, lineName(this.#name), maxPayload),
+      () => new PppSession(libc, key, this.lineName, maxPayload),
       {
         EALREADY: 'another program has this session on this interface',
         ENOENT: 'there is no /dev/ppp; is the module ppp_generic loaded',

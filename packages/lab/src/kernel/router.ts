@@ -38,7 +38,7 @@ global_defs {
   vrrp_version 3
   dynamic_interfaces
 }
-vrrp_track_file demotion {
+track_file demotion {
   file ${directory}/demote
   weight -100
   init_file 0

@@ -20,6 +20,8 @@ export interface GuestOptions {
   /** Absolute path of a compiled module, and its arguments. */
   readonly program: string;
   readonly args?: readonly string[];
+  /** The program that runs it; the one that runs us unless given. */
+  readonly runtime?: string;
   /** Milliseconds after which the guest is killed. */
   readonly deadline: number;
   readonly memory?: string;
@@ -51,7 +53,7 @@ export async function runInGuest(options: GuestOptions): Promise<GuestRun> {
   // The kernel's command line cannot hold a space in a path; files in our own directory can.
   await copyFile(INIT, join(directory, 'init.sh'));
   await chmod(join(directory, 'init.sh'), 0o755);
-  const command = [process.execPath, options.program, ...(options.args ?? [])];
+  const command = [options.runtime ?? process.execPath, options.program, ...(options.args ?? [])];
   await writeFile(join(directory, 'command'), command.map((word) => `${word}\0`).join(''));
   // One processor of our own: a guest has only one, and moving about makes its process switches four times slower.
   const cpu = String(availableParallelism() - 1);
