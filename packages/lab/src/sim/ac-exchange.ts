@@ -48,7 +48,7 @@ export class Exchange<Option extends OptionOctets> {
   /** Begin, or begin anew, and ask. */
   begin(now: Instant): ConfigurePacket<Option>[] {
     this.#acked = { byUs: false, byThem: false };
-    this.#left = MAX_CONFIGURE;
+    this.#left = MAX_CONFIGURE - 1;
     return this.#ask(now);
   }
 

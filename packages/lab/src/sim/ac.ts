@@ -76,6 +76,8 @@ export class AccessConcentrator implements Engine<AcEvent, AcOutput> {
   /** When each MAC's latest PADI came. */
   readonly #padis = new Map<string, Instant>();
   #temper: Temper;
+  /** LCP negotiations of sessions that are gone. */
+  #past = 0;
   #slow: { at: Instant; frame: Uint8Array }[] = [];
 
   constructor(config: AcConfig) {
@@ -85,9 +87,10 @@ export class AccessConcentrator implements Engine<AcEvent, AcOutput> {
     this.#secret = config.random(16);
   }
 
-  /** LCP negotiations begun in the sessions that live. */
+  /** LCP negotiations begun, in sessions that live and in those that are gone: a session that moves has one. */
   get negotiations(): number {
-    return this.#table.all().reduce((count, { session }) => count + session.negotiations, 0);
+    const living = this.#table.all().map(({ session }) => session.negotiations);
+    return living.reduce((sum, count) => sum + count, this.#past);
   }
 
   /** SESSION_IDs that exist, and whether data flows in each. */
@@ -284,6 +287,7 @@ export class AccessConcentrator implements Engine<AcEvent, AcOutput> {
     switch (command) {
       case 'forget': {
         const entries = this.#table.all();
+        this.#past = this.negotiations;
         this.#table.clear();
         return entries.map(({ id }) => ({ kind: 'closed', sessionId: id, reason: 'forgotten' }));
       }
@@ -348,6 +352,7 @@ export class AccessConcentrator implements Engine<AcEvent, AcOutput> {
   }
 
   #drop(entry: Entry, reason: string, now: Instant): AcOutput[] {
+    this.#past += entry.session.negotiations;
     this.#table.remove(entry, this.#temper.lockoutMs, now);
     return [{ kind: 'closed', sessionId: entry.id, reason }];
   }

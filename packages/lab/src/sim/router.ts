@@ -38,6 +38,7 @@ export type KernelOutput =
   /** For the helper, if one listens. */
   | { readonly kind: 'event'; readonly event: LineEvent }
   | { readonly kind: 'gate'; readonly session: string; readonly open: boolean }
+  | { readonly kind: 'attached'; readonly session: string; readonly sessionId: number }
   /** The sum of what the sessions demote this router by. */
   | { readonly kind: 'demotion'; readonly amount: number }
   | { readonly kind: 'lan'; readonly session: string; readonly packet: Uint8Array }
@@ -186,7 +187,7 @@ export class RouterKernel implements Engine<KernelEvent, KernelOutput> {
     const outputs = this.#detach(session, port);
     port.attached = key;
     port.counters = none();
-    return outputs;
+    return [...outputs, { kind: 'attached', session, sessionId: key.sessionId }];
   }
 
   #detach(session: string, port: Port): KernelOutput[] {
