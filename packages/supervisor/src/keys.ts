@@ -1,0 +1,53 @@
+/**
+ * The keys that the two routers share: a file of lines, each a number and hexadecimal digits. It reads; which key is
+ * used when is the partner channel's business.
+ */
+import { readFileSync } from 'node:fs';
+import { ConfigError, type Problem } from '@ppp-thing/protocol/config-text';
+import { fromHex } from '@ppp-thing/protocol/bytes';
+
+export interface Keys {
+  /** Every key that is accepted, by its identifier 0 … 255. */
+  readonly byId: ReadonlyMap<number, Uint8Array>;
+  /** The one that authenticates what is sent. */
+  readonly active: number;
+}
+
+/** Octets of a key: as many as the HMAC has, or more, to no profit, up to a block of SHA-256. */
+const LENGTH = { min: 32, max: 64 } as const;
+
+/**
+ * Read and check a key file. Empty lines and lines that begin with `#` are passed over.
+ *
+ * @param active the configured active key; the first of the file if undefined
+ * @throws ConfigError with every problem; no digit of a key is in it. SystemErrors of node:fs as they are
+ */
+export function readKeys(path: string, active: number | undefined): Keys {
+  return parseKeys(readFileSync(path, 'utf8'), path, active);
+}
+
+export function parseKeys(text: string, path: string, active: number | undefined): Keys {
+  const problems: Problem[] = [];
+  const byId = new Map<number, Uint8Array>();
+  text.split('\n').forEach((line, i) => {
+    const problem = (message: string): void => void problems.push({ line: i + 1, message });
+    if (/^\s*(?:#|$)/.test(line)) return;
+    const [, digits, hex = ''] = /^\s*(\d{1,3})\s+([0-9A-Fa-f]+)\s*$/.exec(line) ?? [];
+    const id = Number(digits);
+    const key = fromHex(hex);
+    if (digits === undefined || key === undefined || id > 255)
+      problem('expected a number from 0 to 255, a space, and whole octets in hexadecimal');
+    else if (key.length < LENGTH.min || key.length > LENGTH.max)
+      problem(`key ${id}: expected ${LENGTH.min} to ${LENGTH.max} octets, found ${key.length}`);
+    else if (byId.has(id)) problem(`key ${id}: is in the file twice`);
+    else byId.set(id, key);
+  });
+  const [first] = byId.keys();
+  const chosen = active ?? first;
+  if (problems.length === 0 && first === undefined)
+    problems.push({ line: undefined, message: 'expected a key; pppthingctl keygen makes one' });
+  else if (active !== undefined && problems.length === 0 && !byId.has(active))
+    problems.push({ line: undefined, message: `expected the active key ${active}` });
+  if (problems.length > 0 || chosen === undefined) throw new ConfigError(path, problems);
+  return { byId, active: chosen };
+}

@@ -1,0 +1,266 @@
+/**
+ * The channel to the other router: one authenticated datagram for each thing the engine wants told, and verified events
+ * from those that come in (docs/partner-protocol.md). When something is told, and what it means, is the engine's.
+ */
+import type { PartnerMessage } from '@ppp-thing/protocol/engine/events';
+import type { RouterId } from '@ppp-thing/protocol/engine/session';
+import { DecodeError, sameOctets, toHex } from '@ppp-thing/protocol/bytes';
+import type { Random } from '@ppp-thing/protocol/engine/hashes';
+import type { Instant } from '@ppp-thing/protocol/time';
+import {
+  commonVersion,
+  decodePartner,
+  encodePartner,
+  NONCE_LENGTH,
+  VERSIONS,
+  type PartnerHeader,
+} from '@ppp-thing/protocol/wire/partner';
+import {
+  accept,
+  echoOf,
+  isExhausted,
+  newGuard,
+  renew,
+  type GuardState,
+} from '@ppp-thing/protocol/wire/partner-guard';
+import { hmacSha256 } from './hashes.ts';
+import type { Keys } from './keys.ts';
+import type { Log } from './log.ts';
+import { Tally } from './tally.ts';
+import { openUdp, type Udp } from './udp.ts';
+
+export interface PartnerCounters {
+  readonly datagramsIn: number;
+  readonly datagramsOut: number;
+  readonly datagramsRefused: Readonly<Record<string, number>>;
+}
+
+/** What main and a session's driver need of a partner channel, whichever protocol it speaks. */
+export interface PartnerChannel {
+  /** Say it to the partner, once. Never throws: a partner that cannot be told is silent, which the engine sees. */
+  tell(session: string, message: PartnerMessage): void;
+  counters(session: string): PartnerCounters;
+  /** Datagrams that could not be put down to a session, by reason. */
+  refused(): Readonly<Record<string, number>>;
+  /** Why nothing can be said; undefined while the channel works. */
+  trouble(): string | undefined;
+  close(): void;
+}
+
+export interface PartnerOptions {
+  readonly localAddress: string;
+  readonly address: string;
+  readonly port: number;
+  readonly routerId: RouterId;
+  readonly partnerId: RouterId;
+  /** Undefined leaves the channel off. */
+  readonly keys: Keys | undefined;
+  readonly sessions: readonly PartnerSession[];
+  readonly log: Log;
+  readonly random: Random;
+  readonly now: () => Instant;
+  /** A verified message, in the order of arrival. */
+  heard(session: string, message: PartnerMessage): void;
+}
+
+export interface PartnerSession {
+  readonly name: string;
+  /** Milliseconds of silence after which the partner counts as gone. */
+  readonly timeout: number;
+}
+
+/** What is kept of one session's conversation. */
+interface Conversation {
+  readonly name: string;
+  readonly timeout: number;
+  readonly tally: Tally;
+  guard: GuardState;
+  counter: bigint;
+  /** What was told last: it is durable, so it may answer a hello. */
+  told: PartnerMessage | undefined;
+  freshAt: Instant | undefined;
+}
+
+/** Between two lines about the same kind of refused datagram. */
+const COMPLAIN_MS = 60_000;
+
+export class Partner implements PartnerChannel {
+  readonly #options: PartnerOptions;
+  readonly #conversations = new Map<string, Conversation>();
+  readonly #strangers = new Tally();
+  readonly #complained = new Map<string, number>();
+  #keys: Keys | undefined;
+  #udp: Udp | undefined;
+
+  private constructor(options: PartnerOptions) {
+    this.#options = options;
+    this.#keys = options.keys;
+    for (const { name, timeout } of options.sessions) {
+      const guard = newGuard(options.routerId, options.partnerId, this.#nonce());
+      const tally = new Tally();
+      const conversation = { name, timeout, tally, guard, counter: 0n };
+      this.#conversations.set(name, { ...conversation, told: undefined, freshAt: undefined });
+    }
+  }
+
+  /** With its socket bound, or being tried again. */
+  static async open(options: PartnerOptions): Promise<Partner> {
+    const partner = new Partner(options);
+    if (options.keys === undefined) {
+      options.log.line(
+        'error',
+        'partner: channel off: no key_file; pppthingctl keygen makes a key',
+      );
+      return partner;
+    }
+    const { localAddress, address, port, log } = options;
+    partner.#udp = await openUdp({
+      localAddress,
+      address,
+      port,
+      log,
+      receive: (octets) => partner.#receive(octets),
+      stranger: () => partner.#strangers.refuse('stranger'),
+    });
+    return partner;
+  }
+
+  /** Use these keys from now on: a rotation. A channel that was opened without any stays off. */
+  setKeys(keys: Keys): void {
+    this.#keys = keys;
+  }
+
+  tell(session: string, message: PartnerMessage): void {
+    const conversation = this.#conversations.get(session);
+    if (conversation === undefined) throw new Error(`session ${session} has no conversation`);
+    conversation.told = message;
+    this.#renewAfterSilence(conversation);
+    this.#send(conversation, message, echoOf(conversation.guard));
+  }
+
+  counters(session: string): PartnerCounters {
+    return this.#conversations.get(session)?.tally.read() ?? new Tally().read();
+  }
+
+  refused(): Readonly<Record<string, number>> {
+    return this.#strangers.read().datagramsRefused;
+  }
+
+  trouble(): string | undefined {
+    return this.#udp === undefined ? 'no key' : this.#udp.trouble();
+  }
+
+  close(): void {
+    this.#udp?.close();
+  }
+
+  #send(conversation: Conversation, message: PartnerMessage, echo: Uint8Array): void {
+    if (this.#keys === undefined || this.#udp === undefined) return;
+    const { active, byId } = this.#keys;
+    const key = byId.get(active);
+    if (key === undefined) throw new Error(`active key ${active} is not among the keys`);
+    conversation.counter += 1n;
+    const header: PartnerHeader = {
+      version: VERSIONS.min,
+      versions: VERSIONS,
+      keyId: active,
+      sender: this.#options.routerId,
+      receiver: this.#options.partnerId,
+      session: conversation.name,
+      nonce: conversation.guard.nonce,
+      counter: conversation.counter,
+      echo,
+    };
+    this.#udp.send(encodePartner(header, { message }, key, hmacSha256));
+    conversation.tally.out += 1;
+  }
+
+  /** The one place where the partner's octets are decoded. */
+  #receive(octets: Uint8Array): void {
+    try {
+      const received = decodePartner(octets, (id) => this.#keys?.byId.get(id), hmacSha256);
+      switch (received.kind) {
+        case 'authentic':
+          return this.#judge(received.header, received.body.message);
+        case 'other-version':
+          return this.#otherVersion(received.header);
+        case 'unknown-key':
+          return this.#refuse(received.kind, `key ${received.keyId} is not in the key_file`);
+        case 'forged':
+          return this.#refuse(received.kind, `its HMAC is not that of key ${received.keyId}`);
+        default: {
+          const unreachable: never = received;
+          return unreachable;
+        }
+      }
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      this.#refuse('malformed', error.message);
+      this.#options.log.line(
+        'debug',
+        `partner: datagram dropped: ${error.message} | ${toHex(octets)}`,
+        'partner malformed',
+      );
+    }
+  }
+
+  /** @param message undefined for a datagram whose body this router cannot read */
+  #judge(header: PartnerHeader, message: PartnerMessage | undefined): void {
+    const conversation = this.#conversations.get(header.session);
+    if (conversation === undefined) {
+      return this.#refuse('unknown-session', `session ${header.session} is not configured here`);
+    }
+    const { verdict, state } = accept(conversation.guard, header);
+    conversation.guard = state;
+    if (verdict === 'fresh' && message !== undefined) {
+      conversation.tally.in += 1;
+      conversation.freshAt = this.#options.now();
+      return this.#options.heard(conversation.name, message);
+    }
+    conversation.tally.refuse(message === undefined ? 'other-version' : verdict);
+    if (verdict !== 'fresh' && verdict !== 'hello') {
+      const { name } = conversation;
+      const line = `partner: datagram for ${name} dropped: ${verdict}`;
+      return this.#options.log.line('debug', line, `partner ${verdict}`);
+    }
+    if (isExhausted(conversation.guard)) {
+      conversation.guard = renew(conversation.guard, this.#nonce());
+    }
+    // One datagram, at once, with the nonce of that hello: two routers need one round trip to know each other.
+    if (conversation.told !== undefined) this.#send(conversation, conversation.told, header.nonce);
+  }
+
+  #otherVersion(header: PartnerHeader): void {
+    const { min, max } = header.versions;
+    if (commonVersion(VERSIONS, header.versions) !== undefined) {
+      return this.#judge(header, undefined);
+    }
+    const ours = `${VERSIONS.min} to ${VERSIONS.max}`;
+    this.#refuse('no-common-version', `it speaks ${min} to ${max}, this router ${ours}`);
+  }
+
+  /** Once each time the partner falls silent: nothing recorded so far can echo the new nonce. */
+  #renewAfterSilence(conversation: Conversation): void {
+    const { freshAt, timeout } = conversation;
+    if (freshAt === undefined || this.#options.now() - freshAt <= timeout) return;
+    conversation.guard = renew(conversation.guard, this.#nonce());
+    conversation.freshAt = undefined;
+  }
+
+  /** Who can send this cannot be known, so the operator is told now and then. */
+  #refuse(reason: string, what: string): void {
+    this.#strangers.refuse(reason);
+    const now = this.#options.now();
+    const last = this.#complained.get(reason);
+    if (last !== undefined && now - last < COMPLAIN_MS) return;
+    this.#complained.set(reason, now);
+    const count = this.#strangers.read().datagramsRefused[reason] ?? 0;
+    const { address, log } = this.#options;
+    log.line('warn', `partner: datagram from ${address} refused: ${what} (${count} so far)`);
+  }
+
+  #nonce(): Uint8Array {
+    const nonce = this.#options.random(NONCE_LENGTH);
+    return sameOctets(nonce, new Uint8Array(NONCE_LENGTH)) ? this.#nonce() : nonce;
+  }
+}
