@@ -118,6 +118,8 @@ export class SessionEngine implements Engine<Event, Action> {
   #previous: SessionFacts | null;
   #armed = false;
   #proven = false;
+  /** The disk refused the snapshot: nothing that depends on it may be said (rule R5). */
+  #unsaved = false;
   /** The operator wants a new session once the AC has let go of this one. */
   #reconnects = false;
   #lastTakeover: Takeover | undefined;
@@ -180,6 +182,7 @@ export class SessionEngine implements Engine<Event, Action> {
     if (stepOwner(this.#state, events[verb]) === undefined) {
       return `${verb} is not possible in state ${this.#state}`;
     }
+    if (this.#helper === undefined) return 'the helper is away';
     return verb === 'handoff' ? this.#handoffRefusal(now) : undefined;
   }
 
@@ -371,9 +374,12 @@ export class SessionEngine implements Engine<Event, Action> {
 
   #failed(event: Extract<Event, { kind: 'failed' }>, now: Instant): void {
     const { action, code, message } = event;
-    this.#note('warn', `${action} failed`, [], { code, message });
-    // Nothing that depends on the snapshot has been said; it is all said again once the disk takes it.
-    if (action === 'store') return this.#timers.set('retry', after(now, RETRY_INTERVAL));
+    this.#note(action === 'store' ? 'error' : 'warn', `${action} failed`, [], { code, message });
+    if (action === 'store') {
+      // It is all said again once the disk takes it.
+      this.#unsaved = true;
+      return this.#timers.set('retry', after(now, RETRY_INTERVAL));
+    }
     if (this.#speaks()) return this.#toLink(event, now);
     if (action !== 'attach') return;
     this.#armed = false;
@@ -398,7 +404,8 @@ export class SessionEngine implements Engine<Event, Action> {
       case 'watchdog':
         return this.#watchdogOver(now);
       case 'retry':
-        return this.#helper === undefined ? undefined : this.#restate(now);
+        this.#unsaved = false;
+        return this.#restate(now);
       case 'announce':
         return this.#speaks() ? this.#announce(now) : undefined;
       case 'contest':
@@ -612,7 +619,8 @@ export class SessionEngine implements Engine<Event, Action> {
 
   /** Say again everything that must be true in this state: the helper or the disk has just come back. */
   #restate(now: Instant): void {
-    this.#emit({ kind: 'store', snapshot: this.#snapshot });
+    this.#emit({ kind: 'store', snapshot: this.#snapshot }, ...this.#demotion.restate());
+    if (this.#helper === undefined) return;
     if (this.#speaks()) this.#carry(now);
     else if (this.#state === 'Standby') this.#arm(true, now);
     else if (this.#state === 'Fenced') this.#arm(false, now);
@@ -668,9 +676,16 @@ export class SessionEngine implements Engine<Event, Action> {
   }
 
   #emit(...actions: readonly Action[]): void {
-    this.#actions.push(...actions);
+    this.#actions.push(...(this.#unsaved ? actions.filter(isSayableUnsaved) : actions));
   }
 }
+
+/** What is safe whatever the disk holds. */
+const isSayableUnsaved = (action: Action): boolean =>
+  action.kind === 'note' ||
+  action.kind === 'demote' ||
+  action.kind === 'store' ||
+  (action.kind === 'gate' && !action.open);
 
 const isPadt = (action: Action): boolean =>
   action.kind === 'send-discovery' && action.packet.code === 'PADT';

@@ -1,0 +1,138 @@
+/**
+ * Two routers' CARP on one LAN, with the timings and preemption of carp(4). It reports edges; what they mean is the
+ * helper's business.
+ */
+import type { Chance } from './random.ts';
+import type { Schedule } from './schedule.ts';
+
+export type CarpRole = 'INIT' | 'BACKUP' | 'MASTER';
+
+const ADVBASE_MS = 1000;
+const MAX_SKEW = 240;
+
+class Station {
+  role: CarpRole = 'INIT';
+  isUp = false;
+  demotion = 0;
+  /** Raised to forget a pending advertisement or time-out. */
+  round = 0;
+  readonly advskew: number;
+
+  constructor(advskew: number) {
+    this.advskew = advskew;
+  }
+
+  /** Between advertisements: advbase + advskew / 256 s. */
+  get interval(): number {
+    return ADVBASE_MS + (Math.min(this.advskew + this.demotion, MAX_SKEW) * 1000) / 256;
+  }
+
+  get masterDown(): number {
+    return 2 * ADVBASE_MS + this.interval;
+  }
+}
+
+export class Carp {
+  readonly #stations: readonly [Station, Station];
+  /** Whether what the one sends reaches the other. */
+  readonly reaches: [boolean, boolean] = [true, true];
+  readonly #schedule: Schedule;
+  readonly #chance: Chance;
+  readonly #edge: (station: number, role: CarpRole) => void;
+
+  /** @param advskews of the two; the lower one is preferred, and both preempt */
+  constructor(
+    schedule: Schedule,
+    chance: Chance,
+    advskews: readonly [number, number],
+    edge: (station: number, role: CarpRole) => void,
+  ) {
+    this.#schedule = schedule;
+    this.#chance = chance;
+    this.#stations = [new Station(advskews[0]), new Station(advskews[1])];
+    this.#edge = edge;
+  }
+
+  role(station: number): CarpRole {
+    return this.#station(station).role;
+  }
+
+  up(station: number): void {
+    const it = this.#station(station);
+    if (it.isUp) return;
+    it.isUp = true;
+    this.#become(station, 'BACKUP');
+    this.#awaitMaster(station);
+  }
+
+  down(station: number): void {
+    const it = this.#station(station);
+    it.isUp = false;
+    it.round++;
+    this.#become(station, 'INIT');
+  }
+
+  /** The router lost power: nobody is told. */
+  vanish(station: number): void {
+    const it = this.#station(station);
+    it.isUp = false;
+    it.round++;
+    it.role = 'INIT';
+    it.demotion = 0;
+  }
+
+  /** The sum of all demotions; a master advertises at once (carp(4), net.inet.carp.demotion). */
+  demote(station: number, demotion: number): void {
+    const it = this.#station(station);
+    if (it.demotion === demotion) return;
+    it.demotion = demotion;
+    if (it.role === 'MASTER') this.#advertise(station);
+  }
+
+  #station(station: number): Station {
+    return station === 0 ? this.#stations[0] : this.#stations[1];
+  }
+
+  #become(station: number, role: CarpRole): void {
+    const it = this.#station(station);
+    if (it.role === role) return;
+    it.role = role;
+    this.#edge(station, role);
+  }
+
+  #awaitMaster(station: number): void {
+    const it = this.#station(station);
+    const round = ++it.round;
+    this.#schedule.in(it.masterDown, () => {
+      if (it.round === round && it.isUp) this.#master(station);
+    });
+  }
+
+  #master(station: number): void {
+    this.#become(station, 'MASTER');
+    this.#advertise(station);
+  }
+
+  #advertise(station: number): void {
+    const it = this.#station(station);
+    const round = ++it.round;
+    const { interval } = it;
+    if (station === 0 ? this.reaches[0] : this.reaches[1]) {
+      this.#schedule.in(this.#chance.between(0.1, 2), () => this.#hear(1 - station, interval));
+    }
+    this.#schedule.in(interval, () => {
+      if (it.round === round && it.role === 'MASTER') this.#advertise(station);
+    });
+  }
+
+  #hear(station: number, interval: number): void {
+    const it = this.#station(station);
+    if (!it.isUp) return;
+    // A master that hears a more frequent, or equal, advertisement steps down.
+    if (it.role === 'MASTER' && interval <= it.interval) {
+      this.#become(station, 'BACKUP');
+      this.#awaitMaster(station);
+    } else if (it.role === 'BACKUP' && it.interval < interval) this.#master(station);
+    else if (it.role === 'BACKUP') this.#awaitMaster(station);
+  }
+}

@@ -1,0 +1,136 @@
+/**
+ * What goes wrong in a run, and when: plain data, so that a failure can be kept, shrunk and played again. It is made
+ * from a seed, and the world follows it.
+ */
+import type { Temper } from './ac.ts';
+import { Chance } from './random.ts';
+
+export type RouterIndex = 0 | 1;
+
+export type Fault =
+  /** Both processes, the kernel, and CARP, all at once; back after `forMs`. */
+  | { readonly kind: 'power'; readonly router: RouterIndex; readonly forMs: number }
+  | { readonly kind: 'kill-helper'; readonly router: RouterIndex; readonly forMs: number }
+  | { readonly kind: 'kill-supervisor'; readonly router: RouterIndex; readonly forMs: number }
+  | { readonly kind: 'kill-both'; readonly router: RouterIndex; readonly forMs: number }
+  /** The line's cable; `silent`: the carrier stays, as behind a switch. */
+  | {
+      readonly kind: 'line-cut';
+      readonly router: RouterIndex;
+      readonly forMs: number;
+      readonly silent: boolean;
+    }
+  /** The LAN's cable: CARP's interface goes down. */
+  | { readonly kind: 'lan-cut'; readonly router: RouterIndex; readonly forMs: number }
+  /** CARP's advertisements of one router do not arrive, though its interface is up: a split. */
+  | { readonly kind: 'carp-deaf'; readonly router: RouterIndex; readonly forMs: number }
+  /** Nothing, or a share of it, arrives at the partner; one way or both. */
+  | {
+      readonly kind: 'partner-loss';
+      readonly from: RouterIndex | 'both';
+      readonly share: number;
+      readonly forMs: number;
+    }
+  | { readonly kind: 'line-loss'; readonly share: number; readonly forMs: number }
+  | { readonly kind: 'disk-full'; readonly router: RouterIndex; readonly forMs: number }
+  | { readonly kind: 'ac-forgets' }
+  | { readonly kind: 'ac-renegotiates' }
+  | { readonly kind: 'ac-terminates' }
+  | { readonly kind: 'handoff' }
+  | { readonly kind: 'reconnect' }
+  | { readonly kind: 'disconnect'; readonly forMs: number };
+
+export interface Plan {
+  readonly seed: number;
+  /** Simulated milliseconds, the last `CALM_MS` of them without new faults. */
+  readonly lengthMs: number;
+  /** What survives the death of the helper: on FreeBSD everything in the kernel, on Linux nothing. */
+  readonly kernel: 'netgraph' | 'pppox';
+  readonly temper: Temper;
+  readonly advskew: readonly [number, number];
+  /** How fast each router's clock runs. */
+  readonly drift: readonly [number, number];
+  readonly partnerDelayMs: number;
+  readonly faults: readonly { readonly atMs: number; readonly fault: Fault }[];
+}
+
+/** Before the first fault the session is up; after the last one everything has time to heal. */
+export const SETTLE_MS = 20_000;
+export const CALM_MS = 240_000;
+
+const TEMPERS: readonly Temper[] = [
+  { second: 'deny', lockoutMs: 0, slowMs: 0, echoMs: 10_000, echoLimit: 3, dataCheck: false },
+  { second: 'replace', lockoutMs: 0, slowMs: 2, echoMs: 20_000, echoLimit: 3, dataCheck: true },
+  { second: 'deny', lockoutMs: 5000, slowMs: 5, echoMs: 10_000, echoLimit: 5, dataCheck: false },
+  { second: 'allow', lockoutMs: 0, slowMs: 200, echoMs: 30_000, echoLimit: 3, dataCheck: false },
+];
+
+/** The run that `seed` stands for. Every fifth has one fault only, so that rule R7 can be held to its time. */
+export function makePlan(seed: number): Plan {
+  const chance = new Chance(seed);
+  const count = seed % 5 === 0 ? 1 : 1 + (chance.next() % 8);
+  const faults: { atMs: number; fault: Fault }[] = [];
+  let atMs = SETTLE_MS;
+  for (let i = 0; i < count; i++) {
+    atMs += chance.is(0.3) ? chance.between(0, 50) : chance.between(50, 90_000);
+    faults.push({ atMs, fault: makeFault(chance) });
+  }
+  const longest = Math.max(...faults.map(({ atMs: at, fault }) => at + durationOf(fault)));
+  return {
+    seed,
+    lengthMs: longest + CALM_MS,
+    kernel: chance.pick(['netgraph', 'pppox'] as const),
+    temper: chance.pick(TEMPERS),
+    advskew: chance.is(0.5) ? [0, 100] : [100, 0],
+    drift: [chance.between(0.999, 1.001), chance.between(0.999, 1.001)],
+    partnerDelayMs: chance.between(0.1, 30),
+    faults,
+  };
+}
+
+/** Whether rule R7 applies: one fault, and one that must not cost the session. */
+export const isSingleFault = (plan: Plan): boolean => plan.faults.length === 1;
+
+export const durationOf = (fault: Fault): number => ('forMs' in fault ? fault.forMs : 0);
+
+function makeFault(chance: Chance): Fault {
+  const router = chance.pick([0, 1] as const);
+  const restart = chance.between(200, 1000);
+  const outage = chance.is(0.5) ? chance.between(100, 5000) : chance.between(5000, 120_000);
+  switch (chance.next() % 16) {
+    case 0:
+    case 1:
+      return { kind: 'power', router, forMs: outage };
+    case 2:
+      return { kind: 'kill-helper', router, forMs: restart };
+    case 3:
+      return { kind: 'kill-supervisor', router, forMs: restart };
+    case 4:
+      return { kind: 'kill-both', router, forMs: restart };
+    case 5:
+      return { kind: 'line-cut', router, forMs: outage, silent: chance.is(0.5) };
+    case 6:
+      return { kind: 'lan-cut', router, forMs: outage };
+    case 7:
+      return { kind: 'carp-deaf', router, forMs: outage };
+    case 8:
+      return {
+        kind: 'partner-loss',
+        from: chance.pick([0, 1, 'both'] as const),
+        share: 1,
+        forMs: outage,
+      };
+    case 9:
+      return { kind: 'partner-loss', from: 'both', share: 0.3, forMs: outage };
+    case 10:
+      return { kind: 'line-loss', share: chance.between(0.05, 0.3), forMs: outage };
+    case 11:
+      return { kind: 'disk-full', router, forMs: outage };
+    case 12:
+      return { kind: chance.pick(['ac-forgets', 'ac-renegotiates', 'ac-terminates'] as const) };
+    case 13:
+      return chance.is(0.3) ? { kind: 'disconnect', forMs: 5000 } : { kind: 'reconnect' };
+    default:
+      return { kind: 'handoff' };
+  }
+}

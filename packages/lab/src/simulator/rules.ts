@@ -1,0 +1,307 @@
+/**
+ * The rules of the handoff (docs/failover.md) as checks of a running world. A check only looks; the first violation
+ * ends the run.
+ */
+import type { Action, Event } from '@ppp-thing/protocol/engine/events';
+import type { Fault } from './plan.ts';
+import { durationOf, isSingleFault } from './plan.ts';
+import type { SimRouter } from './router.ts';
+import type { World } from './world.ts';
+
+export interface Violation {
+  readonly rule: string;
+  readonly what: string;
+  readonly atMs: number;
+}
+
+/** CARP's detection at advbase 1 s and the worst skew, and the second that rule R7 allows on top. */
+const TAKEOVER_MS = 3940 + 1000;
+/** A silent line is only found out by Echo-Requests. */
+const SILENT_LINE_MS = 5000 + 2 * 5000 + TAKEOVER_MS;
+const CONVERGED_MS = 5000;
+/** A new session is up, lock-outs and back-off included, this long after the last fault healed. */
+const REDIALLED_MS = 200_000;
+const MAX_QUEUE = 500;
+const MAX_PADR_PER_MINUTE = 12;
+
+export class Rules {
+  violation: Violation | undefined;
+  readonly #world: World;
+  #lastEdge = 0;
+  #lastHealed = 0;
+  /** Faults that are still to come, or not healed yet. */
+  #pendingFaults = 0;
+  #lastCarried: number | undefined;
+  #carriedSession: number | undefined;
+  #worstGap = 0;
+  /** The operator, or the AC, ended the session on purpose: the next may be another one. */
+  readonly #epochs: [number, number] = [0, 0];
+  readonly #unanswered: [number, number] = [0, 0];
+  readonly #operatorAt: [number, number] = [-Infinity, -Infinity];
+  readonly #padrs: number[] = [];
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  begin(): void {
+    this.#pendingFaults = this.#world.plan.faults.length;
+  }
+
+  carpEdge(): void {
+    this.#lastEdge = this.#now;
+  }
+
+  struck(fault: Fault): void {
+    if (durationOf(fault) === 0) this.#pendingFaults--;
+    this.#lastHealed = Math.max(this.#lastHealed, this.#now);
+    if (fault.kind === 'reconnect' || fault.kind === 'disconnect') this.#operatorAt.fill(this.#now);
+  }
+
+  healed(): void {
+    this.#pendingFaults--;
+    this.#lastHealed = this.#now;
+  }
+
+  /** Data went through the session to the AC. */
+  carried(router: SimRouter, sessionId: number): void {
+    if (this.#lastCarried !== undefined) {
+      this.#worstGap = Math.max(this.#worstGap, this.#now - this.#lastCarried);
+    }
+    this.#lastCarried = this.#now;
+    const before = this.#carriedSession;
+    this.#carriedSession = sessionId;
+    if (before === undefined || before === sessionId) return;
+    const { plan } = this.#world;
+    const [only] = plan.faults;
+    const costs = only !== undefined && endsTheSession(only.fault);
+    if (isSingleFault(plan) && !costs && !this.#isTooLong(only?.fault)) {
+      this.#break('R7', `router ${router.index} carries session ${sessionId}, not ${before}`);
+    }
+  }
+
+  /** A fault that outlasts the AC's own patience costs the session however well it is handled. */
+  #isTooLong(fault: Fault | undefined): boolean {
+    const { echoMs, echoLimit } = this.#world.plan.temper;
+    return (
+      fault?.kind === 'line-loss' ||
+      (fault?.kind === 'line-cut' && echoMs * echoLimit < SILENT_LINE_MS)
+    );
+  }
+
+  /** R3, R4 and R9, of frames that leave the helper. */
+  transmitted(router: SimRouter, action: Action): void {
+    if (action.kind === 'send-discovery' && action.packet.code === 'PADT')
+      this.#checkPadt(router, action.packet.sessionId);
+    if (action.kind === 'send-discovery' && action.packet.code === 'PADI') this.#checkDial(router);
+    if (action.kind === 'send-discovery' && action.packet.code === 'PADR') this.#countPadr();
+    if (action.kind !== 'send-ppp' || action.packet.protocol !== 'LCP') return;
+    const { code } = action.packet.packet;
+    if (code === 'Echo-Request') this.#unanswered[router.index]++;
+    const isLive = this.#world.ac.live() === router.kernel.attached?.sessionId;
+    if (code === 'Terminate-Request' && isLive && !this.#isOperator(router)) {
+      this.#break(
+        'R3',
+        `router ${router.index} sent Terminate-Request on a live session without the operator`,
+      );
+    }
+  }
+
+  #checkPadt(router: SimRouter, sessionId: number): void {
+    const wasUp = this.#world.ac.live() === sessionId;
+    if (wasUp && !this.#isOperator(router) && this.#unanswered[router.index] < 10) {
+      this.#break(
+        'R3',
+        `router ${router.index} sent PADT for a live session that it had not probed`,
+      );
+    }
+  }
+
+  #checkDial(router: SimRouter): void {
+    if (router.disk.facts !== null) {
+      this.#break('R4', `router ${router.index} dials while it has a snapshot of a session`);
+    }
+    const other = this.#world.routers[1 - router.index];
+    const live = this.#world.ac.live();
+    const carries =
+      other?.isPowered === true &&
+      other.kernel.gate &&
+      other.kernel.attached?.sessionId === live &&
+      this.#world.lineUp[other.index] &&
+      live !== undefined;
+    if (carries && this.#lastCarried !== undefined && this.#now - this.#lastCarried < 1000) {
+      this.#break('R9', `router ${router.index} dials while its partner carries session ${live}`);
+    }
+  }
+
+  #countPadr(): void {
+    this.#padrs.push(this.#now);
+    while ((this.#padrs[0] ?? this.#now) < this.#now - 60_000) this.#padrs.shift();
+    if (this.#padrs.length > MAX_PADR_PER_MINUTE) {
+      this.#break('back-off', `${this.#padrs.length} PADRs within a minute`);
+    }
+  }
+
+  #isOperator(router: SimRouter): boolean {
+    return this.#now - this.#operatorAt[router.index] < 20_000;
+  }
+
+  /** R1, R5 and R6, of one answer of an engine. */
+  answered(router: SimRouter, event: Event, actions: readonly Action[]): void {
+    const us = router.index + 1;
+    if (
+      event.kind === 'ppp' &&
+      event.packet.protocol === 'LCP' &&
+      event.packet.packet.code === 'Echo-Reply'
+    ) {
+      this.#unanswered[router.index] = 0;
+    }
+    let stored = router.disk;
+    for (const action of actions) {
+      if (action.kind === 'store') {
+        if (router.isDiskFull) return;
+        stored = action.snapshot;
+        if (stored.epoch < this.#epochs[router.index]) {
+          this.#break(
+            'R6',
+            `router ${router.index} stored epoch ${stored.epoch} after ${this.#epochs[router.index]}`,
+          );
+        }
+        this.#epochs[router.index] = stored.epoch;
+      } else if (action.kind === 'tell-partner') {
+        if (action.message.snapshot.epoch > stored.epoch) {
+          this.#break(
+            'R5',
+            `router ${router.index} told epoch ${action.message.snapshot.epoch} before storing it`,
+          );
+        }
+      } else if (speaks(action) && stored.holder !== us) {
+        this.#break(
+          'R1',
+          `router ${router.index} wants ${action.kind} while ${stored.holder} holds epoch ${stored.epoch}`,
+        );
+      } else if (action.kind === 'announce' && action.epoch > stored.epoch) {
+        this.#break(
+          'R5',
+          `router ${router.index} announced epoch ${action.epoch} before storing it`,
+        );
+      }
+    }
+  }
+
+  /** What must hold at every moment. */
+  afterStep(): void {
+    const { world } = { world: this.#world };
+    if (world.schedule.length > MAX_QUEUE)
+      this.#break('bounds', `${world.schedule.length} things under way`);
+    for (const router of world.routers) {
+      const isMaster = world.role(router.index) === 'MASTER';
+      if (router.helper !== undefined && router.kernel.gate && !isMaster) {
+        this.#break(
+          'R2',
+          `router ${router.index} is ${world.role(router.index)} with an open gate`,
+        );
+      }
+      const { supervisor } = router;
+      if (supervisor === undefined || !supervisor.connected) continue;
+      if (supervisor.engine.deadline() === undefined) {
+        this.#break('deadline', `router ${router.index} waits for ever`);
+      }
+    }
+    this.#checkConverged();
+  }
+
+  /** R8: some time after everything healed and CARP settled, one holder and a partner in sync. */
+  #checkConverged(): void {
+    const calmSince = Math.max(this.#lastHealed, this.#lastEdge);
+    if (this.#pendingFaults > 0 || this.#now < calmSince + CONVERGED_MS) return;
+    if (this.#now < this.#world.plan.lengthMs - 1) {
+      if (this.#checkedAt === calmSince) return;
+      this.#checkedAt = calmSince;
+    }
+    const states = this.#world.routers.map((router) =>
+      router.supervisor?.engine.status(router.now()),
+    );
+    const holders = states.filter(
+      (status) => status?.state === 'Holding' || status?.state === 'Yielding',
+    );
+    if (holders.length !== 1) {
+      this.#break(
+        'R8',
+        `${holders.length} holders ${this.#now - calmSince} ms after the last fault healed: ${states.map((status) => status?.state).join(', ')}`,
+      );
+    }
+  }
+
+  #checkedAt = -1;
+
+  end(): void {
+    const { plan, routers, ac } = this.#world;
+    if (this.violation !== undefined) return;
+    if (this.#now - this.#lastHealed > REDIALLED_MS) {
+      const live = ac.live();
+      if (
+        live === undefined ||
+        this.#lastCarried === undefined ||
+        this.#now - this.#lastCarried > 2000
+      ) {
+        this.#break('liveness', 'no session carries traffic long after everything healed');
+      }
+    }
+    const [a, b] = routers.map((router) => router.disk);
+    if (a?.epoch !== b?.epoch || a?.generation !== b?.generation) {
+      this.#break(
+        'R8',
+        `the disks hold ${a?.epoch}.${a?.generation} and ${b?.epoch}.${b?.generation}`,
+      );
+    }
+    for (const router of routers) {
+      const reasons = router.supervisor?.engine.status(router.now()).demoted ?? [];
+      if (router.demoted !== reasons.length > 0) {
+        this.#break(
+          'R10',
+          `router ${router.index} is ${router.demoted ? '' : 'not '}demoted, for [${reasons.join(', ')}]`,
+        );
+      }
+      if (reasons.includes('hold-down'))
+        this.#break('R10', `router ${router.index} is held down for ever`);
+    }
+    const [only] = plan.faults;
+    if (isSingleFault(plan) && only !== undefined) this.#checkGap(only.fault);
+  }
+
+  /** R7: the same session carries traffic again in time. */
+  #checkGap(fault: Fault): void {
+    if (endsTheSession(fault) || this.#isTooLong(fault) || fault.kind === 'disk-full') return;
+    const limit = fault.kind === 'line-cut' && fault.silent ? SILENT_LINE_MS : TAKEOVER_MS;
+    if (this.#worstGap > limit + 500) {
+      this.#break(
+        'R7',
+        `${fault.kind}: ${Math.round(this.#worstGap)} ms without traffic, ${limit} allowed`,
+      );
+    }
+  }
+
+  get #now(): number {
+    return this.#world.schedule.now;
+  }
+
+  #break(rule: string, what: string): void {
+    if (this.violation !== undefined) return;
+    this.violation = { rule, what, atMs: this.#now };
+    this.#world.note(`VIOLATION ${rule}: ${what}`);
+  }
+}
+
+const speaks = (action: Action): boolean =>
+  action.kind === 'send-ppp' ||
+  action.kind === 'send-discovery' ||
+  action.kind === 'announce' ||
+  (action.kind === 'gate' && action.open);
+
+const endsTheSession = (fault: Fault): boolean =>
+  fault.kind === 'ac-forgets' ||
+  fault.kind === 'ac-renegotiates' ||
+  fault.kind === 'ac-terminates' ||
+  fault.kind === 'reconnect' ||
+  fault.kind === 'disconnect';
