@@ -245,10 +245,6 @@ export class LinuxSession {
     const name = this.#name;
     const present = this.#ppp;
     if (!present) throw new BackendError('configure', name, 'ENOTCONN', 'no session is attached');
-    if (settings.mtu > this.policy.mtu) {
-      const reason = `MTU ${settings.mtu} is more than the configured ${this.policy.mtu}`;
-      throw new BackendError('configure', name, 'EINVAL', reason);
-    }
     this.#settings = settings;
     attempt('configure', name, () => {
       const { mtu, up } = settings;
@@ -277,9 +273,7 @@ export class LinuxSession {
     });
   }
 
-  /** Without `defaultRoute` in the policy the routes are the administrator's, and this does nothing. */
   route(via: 'session' | 'partner' | 'none'): void {
-    if (!this.policy.defaultRoute) return;
     const { kernel } = this.#shared;
     const { policy } = this;
     const index = this.#ppp?.index;
