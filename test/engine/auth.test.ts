@@ -8,7 +8,8 @@ import { concat, utf16le, utf8 } from '@ppp-thing/protocol/printable';
 import type { Method } from '@ppp-thing/protocol/engine/lcp-options';
 import type { ChapPacket } from '@ppp-thing/protocol/wire/auth';
 import { HASHES } from './hashes.ts';
-import { at, counterRandom } from './link-pair.ts';
+import { counterRandom } from './link-pair.ts';
+import { at } from './scripted-ac.ts';
 
 const PASSWORD = 'pässword €';
 const octets = (hex: string): Uint8Array =>

@@ -4,7 +4,8 @@ import { Discovery, type DiscoverySettings } from '@ppp-thing/protocol/engine/di
 import { utf8 } from '@ppp-thing/protocol/printable';
 import { BROADCAST } from '@ppp-thing/protocol/wire/ethernet';
 import { findTag, TAG, type DiscoveryPacket, type Tag } from '@ppp-thing/protocol/wire/pppoe';
-import { AC_MAC, at, counterRandom, OTHER_MAC } from './link-pair.ts';
+import { counterRandom } from './link-pair.ts';
+import { AC_MAC, at, OTHER_MAC } from './scripted-ac.ts';
 
 const COOKIE: Tag = { type: TAG['AC-Cookie'], value: Uint8Array.of(0xc0, 0xff, 0xee) };
 const RELAY: Tag = { type: TAG['Relay-Session-Id'], value: Uint8Array.of(1, 2, 3) };

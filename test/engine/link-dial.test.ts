@@ -3,6 +3,7 @@ import t from 'tap';
 import { utf8 } from '@ppp-thing/protocol/printable';
 import { Secret } from '@ppp-thing/protocol/engine/hashes';
 import { TAG } from '@ppp-thing/protocol/wire/pppoe';
+import { LinkPair, name } from './link-pair.ts';
 import {
   AC_INTERFACE_ID,
   AC_MAC,
@@ -11,13 +12,11 @@ import {
   at,
   DNS1,
   DNS2,
-  LinkPair,
-  name,
   OUR_MAC,
   PEER,
   SESSION_ID,
   WALL_CLOCK,
-} from './link-pair.ts';
+} from './scripted-ac.ts';
 
 void t.test('link › dial › a plain AC is reached in one exchange of each kind', (t) => {
   const pair = new LinkPair().up();
@@ -111,7 +110,7 @@ void t.test(
       if (sent.kind !== 'send-ppp' || sent.packet.protocol !== 'LCP') return undefined;
       const { code } = sent.packet.packet;
       if (code !== 'Configure-Nak' && code !== 'Configure-Reject') return undefined;
-      return [{ kind: 'ppp', packet: ac.acLcpRequest() }];
+      return [{ kind: 'ppp', packet: ac.lcpRequest() }];
     };
     pair.dial().run(10_000);
     const naks = pair.lcpSent.filter(({ code }) => code === 'Configure-Nak');
@@ -131,7 +130,7 @@ void t.test('link › dial › an AC that takes our better method after a Nak is
     if (sent.kind !== 'send-ppp' || sent.packet.protocol !== 'LCP') return undefined;
     if (sent.packet.packet.code !== 'Configure-Nak') return undefined;
     ac.temperament = { ...ac.temperament, auth: 'CHAP-MD5' };
-    return [{ kind: 'ppp', packet: ac.acLcpRequest() }];
+    return [{ kind: 'ppp', packet: ac.lcpRequest() }];
   };
   t.equal(pair.up().facts.auth, 'CHAP-MD5');
   t.end();
@@ -296,9 +295,9 @@ void t.test('link › dial › a second PADS for a repeated PADR is given back w
   const pair = new LinkPair().up();
   const padr = pair.discoverySent('PADR')[0]?.packet;
   if (padr === undefined) throw new Error('no PADR');
-  pair.feed(pair.confirm(padr, SESSION_ID));
+  pair.feed(pair.ac.confirm(padr, SESSION_ID));
   t.equal(pair.discoverySent('PADT').length, 0, 'a copy of the first is no session');
-  pair.feed(pair.confirm(padr, 0x4321));
+  pair.feed(pair.ac.confirm(padr, 0x4321));
   t.match(pair.discoverySent('PADT'), [{ packet: { sessionId: 0x4321 } }]);
   t.same(pair.closed, []);
   t.end();

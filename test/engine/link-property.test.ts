@@ -7,7 +7,8 @@ import type { ChapPacket, PapPacket } from '@ppp-thing/protocol/wire/auth';
 import type { LcpOption } from '@ppp-thing/protocol/wire/lcp';
 import type { IpcpOption, Ipv6cpOption } from '@ppp-thing/protocol/wire/ncp';
 import type { ControlPacket, LcpOnlyPacket, PppPacket } from '@ppp-thing/protocol/wire/ppp';
-import { AC_MAC, AC_MAGIC, counterRandom, LinkPair, OTHER_MAC, SESSION_ID } from './link-pair.ts';
+import { counterRandom, LinkPair } from './link-pair.ts';
+import { AC_MAC, AC_MAGIC, OTHER_MAC, SESSION_ID } from './scripted-ac.ts';
 
 const FACTS = new LinkPair({ ipv6: true }).up().facts;
 

@@ -1,6 +1,7 @@
 /** A session that moved here: proven without negotiation, or given up in good order. */
 import t from 'tap';
-import { AC_MAGIC, AC_MAC, ADDRESS, LinkPair, name, SESSION_ID } from './link-pair.ts';
+import { LinkPair, name } from './link-pair.ts';
+import { AC_MAGIC, AC_MAC, ADDRESS, SESSION_ID } from './scripted-ac.ts';
 
 const FACTS = new LinkPair({ ipv6: true }).up().facts;
 const names = (pair: LinkPair): string[] => pair.sent.map(name);
@@ -79,7 +80,7 @@ void t.test(
 
 void t.test('link › resume › a re-challenge is answered', (t) => {
   const pair = new LinkPair().resume(FACTS).run(100).forget();
-  pair.hear(pair.challenge(99)).run(100);
+  pair.hear(pair.ac.challenge(99)).run(100);
   t.same(names(pair), ['CHAP Response']);
   t.same(pair.closed, []);
   t.end();

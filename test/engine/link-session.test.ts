@@ -3,7 +3,8 @@ import t from 'tap';
 import { utf8 } from '@ppp-thing/protocol/printable';
 import { TAG } from '@ppp-thing/protocol/wire/pppoe';
 import type { LcpPacket } from '@ppp-thing/protocol/wire/ppp';
-import { AC_MAGIC, ADDRESS, at, LinkPair, name, OTHER_MAC, PEER, SESSION_ID } from './link-pair.ts';
+import { LinkPair, name } from './link-pair.ts';
+import { AC_MAGIC, ADDRESS, at, OTHER_MAC, PEER, SESSION_ID } from './scripted-ac.ts';
 
 const NOTHING = new Uint8Array(0);
 const names = (pair: LinkPair): string[] => pair.sent.map(name);
@@ -314,7 +315,7 @@ void t.test(
 void t.test('link › IPCP alone may be renegotiated, and a new address is reported', (t) => {
   const pair = new LinkPair().up().forget();
   const other = Uint8Array.of(203, 0, 113, 99);
-  pair.temperament = { ...pair.temperament, address: other };
+  pair.ac.temperament = { ...pair.ac.temperament, address: other };
   const options = [{ kind: 'address', address: PEER }] as const;
   pair.hear({ protocol: 'IPCP', packet: { code: 'Configure-Request', identifier: 50, options } });
   pair.run(1000);
@@ -351,12 +352,12 @@ void t.test('link › S12: a long text from the AC is cut in the log', (t) => {
 void t.test(
   'link › a CHAP Challenge in an open session is answered, and its refusal ends the session',
   (t) => {
-    const pair = new LinkPair().up().forget().hear(new LinkPair().challenge(7));
+    const pair = new LinkPair().up().forget().hear(new LinkPair().ac.challenge(7));
     t.same(names(pair), ['CHAP Response']);
     pair.run(100);
     t.same(pair.closed, []);
-    pair.temperament = { ...pair.temperament, password: 'changed' };
-    pair.hear(pair.challenge(8)).run(5000);
+    pair.ac.temperament = { ...pair.ac.temperament, password: 'changed' };
+    pair.hear(pair.ac.challenge(8)).run(5000);
     t.match(pair.closed, [/refused user alice/]);
     t.end();
   },

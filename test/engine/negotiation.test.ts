@@ -1,14 +1,15 @@
 /** One automaton with its counters and identifiers, over IPCP's options because they are the simplest. */
 import t from 'tap';
-import { IpcpOptions } from '@ppp-thing/protocol/engine/ncp';
+import { IpcpOptions, Ipv6cpOptions } from '@ppp-thing/protocol/engine/ncp';
 import {
   MAX_CONFIGURE,
   Negotiation,
   type NegotiationOutput,
 } from '@ppp-thing/protocol/engine/negotiation';
 import type { ControlPacket } from '@ppp-thing/protocol/wire/ppp';
-import { UNSPECIFIED_V4, type IpcpOption } from '@ppp-thing/protocol/wire/ncp';
-import { ADDRESS, at, PEER } from './link-pair.ts';
+import { UNSPECIFIED_V4, type IpcpOption, type Ipv6cpOption } from '@ppp-thing/protocol/wire/ncp';
+import { counterRandom } from './link-pair.ts';
+import { AC_INTERFACE_ID, ADDRESS, at, PEER } from './scripted-ac.ts';
 
 type Output = NegotiationOutput<IpcpOption>;
 
@@ -291,3 +292,31 @@ void t.test('negotiation › each transition is one note of the table words', (t
   ]);
   t.end();
 });
+
+void t.test(
+  'negotiation › after five Naks what is still wrong is rejected, and an Ack begins the count anew (§4.6 Max-Failure)',
+  (t) => {
+    const options = new Ipv6cpOptions(counterRandom(), AC_INTERFACE_ID);
+    const negotiation = new Negotiation('ipv6cp', options, () => 1492);
+    negotiation.fire('Open', at(0));
+    negotiation.fire('Up', at(0));
+    const ask = (identifier: number, ...options: Ipv6cpOption[]) => {
+      const outputs = negotiation.receive(
+        { code: 'Configure-Request', identifier, options },
+        at(1),
+      );
+      return outputs.flatMap((output) => (output.kind === 'send' ? [output.packet.code] : []));
+    };
+    const ours: Ipv6cpOption = { kind: 'interfaceId', interfaceId: AC_INTERFACE_ID };
+    const good: Ipv6cpOption = {
+      kind: 'interfaceId',
+      interfaceId: Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 1),
+    };
+    for (let i = 0; i < 5; i++) t.same(ask(i, ours), ['Configure-Nak']);
+    t.same(ask(5, ours), ['Configure-Reject']);
+    t.same(ask(6), ['Configure-Ack'], 'and what is missing is asked for no more');
+    t.same(ask(7, good), ['Configure-Ack']);
+    t.same(ask(8, ours), ['Configure-Nak']);
+    t.end();
+  },
+);

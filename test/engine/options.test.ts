@@ -4,7 +4,8 @@ import { LcpOptions, type LcpSettings } from '@ppp-thing/protocol/engine/lcp-opt
 import { IpcpOptions, Ipv6cpOptions } from '@ppp-thing/protocol/engine/ncp';
 import type { LcpOption } from '@ppp-thing/protocol/wire/lcp';
 import { UNSPECIFIED_V4, type IpcpOption } from '@ppp-thing/protocol/wire/ncp';
-import { AC_INTERFACE_ID, ADDRESS, counterRandom, DNS1, DNS2, PEER } from './link-pair.ts';
+import { counterRandom } from './link-pair.ts';
+import { AC_INTERFACE_ID, ADDRESS, DNS1, DNS2, PEER } from './scripted-ac.ts';
 
 const PLAIN: LcpSettings = { mru: 1492, magicNumber: true, auth: ['CHAP-MD5', 'PAP'] };
 const lcp = (settings: Partial<LcpSettings> = {}) =>

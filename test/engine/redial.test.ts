@@ -2,7 +2,8 @@
 import t from 'tap';
 import { LONGEST_DELAY, Redial, REFUSED_DELAY } from '@ppp-thing/protocol/engine/redial';
 import { seconds, type Millis } from '@ppp-thing/protocol/time';
-import { at, counterRandom } from './link-pair.ts';
+import { counterRandom } from './link-pair.ts';
+import { at } from './scripted-ac.ts';
 
 const NEVER_UP = { lasted: undefined, refused: false };
 

@@ -122,9 +122,9 @@ export class Phases {
     return this.#flush();
   }
 
-  /** Close LCP in good order (RFC 1661 §3.7); `ended` follows. */
+  /** Somebody wants no session any more; `ended` follows. */
   close(reason: string, now: Instant): PhasesOutput[] {
-    this.#terminate({ kind: 'ended', reason, padt: true, refused: false }, now);
+    this.#fail(reason, false, now);
     return this.#flush();
   }
 
@@ -240,18 +240,22 @@ export class Phases {
       case 'IPV6CP':
       case 'IPCP':
         if (packet.protocol === 'IPV6CP' && !this.#config.ipv6)
-          return this.#refuseIpv6(packet, now);
+          return this.#rejectProtocol(PROTOCOL.IPV6CP, packet.information, now);
         // RFC 1661 §3.5: nothing of the Network phase counts before authentication is complete.
         return this.#phase === 'Network'
           ? this.#ncpDid(this.#ncps.receive(packet, now), now)
           : undefined;
       case 'unknown':
-        return this.#lcpDid(this.#lcp.rejectProtocol(packet.number, packet.information), now);
+        return this.#rejectProtocol(packet.number, packet.information, now);
       default: {
         const unreachable: never = packet;
         return unreachable;
       }
     }
+  }
+
+  #rejectProtocol(protocol: number, information: Uint8Array | undefined, now: Instant): void {
+    this.#lcpDid(this.#lcp.rejectProtocol(protocol, information ?? new Uint8Array(0)), now);
   }
 
   #authDid(outputs: readonly AuthOutput[], now: Instant): void {
@@ -272,11 +276,6 @@ export class Phases {
   #open(ncp: 'ipcp' | 'ipv6cp', now: Instant): void {
     this.#ncpDid(this.#ncps.fire(ncp, 'Open', now), now);
     this.#ncpDid(this.#ncps.fire(ncp, 'Up', now), now);
-  }
-
-  #refuseIpv6(packet: Extract<PppPacket, { protocol: 'IPV6CP' }>, now: Instant): void {
-    const information = packet.information ?? new Uint8Array(0);
-    this.#lcpDid(this.#lcp.rejectProtocol(PROTOCOL.IPV6CP, information), now);
   }
 
   #ncpDid(outputs: readonly NcpOutput[], now: Instant): void {
@@ -358,14 +357,11 @@ export class Phases {
 
   // --- the end -------------------------------------------------------------------------------------------------
 
+  /** Close LCP in good order (RFC 1661 §3.7): the AC may still be listening. */
   #fail(reason: string, refused: boolean, now: Instant): void {
-    this.#terminate({ kind: 'ended', reason, padt: true, refused }, now);
-  }
-
-  #terminate(end: End, now: Instant): void {
     if (this.isEnding || this.#isOver) return;
-    this.#end = end;
-    this.#enter('Terminate', end.reason, now);
+    this.#endWith({ reason, padt: true, refused });
+    this.#enter('Terminate', reason, now);
     this.#lcpDid(this.#lcp.fire('Close', now), now);
     if (this.#lcp.state !== 'Closing') this.#finish();
   }
