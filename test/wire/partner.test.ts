@@ -11,7 +11,7 @@ import {
   type KeyOf,
   type Received,
 } from '@ppp-thing/protocol/wire/partner';
-import { HELLO, hmac, HOLDER, KEY } from '../fixtures/partner.ts';
+import { FACTS, HELLO, hmac, HOLDER, KEY, SNAPSHOT } from '../fixtures/partner.ts';
 import { hex, octetsOf } from '../hex.ts';
 import { acceptedTruncations, attempt, changed, fuzz, REFUSED } from './total.ts';
 
@@ -219,6 +219,7 @@ t.test('partner › another version is heard, with what its sender understands',
 });
 
 t.test('partner › two ranges of versions have the highest in common, or none', async (t) => {
+  t.same(VERSIONS, { min: 1, max: 1 }, 'as the document says');
   t.equal(commonVersion({ min: 1, max: 1 }, { min: 1, max: 3 }), 1);
   t.equal(commonVersion({ min: 2, max: 4 }, { min: 1, max: 3 }), 3);
   t.equal(commonVersion({ min: 2, max: 3 }, { min: 1, max: 1 }), undefined);
@@ -242,6 +243,23 @@ t.test('partner › session names are 1 … 15 characters of a kind that is safe
     octets.set(field, 16);
     t.equal(attempt(decode, signed(octets)), REFUSED);
   }
+});
+
+t.test('partner › anything without the magic is none of ours, whoever signed it', async (t) => {
+  for (let at = 0; at < 4; at++) t.equal(attempt(decode, signed(changed(holder, at, 1))), REFUSED);
+});
+
+t.test('partner › a datagram may be as large as the document says, and not larger', async (t) => {
+  const room = MAX_DATAGRAM - holder.length;
+  const named = (longer: number): Uint8Array => {
+    const facts = { ...FACTS, acName: new Uint8Array(FACTS.acName.length + longer) };
+    const message = { ...HOLDER.body.message, snapshot: { ...SNAPSHOT, facts } };
+    return encodePartner(HOLDER.header, { message }, KEY, hmac);
+  };
+  t.equal(decode(named(room)).kind, 'authentic');
+  t.throws(() => named(room + 1), RangeError);
+  const body = { ...HOLDER.body, configDigest: new Uint8Array(1024) };
+  t.match(decode(encodePartner(HOLDER.header, body, KEY, hmac)), { kind: 'authentic', body });
 });
 
 t.test('partner › what cannot be written is our own mistake', async (t) => {

@@ -113,8 +113,6 @@ export class Writer {
   }
 
   u64(value: bigint): this {
-    if (value < 0n || value > 0xffff_ffff_ffff_ffffn)
-      throw new RangeError(`${value} does not fit in 8 octets`);
     return this.u32(Number(value >> 32n)).u32(Number(value & 0xffff_ffffn));
   }
 

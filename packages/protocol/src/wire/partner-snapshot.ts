@@ -53,7 +53,9 @@ export function decodeSnapshot(octets: Uint8Array): Snapshot {
   const written = reader.u8('schema');
   const needed = reader.u8('schema needed');
   if (needed > SCHEMA.written) {
-    throw reader.error(`snapshot schema ${written} needs a reader of ${needed}, this is one of 1`);
+    throw reader.error(
+      `snapshot schema ${written} needs a reader of ${needed}, this is one of ${SCHEMA.written}`,
+    );
   }
   const sections = decodeSections(reader);
   const order = section(sections, SECTION.order, reader);
