@@ -1,0 +1,216 @@
+/**
+ * The channel to a router that still runs the original ppp_thing: its question and its record, on UDP port 75. It
+ * authenticates nothing, as the original does not: whoever can send from the partner's address and port is believed.
+ *
+ * Theory of operation. The original knows neither epoch nor holder: whoever is MASTER owns the session and says so with
+ * every Echo-Reply. So a record heard while we are not MASTER is read as "the partner has taken", an epoch above ours,
+ * unless it says what we know already; heard while we are MASTER it is nothing, as with the original. What a BACKUP of
+ * the original's knows cannot be learnt, so it counts as silent, and a planned handoff to it is refused.
+ */
+import type { PartnerMessage } from '@ppp-thing/protocol/engine/events';
+import type { RouterId, SessionFacts, Snapshot } from '@ppp-thing/protocol/engine/session';
+import { DecodeError, sameOctets, toHex } from '@ppp-thing/protocol/bytes';
+import type { MacAddress } from '@ppp-thing/protocol/wire/ethernet';
+import { decodeLegacy, encodeLegacy, type LegacyMessage } from '@ppp-thing/protocol/wire/legacy';
+import type { Log } from './log.ts';
+import type { PartnerChannel, PartnerCounters } from './partner.ts';
+import { Tally } from './tally.ts';
+import { openUdp, type Udp } from './udp.ts';
+
+export interface LegacyOptions {
+  readonly localAddress: string;
+  readonly address: string;
+  /** 75, but for tests. */
+  readonly port: number;
+  readonly partnerId: RouterId;
+  /** The one session: a record carries no name. */
+  readonly session: { readonly name: string; readonly ourMac: MacAddress };
+  readonly log: Log;
+  /** Milliseconds since 1970-01-01 UTC. */
+  readonly wallClock: () => number;
+  heard(session: string, message: PartnerMessage): void;
+}
+
+type LegacyRecord = Extract<LegacyMessage, { kind: 'record' }>;
+
+const NO_MAC = new Uint8Array(6);
+const NO_ADDRESS = new Uint8Array(4);
+
+export class LegacyPartner implements PartnerChannel {
+  readonly #options: LegacyOptions;
+  readonly #tally = new Tally();
+  readonly #strangers = new Tally();
+  #udp: Udp | undefined;
+  /** What we told last: our own side of the story, and so durable. */
+  #told: PartnerMessage | undefined;
+
+  private constructor(options: LegacyOptions) {
+    this.#options = options;
+  }
+
+  /** With its socket bound, or being tried again. */
+  static async open(options: LegacyOptions): Promise<LegacyPartner> {
+    const partner = new LegacyPartner(options);
+    const { localAddress, address, port, log } = options;
+    log.line('warn', 'partner: protocol ppp_thing: datagrams are not authenticated');
+    partner.#udp = await openUdp({
+      localAddress,
+      address,
+      port,
+      log,
+      receive: (octets, from) => {
+        if (from === port) partner.#receive(octets);
+        else partner.#strangers.refuse('stranger');
+      },
+      stranger: () => partner.#strangers.refuse('stranger'),
+    });
+    return partner;
+  }
+
+  tell(session: string, message: PartnerMessage): void {
+    if (session !== this.#options.session.name) throw new Error(`session ${session} is another`);
+    const before = this.#told;
+    this.#told = message;
+    const { facts } = message.snapshot;
+    if (message.open && facts !== null) return this.#send(record(facts));
+    // The original says once, on closing while MASTER, that there is none any more.
+    if (message.open && before?.open === true && before.snapshot.facts !== null) {
+      return this.#send(NO_SESSION);
+    }
+    if (message.role === 'BACKUP' && facts === null) this.#send({ kind: 'query' });
+  }
+
+  counters(): PartnerCounters {
+    return this.#tally.read();
+  }
+
+  refused(): ReturnType<PartnerChannel['refused']> {
+    return this.#strangers.read().datagramsRefused;
+  }
+
+  trouble(): string | undefined {
+    return this.#udp?.trouble();
+  }
+
+  close(): void {
+    this.#udp?.close();
+  }
+
+  #send(message: LegacyMessage): void {
+    this.#udp?.send(encodeLegacy(message));
+    this.#tally.out += 1;
+  }
+
+  /** The one place where the partner's octets are decoded. */
+  #receive(octets: Uint8Array): void {
+    try {
+      const message = decodeLegacy(octets);
+      if (message.kind === 'query') return this.#answer();
+      this.#hear(message);
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      this.#tally.refuse('malformed');
+      const line = `partner: datagram dropped: ${error.message} | ${toHex(octets)}`;
+      this.#options.log.line('debug', line, 'partner malformed');
+    }
+  }
+
+  #answer(): void {
+    this.#tally.in += 1;
+    const facts = this.#told?.snapshot.facts ?? null;
+    if (facts !== null) this.#send(record(facts));
+  }
+
+  #hear(heard: LegacyRecord): void {
+    const { session, partnerId } = this.#options;
+    const told = this.#told;
+    // Until we have said what we are, nobody can tell whether we are MASTER.
+    if (told === undefined || told.role === 'MASTER') return this.#tally.refuse('we-are-master');
+    this.#tally.in += 1;
+    const holds = heard.sessionId !== 0;
+    this.#options.heard(session.name, {
+      sender: partnerId,
+      role: holds ? 'MASTER' : 'INIT',
+      healthy: holds,
+      armed: false,
+      open: holds,
+      proven: holds,
+      yielding: false,
+      snapshot: this.#snapshotOf(heard, told.snapshot),
+    });
+  }
+
+  /** What we know, if that is what was heard; else the partner's, one epoch on. */
+  #snapshotOf(heard: LegacyRecord, ours: Snapshot): Snapshot {
+    const { partnerId } = this.#options;
+    const facts = heard.sessionId === 0 ? null : this.#factsOf(heard, ours.facts);
+    if (ours.holder !== partnerId)
+      return { epoch: ours.epoch + 1, generation: 0, holder: partnerId, facts };
+    if (facts === ours.facts) return ours;
+    return { ...ours, generation: ours.generation + 1, facts };
+  }
+
+  #factsOf(heard: LegacyRecord, known: SessionFacts | null): SessionFacts {
+    if (
+      known !== null &&
+      known.key.sessionId === heard.sessionId &&
+      sameOctets(known.key.acMac, heard.acMac) &&
+      sameOctets(known.ourAddress, heard.ourAddress) &&
+      sameOctets(known.theirAddress, heard.theirAddress)
+    ) {
+      return known;
+    }
+    const { ourMac } = this.#options.session;
+    return legacyFacts({ ...heard, ourMac, startedAt: this.#options.wallClock() / 1000 });
+  }
+}
+
+const record = ({ key, ourAddress, theirAddress }: SessionFacts): LegacyRecord => ({
+  kind: 'record',
+  acMac: key.acMac,
+  sessionId: key.sessionId,
+  ourAddress,
+  theirAddress,
+});
+
+const NO_SESSION: LegacyRecord = {
+  kind: 'record',
+  acMac: NO_MAC,
+  sessionId: 0,
+  ourAddress: NO_ADDRESS,
+  theirAddress: NO_ADDRESS,
+};
+
+/**
+ * The session of an original ppp_thing, as far as it can be known: it negotiates an MRU of 1492, CHAP with MD5, no
+ * Magic-Number and no DNS, and all its requests have the Identifier 1.
+ *
+ * @param startedAt seconds since 1970-01-01 UTC
+ */
+export function legacyFacts(known: {
+  readonly sessionId: number;
+  readonly acMac: MacAddress;
+  readonly ourMac: MacAddress;
+  readonly ourAddress: Uint8Array;
+  readonly theirAddress: Uint8Array;
+  readonly startedAt: number;
+}): SessionFacts {
+  const { sessionId, acMac, ourMac, ourAddress, theirAddress, startedAt } = known;
+  return {
+    key: { sessionId, acMac, ourMac },
+    acName: new Uint8Array(),
+    serviceName: new Uint8Array(),
+    hostUniq: new Uint8Array(),
+    ourMagic: 0,
+    theirMagic: 0,
+    ourMru: 1492,
+    theirMru: 1492,
+    maxPayload: 1492,
+    auth: 'CHAP-MD5',
+    ourAddress,
+    theirAddress,
+    dns: [],
+    identifiers: { lcp: 1, ipcp: 1, ipv6cp: 1 },
+    startedAt: Math.floor(startedAt),
+  };
+}
