@@ -80,7 +80,6 @@ export class LcpOptions implements Options<LcpOption> {
   resume(agreement: LcpAgreement): void {
     this.#ours = { mru: agreement.ourMru, magic: agreement.ourMagic };
     this.#theirs = { mru: agreement.theirMru, magic: agreement.theirMagic, auth: agreement.auth };
-    this.#rejected.clear();
     if (agreement.ourMagic === 0) this.#rejected.add('magic');
   }
 

@@ -241,10 +241,8 @@ export class Phases {
       case 'IPCP':
         if (packet.protocol === 'IPV6CP' && !this.#config.ipv6)
           return this.#rejectProtocol(PROTOCOL.IPV6CP, packet.information, now);
-        // RFC 1661 §3.5: nothing of the Network phase counts before authentication is complete.
-        return this.#phase === 'Network'
-          ? this.#ncpDid(this.#ncps.receive(packet, now), now)
-          : undefined;
+        // Before the Network phase the automata are not Up, and drop it (RFC 1661 §3.5).
+        return this.#ncpDid(this.#ncps.receive(packet, now), now);
       case 'unknown':
         return this.#rejectProtocol(packet.number, packet.information, now);
       default: {

@@ -1,0 +1,93 @@
+/** LCP goes down under a session: what stops with it, and what may not be mistaken for a sign of life after it. */
+import t from 'tap';
+import type { Event } from '@ppp-thing/protocol/engine/events';
+import type { LcpPacket } from '@ppp-thing/protocol/wire/ppp';
+import { LinkPair, name } from './link-pair.ts';
+import { AC_MAGIC, PEER } from './scripted-ac.ts';
+
+const names = (pair: LinkPair): string[] => pair.sent.map(name);
+const lcp = (packet: LcpPacket): Event => ({ kind: 'ppp', packet: { protocol: 'LCP', packet } });
+
+void t.test('link › renegotiation › no Echo-Request goes out while LCP is not Opened', (t) => {
+  const pair = new LinkPair().up().run(4900).forget();
+  pair.intercept = () => [];
+  pair.renegotiate().run(20_000);
+  t.notOk(names(pair).includes('LCP Echo-Request'));
+  t.same(pair.outcomes, [], 'and nobody is called silent');
+  t.end();
+});
+
+void t.test(
+  'link › renegotiation › an AC that begins it and vanishes is left within the counters’ time',
+  (t) => {
+    const pair = new LinkPair().up().forget();
+    pair.intercept = () => [];
+    pair.renegotiate().run(31_000);
+    t.match(pair.closed, [/no LCP agreement/]);
+    t.equal(names(pair).at(-1), 'PADT');
+    t.end();
+  },
+);
+
+void t.test('link › renegotiation › an answer to an Echo-Request of before is stale', (t) => {
+  const pair = new LinkPair().up();
+  pair.intercept = (sent) => (name(sent) === 'LCP Echo-Request' ? [] : undefined);
+  pair.run(5000);
+  const echo = pair.lcpSent.filter(({ code }) => code === 'Echo-Request').at(-1);
+  pair.renegotiate().run(100);
+  const data = new Uint8Array(0);
+  const identifier = echo?.identifier ?? 0;
+  pair.forget().feed(lcp({ code: 'Echo-Reply', identifier, magic: AC_MAGIC, data }));
+  t.match(pair.notes, [{ on: 'ignored stale Echo-Reply' }]);
+  t.end();
+});
+
+void t.test('link › renegotiation › PAP is not repeated once LCP is down', (t) => {
+  const pair = new LinkPair({}, { auth: 'PAP' });
+  pair.intercept = (sent) => (name(sent).startsWith('PAP') ? [] : undefined);
+  pair.dial().run(100);
+  t.equal(names(pair).at(-1), 'PAP Authenticate-Request');
+  pair.intercept = () => [];
+  pair.forget().renegotiate().run(10_000);
+  t.notOk(names(pair).some((one) => one.startsWith('PAP')));
+  t.end();
+});
+
+void t.test(
+  'link › renegotiation › without carrier a session that opens again is not probed',
+  (t) => {
+    const pair = new LinkPair().up().forget();
+    pair.feed({ kind: 'carrier', up: false }).renegotiate().run(100);
+    t.match(pair.outcomes, [{ kind: 'opened' }]);
+    pair.forget().run(100_000);
+    t.same(pair.outputs, []);
+    t.end();
+  },
+);
+
+void t.test('link › authentication › IPCP before its end is not answered (RFC 1661 §3.5)', (t) => {
+  const pair = new LinkPair();
+  pair.intercept = (sent) => (name(sent) === 'CHAP Response' ? [] : undefined);
+  pair.dial().run(100).forget();
+  const options = [{ kind: 'address', address: PEER }] as const;
+  pair.hear({ protocol: 'IPCP', packet: { code: 'Configure-Request', identifier: 1, options } });
+  t.same(names(pair), []);
+  t.end();
+});
+
+void t.test(
+  'link › M4: a full-size Echo-Reply that comes back cut is no proof of the way back',
+  (t) => {
+    const pair = new LinkPair({ mtu: 1500 }, { maxPayload: 1500 });
+    pair.intercept = (sent) => {
+      if (sent.kind !== 'send-ppp' || sent.packet.protocol !== 'LCP') return undefined;
+      const { packet } = sent.packet;
+      if (packet.code !== 'Echo-Request' || packet.data.length === 0) return undefined;
+      const data = packet.data.subarray(0, 100);
+      return [lcp({ code: 'Echo-Reply', identifier: packet.identifier, magic: AC_MAGIC, data })];
+    };
+    pair.dial().run(3000);
+    t.equal(pair.facts.maxPayload, 1492);
+    t.end();
+  },
+);
