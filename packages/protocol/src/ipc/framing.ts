@@ -26,7 +26,6 @@ const packr = new Packr({
   useRecords: false,
   mapsAsObjects: true,
   int64AsType: 'bigint',
-  copyBuffers: true,
 });
 
 /** The other end broke the protocol; nothing after this can be trusted, so the connection ends. */
@@ -88,7 +87,8 @@ export class Deframer {
 function decodeValue(body: Uint8Array): unknown {
   if (!isPlain(body)) throw new FramingError('not one plain msgpack value');
   try {
-    return packr.unpack(body);
+    // Octets in a message are views into it: into a copy, so that one that is kept does not keep a whole chunk.
+    return packr.unpack(body.slice());
   } catch (cause) {
     throw new FramingError('not msgpack', { cause });
   }

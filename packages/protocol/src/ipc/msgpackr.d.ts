@@ -5,7 +5,6 @@ declare module 'msgpackr/index-no-eval' {
       readonly useRecords: false;
       readonly mapsAsObjects: true;
       readonly int64AsType: 'bigint';
-      readonly copyBuffers: true;
     });
     pack(value: unknown): Uint8Array;
     unpack(octets: Uint8Array): unknown;
