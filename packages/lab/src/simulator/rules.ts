@@ -127,6 +127,8 @@ export class Rules {
       other?.isPowered === true &&
       other.kernel.gate &&
       other.kernel.attached?.sessionId === live &&
+      // What it could not store it could not tell.
+      other.disk.facts?.key.sessionId === live &&
       this.#world.lineUp[other.index] &&
       live !== undefined;
     if (carries && this.#lastCarried !== undefined && this.#now - this.#lastCarried < 1000) {

@@ -192,7 +192,18 @@ export class World implements Surroundings {
 
   #fromAc(frame: AcFrame): void {
     if (this.chance.is(this.#lineLoss)) return;
-    this.schedule.in(this.chance.between(0.2, 2), () => {
+    // Ethernet does not reorder; a line that loses frames does here, and repeats some.
+    const arrives = this.schedule.now + this.chance.between(0.2, 2);
+    const at = this.#lineLoss > 0 ? arrives : Math.max(arrives, this.#lastFromAc);
+    this.#lastFromAc = at;
+    if (this.chance.is(this.#lineLoss / 4)) this.#deliver(at + 1, frame);
+    this.#deliver(at, frame);
+  }
+
+  #lastFromAc = 0;
+
+  #deliver(at: number, frame: AcFrame): void {
+    this.schedule.at(at, () => {
       if (this.#port === undefined || !this.lineUp[this.#port]) return;
       const router = this.#router(this.#port);
       if (router.isPowered) router.receive(frame);

@@ -502,7 +502,9 @@ export class SessionEngine implements Engine<Event, Action> {
       return this.#step('Connect', 'operator reconnect', now);
     }
     if (!this.#speaks()) return;
-    this.#timers.set('down', after(now, this.#config.owner.downDemotion));
+    if (!this.#timers.isSet('down')) {
+      this.#timers.set('down', after(now, this.#config.owner.downDemotion));
+    }
     this.#absorb(this.#link.dial(this.#previous, now), now);
   }
 

@@ -1,0 +1,89 @@
+/** One action of the engine, one effect in the world: the exhaustive switch. It decides nothing and waits for nothing. */
+import type { RequestBody, Verb } from '@ppp-thing/protocol/ipc/messages';
+import type { Action, Event, Note, PartnerMessage } from '@ppp-thing/protocol/engine/events';
+import type { Snapshot } from '@ppp-thing/protocol/engine/session';
+import { encodePpp } from '@ppp-thing/protocol/wire/ppp';
+import { encodeDiscovery } from '@ppp-thing/protocol/wire/pppoe';
+import { codeOf } from './errors.ts';
+
+/** What a session can do to the world. */
+export interface Effects {
+  readonly session: string;
+  /** Durable when it returns; throws what the disk said. */
+  store(snapshot: Snapshot): void;
+  /** Ask the helper. A refusal comes back later, as a `failed` event that names `action`. */
+  ask<V extends Verb>(verb: V, body: RequestBody<V>, action: Action['kind']): void;
+  tell(message: PartnerMessage): void;
+  note(note: Note): void;
+}
+
+export type Failed = Extract<Event, { kind: 'failed' }>;
+
+/** Perform `action`. Only a `store` can fail at once; then nothing that comes after it may be performed. */
+export function perform(action: Action, effects: Effects): Failed | undefined {
+  const { session } = effects;
+  const { kind } = action;
+  switch (kind) {
+    case 'store':
+      return store(action.snapshot, effects);
+    case 'tell-partner':
+      effects.tell(action.message);
+      return undefined;
+    case 'note':
+      effects.note(action.note);
+      return undefined;
+    case 'send-discovery': {
+      const { destination, packet } = action;
+      effects.ask(
+        'discovery-send',
+        { session, destination, payload: encodeDiscovery(packet) },
+        kind,
+      );
+      return undefined;
+    }
+    case 'send-ppp':
+      effects.ask('ppp-send', { session, ...encodePpp(action.packet) }, kind);
+      return undefined;
+    case 'attach': {
+      const { maxPayload, autoOpen } = action;
+      const { sessionId, acMac } = action.key;
+      effects.ask('attach', { session, key: { sessionId, acMac }, maxPayload, autoOpen }, kind);
+      return undefined;
+    }
+    case 'configure': {
+      const { interfaceIds = null, ...settings } = action.settings;
+      effects.ask('configure', { session, ...settings, interfaceIds }, kind);
+      return undefined;
+    }
+    case 'gate':
+      effects.ask('gate', { session, open: action.open }, kind);
+      return undefined;
+    case 'route':
+      effects.ask('route', { session, via: action.via }, kind);
+      return undefined;
+    case 'announce':
+      effects.ask('announce', { session, epoch: action.epoch }, kind);
+      return undefined;
+    case 'demote':
+      effects.ask('demote', { session, on: action.on }, kind);
+      return undefined;
+    case 'detach':
+    case 'deconfigure':
+      effects.ask(kind, { session }, kind);
+      return undefined;
+    default: {
+      const unreachable: never = kind;
+      return unreachable;
+    }
+  }
+}
+
+function store(snapshot: Snapshot, effects: Effects): Failed | undefined {
+  try {
+    effects.store(snapshot);
+    return undefined;
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    return { kind: 'failed', action: 'store', code: codeOf(error), message };
+  }
+}
