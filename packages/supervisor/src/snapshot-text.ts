@@ -1,0 +1,193 @@
+/**
+ * A snapshot as JSON that a person can read, with a schema version and a checksum. It knows no files.
+ */
+import { createHash } from 'node:crypto';
+import { fromHex, toHex } from '@ppp-thing/protocol/bytes';
+import type { SessionFacts, Snapshot } from '@ppp-thing/protocol/engine/session';
+import { printable } from '@ppp-thing/protocol/printable';
+import { formatMac, isMulticast, parseMac } from '@ppp-thing/protocol/wire/ethernet';
+import { formatIpv4, parseIpv4 } from '@ppp-thing/protocol/wire/ncp';
+import { isSessionId } from '@ppp-thing/protocol/wire/pppoe';
+
+/** What this file writes. A later writer that only adds fields keeps it; a reader passes over fields it does not know. */
+export const SCHEMA = 1;
+
+/** The text is not a snapshot of `session`, or not as it was written. */
+export class CorruptSnapshot extends Error {
+  override readonly name = 'CorruptSnapshot';
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Ends in a line feed. `checksum` is the SHA-256 of the JSON of everything before it. */
+export function encodeSnapshotText(session: string, snapshot: Snapshot): string {
+  const { epoch, generation, holder, facts } = snapshot;
+  const body = {
+    schema: SCHEMA,
+    session,
+    epoch,
+    generation,
+    holder,
+    facts: facts === null ? null : encodeFacts(facts),
+  };
+  return `${JSON.stringify({ ...body, checksum: checksum(body) }, null, 2)}\n`;
+}
+
+/** @throws CorruptSnapshot with the reason, which quotes nothing of the text */
+export function decodeSnapshotText(session: string, text: string): Snapshot {
+  const { checksum: written, ...body } = parse(text);
+  if (body['schema'] !== SCHEMA) {
+    throw new CorruptSnapshot(`schema ${String(body['schema'])}, this program reads ${SCHEMA}`);
+  }
+  if (written !== checksum(body))
+    throw new CorruptSnapshot('the checksum is not that of its content');
+  if (body['session'] !== session) {
+    throw new CorruptSnapshot(`it is of session ${String(body['session'])}`);
+  }
+  const { facts } = body;
+  return {
+    epoch: whole(body, 'epoch', 0xffff_ffff),
+    generation: whole(body, 'generation', 0xffff_ffff),
+    holder: whole(body, 'holder', 0xffff_ffff),
+    facts: facts === null ? null : decodeFacts(fields(facts, 'facts')),
+  };
+}
+
+const checksum = (body: Fields): string =>
+  createHash('sha256').update(JSON.stringify(body)).digest('hex');
+
+function parse(text: string): Fields {
+  try {
+    return fields(JSON.parse(text), 'snapshot');
+  } catch (cause) {
+    if (cause instanceof SyntaxError) throw new CorruptSnapshot('it is not JSON', { cause });
+    throw cause;
+  }
+}
+
+function encodeFacts(facts: SessionFacts): Fields {
+  const { key, interfaceIds, identifiers } = facts;
+  return {
+    sessionId: key.sessionId,
+    acMac: formatMac(key.acMac),
+    ourMac: formatMac(key.ourMac),
+    acName: printable(facts.acName, Infinity),
+    serviceName: printable(facts.serviceName, Infinity),
+    hostUniq: toHex(facts.hostUniq),
+    ourMagic: facts.ourMagic,
+    theirMagic: facts.theirMagic,
+    ourMru: facts.ourMru,
+    theirMru: facts.theirMru,
+    maxPayload: facts.maxPayload,
+    auth: facts.auth,
+    ourAddress: formatIpv4(facts.ourAddress),
+    theirAddress: formatIpv4(facts.theirAddress),
+    dns: facts.dns.map(formatIpv4),
+    interfaceIds:
+      interfaceIds === undefined
+        ? null
+        : { ours: toHex(interfaceIds.ours), theirs: toHex(interfaceIds.theirs) },
+    identifiers,
+    startedAt: facts.startedAt,
+  };
+}
+
+function decodeFacts(from: Fields): SessionFacts {
+  const sessionId = whole(from, 'sessionId', 0xffff);
+  if (!isSessionId(sessionId)) throw new CorruptSnapshot(`sessionId ${sessionId}`);
+  const identifiers = fields(from['identifiers'], 'identifiers');
+  const ids = from['interfaceIds'];
+  const interfaceIds = ids === null ? undefined : fields(ids, 'interfaceIds');
+  return {
+    key: { sessionId, acMac: mac(from, 'acMac'), ourMac: mac(from, 'ourMac') },
+    acName: text(from, 'acName'),
+    serviceName: text(from, 'serviceName'),
+    hostUniq: octets(from, 'hostUniq'),
+    ourMagic: whole(from, 'ourMagic', 0xffff_ffff),
+    theirMagic: whole(from, 'theirMagic', 0xffff_ffff),
+    ourMru: whole(from, 'ourMru', 0xffff),
+    theirMru: whole(from, 'theirMru', 0xffff),
+    maxPayload: whole(from, 'maxPayload', 0xffff),
+    auth: auth(from),
+    ourAddress: ipv4(from['ourAddress'], 'ourAddress'),
+    theirAddress: ipv4(from['theirAddress'], 'theirAddress'),
+    dns: list(from, 'dns').map((each) => ipv4(each, 'dns')),
+    ...(interfaceIds && {
+      interfaceIds: {
+        ours: octets(interfaceIds, 'ours', 8),
+        theirs: octets(interfaceIds, 'theirs', 8),
+      },
+    }),
+    identifiers: {
+      lcp: whole(identifiers, 'lcp', 0xff),
+      ipcp: whole(identifiers, 'ipcp', 0xff),
+      ipv6cp: whole(identifiers, 'ipv6cp', 0xff),
+    },
+    startedAt: whole(from, 'startedAt', Number.MAX_SAFE_INTEGER),
+  };
+}
+
+function fields(value: unknown, name: string): Fields {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new CorruptSnapshot(`${name} is not an object`);
+  }
+  return Object.fromEntries(Object.entries(value));
+}
+
+function list(from: Fields, name: string): readonly unknown[] {
+  const value = from[name];
+  if (!Array.isArray(value) || value.length > 2) throw new CorruptSnapshot(`${name} is not a list`);
+  return value;
+}
+
+function whole(from: Fields, name: string, high: number): number {
+  const value = from[name];
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0 || value > high) {
+    throw new CorruptSnapshot(`${name} is not a whole number up to ${high}`);
+  }
+  return value;
+}
+
+function octets(from: Fields, name: string, length?: number): Uint8Array {
+  const value = from[name];
+  const found = typeof value === 'string' ? fromHex(value) : undefined;
+  if (found === undefined || (length !== undefined && found.length !== length)) {
+    throw new CorruptSnapshot(`${name} is not octets in hexadecimal`);
+  }
+  return found;
+}
+
+/** The reverse of `printable`. */
+function text(from: Fields, name: string): Uint8Array {
+  const value = from[name];
+  if (typeof value !== 'string' || !/^(?:[ -[\]-~]|\\\\|\\x[0-9a-f]{2})*$/.test(value)) {
+    throw new CorruptSnapshot(`${name} is not printable text`);
+  }
+  const plain = value.replaceAll(/\\(?:\\|x(..))/g, (_, hex: string | undefined) =>
+    hex === undefined ? '\\' : String.fromCharCode(Number.parseInt(hex, 16)),
+  );
+  return Uint8Array.from(plain, (character) => character.charCodeAt(0));
+}
+
+function mac(from: Fields, name: string): Uint8Array {
+  const value = from[name];
+  const found = typeof value === 'string' ? parseMac(value) : undefined;
+  if (found === undefined || isMulticast(found)) {
+    throw new CorruptSnapshot(`${name} is not a unicast MAC address`);
+  }
+  return found;
+}
+
+function ipv4(value: unknown, name: string): Uint8Array {
+  const found = typeof value === 'string' ? parseIpv4(value) : undefined;
+  if (found === undefined) throw new CorruptSnapshot(`${name} is not an IPv4 address`);
+  return found;
+}
+
+const METHODS = ['none', 'PAP', 'CHAP-MD5', 'MS-CHAPv2'] as const satisfies SessionFacts['auth'][];
+
+function auth(from: Fields): SessionFacts['auth'] {
+  const found = METHODS.find((method) => method === from['auth']);
+  if (found === undefined) throw new CorruptSnapshot('auth is not a method');
+  return found;
+}

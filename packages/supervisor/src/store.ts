@@ -1,0 +1,138 @@
+/**
+ * Snapshots on disk: one JSON file a session, replaced whole or not at all, with the one before it kept. It decides
+ * nothing about their content, but that the epoch never falls.
+ *
+ * Theory of operation. `save` returns when the snapshot is on the disk: written beside the old one, fsynced, renamed
+ * over it, the directory fsynced. So a crash at any instant leaves the old file or the new one, whole. NAME.json.last is
+ * the one before; it serves when NAME.json turns out to be damaged, or when the crash was between the two renames.
+ */
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import type { Snapshot } from '@ppp-thing/protocol/engine/session';
+import { codeOf } from './errors.ts';
+import type { Log } from './log.ts';
+import { CorruptSnapshot, decodeSnapshotText, encodeSnapshotText } from './snapshot-text.ts';
+
+/** The disk said no. `message` is `verb subject: CODE: what to do`. */
+export class StoreError extends Error {
+  override readonly name = 'StoreError';
+  readonly code: string;
+
+  constructor(verb: string, subject: string, cause: unknown) {
+    const code = codeOf(cause);
+    super(`${verb} ${subject}: ${code}: ${ADVICE[code] ?? 'look at the disk'}`, { cause });
+    this.code = code;
+  }
+}
+
+const ADVICE: Readonly<Record<string, string>> = {
+  ENOSPC: 'the disk is full: free some space',
+  EDQUOT: 'the quota is used up: free some space',
+  EROFS: 'the disk is read-only: mount it for writing',
+  EACCES: 'the directory must be owned by the user the supervisor runs as',
+  EPERM: 'the directory must be owned by the user the supervisor runs as',
+  ENOENT: 'the directory is gone: make it again',
+  EFBIG: 'a limit on the size of files is in force: raise it',
+  EIO: 'the disk is failing: replace it',
+};
+
+export class Store {
+  readonly #directory: string;
+  readonly #log: Log;
+  readonly #epochs = new Map<string, number>();
+  /** Sessions whose NAME.json is whole, and so worth keeping as the one before. */
+  readonly #whole = new Set<string>();
+
+  /** Makes the directory if it is not there. Throws StoreError. */
+  constructor(directory: string, log: Log) {
+    this.#directory = directory;
+    this.#log = log;
+    try {
+      mkdirSync(directory, { recursive: true, mode: 0o700 });
+    } catch (cause) {
+      throw new StoreError('make', directory, cause);
+    }
+  }
+
+  /**
+   * The newest whole snapshot of a session, or undefined if none was ever stored. A damaged file is passed over, and
+   * said so. Throws StoreError for one that is there and cannot be read: going on without it would be to forget.
+   */
+  load(session: string): Snapshot | undefined {
+    const path = this.#path(session);
+    const current = this.#read(session, path);
+    const found = current ?? this.#read(session, `${path}.last`);
+    if (current !== undefined) this.#whole.add(session);
+    else if (found !== undefined) {
+      this.#log.line('error', `read ${path}: went back to epoch ${found.epoch} in ${path}.last`);
+    }
+    if (found !== undefined) this.#epochs.set(session, found.epoch);
+    return found;
+  }
+
+  /** Durable when it returns. Throws StoreError; what was stored before then still stands. */
+  save(session: string, snapshot: Snapshot): void {
+    const before = this.#epochs.get(session) ?? 0;
+    if (snapshot.epoch < before) {
+      throw new Error(`epoch of ${session} falls from ${before} to ${snapshot.epoch}`);
+    }
+    const path = this.#path(session);
+    try {
+      writeDurably(`${path}.new`, encodeSnapshotText(session, snapshot));
+      if (this.#whole.has(session)) renameSync(path, `${path}.last`);
+      this.#whole.delete(session);
+      renameSync(`${path}.new`, path);
+      syncDirectory(this.#directory);
+    } catch (cause) {
+      throw new StoreError('store', path, cause);
+    }
+    this.#whole.add(session);
+    this.#epochs.set(session, snapshot.epoch);
+  }
+
+  #path(session: string): string {
+    return join(this.#directory, `${session}.json`);
+  }
+
+  #read(session: string, path: string): Snapshot | undefined {
+    try {
+      return decodeSnapshotText(session, readFileSync(path, 'utf8'));
+    } catch (error) {
+      if (error instanceof CorruptSnapshot) {
+        this.#log.line('error', `read ${path}: damaged: ${error.message}`);
+        return undefined;
+      }
+      if (codeOf(error) === 'ENOENT') return undefined;
+      throw new StoreError('read', path, error);
+    }
+  }
+}
+
+function writeDurably(path: string, text: string): void {
+  const fd = openSync(path, 'w', 0o600);
+  try {
+    const octets = Buffer.from(text);
+    for (let at = 0; at < octets.length;) at += writeSync(fd, octets, at);
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** The renames themselves are durable only with the directory that holds them. */
+function syncDirectory(path: string): void {
+  const fd = openSync(path, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}

@@ -1,0 +1,272 @@
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  unlinkSync,
+  writeFileSync,
+  existsSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { NO_SNAPSHOT, type Snapshot } from '@ppp-thing/protocol/engine/session';
+import { parseLegacyState } from '@ppp-thing/supervisor/legacy-state';
+import { Log } from '@ppp-thing/supervisor/log';
+import { decodeSnapshotText, encodeSnapshotText } from '@ppp-thing/supervisor/snapshot-text';
+import { Store, StoreError } from '@ppp-thing/supervisor/store';
+import { FACTS, SNAPSHOT } from '../fixtures/partner.ts';
+import { hex } from '../hex.ts';
+
+interface Bench {
+  readonly directory: string;
+  readonly lines: string[];
+  readonly path: string;
+  /** A store as a new process would open it. */
+  open(): Store;
+}
+
+function bench(t: Test): Bench {
+  const parent = mkdtempSync(join(tmpdir(), 'ppp-thing-store-'));
+  t.teardown(() => rmSync(parent, { recursive: true }));
+  const directory = join(parent, 'state');
+  const lines: string[] = [];
+  const log = new Log(
+    'info',
+    (line) => lines.push(line),
+    () => 0,
+  );
+  const path = join(directory, 'pppoe0.json');
+  return { directory, lines, path, open: () => new Store(directory, log) };
+}
+
+const at = (epoch: number): Snapshot => ({ ...SNAPSHOT, epoch });
+
+function refused(run: () => void): { code: string; message: string } {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof StoreError) return { code: error.code, message: error.message };
+    throw error;
+  }
+  return { code: 'none', message: 'not refused' };
+}
+
+t.test('store › what was saved is what a new process loads', async (t) => {
+  const { open } = bench(t);
+  t.equal(open().load('pppoe0'), undefined);
+  for (const snapshot of [NO_SNAPSHOT, SNAPSHOT, { ...at(43), facts: null }]) {
+    open().save('pppoe0', snapshot);
+    t.strictSame(open().load('pppoe0'), snapshot);
+  }
+  t.equal(open().load('pppoe1'), undefined, 'each session has its own');
+});
+
+t.test('store › octets that are not text come back as they were', async (t) => {
+  const odd = Uint8Array.from({ length: 256 }, (_, i) => i);
+  const facts = { ...FACTS, acName: odd, serviceName: hex`5c785c5c`, dns: [] };
+  const { interfaceIds: _, ...without } = facts;
+  for (const each of [facts, without]) {
+    const snapshot = { ...SNAPSHOT, facts: each };
+    t.strictSame(decodeSnapshotText('pppoe0', encodeSnapshotText('pppoe0', snapshot)), snapshot);
+  }
+});
+
+t.test('store › the file is the owner’s alone, and a person can read it', async (t) => {
+  const { open, path, directory } = bench(t);
+  open().save('pppoe0', SNAPSHOT);
+  t.equal(statSync(path).mode & 0o777, 0o600);
+  t.equal(statSync(directory).mode & 0o777, 0o700);
+  const text = readFileSync(path, 'utf8');
+  for (const seen of [
+    '"epoch": 42',
+    '"acMac": "02:00:00:00:00:ac"',
+    '"acName": "bras"',
+    '203.0.113.7',
+  ])
+    t.ok(text.includes(seen), seen);
+  t.strictSame(readdirSync(directory), ['pppoe0.json'], 'nothing is left beside it');
+});
+
+t.test('store › a file cut anywhere gives way to the one before, and says so', async (t) => {
+  const { open, path, lines } = bench(t);
+  const store = open();
+  store.save('pppoe0', at(41));
+  store.save('pppoe0', at(42));
+  const whole = readFileSync(path);
+  for (let length = 0; length < whole.length - 1; length += 7) {
+    truncateSync(path, length);
+    t.equal(open().load('pppoe0')?.epoch, 41, `cut to ${length}`);
+    writeFileSync(path, whole);
+  }
+  t.match(lines[0], /read .*pppoe0\.json: damaged: it is not JSON/);
+  t.match(lines[1], /went back to epoch 41/);
+});
+
+t.test('store › any digit changed is noticed', async (t) => {
+  const { open, path } = bench(t);
+  open().save('pppoe0', SNAPSHOT);
+  const text = readFileSync(path, 'utf8');
+  const digits = Array.from(text.matchAll(/[0-9]/g), ({ index }) => index);
+  for (const index of digits) {
+    const changed = text[index] === '7' ? '8' : '7';
+    writeFileSync(path, text.slice(0, index) + changed + text.slice(index + 1));
+    t.equal(open().load('pppoe0'), undefined, `at ${index}`);
+  }
+  t.ok(digits.length > 50);
+});
+
+t.test('store › the one before survives a damaged one', async (t) => {
+  const { open, path } = bench(t);
+  const store = open();
+  store.save('pppoe0', at(41));
+  store.save('pppoe0', at(42));
+  writeFileSync(path, 'garbage');
+  const next = open();
+  t.equal(next.load('pppoe0')?.epoch, 41);
+  next.save('pppoe0', at(43));
+  t.equal(open().load('pppoe0')?.epoch, 43);
+  unlinkSync(path);
+  t.equal(open().load('pppoe0')?.epoch, 41, 'garbage never became the one before');
+});
+
+t.test(
+  'store › a crash before, between or after the renames loses nothing that was stored',
+  async (t) => {
+    const { open, path } = bench(t);
+    const store = open();
+    store.save('pppoe0', at(41));
+    store.save('pppoe0', at(42));
+    writeFileSync(`${path}.new`, encodeSnapshotText('pppoe0', at(43)).slice(0, 100));
+    t.equal(open().load('pppoe0')?.epoch, 42, 'torn while it was written');
+    unlinkSync(path);
+    t.equal(open().load('pppoe0')?.epoch, 41, 'between the two renames');
+  },
+);
+
+t.test('store › the snapshot of another session, or of a later schema, is refused', async (t) => {
+  const { open, path, lines } = bench(t);
+  open().save('pppoe0', SNAPSHOT);
+  writeFileSync(path.replace('pppoe0', 'pppoe1'), readFileSync(path));
+  t.equal(open().load('pppoe1'), undefined);
+  t.match(lines[0], /it is of session pppoe0/);
+  writeFileSync(path, readFileSync(path, 'utf8').replace('"schema": 1', '"schema": 2'));
+  t.equal(open().load('pppoe0'), undefined);
+  t.match(lines[1], /schema 2, this program reads 1/);
+});
+
+t.test('store › R6: the epoch never falls', async (t) => {
+  const { open } = bench(t);
+  const store = open();
+  store.save('pppoe0', at(42));
+  t.throws(() => store.save('pppoe0', at(41)), /epoch of pppoe0 falls from 42 to 41/);
+  const next = open();
+  next.load('pppoe0');
+  t.throws(() => next.save('pppoe0', at(41)), /falls/);
+  t.equal(open().load('pppoe0')?.epoch, 42);
+});
+
+t.test(
+  'store › a full disk is refused with what to do, and what was stored stands',
+  { skip: existsSync('/dev/full') ? false : 'no /dev/full on this system' },
+  async (t) => {
+    const { open, path } = bench(t);
+    const store = open();
+    store.save('pppoe0', at(41));
+    symlinkSync('/dev/full', `${path}.new`);
+    t.match(
+      refused(() => store.save('pppoe0', at(42))),
+      {
+        code: 'ENOSPC',
+        message: /^store .*pppoe0\.json: ENOSPC: the disk is full: free some space$/,
+      },
+    );
+    t.equal(open().load('pppoe0')?.epoch, 41);
+    unlinkSync(`${path}.new`);
+    store.save('pppoe0', at(42));
+    t.equal(open().load('pppoe0')?.epoch, 42, 'there is space again');
+  },
+);
+
+t.test(
+  'store › a directory that cannot be written is refused, and one that cannot be read',
+  async (t) => {
+    const { open, path, directory } = bench(t);
+    const isRoot = process.getuid?.() === 0;
+    const as = (uid: number): void => {
+      if (isRoot) process.seteuid?.(uid);
+    };
+    const store = open();
+    store.save('pppoe0', at(41));
+    chmodSync(directory, 0o555);
+    chmodSync(path, 0o444);
+    chmodSync(join(directory, '..'), 0o755);
+    as(65_534);
+    t.match(
+      refused(() => store.save('pppoe0', at(42))),
+      {
+        code: 'EACCES',
+        message: /the directory must be owned by the user the supervisor runs as$/,
+      },
+    );
+    t.equal(open().load('pppoe0')?.epoch, 41, 'it can still be read');
+    as(0);
+    chmodSync(directory, 0o000);
+    as(65_534);
+    t.equal(refused(() => void open().load('pppoe0')).code, 'EACCES');
+    as(0);
+    chmodSync(directory, 0o700);
+  },
+);
+
+t.test('store › a place that is a file is refused at the start', async (t) => {
+  const { open, directory } = bench(t);
+  writeFileSync(directory, '');
+  t.match(
+    refused(() => void open()),
+    { code: /EEXIST|ENOTDIR/, message: /^make / },
+  );
+  unlinkSync(directory);
+  mkdirSync(directory);
+  t.equal(open().load('pppoe0'), undefined);
+});
+
+const STATE = `02:00:00:00:00:ac
+4660
+203.0.113.7
+192.0.2.1
+9
+1
+0
+`;
+
+t.test(
+  'store › the original’s state file is a session to resume, that any partner outranks',
+  async (t) => {
+    const snapshot = parseLegacyState(STATE, hex`02005e105301`, 1_764_000_000);
+    t.match(snapshot, { epoch: 0, generation: 1, holder: 0 });
+    t.strictSame(snapshot?.facts?.key, FACTS.key);
+    t.strictSame(snapshot?.facts?.theirAddress, FACTS.theirAddress);
+    t.equal(snapshot?.facts?.ourMagic, 0);
+  },
+);
+
+t.test('store › a state file without a session, or that is none, is no snapshot', async (t) => {
+  const parse = (text: string): unknown => parseLegacyState(text, hex`02005e105301`, 0);
+  for (const text of [
+    '',
+    STATE.replace('4660', '0'),
+    STATE.replace('4660', '65535'),
+    STATE.replace('4660', '70000'),
+    STATE.replace('4660', 'x'),
+    STATE.replace('02:', '03:'),
+    STATE.replace('192.0.2.1', ''),
+    'garbage',
+  ])
+    t.equal(parse(text), undefined, text);
+});
