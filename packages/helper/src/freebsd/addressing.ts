@@ -1,0 +1,165 @@
+/**
+ * Addresses and default routes of a session, brought to what is wanted in an order in which each step leaves the router
+ * reachable. It decides no policy: which addresses and which route is the caller's word.
+ *
+ * With a stub the session's interface carries the router's own address, and the stub the public one. On a router that is
+ * not live the interface is configured but down: up, its route to the AC's address would lead nowhere.
+ */
+import { BackendError, type Settings } from '../backend.ts';
+import type { Libc } from '../libc.ts';
+import type { SessionPolicy } from '../policy.ts';
+import { C } from './abi.ts';
+import { anyway, attempt, unless } from './errors.ts';
+import { linkLocal, type Interfaces } from './interface.ts';
+import { same } from './octets.ts';
+import { Routes } from './route.ts';
+
+const IN_USE = {
+  EEXIST: 'address in use: another interface leads to the same address',
+  EADDRINUSE: 'address in use',
+  ENXIO: 'the interface has gone',
+};
+
+const dotted = (address: Uint8Array): string => address.join('.');
+
+/**
+ * @param before  what was configured by this process; undefined if nothing
+ */
+export function configure(
+  interfaces: Interfaces,
+  policy: SessionPolicy,
+  before: Settings | undefined,
+  settings: Settings,
+): void {
+  const { name, stub } = policy;
+  const { ourAddress, theirAddress, mtu, up } = settings;
+  const own = stub === undefined ? ourAddress : (policy.localAddress ?? ourAddress);
+  // Down before the addresses change, up after: no packet leaves by half a configuration.
+  if (!up) setUp(interfaces, name, false);
+  attempt('set mtu of', name, () => interfaces.setMtu(name, mtu), { EINVAL: `mtu ${mtu}` });
+  if (stub !== undefined) {
+    setAddress(interfaces, stub, ourAddress, ourAddress);
+    setUp(interfaces, stub, true);
+  }
+  setAddress(interfaces, name, own, theirAddress);
+  setInterfaceId(interfaces, name, before?.interfaceIds?.ours, settings.interfaceIds?.ours);
+  if (up) setUp(interfaces, name, true);
+}
+
+export function deconfigure(
+  interfaces: Interfaces,
+  policy: SessionPolicy,
+  before: Settings | undefined,
+): void {
+  const { name, stub } = policy;
+  setUp(interfaces, name, false);
+  setInterfaceId(interfaces, name, before?.interfaceIds?.ours, undefined);
+  deleteAddresses(interfaces, name, undefined);
+  if (stub === undefined) return;
+  deleteAddresses(interfaces, stub, undefined);
+  setUp(interfaces, stub, false);
+}
+
+function setUp(interfaces: Interfaces, name: string, up: boolean): void {
+  attempt(
+    up ? 'set up' : 'set down',
+    name,
+    () => interfaces.setFlags(name, up ? C.IFF_UP : 0, up ? 0 : C.IFF_UP),
+    IN_USE,
+  );
+}
+
+/** The one address of an interface and its other end. */
+function setAddress(
+  interfaces: Interfaces,
+  name: string,
+  address: Uint8Array,
+  destination: Uint8Array,
+): void {
+  deleteAddresses(interfaces, name, address);
+  attempt('set address of', name, () => interfaces.addAddress(name, address, destination), {
+    ...IN_USE,
+    EEXIST: `address in use: ${dotted(destination)} is reached by another interface`,
+  });
+}
+
+/** A router's own administrator may add as many as this. */
+const MOST_ADDRESSES = 16;
+
+function deleteAddresses(interfaces: Interfaces, name: string, but: Uint8Array | undefined): void {
+  attempt(
+    'delete addresses of',
+    name,
+    () => {
+      for (let i = 0; i < MOST_ADDRESSES; i++) {
+        const present = interfaces.address(name);
+        if (present === undefined || (but !== undefined && same(present, but))) return;
+        unless(['EADDRNOTAVAIL'], () => interfaces.deleteAddress(name, present));
+      }
+    },
+    IN_USE,
+  );
+}
+
+function setInterfaceId(
+  interfaces: Interfaces,
+  name: string,
+  before: Uint8Array | undefined,
+  wanted: Uint8Array | undefined,
+): void {
+  attempt('set IPv6 address of', name, () => {
+    if (before !== undefined && (wanted === undefined || !same(before, wanted)))
+      interfaces.deleteLinkLocal(name, before);
+    if (wanted !== undefined) interfaces.addLinkLocal(name, wanted);
+  });
+}
+
+export interface Way {
+  readonly via: 'session' | 'partner' | 'none';
+  /** The AC's IPv6 interface identifier, if IPv6 is configured. */
+  readonly theirs: Uint8Array | undefined;
+  readonly log: (line: string) => void;
+}
+
+const ROUTE_REASONS = {
+  ENETUNREACH: 'the gateway cannot be reached; is the interface up',
+  EINVAL: 'is net.fibs so many',
+};
+
+/** Without `defaultRoute` in the policy the routes are the administrator's, and this does nothing. */
+export function route(libc: Libc, interfaces: Interfaces, policy: SessionPolicy, way: Way): void {
+  if (!policy.defaultRoute) return;
+  const { name, fib, partnerAddress } = policy;
+  const theirAddress = unless(['ENXIO'], () => interfaces.destination(name));
+  const gateway = { session: theirAddress, partner: partnerAddress, none: undefined }[way.via];
+  if (way.via !== 'none' && gateway === undefined) {
+    const reason = way.via === 'session' ? 'configure the session first' : 'no partner_address';
+    throw new BackendError('route', name, 'ENOTCONN', reason);
+  }
+  attempt(
+    'route',
+    name,
+    () => {
+      const routes = new Routes(libc, fib);
+      try {
+        const ours = [theirAddress, partnerAddress].filter((each) => each !== undefined);
+        if (gateway === undefined) routes.deleteDefault(ours);
+        else routes.setDefault(gateway);
+        // A router without IPv6 elsewhere still gets its IPv4.
+        anyway(
+          () => route6(routes, interfaces, name, way),
+          (message) => way.log(`route ${name}: IPv6: ${message}`),
+        );
+      } finally {
+        routes.close();
+      }
+    },
+    ROUTE_REASONS,
+  );
+}
+
+function route6(routes: Routes, interfaces: Interfaces, name: string, way: Way): void {
+  if (way.theirs === undefined) return;
+  if (way.via === 'session') routes.setDefault6(linkLocal(way.theirs), interfaces.index(name));
+  else routes.deleteDefault6();
+}

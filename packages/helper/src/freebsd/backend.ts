@@ -1,0 +1,325 @@
+/**
+ * The FreeBSD backend: the verbs of `../backend.ts` on netgraph, BPF, ioctls, routing sockets and carp(4). It keeps the
+ * sessions, watches role and carrier, and leaves the work of one session to `session.ts`.
+ *
+ * devd's lines and routing messages are reasons to look; what counts is what is there when we look, and we look once a
+ * second in any case.
+ */
+import {
+  BackendError,
+  type Backend,
+  type BackendContext,
+  type Counters,
+  type Found,
+  type Key,
+  type Role,
+  type Settings,
+} from '../backend.ts';
+import type { SessionPolicy } from '../policy.ts';
+import { POLLIN } from '../unix.ts';
+import { Devd, demotion, readRole, vhidName } from './carp.ts';
+import { anyway, attempt, unless } from './errors.ts';
+import { removeSession, sessionsAmong, shutGate } from './graph.ts';
+import { Interfaces } from './interface.ts';
+import { NetgraphSocket } from './netgraph.ts';
+import { hubsAmong, isHubOf, releaseHub } from './parent.ts';
+import { openRouteSocket, readNews } from './route.ts';
+import { FreebsdSession, type Shared } from './session.ts';
+
+const LEVEL_INTERVAL = 1000;
+const SWEEPER = 'pt_sweeper';
+/** ng_ether makes the interfaces' nodes and does not load by itself; the others would, but not in a jail. */
+const MODULES = [
+  'ng_ether',
+  'ng_socket',
+  'ng_hub',
+  'ng_bpf',
+  'ng_etf',
+  'ng_pppoe',
+  'ng_ppp',
+  'ng_iface',
+] as const;
+
+interface Entry {
+  readonly session: FreebsdSession;
+  role: Role;
+  carrier: boolean;
+}
+
+/** What is opened at the first start and serves all sessions. */
+interface Common {
+  readonly shared: Shared;
+  readonly devd: Devd;
+  readonly news: number;
+  readonly stopTicking: () => void;
+}
+
+export class FreebsdBackend implements Backend {
+  readonly platform = 'freebsd';
+  readonly #context: BackendContext;
+  readonly #entries = new Map<string, Entry>();
+  readonly #demoted = new Set<string>();
+  #common: Common | undefined;
+  #toldOfDevd = false;
+
+  constructor(context: BackendContext) {
+    this.#context = context;
+  }
+
+  start(policy: SessionPolicy): void {
+    const { name } = policy;
+    if (this.#entries.has(name)) return;
+    const { shared } = this.#open();
+    try {
+      this.#start(shared, policy);
+    } catch (error) {
+      // Nobody watches the role of a session that could not be started, and its gate may have been left open.
+      const isOthers = error instanceof BackendError && error.code === 'EADDRINUSE';
+      if (!isOthers) anyway(() => this.#withSweeper((netgraph) => shutGate(netgraph, name)));
+      throw error;
+    }
+  }
+
+  #start(shared: Shared, policy: SessionPolicy): void {
+    const { interfaces } = shared;
+    const level = {
+      role: this.#role(interfaces, policy, 'strict'),
+      carrier: interfaces.carrier(policy.interface),
+    };
+    const mayBeOpen = policy.policy !== 'follow-carp' || level.role === 'MASTER';
+    const session = new FreebsdSession(shared, policy, mayBeOpen);
+    this.#entries.set(policy.name, { session, ...level });
+  }
+
+  inspect(name: string): Found {
+    const entry = this.#entry('inspect', name);
+    const { attached, gateOpen, policy } = entry.session;
+    const { interfaces } = this.#open().shared;
+    return {
+      role: this.#role(interfaces, policy),
+      carrier: interfaces.carrier(policy.interface),
+      attached,
+      gateOpen,
+      demoted: this.#demoted.has(name),
+    };
+  }
+
+  sendDiscovery(name: string, destination: Uint8Array, payload: Uint8Array): void {
+    this.#session('discovery-send', name).sendDiscovery(destination, payload);
+  }
+
+  attach(name: string, key: Key, maxPayload: number): void {
+    this.#session('attach', name).attach(key, maxPayload);
+  }
+
+  gate(name: string, open: boolean): void {
+    this.#session('gate', name).gate(open);
+  }
+
+  sendPpp(name: string, protocol: number, packet: Uint8Array): void {
+    this.#session('ppp-send', name).sendPpp(protocol, packet);
+  }
+
+  configure(name: string, settings: Settings): void {
+    this.#session('configure', name).configure(settings);
+  }
+
+  deconfigure(name: string): void {
+    this.#session('deconfigure', name).deconfigure();
+  }
+
+  route(name: string, via: 'session' | 'partner' | 'none'): void {
+    this.#session('route', name).route(via);
+  }
+
+  announce(name: string, epoch: number): void {
+    this.#session('announce', name).announce(epoch);
+  }
+
+  detach(name: string): void {
+    this.#session('detach', name).detach();
+  }
+
+  /** Writing the sysctl adds, and it shows everybody's sum: what is ours is remembered, here and by the server. */
+  demote(name: string, on: boolean): void {
+    const { policy } = this.#session('demote', name);
+    if (on === this.#demoted.has(name)) return;
+    const amount = on ? policy.demotion : -policy.demotion;
+    attempt('demote', name, () => demotion.add(this.#context.libc, amount), {
+      ENOENT: 'the module carp is not loaded; run kldload carp',
+    });
+    if (on) this.#demoted.add(name);
+    else this.#demoted.delete(name);
+  }
+
+  /** A crash between the record and the sysctl leaves a record of nothing: then the sum is too small to hold ours. */
+  adoptDemotion(name: string): boolean {
+    const { policy } = this.#session('demote', name);
+    const sum = unless(['ENOENT'], () => demotion.read(this.#context.libc)) ?? 0;
+    const others = Array.from(this.#demoted, (each) => this.#entries.get(each));
+    const known = others.reduce((total, each) => total + (each?.session.policy.demotion ?? 0), 0);
+    if (sum - known < policy.demotion) return false;
+    this.#demoted.add(name);
+    return true;
+  }
+
+  counters(name: string): Counters {
+    return this.#session('counters', name).counters();
+  }
+
+  leave(): void {
+    for (const { session } of this.#entries.values()) session.leave();
+    this.#entries.clear();
+    this.#close();
+  }
+
+  remove(): void {
+    const { log } = this.#context;
+    for (const [name, { session }] of this.#entries) {
+      anyway(() => session.remove(), log);
+      anyway(() => this.demote(name, false), log);
+      session.leave();
+    }
+    this.#entries.clear();
+    // Also what an earlier configuration left, and the sessions that could not be started.
+    anyway(() => this.#sweep(this.#open().shared.interfaces, []), log);
+    this.#close();
+  }
+
+  #entry(verb: string, name: string): Entry {
+    const entry = this.#entries.get(name);
+    if (entry === undefined) throw new BackendError(verb, name, 'ENXIO', 'it is not started');
+    return entry;
+  }
+
+  #session(verb: string, name: string): FreebsdSession {
+    return this.#entry(verb, name).session;
+  }
+
+  #open(): Common {
+    if (this.#common !== undefined) return this.#common;
+    const { libc, loop, events, log, policy } = this.#context;
+    this.#loadModules();
+    const interfaces = attempt('open socket', 'inet', () => new Interfaces(libc));
+    const shared: Shared = { libc, loop, events, log, interfaces };
+    let news: number | undefined;
+    try {
+      this.#sweep(interfaces, policy.sessions);
+      news = attempt('open socket', 'route', () => openRouteSocket(libc));
+    } catch (error) {
+      interfaces.close();
+      throw error;
+    }
+    const fd = news;
+    loop.watch(fd, POLLIN, () => {
+      if (readNews(libc, fd)) this.#look(() => true);
+    });
+    const devd = new Devd(libc, loop, (name) => this.#look(({ carp }) => carp?.interface === name));
+    const stopTicking = loop.every(LEVEL_INTERVAL, () => this.#tick());
+    this.#common = { shared, devd, news: fd, stopTicking };
+    this.#listenToDevd(devd);
+    return this.#common;
+  }
+
+  #close(): void {
+    if (this.#common === undefined) return;
+    const { shared, devd, news, stopTicking } = this.#common;
+    this.#common = undefined;
+    stopTicking();
+    devd.close();
+    shared.loop.unwatch(news);
+    shared.libc.close(news);
+    shared.interfaces.close();
+  }
+
+  /** Loaded already is fine, and so is a jail, which may not: what is missing then shows at its first use. */
+  #loadModules(): void {
+    for (const module of MODULES) {
+      attempt(
+        'load module',
+        module,
+        () => unless(['EEXIST', 'EPERM'], () => this.#context.libc.kldload(module)),
+        { ENOENT: 'this system has no such module' },
+      );
+    }
+  }
+
+  /** Remove what no session of `wanted` stands for. */
+  #sweep(interfaces: Interfaces, wanted: readonly SessionPolicy[]): void {
+    this.#withSweeper((netgraph) => {
+      const nodes = netgraph.nodes();
+      for (const session of sessionsAmong(nodes))
+        if (!wanted.some(({ name }) => name === session))
+          removeSession(netgraph, interfaces, session);
+      for (const hub of hubsAmong(nodes))
+        if (!wanted.some(({ interface: line }) => isHubOf(hub, line)))
+          releaseHub(netgraph, interfaces, hub);
+    });
+  }
+
+  /** A netgraph socket for what belongs to no session that is served. */
+  #withSweeper(act: (netgraph: NetgraphSocket) => void): void {
+    const { libc } = this.#context;
+    const netgraph = attempt('open netgraph', SWEEPER, () => new NetgraphSocket(libc, SWEEPER), {
+      EPERM: 'only root may use netgraph',
+      EADDRINUSE: 'another helper is starting',
+    });
+    try {
+      attempt('sweep', 'netgraph', () => act(netgraph));
+    } finally {
+      netgraph.close();
+    }
+  }
+
+  #listenToDevd(devd: Devd): void {
+    const heard = devd.listen();
+    if (!heard && !this.#toldOfDevd)
+      this.#context.log('listen to devd: ECONNREFUSED: roles are read once a second until it runs');
+    this.#toldOfDevd = !heard;
+  }
+
+  /**
+   * Without a vhid to watch this router is the only one.
+   *
+   * @param how  'strict': a vhid that is not there is an error, as at the start; else it is INIT, which closes the gate
+   */
+  #role(interfaces: Interfaces, { carp }: SessionPolicy, how?: 'strict'): Role {
+    if (carp === undefined) return 'MASTER';
+    const read = (): Role => readRole(interfaces, carp);
+    if (how === undefined) return unless(NO_VHID, read) ?? 'INIT';
+    return attempt('read vhid', vhidName(carp), read, {
+      ENOENT: 'there is no such vhid on this interface; see ifconfig',
+      ENXIO: 'there is no such interface',
+      EPROTONOSUPPORT: 'the module carp is not loaded; run kldload carp',
+    });
+  }
+
+  #tick(): void {
+    const { devd } = this.#open();
+    this.#listenToDevd(devd);
+    this.#look(() => true);
+    for (const { session } of this.#entries.values())
+      anyway(() => session.tick(), this.#context.log);
+  }
+
+  /** Compare the level with what was last told, and tell what changed. All roles first: they move gates. */
+  #look(concerns: (policy: SessionPolicy) => boolean): void {
+    const { events } = this.#context;
+    const { interfaces } = this.#open().shared;
+    const entries = [...this.#entries].filter(([, { session }]) => concerns(session.policy));
+    for (const [name, entry] of entries) {
+      const role = this.#role(interfaces, entry.session.policy);
+      if (role === entry.role) continue;
+      entry.role = role;
+      events.role(name, role);
+    }
+    for (const [name, entry] of entries) {
+      const carrier = interfaces.carrier(entry.session.policy.interface);
+      if (carrier === entry.carrier) continue;
+      entry.carrier = carrier;
+      events.carrier(name, carrier);
+    }
+  }
+}
+
+const NO_VHID = ['ENOENT', 'ENXIO', 'EPROTONOSUPPORT', 'EINVAL', 'EOPNOTSUPP'];

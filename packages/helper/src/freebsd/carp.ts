@@ -1,0 +1,123 @@
+/**
+ * CARP: a vhid's role as the kernel has it, the edges that devd(8) tells, and our demotion. What the role means for a gate
+ * is decided elsewhere.
+ *
+ * An edge is only a reason to read the level. Routing messages are not even an edge: an interface that comes up as BACKUP
+ * is announced with the same RTM_NEWADDR as a MASTER, and that may come before or after devd's line.
+ */
+import { BackendError, type Role } from '../backend.ts';
+import type { Libc } from '../libc.ts';
+import type { Loop } from '../loop.ts';
+import { POLLIN } from '../unix.ts';
+import { C, S, SEEN } from './abi.ts';
+import { unless } from './errors.ts';
+import type { Interfaces } from './interface.ts';
+import { i32At, int, putU32, textAt, textOctets, u32At } from './octets.ts';
+
+const DEVD_PIPE = '/var/run/devd.seqpacket.pipe';
+const DEMOTION = 'net.inet.carp.demotion';
+/** A router has few vhids on one interface. */
+const MOST_VHIDS = 32;
+const EVENT_ROOM = 1024;
+const EVENTS = 64;
+
+/** Which vhid of which interface; without a number, the only one there. */
+export interface Vhid {
+  readonly interface: string;
+  readonly vhid?: number;
+}
+
+export const vhidName = ({ interface: name, vhid }: Vhid): string => `${vhid ?? '*'}@${name}`;
+
+/**
+ * The role of a vhid. ENOENT: there is none; EINVAL: several, and the policy does not say which.
+ *
+ * @returns INIT, BACKUP or MASTER
+ */
+export function readRole(interfaces: Interfaces, which: Vhid): Role {
+  const { size, carpr_count, carpr_vhid, carpr_state } = S.carpreq;
+  const table = new Uint8Array(MOST_VHIDS * size);
+  putU32(table, carpr_count, MOST_VHIDS);
+  putU32(table, carpr_vhid, which.vhid ?? 0);
+  interfaces.withData(C.SIOCGVH, which.interface, table);
+  if (which.vhid === undefined && u32At(table, carpr_count) > 1)
+    throw new BackendError(
+      'read vhid of',
+      which.interface,
+      'EINVAL',
+      'it has several; name one with carp_vhid',
+    );
+  return SEEN.carpStates[u32At(table, carpr_state)] ?? 'INIT';
+}
+
+/** The sum of everybody's demotion. */
+const readDemotion = (libc: Libc): number => i32At(libc.sysctl(DEMOTION, 4), 0);
+
+/** Adds to the sum: that is what writing it does. */
+const addDemotion = (libc: Libc, amount: number): void =>
+  void libc.sysctl(DEMOTION, 0, int(amount));
+
+export const demotion = { read: readDemotion, add: addDemotion } as const;
+
+/** devd's lines about CARP. devd may not run, or be restarted: `listen` may be called again at any time. */
+export class Devd {
+  readonly #libc: Libc;
+  readonly #loop: Loop;
+  readonly #heard: (interfaceName: string) => void;
+  #fd: number | undefined;
+
+  /** @param heard  something happened to a vhid of this interface, in any jail that has one of that name */
+  constructor(libc: Libc, loop: Loop, heard: (interfaceName: string) => void) {
+    this.#libc = libc;
+    this.#loop = loop;
+    this.#heard = heard;
+  }
+
+  /** Connect, unless it is. Whether there is a devd to hear. */
+  listen(): boolean {
+    if (this.#fd !== undefined) return true;
+    const fd = this.#libc.socket(C.AF_UNIX, C.SOCK_SEQPACKET | C.SOCK_CLOEXEC | C.SOCK_NONBLOCK, 0);
+    const refused = ['ECONNREFUSED', 'ENOENT', 'EACCES', 'EAGAIN', 'ECONNRESET'];
+    const connected = unless(refused, () => {
+      this.#libc.connect(fd, devdAddress());
+      return true;
+    });
+    if (connected === undefined) {
+      this.#libc.close(fd);
+      return false;
+    }
+    this.#fd = fd;
+    this.#loop.watch(fd, POLLIN, () => this.#read(fd));
+    return true;
+  }
+
+  #read(fd: number): void {
+    const line = new Uint8Array(EVENT_ROOM);
+    for (let i = 0; i < EVENTS; i++) {
+      const length = unless(['ECONNRESET'], () => this.#libc.read(fd, line)) ?? 0;
+      if (length === -1) return;
+      if (length === 0) return this.close();
+      const event = textAt(line, 0, length);
+      const subject = /^!system=CARP subsystem=\d+@(\S+) /.exec(event);
+      if (subject?.[1] !== undefined) this.#heard(subject[1]);
+    }
+  }
+
+  close(): void {
+    if (this.#fd === undefined) return;
+    this.#loop.unwatch(this.#fd);
+    this.#libc.close(this.#fd);
+    this.#fd = undefined;
+  }
+}
+
+/** sockaddr_un: length, family, path with its NUL. */
+function devdAddress(): Uint8Array {
+  const path = textOctets(DEVD_PIPE);
+  const { sun_len, sun_family, sun_path } = S.sockaddr_un;
+  const address = new Uint8Array(sun_path + path.length + 1);
+  address[sun_len] = address.length;
+  address[sun_family] = C.AF_UNIX;
+  address.set(path, sun_path);
+  return address;
+}

@@ -1,0 +1,163 @@
+/**
+ * What the sessions of one line share: the hub on its interface's `orphans` hook, and the promiscuity without which frames
+ * to a session's own MAC do not arrive. It knows no session.
+ *
+ * The hub stays for as long as a session stands on it, because ng_ether resets itself, a moment later, when its last hook
+ * goes. Every session has a hook of its own on the hub, and its own filter behind it, so that sessions come and go without
+ * touching each other; the price is a copy of each frame for each further session on the same line.
+ *
+ * The hub's name tells the next helper whether the promiscuity is ours to give back. A hub and the flag live and end with
+ * the same boot, so that no file can be wrong about them.
+ */
+import { BackendError } from '../backend.ts';
+import { C } from './abi.ts';
+import { anyway, attempt, settle, soon, unless } from './errors.ts';
+import { IFNAMSIZ, type Interfaces } from './interface.ts';
+import { byId, type Link, type NetgraphSocket, type NodeInfo } from './netgraph.ts';
+import { textAt } from './octets.ts';
+
+const ORPHANS = 'orphans';
+const UPLINK = 'eth';
+/** Of a hub whose line was promiscuous when we came, and of one whose line is to be so no more when we go. */
+const KEEP = 'pthk_';
+const RESTORE = 'pthr_';
+
+const GET_IFNAME = { cookie: C.NGM_ETHER_COOKIE, command: C.NGM_ETHER_GET_IFNAME };
+
+/** The node of an Ethernet interface: its name, where netgraph's own separators become `_`. */
+const etherNode = (interfaceName: string): string => interfaceName.replaceAll(/[.:]/g, '_');
+
+const isHub = ({ name, type }: NodeInfo): boolean =>
+  type === 'hub' && (name.startsWith(KEEP) || name.startsWith(RESTORE));
+
+/** A hub that a helper made in its last moment: nobody else's use of one has a single hook. */
+const isNewborn = ({ peer, peerHook }: Link): boolean =>
+  peer.type === 'hub' && peer.name === '' && peer.hooks === 1 && peerHook === UPLINK;
+
+/**
+ * The hub of a line, made if it is not there, and the line promiscuous.
+ *
+ * @returns the hub's name
+ */
+export function ensureHub(
+  netgraph: NetgraphSocket,
+  interfaces: Interfaces,
+  interfaceName: string,
+): string {
+  const flags = attempt('read flags of', interfaceName, () => interfaces.flags(interfaceName), {
+    ENXIO: 'there is no such interface',
+  });
+  const ether = etherNode(interfaceName);
+  const found = orphansOf(netgraph, interfaceName, ether);
+  const hub =
+    found === undefined || isNewborn(found)
+      ? makeHub(netgraph, interfaceName, found, (flags & C.IFF_PPROMISC) === 0 ? RESTORE : KEEP)
+      : found.peer.name;
+  attempt('set promiscuous', interfaceName, () =>
+    interfaces.setFlags(interfaceName, C.IFF_PPROMISC, 0),
+  );
+  return hub;
+}
+
+/** What is on the line's `orphans` hook, if that is nothing or a hub of ours. */
+function orphansOf(
+  netgraph: NetgraphSocket,
+  interfaceName: string,
+  ether: string,
+): Link | undefined {
+  const links = attempt('find node of', interfaceName, () => netgraph.links(`${ether}:`), {
+    ENOENT: 'the module ng_ether is not loaded; run kldload ng_ether',
+  });
+  const link = links.find(({ ourHook }) => ourHook === ORPHANS);
+  if (link === undefined || isHub(link.peer) || isNewborn(link)) return link;
+  throw taken(interfaceName, `${link.peer.type} node ${link.peer.name || byId(link.peer)}`);
+}
+
+const taken = (interfaceName: string, holder: string): BackendError => {
+  const reason = `${holder} holds it; see ngctl show ${etherNode(interfaceName)}:`;
+  return new BackendError('connect hook', `${interfaceName}:${ORPHANS}`, 'EEXIST', reason);
+};
+
+function makeHub(
+  netgraph: NetgraphSocket,
+  interfaceName: string,
+  newborn: Link | undefined,
+  prefix: string,
+): string {
+  const ether = etherNode(interfaceName);
+  const hub = `${prefix}${ether}`;
+  const subject = `${interfaceName}:${ORPHANS}`;
+  if (newborn === undefined) {
+    // ng_ether may still be resetting itself after a hub that was here a moment ago.
+    const make = (): void =>
+      settle(['ENOENT'], () => netgraph.makePeer(`${ether}:`, 'hub', ORPHANS, UPLINK));
+    attempt('connect hook', subject, make, {
+      EEXIST: `another program holds it; see ngctl show ${ether}:`,
+      ENOENT: 'there is no node type hub; run kldload ng_hub',
+    });
+  }
+  try {
+    attempt('name hub', hub, () => netgraph.name(`${ether}:${ORPHANS}`, hub), {
+      EADDRINUSE: 'another node has this name',
+    });
+  } catch (error) {
+    anyway(() => netgraph.shutdown(`${ether}:${ORPHANS}`));
+    throw error;
+  }
+  return hub;
+}
+
+/**
+ * Remove a hub on which no session stands any more, and make its line what it was before.
+ *
+ * @param left  the hook of a session that has just left it, whose end here goes a moment later
+ */
+export function releaseHub(
+  netgraph: NetgraphSocket,
+  interfaces: Interfaces,
+  hub: string,
+  left?: string,
+): void {
+  const links = unless(['ENOENT'], () => linksWithout(netgraph, hub, left));
+  if (links === undefined || links.some(({ ourHook }) => ourHook !== UPLINK)) return;
+  const line = interfaceOf(netgraph, links);
+  unless(['ENOENT'], () => netgraph.shutdown(`${hub}:`));
+  if (line !== undefined && hub.startsWith(RESTORE))
+    unless(['ENXIO'], () => interfaces.setFlags(line, 0, C.IFF_PPROMISC));
+}
+
+const linksWithout = (
+  netgraph: NetgraphSocket,
+  hub: string,
+  left: string | undefined,
+): readonly Link[] | undefined =>
+  soon(() => {
+    const links = netgraph.links(`${hub}:`);
+    return links.some(({ ourHook }) => ourHook === left) ? undefined : links;
+  });
+
+/** The hub of a line, if no session stands on it. */
+export function releaseLine(
+  netgraph: NetgraphSocket,
+  interfaces: Interfaces,
+  interfaceName: string,
+): void {
+  for (const prefix of [KEEP, RESTORE])
+    releaseHub(netgraph, interfaces, `${prefix}${etherNode(interfaceName)}`);
+}
+
+/** The interface under a hub; undefined if it has gone. */
+function interfaceOf(netgraph: NetgraphSocket, links: readonly Link[]): string | undefined {
+  const uplink = links.find(({ ourHook }) => ourHook === UPLINK);
+  if (uplink === undefined) return undefined;
+  const name = unless(['ENOENT'], () => netgraph.ask(byId(uplink.peer), GET_IFNAME));
+  return name && textAt(name, 0, IFNAMSIZ);
+}
+
+/** The hubs of any helper, by name. */
+export const hubsAmong = (nodes: readonly NodeInfo[]): string[] =>
+  nodes.filter(isHub).map(({ name }) => name);
+
+/** Whether a hub is that of this line. */
+export const isHubOf = (hub: string, interfaceName: string): boolean =>
+  hub.slice(KEEP.length) === etherNode(interfaceName);

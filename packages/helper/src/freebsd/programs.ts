@@ -1,0 +1,144 @@
+/**
+ * The classic BPF programs: which frames a descriptor reads and writes, and which frames a netgraph node passes. They look
+ * at Ethernet headers alone.
+ */
+import { C, S, SEEN } from './abi.ts';
+import { putText, putU16, putU32 } from './octets.ts';
+
+export const DISCOVERY = 0x8863;
+export const SESSION = 0x8864;
+export const ANNOUNCE = 0x8035;
+
+const LOAD_WORD = 0x20;
+const LOAD_HALF = 0x28;
+const JUMP_IF_EQUAL = 0x15;
+const RETURN = 0x06;
+/** Offsets of an Ethernet header. */
+const TO = 0;
+const FROM = 6;
+const ETHERTYPE = 12;
+/** What BPF and netgraph take as "the whole frame". */
+const WHOLE_FRAME = 0xffffffff;
+const NODE_FRAME = 0x2000;
+
+/** An instruction, or a label for the next one. Jumps name labels; without one they fall through. */
+type Line =
+  | { readonly code: number; readonly k: number; readonly yes?: string; readonly no?: string }
+  | { readonly label: string };
+
+/** Instructions as the kernel takes them: u16 code, u8 jump if true, u8 jump if false, u32 operand. */
+function assemble(lines: readonly Line[]): Uint8Array {
+  const labels = new Map<string, number>();
+  const instructions: Exclude<Line, { label: string }>[] = [];
+  for (const line of lines) {
+    if ('label' in line) labels.set(line.label, instructions.length);
+    else instructions.push(line);
+  }
+  const { size, code, jt, jf, k } = S.bpf_insn;
+  const octets = new Uint8Array(instructions.length * size);
+  instructions.forEach((instruction, i) => {
+    const jump = (label: string | undefined): number =>
+      label === undefined ? 0 : (labels.get(label) ?? 0) - i - 1;
+    putU16(octets, i * size + code, instruction.code);
+    octets[i * size + jt] = jump(instruction.yes);
+    octets[i * size + jf] = jump(instruction.no);
+    putU32(octets, i * size + k, instruction.k);
+  });
+  return octets;
+}
+
+const equal = (k: number, yes: string | undefined, no: string | undefined): Line => ({
+  code: JUMP_IF_EQUAL,
+  k,
+  ...(yes !== undefined && { yes }),
+  ...(no !== undefined && { no }),
+});
+const half = (k: number): Line => ({ code: LOAD_HALF, k });
+const word = (k: number): Line => ({ code: LOAD_WORD, k });
+
+/** Compare the MAC address at `at`: on to the next line if it is the same, to `no` otherwise. */
+const isMac = (at: number, mac: Uint8Array, no: string): Line[] => {
+  const { buffer, byteOffset } = mac;
+  const view = new DataView(buffer, byteOffset);
+  return [
+    word(at),
+    equal(view.getUint32(0), undefined, no),
+    half(at + 4),
+    equal(view.getUint16(4), undefined, no),
+  ];
+};
+
+const ends = (length: number): Line[] => [
+  { label: 'pass' },
+  { code: RETURN, k: length },
+  { label: 'drop' },
+  { code: RETURN, k: 0 },
+];
+
+const always = { code: JUMP_IF_EQUAL, k: 0, yes: 'pass', no: 'pass' } as const;
+const BROADCAST = new Uint8Array(6).fill(0xff);
+
+/**
+ * What the session's descriptor reads: discovery frames to `mac` or to everybody that another station sent, and announces
+ * of the other router, which sends them from the same MAC.
+ */
+export const readProgram = (mac: Uint8Array): Uint8Array =>
+  assemble([
+    half(ETHERTYPE),
+    equal(DISCOVERY, undefined, 'announce?'),
+    ...isMac(FROM, mac, 'not ours'),
+    { ...always, yes: 'drop', no: 'drop' },
+    { label: 'not ours' },
+    ...isMac(TO, mac, 'everybody?'),
+    always,
+    { label: 'everybody?' },
+    ...isMac(TO, BROADCAST, 'drop'),
+    always,
+    { label: 'announce?' },
+    equal(ANNOUNCE, undefined, 'drop'),
+    ...isMac(FROM, mac, 'drop'),
+    ...ends(WHOLE_FRAME),
+  ]);
+
+/** What it may write: discovery and announces from `mac`. */
+export const writeProgram = (mac: Uint8Array): Uint8Array =>
+  assemble([
+    half(ETHERTYPE),
+    equal(DISCOVERY, 'from us?', undefined),
+    equal(ANNOUNCE, undefined, 'drop'),
+    { label: 'from us?' },
+    ...isMac(FROM, mac, 'drop'),
+    ...ends(WHOLE_FRAME),
+  ]);
+
+/** What the session's node lets in from the line: session frames to `mac`. */
+export const lineProgram = (mac: Uint8Array): Uint8Array =>
+  assemble([
+    half(ETHERTYPE),
+    equal(SESSION, undefined, 'drop'),
+    ...isMac(TO, mac, 'drop'),
+    ...ends(NODE_FRAME),
+  ]);
+
+export const everything = (): Uint8Array => assemble([{ code: RETURN, k: NODE_FRAME }]);
+
+/** bpf_program without its pointer to the instructions, which belongs at `S.bpf_program.bf_insns`. */
+export function programHeader(instructions: Uint8Array): Uint8Array {
+  const octets = new Uint8Array(S.bpf_program.size);
+  putU32(octets, S.bpf_program.bf_len, instructions.length / S.bpf_insn.size);
+  return octets;
+}
+
+/** ng_bpf_hookprog: frames that come in on `hook` and pass go out on `pass`; all others are dropped. */
+export function hookProgram(hook: string, pass: string, instructions: Uint8Array): Uint8Array {
+  const { thisHook, ifMatch, bpf_prog_len, bpf_prog } = SEEN.ng_bpf_hookprog;
+  const octets = new Uint8Array(bpf_prog + instructions.length);
+  putText(octets, thisHook, hook);
+  putText(octets, ifMatch, pass);
+  putU32(octets, bpf_prog_len, instructions.length / S.bpf_insn.size);
+  octets.set(instructions, bpf_prog);
+  return octets;
+}
+
+export const SET_PROGRAM = { cookie: C.NGM_BPF_COOKIE, command: C.NGM_BPF_SET_PROGRAM };
+export const GET_PROGRAM = { cookie: C.NGM_BPF_COOKIE, command: C.NGM_BPF_GET_PROGRAM };

@@ -1,0 +1,298 @@
+/**
+ * One session on this router: its graph, its descriptor on the line, its interfaces' addresses and its routes, and what
+ * comes in on them. The role and who shares what are `backend.ts`.
+ */
+import { encodeAnnounce, epochOfAnnounce, ETHERTYPE_ANNOUNCE } from '../announce.ts';
+import {
+  BackendError,
+  type BackendEvents,
+  type Counters,
+  type Key,
+  type Settings,
+} from '../backend.ts';
+import type { Libc } from '../libc.ts';
+import type { Loop } from '../loop.ts';
+import type { SessionPolicy } from '../policy.ts';
+import { POLLIN } from '../unix.ts';
+import { C, S } from './abi.ts';
+import * as addressing from './addressing.ts';
+import { Arming } from './arming.ts';
+import { Bpf } from './bpf.ts';
+import { anyway, attempt } from './errors.ts';
+import { BYPASS, Graph } from './graph.ts';
+import type { Interfaces } from './interface.ts';
+import { NetgraphSocket, type Message } from './netgraph.ts';
+import { same, textAt, u64At } from './octets.ts';
+import { DISCOVERY } from './programs.ts';
+
+const GET_STATS = { cookie: C.NGM_PPP_COOKIE, command: C.NGM_PPP_GET_LINK_STATS64 };
+/** The one link of the bundle, as GET_LINK_STATS64 and the frames on `bypass` name it. */
+const THE_LINK = Uint8Array.of(0, 0);
+const BYPASS_HEADER = 4;
+const ETHERNET_HEADER = 14;
+const LARGEST_DISCOVERY = 1500;
+/** IPv4 and IPv6, should the kernel ever hand them to us: data is not ours to read. */
+const DATA_PROTOCOLS: readonly number[] = [0x0021, 0x0057];
+const BATCH = 64;
+
+/** What all sessions of a backend have in common. */
+export interface Shared {
+  readonly libc: Libc;
+  readonly loop: Loop;
+  readonly events: BackendEvents;
+  readonly interfaces: Interfaces;
+  readonly log: (line: string) => void;
+}
+
+export class FreebsdSession {
+  readonly policy: SessionPolicy;
+  readonly #shared: Shared;
+  readonly #netgraph: NetgraphSocket;
+  readonly #graph: Graph;
+  readonly #arming: Arming;
+  readonly #bpf: Bpf;
+  #gateOpen = false;
+  #settings: Settings | undefined;
+  /** Armed by an earlier helper, to which the kernel would report the session's end. */
+  #adopted = false;
+
+  /**
+   * Build, or adopt what is there; throws with nothing half-built left behind. The gate stays open only if it was and
+   * `mayBeOpen`.
+   */
+  constructor(shared: Shared, policy: SessionPolicy, mayBeOpen: boolean) {
+    const { libc, loop, interfaces } = shared;
+    const { name, mac } = policy;
+    this.#shared = shared;
+    this.policy = policy;
+    this.#netgraph = attempt(
+      'open netgraph for',
+      name,
+      () => new NetgraphSocket(libc, Graph.socketName(name)),
+      { EADDRINUSE: 'another helper serves this session' },
+    );
+    this.#graph = new Graph(this.#netgraph, interfaces, policy);
+    this.#arming = new Arming(this.#netgraph, this.#graph, name, mac);
+    let bpf: Bpf | undefined;
+    try {
+      // First what leaves no trace when it fails: a missing interface or device is found here.
+      bpf = new Bpf(libc, policy.interface, mac);
+      this.#start(mayBeOpen);
+    } catch (error) {
+      bpf?.close();
+      this.#netgraph.close();
+      throw error;
+    }
+    this.#bpf = bpf;
+    loop.watch(this.#bpf.fd, POLLIN, () => this.#readLine());
+    loop.watch(this.#netgraph.data, POLLIN, () => this.#readData());
+    loop.watch(this.#netgraph.control, POLLIN, () => this.#readEvents());
+  }
+
+  #start(mayBeOpen: boolean): void {
+    const { name } = this.policy;
+    const state = this.#graph.start();
+    if (state === undefined) return;
+    attempt('adopt session', name, () => {
+      this.#arming.adopt();
+      this.#adopted = this.#arming.hook !== undefined;
+      const stays = state === 'open' && mayBeOpen && this.#adopted;
+      if (state !== 'closed' && !stays) this.#graph.gate.close();
+      this.#graph.gate.join();
+      this.#gateOpen = stays;
+      // The kernel took the old MAC into the session.
+      if (state === 'other mac') this.#arming.disarm();
+    });
+  }
+
+  get attached(): Key | null {
+    return this.#arming.key;
+  }
+
+  get gateOpen(): boolean {
+    return this.#gateOpen;
+  }
+
+  sendDiscovery(destination: Uint8Array, payload: Uint8Array): void {
+    const { name, mac } = this.policy;
+    if (payload.length > LARGEST_DISCOVERY) {
+      const reason = `${payload.length} octets of payload`;
+      throw new BackendError('discovery-send', name, 'EMSGSIZE', reason);
+    }
+    const frame = new Uint8Array(ETHERNET_HEADER + payload.length);
+    frame.set(destination, 0);
+    frame.set(mac, 6);
+    new DataView(frame.buffer).setUint16(12, DISCOVERY);
+    frame.set(payload, ETHERNET_HEADER);
+    this.#send('discovery-send', frame);
+  }
+
+  announce(epoch: number): void {
+    this.#send('announce', encodeAnnounce(this.policy.mac, epoch));
+  }
+
+  #send(verb: string, frame: Uint8Array): void {
+    attempt(verb, this.policy.name, () => this.#bpf.write(frame), {
+      ENETDOWN: `${this.policy.interface} is down`,
+      ENXIO: `${this.policy.interface} has gone`,
+    });
+  }
+
+  attach(key: Key, maxPayload: number): void {
+    const present = this.#arming.key;
+    if (present !== null && isSame(present, key)) {
+      attempt('attach', this.policy.name, () => this.#graph.configureLink(true, maxPayload));
+      return;
+    }
+    this.detach();
+    this.#arming.arm(key, maxPayload);
+    this.#adopted = false;
+  }
+
+  detach(): void {
+    this.gate(false);
+    this.#arming.disarm();
+  }
+
+  gate(open: boolean): void {
+    const { name } = this.policy;
+    if (open && this.#arming.hook === undefined)
+      throw new BackendError('gate', name, 'ENOTCONN', 'no session is attached');
+    if (open === this.#gateOpen) return;
+    const { gate } = this.#graph;
+    if (open) {
+      attempt('open gate of', name, () => gate.open());
+      this.#gateOpen = true;
+      return;
+    }
+    attempt('close gate of', name, () => gate.close());
+    this.#gateOpen = false;
+    this.#joinGate();
+  }
+
+  /** Make the next opening one message. What fails here is tried again once a second. */
+  #joinGate(): void {
+    anyway(
+      () => this.#graph.gate.join(),
+      (message) => this.#shared.log(`join gate of ${this.policy.name}: ${message}`),
+    );
+  }
+
+  sendPpp(protocol: number, packet: Uint8Array): void {
+    const { name } = this.policy;
+    if (!this.#gateOpen) throw new BackendError('ppp-send', name, 'ENETDOWN', 'the gate is closed');
+    const octets = new Uint8Array(BYPASS_HEADER + packet.length);
+    octets.set([protocol >> 8, protocol & 0xff], 2);
+    octets.set(packet, BYPASS_HEADER);
+    attempt('ppp-send', name, () => this.#netgraph.sendData(BYPASS, octets));
+  }
+
+  configure(settings: Settings): void {
+    addressing.configure(this.#shared.interfaces, this.policy, this.#settings, settings);
+    this.#settings = settings;
+  }
+
+  deconfigure(): void {
+    addressing.deconfigure(this.#shared.interfaces, this.policy, this.#settings);
+    this.#settings = undefined;
+  }
+
+  route(via: 'session' | 'partner' | 'none'): void {
+    const { libc, interfaces, log } = this.#shared;
+    const ids = this.#settings?.interfaceIds ?? undefined;
+    addressing.route(libc, interfaces, this.policy, { via, theirs: ids?.theirs, log });
+  }
+
+  counters(): Counters {
+    const body = attempt('counters', this.policy.name, () =>
+      this.#netgraph.ask(`${this.#graph.ppp}:`, GET_STATS, THE_LINK),
+    );
+    const { xmitFrames, xmitOctets, recvFrames, recvOctets } = S.ng_ppp_link_stat64;
+    return {
+      octetsIn: u64At(body, recvOctets),
+      octetsOut: u64At(body, xmitOctets),
+      packetsIn: u64At(body, recvFrames),
+      packetsOut: u64At(body, xmitFrames),
+    };
+  }
+
+  /** Once a second: what was missed, and what failed before. */
+  tick(): void {
+    const { events } = this.#shared;
+    const { name } = this.policy;
+    this.#readEvents();
+    if (this.#adopted && !this.#arming.isAlive()) this.#closed();
+    if (!this.#gateOpen) this.#joinGate();
+    const drops = this.#bpf.drops();
+    if (drops > 0) events.dropped(name, drops);
+  }
+
+  #readLine(): void {
+    const { events } = this.#shared;
+    const { name, mac } = this.policy;
+    // What the AC said on the session before it spoke of it here (a Terminate-Request, then a PADT) comes first.
+    this.#readData();
+    this.#bpf.read((frame) => {
+      if (etherType(frame) === DISCOVERY) {
+        events.discoveryFrame(name, frame.subarray(6, 12), frame.subarray(ETHERNET_HEADER));
+      } else if (etherType(frame) === ETHERTYPE_ANNOUNCE) {
+        const epoch = epochOfAnnounce(frame, mac);
+        if (epoch !== undefined) events.ownMacHeard(name, epoch);
+      }
+    });
+  }
+
+  #readData(): void {
+    for (let i = 0; i < BATCH; i++) {
+      const data = this.#netgraph.readData();
+      if (data === undefined) return;
+      const { hook, octets } = data;
+      if (hook !== BYPASS || octets.length < BYPASS_HEADER || !this.#gateOpen) continue;
+      const protocol = ((octets[2] ?? 0) << 8) | (octets[3] ?? 0);
+      if (DATA_PROTOCOLS.includes(protocol)) continue;
+      this.#shared.events.pppFrame(this.policy.name, protocol, octets.subarray(BYPASS_HEADER));
+    }
+  }
+
+  #readEvents(): void {
+    this.#netgraph.drain((event) => {
+      if (this.#isOurClose(event)) this.#closed();
+    });
+  }
+
+  /** A hook's name is used once, so that the end of an earlier session cannot be taken for this one's. */
+  #isOurClose({ cookie, command, body }: Message): boolean {
+    if (cookie !== C.NGM_PPPOE_COOKIE || command !== C.NGM_PPPOE_CLOSE) return false;
+    return textAt(body, S.ngpppoe_sts.hook, S.ngpppoe_sts.size) === this.#arming.hook;
+  }
+
+  /** Someone else took the session from the kernel. */
+  #closed(): void {
+    const { log, events } = this.#shared;
+    const { name } = this.policy;
+    this.#arming.lost();
+    this.#adopted = false;
+    anyway(() => this.gate(false), log);
+    events.sessionClosed(name);
+  }
+
+  /** Leave everything as it is: only the two sockets and the descriptor end, which die with the process anyway. */
+  leave(): void {
+    const { loop } = this.#shared;
+    for (const fd of [this.#bpf.fd, this.#netgraph.data, this.#netgraph.control]) loop.unwatch(fd);
+    this.#bpf.close();
+    this.#netgraph.close();
+  }
+
+  /** Take it all down. The routes first: they would go with the addresses, but not those via the partner. */
+  remove(): void {
+    this.#gateOpen = false;
+    anyway(() => this.route('none'), this.#shared.log);
+    anyway(() => this.deconfigure(), this.#shared.log);
+    attempt('remove', this.policy.name, () => this.#graph.takeDown());
+  }
+}
+
+const isSame = (a: Key, b: Key): boolean => a.sessionId === b.sessionId && same(a.acMac, b.acMac);
+
+const etherType = (frame: Uint8Array): number => ((frame[12] ?? 0) << 8) | (frame[13] ?? 0);
