@@ -3,6 +3,7 @@
  * what happens: nothing here polls.
  */
 import type { Instant } from '@ppp-thing/protocol/time';
+import type { CallName } from '@ppp-thing/helper/sim/line';
 import type { CarpRole } from '../sim/carp.ts';
 
 export type RouterName = 'r1' | 'r2';
@@ -42,7 +43,11 @@ export type Happening =
       readonly router: RouterName;
       readonly process: ProcessName;
       readonly how: string;
+      /** The lab killed it. */
+      readonly wanted: boolean;
     }
+  /** A helper has asked its kernel for something. */
+  | { readonly kind: 'call'; readonly router: RouterName; readonly call: CallName }
   /** A datagram between the supervisors has passed. */
   | { readonly kind: 'datagram'; readonly from: RouterName };
 

@@ -158,6 +158,7 @@ export class World {
       if (output.kind === 'answer') given = output.answer;
       else this.#queue.do(() => this.#fromKernel(router, output));
     }
+    this.#queue.do(() => this.#bus.tell({ kind: 'call', router, call: call.call }));
     if (given === undefined) throw new Error(`the kernel did not answer ${call.call}`);
     return given;
   }

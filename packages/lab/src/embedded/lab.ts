@@ -1,0 +1,136 @@
+/**
+ * The whole lab: world, relay and routers in one temporary directory, with what the scenes do to them. It knows no
+ * scene, and leaves nothing behind.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Bus, ProcessName, RouterName } from './bus.ts';
+import { Relay } from './relay.ts';
+import { Router } from './router.ts';
+import { World, ROUTERS } from './world.ts';
+
+export interface LabOptions {
+  readonly bus: Bus;
+  /** The program that runs helper and supervisor. */
+  readonly runtime: string;
+  readonly backend: string;
+  /** How long a second of CARP's lasts, milliseconds. */
+  readonly carpSecondMs: number;
+  /** Leave the temporary directory. */
+  readonly keep: boolean;
+  readonly verbose: boolean;
+}
+
+/** What pfsync demotes a router by until its bulk update is in (pfsync(4)). */
+const PFSYNC_DEMOTION = 240;
+/** How soon a service manager starts a process again. */
+const RESTART_MS = 500;
+/** Processes must be up by then, and a router as good as booted. */
+const BOOT_MS = 15_000;
+
+export class Lab {
+  readonly bus: Bus;
+  readonly world: World;
+  readonly directory: string;
+  readonly #routers: Readonly<Record<RouterName, Router>>;
+  readonly #relay: Relay;
+  readonly #keep: boolean;
+
+  private constructor(
+    options: LabOptions,
+    directory: string,
+    relay: Relay,
+    routers: Readonly<Record<RouterName, Router>>,
+  ) {
+    this.bus = options.bus;
+    this.world = new World(options);
+    this.directory = directory;
+    this.#relay = relay;
+    this.#routers = routers;
+    this.#keep = options.keep;
+  }
+
+  static async open(options: LabOptions): Promise<Lab> {
+    const { bus, runtime, backend, verbose } = options;
+    bus.listen((it) => {
+      if (it.kind === 'exit' && !it.wanted)
+        bus.stop(new Error(`run the ${it.process} of ${it.router}: it ended by itself: ${it.how}`));
+    });
+    const directory = await mkdtemp(join(tmpdir(), 'ppp-lab-'));
+    const keyFile = join(directory, 'partner.key');
+    await writeFile(keyFile, `1 ${randomBytes(32).toString('hex')}\n`, { mode: 0o600 });
+    const relay = await Relay.open((from) => bus.tell({ kind: 'datagram', from }));
+    const router = (name: RouterName): Router =>
+      new Router({
+        name,
+        directory: join(directory, name),
+        keyFile,
+        ends: relay.ends[name],
+        runtime,
+        backend,
+        logLevel: verbose ? 'debug' : 'info',
+        bus,
+      });
+    const routers = { r1: router('r1'), r2: router('r2') };
+    for (const name of ROUTERS) {
+      await mkdir(join(directory, name));
+      await routers[name].prepare();
+    }
+    return new Lab(options, directory, relay, routers);
+  }
+
+  router(name: RouterName): Router {
+    return this.#routers[name];
+  }
+
+  /** Both cables in, both processes started; done when pfsync would have its states, at the earliest with both up. */
+  async powerOn(name: RouterName): Promise<void> {
+    const router = this.#routers[name];
+    this.bus.tell({ kind: 'lab', text: `power on ${name}` });
+    await this.world.powerOn(name, router.kernelSocket, PFSYNC_DEMOTION);
+    router.start();
+    await this.#spoken(name);
+    this.world.booted(name);
+  }
+
+  /** Power, both cables and both processes, all at once. */
+  async powerCut(name: RouterName): Promise<void> {
+    this.bus.tell({ kind: 'lab', text: `power cut ${name}: kill -9, cables dead, kernel gone` });
+    await Promise.all([this.world.powerCut(name), this.#routers[name].kill()]);
+  }
+
+  /** Kill one process, and start it again as its service manager would. Done when its router speaks again. */
+  async killProcess(name: RouterName, which: ProcessName): Promise<void> {
+    this.bus.tell({ kind: 'lab', text: `kill -9 the ${which} of ${name}` });
+    const process = this.#routers[name][which];
+    await process.kill();
+    await this.bus.pass(RESTART_MS);
+    this.bus.tell({ kind: 'lab', text: `start the ${which} of ${name} again` });
+    const speaks = this.bus.waitFor(
+      `an Echo-Request through the ${which} of ${name}`,
+      BOOT_MS,
+      (it) => (it?.kind === 'call' && it.router === name && it.call === 'ppp-send') || undefined,
+    );
+    process.start();
+    await speaks;
+  }
+
+  /** Every process gone, every socket closed, and the directory removed unless it is to be kept. */
+  async close(): Promise<void> {
+    await Promise.all(Object.values(this.#routers).map(async (router) => router.kill()));
+    this.#relay.close();
+    await this.world.stop();
+    if (!this.#keep) await rm(this.directory, { recursive: true, force: true });
+  }
+
+  /** The supervisor of `name` has told its partner something: both of its processes are up. */
+  async #spoken(name: RouterName): Promise<void> {
+    await this.bus.waitFor(
+      `the first word of ${name} to its partner`,
+      BOOT_MS,
+      (it) => (it?.kind === 'datagram' && it.from === name) || undefined,
+    );
+  }
+}

@@ -1,0 +1,150 @@
+/**
+ * One router of the pair: its directories, its configuration file, and its two processes, which are exactly what a
+ * user would install. Power, cables and kernel are the world's.
+ */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { userInfo } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import type { Bus, ProcessName, RouterName } from './bus.ts';
+import { LabProcess } from './process.ts';
+import { LOOPBACK, type Ends } from './relay.ts';
+import { ADDRESSES, PASSWORD, USER } from './setting.ts';
+
+export interface RouterOptions {
+  readonly name: RouterName;
+  /** A directory of its own, which this makes. */
+  readonly directory: string;
+  readonly keyFile: string;
+  readonly ends: Ends;
+  readonly runtime: string;
+  readonly backend: string;
+  readonly logLevel: 'info' | 'debug';
+  readonly bus: Bus;
+}
+
+const MAIN: Readonly<Record<ProcessName, string>> = {
+  helper: fileURLToPath(import.meta.resolve('@ppp-thing/helper/main')),
+  supervisor: fileURLToPath(import.meta.resolve('@ppp-thing/supervisor/main')),
+};
+
+const IDS = { r1: 1, r2: 2 } as const;
+const PARTNER = { r1: 'r2', r2: 'r1' } as const;
+
+export class Router {
+  readonly name: RouterName;
+  readonly helper: LabProcess;
+  readonly supervisor: LabProcess;
+  readonly #options: RouterOptions;
+
+  constructor(options: RouterOptions) {
+    const { name, runtime, backend, bus } = options;
+    this.name = name;
+    this.#options = options;
+    const config = this.#path('ppp_thing.conf');
+    const process = (which: ProcessName, ...more: string[]): LabProcess =>
+      new LabProcess({
+        router: name,
+        process: which,
+        command: runtime,
+        args: [MAIN[which], '--config', config, ...more],
+        bus,
+      });
+    this.helper = process('helper', '--backend', backend);
+    this.supervisor = process('supervisor');
+  }
+
+  get processes(): readonly LabProcess[] {
+    return [this.helper, this.supervisor];
+  }
+
+  /** Where the world lets the helper in. */
+  get kernelSocket(): string {
+    return this.#path('kernel.sock');
+  }
+
+  get controlSocket(): string {
+    return this.#path('run', 'control.sock');
+  }
+
+  /** Make directories and configuration. The state directory outlives a power cut, as a disk does. */
+  async prepare(): Promise<void> {
+    for (const each of ['run', 'state', 'helper'])
+      await mkdir(this.#path(each), { recursive: true, mode: 0o700 });
+    await writeFile(this.#path('ppp_thing.conf'), this.#config(), { mode: 0o640 });
+  }
+
+  start(): void {
+    this.helper.start();
+    this.supervisor.start();
+  }
+
+  /** Both processes, kill -9. */
+  async kill(): Promise<void> {
+    await Promise.all(this.processes.map(async (process) => process.kill()));
+  }
+
+  #path(...parts: readonly string[]): string {
+    return join(this.#options.directory, ...parts);
+  }
+
+  #config(): string {
+    const { name, keyFile, ends, logLevel } = this.#options;
+    const user = userInfo().username;
+    // Only a root's helper looks the group up; the group of a file system's root has two names.
+    const group = process.platform === 'freebsd' ? 'wheel' : 'root';
+    return toml({
+      helper: {
+        socket: this.#path('run', 'helper.sock'),
+        state_directory: this.#path('helper'),
+        user,
+        group,
+        sim_switch: this.kernelSocket,
+      },
+      supervisor: {
+        state_directory: this.#path('state'),
+        run_directory: this.#path('run'),
+        user,
+        group,
+        log_level: logLevel,
+      },
+      partner: {
+        local_address: LOOPBACK,
+        address: LOOPBACK,
+        port: ends.port,
+        partner_port: ends.partnerPort,
+        key_file: keyFile,
+        router_id: IDS[name],
+        partner_id: IDS[PARTNER[name]],
+      },
+      [`session.${ADDRESSES.session}`]: {
+        interface: 'line0',
+        mac: ADDRESSES.sessionMac,
+        user: USER,
+        password: PASSWORD,
+        carp_interface: 'lan0',
+        carp_vhid: 1,
+        carp_address: ADDRESSES.carp,
+        local_address: ADDRESSES.lan[name],
+        partner_address: ADDRESSES.lan[PARTNER[name]],
+        stub: `${ADDRESSES.session}x`,
+        dns: true,
+        ipv6: true,
+      },
+    });
+  }
+}
+
+/** Tables of strings, numbers and booleans. Their JSON is TOML. */
+function toml(
+  tables: Readonly<Record<string, Readonly<Record<string, string | number | boolean>>>>,
+): string {
+  return Object.entries(tables)
+    .map(([table, values]) => {
+      const lines = Object.entries(values).map(
+        ([key, value]) => `${key} = ${JSON.stringify(value)}`,
+      );
+      return [`[${table}]`, ...lines, ''].join('\n');
+    })
+    .join('\n');
+}

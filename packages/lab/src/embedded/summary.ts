@@ -1,0 +1,98 @@
+/** What the lab found, as a table for people and as JSON for programs, and whether that is a success. */
+import type { SceneResult } from './scenes.ts';
+
+export interface Summary {
+  readonly ok: boolean;
+  readonly sessionIdBefore: number;
+  readonly sessionIdAfter: number;
+  readonly redials: number;
+  /** From the power cut to the first answered probe. */
+  readonly takeoverMs: number;
+  /** The part of it after CARP's edge. */
+  readonly takeoverAfterRoleMs: number;
+  readonly dialMs: number;
+  readonly probesSent: number;
+  readonly probesLost: number;
+  /** PADT frames of the routers. */
+  readonly padt: number;
+  readonly lcpNegotiations: number;
+  /** Milliseconds for which both gates were open, in all. */
+  readonly gatesOverlapMs: number;
+  /** What the AC and the witness on the line held against the routers. */
+  readonly violations: readonly string[];
+  readonly scenes: readonly SceneResult[];
+}
+
+export type Findings = Pick<Summary, 'padt' | 'lcpNegotiations' | 'gatesOverlapMs' | 'violations'>;
+
+/** The sum of the scenes and of what was seen on the line. */
+export function summarise(scenes: readonly SceneResult[], findings: Findings): Summary {
+  const sum = (of: (scene: SceneResult) => number): number =>
+    scenes.reduce((total, scene) => total + of(scene), 0);
+  const sessionIdBefore = scenes[0]?.sessionId ?? 0;
+  const sessionIdAfter = scenes.at(-1)?.sessionId ?? 0;
+  const redials = sum((scene) => scene.redials);
+  const cut = scenes.find(({ name }) => name === 'power-cut');
+  const isOne = scenes.every(({ sessionId }) => sessionId === sessionIdBefore);
+  const { padt, lcpNegotiations, violations } = findings;
+  return {
+    ok:
+      isOne &&
+      sessionIdBefore !== 0 &&
+      redials === 0 &&
+      padt === 0 &&
+      lcpNegotiations === 1 &&
+      violations.length === 0,
+    sessionIdBefore,
+    sessionIdAfter,
+    redials,
+    takeoverMs: cut?.takeoverMs ?? 0,
+    takeoverAfterRoleMs: cut?.afterRoleMs ?? 0,
+    dialMs: scenes[0]?.dialMs ?? 0,
+    probesSent: sum((scene) => scene.probesSent),
+    probesLost: sum((scene) => scene.probesLost),
+    ...findings,
+    scenes,
+  };
+}
+
+/** Lines of a table, and below it what decides. */
+export function formatSummary(summary: Summary): string {
+  const head = ['scene', 'SESSION_ID', 'holder', 'redials', 'lost', 'of', 'outage', 'after CARP'];
+  const rows = summary.scenes.map((scene) => [
+    scene.title,
+    String(scene.sessionId),
+    scene.holder,
+    String(scene.redials),
+    String(scene.probesLost),
+    String(scene.probesSent),
+    scene.probesLost === 0 ? '-' : `${scene.outageMs} ms`,
+    scene.afterRoleMs === undefined ? '-' : `${scene.afterRoleMs} ms`,
+  ]);
+  const widths = head.map((name, i) =>
+    Math.max(name.length, ...rows.map((row) => row[i]?.length ?? 0)),
+  );
+  const line = (cells: readonly string[]): string =>
+    cells
+      .map((cell, i) =>
+        i === 0 || i === 2 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0),
+      )
+      .join('  ')
+      .trimEnd();
+  const { sessionIdBefore: before, sessionIdAfter: after, redials } = summary;
+  return [
+    line(head),
+    line(widths.map((width) => '-'.repeat(width))),
+    ...rows.map(line),
+    '',
+    `SESSION_ID        ${before} before, ${after} after; ${redials} redials`,
+    `dial              ${summary.dialMs} ms from PADI to data`,
+    `takeover          ${summary.takeoverMs} ms after the power cut, ${summary.takeoverAfterRoleMs} ms after CARP said so`,
+    `on the line       ${summary.padt} PADT, ${summary.lcpNegotiations} LCP negotiation, both gates open for ${summary.gatesOverlapMs} ms`,
+    `violations        ${summary.violations.length}`,
+    ...summary.violations.map((text) => `                  ${text}`),
+    '',
+    summary.ok ? 'one session, moved, never redialled' : 'NOT as promised',
+    '',
+  ].join('\n');
+}

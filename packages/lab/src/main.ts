@@ -1,0 +1,154 @@
+/**
+ * `make lab`: two routers, one line, one session that moves. Reads the arguments, runs the scenes, shows what happens
+ * and says at the end whether it was as promised. What happens in a scene is elsewhere.
+ */
+import { parseArgs } from 'node:util';
+import { Bus, StoppedError, type Timed } from './embedded/bus.ts';
+import { now } from './embedded/clock.ts';
+import { Lab } from './embedded/lab.ts';
+import { findRuntime, type RuntimeName } from './embedded/runtime.ts';
+import { runScenes, type SceneResult } from './embedded/scenes.ts';
+import { formatSummary, summarise } from './embedded/summary.ts';
+import { Timeline } from './embedded/timeline.ts';
+import { ROUTERS } from './embedded/world.ts';
+
+const EX_USAGE = 64;
+/** As a shell says it of SIGINT. */
+const INTERRUPTED = 130;
+
+const USAGE = `usage: make lab [ARGS="--json --verbose …"] [RUNTIME=node|bun]
+
+  --json            print only the summary, as JSON
+  --runtime R       what runs helper and supervisor: node or bun (also from $RUNTIME)
+  --backend B       the helper's backend: sim
+  --carp-second MS  how long a second of CARP's lasts; 1000 unless given
+  --keep            leave the temporary directory
+  --verbose         everything, the AC's log and the debug lines too
+`;
+
+interface Options {
+  readonly json: boolean;
+  readonly runtime: RuntimeName;
+  readonly backend: string;
+  readonly carpSecondMs: number;
+  readonly keep: boolean;
+  readonly verbose: boolean;
+}
+
+/** The arguments are not ours. */
+class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+function readOptions(): Options | 'help' {
+  const values = parseOptions();
+  if (values.help === true) return 'help';
+  const runtime = values.runtime ?? process.env['RUNTIME'] ?? 'node';
+  if (runtime !== 'node' && runtime !== 'bun') throw new UsageError(`no runtime '${runtime}'`);
+  const carpSecondMs = Number(values['carp-second'] ?? 1000);
+  if (!(carpSecondMs >= 100 && carpSecondMs <= 10_000))
+    throw new UsageError('--carp-second: expected milliseconds from 100 to 10000');
+  return {
+    json: values.json ?? false,
+    runtime,
+    backend: values.backend ?? 'sim',
+    carpSecondMs,
+    keep: values.keep ?? false,
+    verbose: values.verbose ?? false,
+  };
+}
+
+function parseOptions() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        json: { type: 'boolean' },
+        runtime: { type: 'string' },
+        backend: { type: 'string' },
+        'carp-second': { type: 'string' },
+        keep: { type: 'boolean' },
+        verbose: { type: 'boolean' },
+        help: { type: 'boolean' },
+      },
+    });
+    return values;
+  } catch (cause) {
+    throw new UsageError(cause instanceof Error ? cause.message : 'bad arguments', { cause });
+  }
+}
+
+async function main(): Promise<number> {
+  const options = readOptions();
+  if (options === 'help') {
+    process.stdout.write(USAGE);
+    return 0;
+  }
+  const bus = new Bus(now);
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => bus.stop(new StoppedError(`stopped by ${signal}`)));
+  const out = options.json ? process.stderr : process.stdout;
+  const timeline = new Timeline({
+    write: (text) => void out.write(text),
+    colour: out.isTTY === true && process.env['NO_COLOR'] === undefined,
+    verbose: options.verbose,
+    from: now(),
+  });
+  const isShown = !options.json || options.verbose;
+  if (isShown) bus.listen((happening) => timeline.show(happening));
+  const violations: string[] = [];
+  bus.listen((it: Timed) => {
+    if (it.kind === 'violation') violations.push(it.text);
+  });
+  const lab = await Lab.open({ ...options, bus, runtime: findRuntime(options.runtime) });
+  try {
+    const scenes: SceneResult[] = [];
+    const heading = (title: string): void => (isShown ? timeline.heading(title) : undefined);
+    await runScenes(lab, heading, (result) => void scenes.push(result));
+    const { witness, ac } = lab.world;
+    const summary = summarise(scenes, {
+      padt: witness.padts,
+      lcpNegotiations: ac.negotiations,
+      gatesOverlapMs: Math.round(witness.overlap(now())),
+      violations,
+    });
+    const text = options.json ? `${JSON.stringify(summary)}\n` : `\n${formatSummary(summary)}`;
+    process.stdout.write(text);
+    return summary.ok ? 0 : 1;
+  } catch (error) {
+    reportFailure(lab, error);
+    return error instanceof StoppedError ? INTERRUPTED : 1;
+  } finally {
+    await lab.close();
+    if (options.keep) process.stderr.write(`kept ${lab.directory}\n`);
+  }
+}
+
+/** What was waited for, how the world is, and the last words of every process. */
+function reportFailure(lab: Lab, error: unknown): void {
+  const lines = [error instanceof Error ? error.message : String(error)];
+  for (const name of ROUTERS) {
+    const { world } = lab;
+    const attached = world.attached(name) ?? 'none';
+    lines.push(
+      `${name}: ${world.role(name)}, demoted by ${world.demotion(name)}, session ${attached}, gate ${world.isOpen(name) ? 'open' : 'closed'}`,
+    );
+    for (const [which, process] of Object.entries({
+      helper: lab.router(name).helper,
+      supervisor: lab.router(name).supervisor,
+    })) {
+      lines.push(`last lines of the ${which} of ${name}:`);
+      lines.push(...process.lastLines.map((line) => `    ${line}`));
+    }
+  }
+  process.stderr.write(`\n${lines.join('\n')}\n`);
+}
+
+function report(error: unknown): number {
+  if (error instanceof UsageError) {
+    process.stderr.write(`${error.message}\n${USAGE}`);
+    return EX_USAGE;
+  }
+  throw error;
+}
+
+process.exitCode = await main().catch(report);
