@@ -1,0 +1,233 @@
+/**
+ * The helper's client: requests by id, their answers in order, and what the helper says unasked. It reconnects for as
+ * long as it lives; what a notice means, and what to do without a helper, is the engine's.
+ *
+ * Theory of operation. A connection counts from the answer to `hello` until it ends, however it ends: closed by the
+ * helper, octets that are not the vocabulary, or a request unanswered for 5 s, which is a helper that hangs. Requests
+ * without a connection are dropped: the engine has been told that there is none, and says everything again at the next
+ * `hello`. The first attempt to come back is made at once, since a helper's service manager starts it anew at once.
+ */
+import { connect, type Socket } from 'node:net';
+import {
+  decodeHelperMessage,
+  decodeReplyBody,
+  Deframer,
+  encodeMessage,
+  FramingError,
+  isReply,
+} from '@ppp-thing/protocol/ipc/framing';
+import {
+  PROTOCOL_VERSION,
+  type Failure,
+  type Notice,
+  type Reply,
+  type ReplyBody,
+  type RequestBody,
+  type SessionState,
+  type Verb,
+} from '@ppp-thing/protocol/ipc/messages';
+import { now } from './clock.ts';
+import { codeOf } from './errors.ts';
+import type { Log } from './log.ts';
+import type { HelperView } from './supervisor.ts';
+
+export interface HelperEvents {
+  /** The helper is there: every session that it knows, and how it is. */
+  up(sessions: readonly SessionState[]): void;
+  /** It is there no more. Nothing asked before will be answered. */
+  down(): void;
+  notice(notice: Notice): void;
+}
+
+export interface HelperOptions {
+  readonly path: string;
+  readonly log: Log;
+  readonly events: HelperEvents;
+  /** Milliseconds without an answer after which the helper hangs. */
+  readonly patience?: number;
+}
+
+interface Pending {
+  readonly verb: Verb;
+  readonly askedAt: number;
+  done(body: unknown): void;
+  failed(failure: Failure): void;
+}
+
+const PATIENCE_MS = 5000;
+/** Before the first, second … attempt to come back; the last one for all that follow. */
+const DELAYS_MS = [0, 20, 40, 80, 160, 250] as const;
+/** A connection that lasted so long makes the next first attempt immediate again. */
+const LASTED_MS = 1000;
+/** Requests in flight: more are a helper that hangs, or a loop of ours. */
+const MAX_PENDING = 65_536;
+
+export class HelperClient {
+  readonly #options: HelperOptions;
+  readonly #pending = new Map<number, Pending>();
+  #socket: Socket | undefined;
+  #hello: ReplyBody<'hello'> | undefined;
+  #nextId = 0;
+  #attempt = 0;
+  #reconnects = 0;
+  #upAt = 0;
+  #retry: NodeJS.Timeout | undefined;
+  #watchdog: NodeJS.Timeout | undefined;
+  #isClosed = false;
+
+  constructor(options: HelperOptions) {
+    this.#options = options;
+  }
+
+  /** Connect, now and for ever. */
+  start(): void {
+    const socket = connect(this.#options.path);
+    const deframer = new Deframer();
+    this.#socket = socket;
+    let reason = 'closed by the helper';
+    socket.on('connect', () => this.#greet());
+    socket.on('data', (chunk) => {
+      try {
+        for (const value of deframer.push(chunk)) {
+          if (socket !== this.#socket) return;
+          this.#receive(decodeHelperMessage(value));
+        }
+      } catch (error) {
+        if (!(error instanceof FramingError)) throw error;
+        reason = `EPROTO: ${error.message}`;
+        socket.destroy();
+      }
+    });
+    socket.on('error', (error) => {
+      reason = `${codeOf(error)}: ${ADVICE[codeOf(error)] ?? 'is ppp_thing_helper running?'}`;
+    });
+    socket.on('close', () => {
+      if (socket === this.#socket) this.#ended(reason);
+    });
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#retry);
+    clearTimeout(this.#watchdog);
+    this.#socket?.destroy();
+    this.#socket = undefined;
+    this.#hello = undefined;
+  }
+
+  /**
+   * Ask, if there is a helper. Exactly one of `done` and `failed` is called later, unless the connection ends first.
+   */
+  ask<V extends Verb>(
+    verb: V,
+    body: RequestBody<V>,
+    failed: (failure: Failure) => void,
+    done: (body: ReplyBody<V>) => void = () => undefined,
+  ): void {
+    if (this.#hello === undefined) return;
+    this.#send(verb, body, failed, done);
+  }
+
+  view(): HelperView {
+    const hello = this.#hello;
+    return {
+      connected: hello !== undefined,
+      reconnects: this.#reconnects,
+      ...(hello === undefined ? {} : { platform: hello.platform, pid: hello.pid }),
+    };
+  }
+
+  #send<V extends Verb>(
+    verb: V,
+    body: RequestBody<V>,
+    failed: (failure: Failure) => void,
+    done: (body: ReplyBody<V>) => void,
+  ): void {
+    if (this.#pending.size >= MAX_PENDING) return this.#drop('ETIMEDOUT: it answers too slowly');
+    const id = (this.#nextId = (this.#nextId + 1) >>> 0);
+    this.#pending.set(id, {
+      verb,
+      askedAt: now(),
+      failed,
+      done: (answer) => done(decodeReplyBody(verb, answer)),
+    });
+    this.#socket?.write(encodeMessage({ id, verb, ...body }));
+    if (this.#watchdog === undefined) this.#watch(this.#options.patience ?? PATIENCE_MS);
+  }
+
+  #greet(): void {
+    const refused = ({ code, reason }: Failure): void =>
+      this.#drop(
+        `${code}: ${reason}, this supervisor ${PROTOCOL_VERSION}: install both of one release`,
+      );
+    this.#send('hello', { version: PROTOCOL_VERSION }, refused, (hello) => {
+      this.#hello = hello;
+      this.#upAt = now();
+      const { platform, pid, sessions } = hello;
+      this.#options.log.line('info', `helper: connected: ${platform}, pid ${pid}`);
+      this.#options.events.up(sessions);
+    });
+  }
+
+  #receive(message: Reply | Notice): void {
+    if (!isReply(message)) return this.#options.events.notice(message);
+    const pending = this.#pending.get(message.id);
+    if (pending === undefined) throw new FramingError(`reply ${message.id} was not asked for`);
+    this.#pending.delete(message.id);
+    if ('failed' in message) pending.failed(message.failed);
+    else pending.done(message.done);
+  }
+
+  /** One timer, for the request that has waited longest. */
+  #watch(span: number): void {
+    this.#watchdog = setTimeout(() => {
+      // A process that was itself asleep finds the timer due and the answer unread: let it be read first.
+      setImmediate(() => {
+        this.#watchdog = undefined;
+        const patience = this.#options.patience ?? PATIENCE_MS;
+        const [oldest] = this.#pending.values();
+        if (oldest === undefined || this.#isClosed) return;
+        const waited = now() - oldest.askedAt;
+        if (waited < patience) this.#watch(patience - waited);
+        else
+          this.#drop(`ETIMEDOUT: ${oldest.verb} unanswered for ${Math.round(patience / 1000)} s`);
+      });
+    }, span);
+  }
+
+  /** End a connection that is of no use. */
+  #drop(reason: string): void {
+    const socket = this.#socket;
+    if (socket === undefined) return;
+    socket.destroy();
+    this.#ended(reason);
+  }
+
+  #ended(reason: string): void {
+    this.#socket = undefined;
+    if (this.#isClosed) return;
+    const wasUp = this.#hello !== undefined;
+    this.#hello = undefined;
+    this.#pending.clear();
+    clearTimeout(this.#watchdog);
+    this.#watchdog = undefined;
+    const { path, log, events } = this.#options;
+    if (wasUp && now() - this.#upAt >= LASTED_MS) this.#attempt = 0;
+    const delay = DELAYS_MS[Math.min(this.#attempt, DELAYS_MS.length - 1)];
+    this.#attempt += 1;
+    this.#retry = setTimeout(() => this.start(), delay);
+    // Once when it goes, and once if it does not come back at once.
+    if (wasUp) log.line('warn', `helper: lost ${path}: ${reason}`);
+    else if (this.#attempt === DELAYS_MS.length) {
+      log.line('error', `helper: connect ${path}: ${reason}`);
+    }
+    if (!wasUp) return;
+    this.#reconnects += 1;
+    events.down();
+  }
+}
+
+const ADVICE: Readonly<Record<string, string>> = {
+  EACCES: 'this user is not in the group of the socket',
+  EPERM: 'this user may not connect',
+};
