@@ -116,7 +116,12 @@ export const PARTNER_KEYS = {
     doc: 'This end of the partner channel.',
   },
   address: { format: ipv4, default: null as string | null, doc: 'The other end.' },
-  port: { format: whole(1, 65535, true), default: null as number | null, doc: 'UDP, both ends.' },
+  port: { format: whole(1, 65535, true), default: null as number | null, doc: 'UDP, this end.' },
+  partner_port: {
+    format: whole(1, 65535, true),
+    default: null as number | null,
+    doc: 'UDP, the other end; the same unless given.',
+  },
   key_file: {
     format: path,
     default: null as string | null,

@@ -36,6 +36,8 @@ export interface PartnerSettings {
   readonly localAddress: string;
   readonly address: string;
   readonly port: number;
+  /** At the other end. */
+  readonly partnerPort: number;
   /** This router's number, and the partner's. */
   readonly routerId: number;
   readonly partnerId: number;
@@ -195,13 +197,18 @@ function partnerSettings(
     report('partner', missing, 'missing; expected the address of this end and of the other');
     return undefined;
   }
-  if (local === address) report('partner', 'address', 'is this router itself');
+  const port = table.port ?? (protocol === 'ppp_thing' ? LEGACY_PORT : DEFAULT_PORT);
+  const partnerPort = table.partner_port ?? port;
+  if (local === address && port === partnerPort) {
+    report('partner', 'address', 'is this router itself');
+  }
   const routerId = table.router_id ?? addressNumber(local);
   return {
     protocol: legacy ? 'ppp_thing' : protocol,
     localAddress: local,
     address,
-    port: table.port ?? (protocol === 'ppp_thing' ? LEGACY_PORT : DEFAULT_PORT),
+    port,
+    partnerPort,
     routerId,
     partnerId: table.partner_id ?? addressNumber(address),
     keyFile: table.key_file ?? undefined,

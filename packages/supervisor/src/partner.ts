@@ -51,6 +51,8 @@ export interface PartnerOptions {
   readonly localAddress: string;
   readonly address: string;
   readonly port: number;
+  /** At the other end; the same unless given. */
+  readonly partnerPort?: number;
   readonly routerId: RouterId;
   readonly partnerId: RouterId;
   /** Undefined leaves the channel off. */
@@ -113,11 +115,12 @@ export class Partner implements PartnerChannel {
       );
       return partner;
     }
-    const { localAddress, address, port, log } = options;
+    const { localAddress, address, port, partnerPort = port, log } = options;
     partner.#udp = await openUdp({
       localAddress,
       address,
       port,
+      partnerPort,
       log,
       receive: (octets) => partner.#receive(octets),
       stranger: () => partner.#strangers.refuse('stranger'),

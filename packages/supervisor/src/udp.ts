@@ -10,8 +10,10 @@ export interface UdpOptions {
   /** IPv4, as text. */
   readonly localAddress: string;
   readonly address: string;
-  /** At both ends. */
+  /** At this end. */
   readonly port: number;
+  /** At the other end; the same unless given. */
+  readonly partnerPort?: number;
   readonly log: Log;
   /** A datagram from the partner's address. */
   receive(octets: Uint8Array, fromPort: number): void;
@@ -35,6 +37,7 @@ const RETRY_MS = 2000;
  */
 export async function openUdp(options: UdpOptions): Promise<Udp> {
   const { localAddress, address, port, log } = options;
+  const { partnerPort = port } = options;
   const here = `${localAddress}:${port}`;
   let socket: Socket | undefined;
   let trouble: string | undefined = `bind ${here}: not yet`;
@@ -68,7 +71,7 @@ export async function openUdp(options: UdpOptions): Promise<Udp> {
       opened.bind({ address: localAddress, port, exclusive: true }, () => {
         if (isClosed) return void opened.close();
         socket = opened;
-        right(`bind ${here}: partner ${address}:${port}`);
+        right(`bind ${here}: partner ${address}:${partnerPort}`);
         resolve();
       });
     });
@@ -76,7 +79,7 @@ export async function openUdp(options: UdpOptions): Promise<Udp> {
   await bind();
   return {
     send(octets) {
-      socket?.send(octets, port, address, (error) => {
+      socket?.send(octets, partnerPort, address, (error) => {
         if (error === null) right(`send to ${address}: works`);
         else wrong(`send to ${address}: ${codeOf(error)}`);
       });
