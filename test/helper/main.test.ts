@@ -193,7 +193,7 @@ t.test('main › a broken configuration: every mistake, 78, and nothing touched'
   }
   const missing = run('--config', join(folder, 'none.conf'));
   t.equal(await missing.exit, 78);
-  t.match(missing.output(), /^helper: read \S+none\.conf: ENOENT\n$/);
+  t.match(missing.output(), /^helper: open \S+none\.conf: ENOENT\n$/);
 });
 
 t.test(

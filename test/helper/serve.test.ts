@@ -317,6 +317,45 @@ t.test('serve › interlock › pinned is MASTER and hears of no edge', async (t
   client.end();
 });
 
+t.test('serve › interlock › a gate that will not close is tried until it does', async (t) => {
+  const router = await startSimRouter();
+  const lines: string[] = [];
+  let refusals = 3;
+  const serving = serve({
+    libc: router.libc,
+    policy: router.policy,
+    uid,
+    makeBackend(context) {
+      const backend = new SimBackend(context);
+      const gate = backend.gate.bind(backend);
+      backend.gate = (name, open): void => {
+        if (!open && refusals-- > 0) throw new BackendError('close', 'gate', 'ENOBUFS', 'busy');
+        gate(name, open);
+      };
+      return backend;
+    },
+    log: (line) => lines.push(line),
+  });
+  const client = await Client.greet(router.policy.socketPath);
+  await client.ask(ATTACH);
+  await router.order({ kind: 'role', role: 'MASTER' });
+  await client.until('the edge', () => client.notices[0]);
+  await router.order({ kind: 'role', role: 'BACKUP' });
+  t.match(await client.until('the edge back', () => client.notices[1]), { gateOpen: true });
+  t.equal(await client.outcome(ECHO), 'ENETDOWN', 'nothing is sent meanwhile');
+  t.match(await client.until('the gate', () => client.notices[2]), {
+    notice: 'role',
+    role: 'BACKUP',
+    gateOpen: false,
+  });
+  t.equal(lines.filter((line) => line === 'close gate: ENOBUFS: busy').length, 3);
+  t.equal(await client.outcome(ECHO), 'ENETDOWN');
+  client.end();
+  serving.stop();
+  await serving.stopped;
+  await router.close();
+});
+
 t.test('serve › a helper that leaves is followed by one that adopts', async (t) => {
   const router = await startSimRouter();
   const first = startHelper(router);

@@ -160,11 +160,13 @@ function report(error: unknown): number {
     log(error.message);
     return 1;
   }
-  if (error instanceof Error && 'code' in error && 'path' in error) {
-    log(`read ${String(error.path)}: ${String(error.code)}`);
+  if (error instanceof Error && 'syscall' in error && 'path' in error && 'code' in error) {
+    log(`${String(error.syscall)} ${String(error.path)}: ${String(error.code)}`);
     return EX_CONFIG;
   }
   throw error;
 }
 
+// A log that nobody reads any more is no reason to stop.
+process.stdout.on('error', () => {});
 process.exitCode = await main().catch(report);

@@ -77,7 +77,9 @@ function perform(
       gate(backend, session, request.open);
       return null;
     case 'ppp-send':
-      if (!session.gateOpen) throw refusal(request.verb, name, 'ENETDOWN', 'the gate is closed');
+      // Not even through a gate that should be closed by now and is not yet (R2).
+      if (!session.gateOpen || !mayOpen({ policy: policy.policy, role: session.role }))
+        throw refusal(request.verb, name, 'ENETDOWN', 'the gate is closed');
       backend.sendPpp(name, request.protocol, request.packet);
       return null;
     case 'configure':
