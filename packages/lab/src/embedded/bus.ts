@@ -99,7 +99,7 @@ export class Bus {
    *
    * @param name   what is waited for, as the failure will say it
    * @param within milliseconds
-   * @throws WaitError when the time is up
+   * @throws WaitError when the time is up; what `find` throws; what the lab was stopped with
    */
   async waitFor<T>(
     name: string,
@@ -114,8 +114,12 @@ export class Bus {
       };
       const wait: Wait = {
         check: (happening) => {
-          const found = find(happening);
-          if (found !== undefined) done(() => resolve(found));
+          try {
+            const found = find(happening);
+            if (found !== undefined) done(() => resolve(found));
+          } catch (error) {
+            done(() => reject(error));
+          }
         },
         fail: (error) => done(() => reject(error)),
       };

@@ -1,0 +1,59 @@
+/**
+ * The whole lab once, through real processes: one session comes up, survives the death of each process and of a router,
+ * and is handed over. CARP's seconds are short, so that it does not take long.
+ */
+import { execa } from 'execa';
+import t from 'tap';
+import type { Summary } from '@ppp-thing/lab/embedded/summary';
+
+const MAIN = 'packages/lab/dist/main.js';
+const CARP_SECOND_MS = 300;
+
+t.test('one session, six scenes, no redial', { timeout: 100_000 }, async (t) => {
+  const args = [MAIN, '--json', '--carp-second', String(CARP_SECOND_MS)];
+  const { stdout, stderr, exitCode } = await execa(process.execPath, args, { reject: false });
+  if (exitCode !== 0) t.comment(stderr);
+  t.equal(exitCode, 0);
+  const summary = JSON.parse(stdout) as Summary;
+  t.match(summary, {
+    ok: true,
+    redials: 0,
+    padt: 0,
+    lcpNegotiations: 1,
+    violations: [],
+    sessionIdAfter: summary.sessionIdBefore,
+  });
+  t.same(
+    summary.scenes.map(({ name, holder }) => [name, holder]),
+    [
+      ['dial', 'r1'],
+      ['kill-supervisor', 'r1'],
+      ['kill-helper', 'r1'],
+      ['power-cut', 'r2'],
+      ['return', 'r1'],
+      ['handoff', 'r2'],
+    ],
+  );
+  const lost = new Map(summary.scenes.map(({ name, probesLost }) => [name, probesLost]));
+  t.equal(lost.get('kill-supervisor'), 0);
+  t.equal(lost.get('kill-helper'), 0);
+  t.ok(summary.takeoverMs > CARP_SECOND_MS, 'it took the detection time of CARP');
+});
+
+t.test('a lab that is told to stop ends at once, leaves no process and no directory', async (t) => {
+  const lab = execa(process.execPath, [MAIN, '--carp-second', '10000'], { reject: false });
+  lab.stdout.setEncoding('utf8');
+  for await (const chunk of lab.stdout) if (String(chunk).includes('r2 supervisor')) break;
+  lab.kill('SIGINT');
+  const { exitCode, stderr } = await lab;
+  t.equal(exitCode, 130);
+  t.match(stderr, /stopped by SIGINT/);
+});
+
+t.test('arguments that are not ours are a usage error', async (t) => {
+  for (const args of [['--runtime', 'perl'], ['--carp-second', '1'], ['--nonsense']]) {
+    const { exitCode, stderr } = await execa(process.execPath, [MAIN, ...args], { reject: false });
+    t.equal(exitCode, 64, args.join(' '));
+    t.match(stderr, /usage: make lab/);
+  }
+});
