@@ -54,9 +54,12 @@ export interface Plan {
   readonly faults: readonly { readonly atMs: number; readonly fault: Fault }[];
 }
 
+/** Between two data packets from the LAN through whichever router is MASTER. */
+export const TRAFFIC_MS = 1000;
+
 /** Before the first fault the session is up; after the last one everything has time to heal. */
 export const SETTLE_MS = 20_000;
-export const CALM_MS = 240_000;
+export const CALM_MS = 220_000;
 
 const TEMPERS: readonly Temper[] = [
   { second: 'deny', lockoutMs: 0, slowMs: 0, echoMs: 10_000, echoLimit: 3, dataCheck: false },

@@ -4,7 +4,7 @@
  */
 import type { Action, Event } from '@ppp-thing/protocol/engine/events';
 import type { Fault } from './plan.ts';
-import { durationOf, isSingleFault } from './plan.ts';
+import { durationOf, isSingleFault, TRAFFIC_MS } from './plan.ts';
 import type { SimRouter } from './router.ts';
 import type { World } from './world.ts';
 
@@ -22,7 +22,7 @@ const CONVERGED_MS = 5000;
 /** A new session is up, lock-outs and back-off included, this long after the last fault healed. */
 const REDIALLED_MS = 200_000;
 const MAX_QUEUE = 500;
-const MAX_PADR_PER_MINUTE = 12;
+const MAX_PADR_PER_MINUTE = 16;
 
 export class Rules {
   violation: Violation | undefined;
@@ -151,6 +151,10 @@ export class Rules {
   /** R1, R5 and R6, of one answer of an engine. */
   answered(router: SimRouter, event: Event, actions: readonly Action[]): void {
     const us = router.index + 1;
+    const { supervisor } = router;
+    if (supervisor?.connected === true && supervisor.engine.deadline() === undefined) {
+      this.#break('deadline', `router ${router.index} waits for ever`);
+    }
     if (
       event.kind === 'ppp' &&
       event.packet.protocol === 'LCP' &&
@@ -193,22 +197,13 @@ export class Rules {
 
   /** What must hold at every moment. */
   afterStep(): void {
-    const { world } = { world: this.#world };
-    if (world.schedule.length > MAX_QUEUE)
+    const world = this.#world;
+    if (world.schedule.length > MAX_QUEUE) {
       this.#break('bounds', `${world.schedule.length} things under way`);
-    for (const router of world.routers) {
-      const isMaster = world.role(router.index) === 'MASTER';
-      if (router.helper !== undefined && router.kernel.gate && !isMaster) {
-        this.#break(
-          'R2',
-          `router ${router.index} is ${world.role(router.index)} with an open gate`,
-        );
-      }
-      const { supervisor } = router;
-      if (supervisor === undefined || !supervisor.connected) continue;
-      if (supervisor.engine.deadline() === undefined) {
-        this.#break('deadline', `router ${router.index} waits for ever`);
-      }
+    }
+    for (const { index, helper, kernel } of world.routers) {
+      if (helper === undefined || !kernel.gate || world.role(index) === 'MASTER') continue;
+      this.#break('R2', `router ${index} is ${world.role(index)} with an open gate`);
     }
     this.#checkConverged();
   }
@@ -276,7 +271,7 @@ export class Rules {
   #checkGap(fault: Fault): void {
     if (endsTheSession(fault) || this.#isTooLong(fault) || fault.kind === 'disk-full') return;
     const limit = fault.kind === 'line-cut' && fault.silent ? SILENT_LINE_MS : TAKEOVER_MS;
-    if (this.#worstGap > limit + 500) {
+    if (this.#worstGap > limit + TRAFFIC_MS) {
       this.#break(
         'R7',
         `${fault.kind}: ${Math.round(this.#worstGap)} ms without traffic, ${limit} allowed`,

@@ -8,15 +8,20 @@ import type { SessionConfig } from '@ppp-thing/protocol/engine/engine';
 import { Secret } from '@ppp-thing/protocol/engine/hashes';
 import { AccessConcentrator, type AcFrame } from './ac.ts';
 import { Carp, type CarpRole } from './carp.ts';
-import { durationOf, SETTLE_MS, type Fault, type Plan, type RouterIndex } from './plan.ts';
+import {
+  durationOf,
+  SETTLE_MS,
+  TRAFFIC_MS,
+  type Fault,
+  type Plan,
+  type RouterIndex,
+} from './plan.ts';
 import { Chance } from './random.ts';
 import { Rules, type Violation } from './rules.ts';
 import { SimRouter, type Surroundings } from './router.ts';
 import { Schedule } from './schedule.ts';
 
 const OUR_MAC = Uint8Array.of(2, 0, 0x5e, 0x10, 0x53, 1);
-/** Between two data packets from the LAN through whichever router is MASTER. */
-const TRAFFIC_MS = 500;
 /** Datagrams of the partner link that may be under way at once, replays included. */
 const MAX_UNDER_WAY = 64;
 
@@ -323,7 +328,7 @@ export class World implements Surroundings {
         this.#router(fault.router).isDiskFull = false;
         return;
       case 'disconnect':
-        return this.#operator('connect');
+        return this.#connectAgain();
       default:
         return;
     }
@@ -341,6 +346,15 @@ export class World implements Surroundings {
   #operator(verb: 'handoff' | 'reconnect' | 'disconnect' | 'connect'): void {
     const router = this.routers.find(({ index }) => this.carp.role(index) === 'MASTER');
     router?.admin(verb);
+  }
+
+  /** An operator who is refused asks again. */
+  #connectAgain(): void {
+    for (const router of this.routers) {
+      if (router.supervisor?.engine.status(router.now()).state !== 'Off') continue;
+      router.admin('connect');
+      this.schedule.in(1000, () => this.#connectAgain());
+    }
   }
 
   #router(index: number): SimRouter {

@@ -234,6 +234,8 @@ export class SessionEngine implements Engine<Event, Action> {
   #helperUp(state: HelperState, now: Instant): void {
     this.#helper = state;
     this.#role = this.#roleAtStart(state.role);
+    // Silence on a line without carrier proves nothing: the link must know from the first.
+    this.#absorb(this.#link.handle({ kind: 'carrier', up: state.carrier }, now), now);
     this.#emit(...this.#demotion.restate());
     if (this.#state !== 'Waiting') {
       if (!this.#speaks() || this.#role === 'MASTER') this.#restate(now);
@@ -364,7 +366,7 @@ export class SessionEngine implements Engine<Event, Action> {
   #carrierIs(up: boolean, event: Event, now: Instant): void {
     if (this.#helper !== undefined) this.#helper = { ...this.#helper, carrier: up };
     if (up) this.#emit(...this.#demotion.drop('watchdog'));
-    this.#toLink(event, now);
+    this.#absorb(this.#link.handle(event, now), now);
     if (!up) {
       this.#proven = false;
       this.#giveUp('carrier lost', now);
@@ -600,6 +602,7 @@ export class SessionEngine implements Engine<Event, Action> {
 
   #fallSilent(now: Instant): void {
     this.#proven = false;
+    this.#reconnects = false;
     this.#timers.clear('down', 'announce', 'contest', 'handoff');
     this.#emit({ kind: 'gate', open: false });
     this.#absorb(this.#link.suspend(now), now);

@@ -1,5 +1,5 @@
 /** Named deadlines: the earliest is the machine's. It keeps no clock; it compares instants it is given. */
-import { earliest, type Instant } from '../time.ts';
+import type { Instant } from '../time.ts';
 
 export class Timers<Name extends string> {
   readonly #at = new Map<Name, Instant>();
@@ -23,13 +23,19 @@ export class Timers<Name extends string> {
 
   /** The earliest deadline, or undefined if nothing is awaited. */
   next(): Instant | undefined {
-    return earliest(...this.#at.values());
+    let first: Instant | undefined;
+    for (const at of this.#at.values()) if (first === undefined || at < first) first = at;
+    return first;
   }
 
   /** The names that are due, earliest first; each is cleared, so it fires once. */
-  expired(now: Instant): Name[] {
+  expired(now: Instant): readonly Name[] {
+    const first = this.next();
+    if (first === undefined || first > now) return NONE;
     const due = [...this.#at].filter(([, at]) => at <= now).sort(([, a], [, b]) => a - b);
     for (const [name] of due) this.#at.delete(name);
     return due.map(([name]) => name);
   }
 }
+
+const NONE: readonly never[] = [];
