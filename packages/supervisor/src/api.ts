@@ -1,0 +1,94 @@
+/**
+ * What the status and control sockets say, as types: version 1 of the API (docs/api.md). Times are milliseconds since
+ * 1970-01-01 UTC, spans milliseconds, addresses text. It is all that `pppthingctl` knows of the supervisor.
+ */
+
+export const API_VERSION = 1;
+
+export interface SessionStatusJson {
+  readonly name: string;
+  readonly interface: string;
+  readonly mac: string;
+  readonly user: string;
+  readonly policy: 'follow-carp' | 'pinned' | 'manual';
+  /** CARP's word for this router now. */
+  readonly role: 'INIT' | 'BACKUP' | 'MASTER';
+  /** Of ownership (docs/glossary.md). */
+  readonly state: 'Waiting' | 'Standby' | 'Holding' | 'Yielding' | 'Fenced' | 'Off';
+  /** Which router owns the session. */
+  readonly holder: 'this router' | 'partner' | 'nobody';
+  readonly epoch: number;
+  readonly generation: number;
+  readonly phase: string;
+  /** The AC has answered within the echo budget. */
+  readonly proven: boolean;
+  readonly carrier: boolean;
+  /** Why we are demoted in CARP; empty when we are not. */
+  readonly demoted: readonly string[];
+  /** Null when there is no session. */
+  readonly session: {
+    readonly sessionId: number;
+    readonly acMac: string;
+    readonly acName: string;
+    readonly ourAddress: string;
+    readonly theirAddress: string;
+    readonly dns: readonly string[];
+    readonly mtu: number;
+    readonly auth: string;
+    readonly since: number;
+  } | null;
+  readonly link: {
+    readonly attempts: number;
+    readonly nextDialAt: number | null;
+    readonly lastError: string | null;
+    readonly echoRttMs: number | null;
+    readonly unansweredEchoes: number;
+  };
+  readonly partner: {
+    readonly heardAt: number | null;
+    /** Null while the partner is not heard. */
+    readonly role: string | null;
+    readonly healthy: boolean;
+    readonly armed: boolean;
+    /** It has the snapshot that we have. */
+    readonly inSync: boolean;
+  };
+  readonly lastTakeover: {
+    readonly at: number;
+    readonly epoch: number;
+    readonly provenAfterMs: number | null;
+  } | null;
+  readonly counters: Readonly<Record<string, number>>;
+}
+
+export interface StatusJson {
+  readonly api: typeof API_VERSION;
+  readonly version: string;
+  readonly startedAt: number;
+  readonly now: number;
+  readonly routerId: number;
+  readonly helper: { readonly connected: boolean; readonly platform: string | null };
+  readonly partner: {
+    readonly protocol: string;
+    readonly address: string | null;
+    readonly trouble: string | null;
+  };
+  readonly logLevel: string;
+  readonly sessions: readonly SessionStatusJson[];
+}
+
+/** One line of `/v1/events`. */
+export interface EventJson {
+  readonly sequence: number;
+  readonly time: number;
+  readonly session: string;
+  readonly level: string;
+  readonly line: string;
+}
+
+export interface ErrorJson {
+  readonly error: string;
+}
+
+export const VERBS = ['handoff', 'connect', 'disconnect', 'reconnect'] as const;
+export type ControlVerb = (typeof VERBS)[number];

@@ -1,0 +1,121 @@
+/** The supervisor's facts as the JSON of the API. It reads; it changes nothing. */
+import { isNewer } from '@ppp-thing/protocol/engine/session';
+import { formatMac } from '@ppp-thing/protocol/wire/ethernet';
+import { formatIpv4 } from '@ppp-thing/protocol/wire/ncp';
+import { printable } from '@ppp-thing/protocol/printable';
+import { API_VERSION, type EventJson, type SessionStatusJson, type StatusJson } from './api.ts';
+import { wallClock } from './clock.ts';
+import type { Happening, SessionView, Supervisor } from './supervisor.ts';
+
+const MAX_AC_NAME = 64;
+
+export function statusJson(supervisor: Supervisor): StatusJson {
+  const helper = supervisor.helper();
+  const partner = supervisor.partner();
+  return {
+    api: API_VERSION,
+    version: supervisor.version,
+    startedAt: Math.round(supervisor.startedAt),
+    now: wallClock(),
+    routerId: supervisor.routerId,
+    helper: { connected: helper.connected, platform: helper.platform ?? null },
+    partner: {
+      protocol: partner.protocol,
+      address: partner.address ?? null,
+      trouble: partner.trouble ?? null,
+    },
+    logLevel: supervisor.logLevel(),
+    sessions: supervisor.sessions().map((session) => sessionJson(supervisor, session)),
+  };
+}
+
+export function sessionJson(supervisor: Supervisor, view: SessionView): SessionStatusJson {
+  const { status, settings, counters } = view;
+  const { snapshot, link, lastTakeover } = status;
+  const said = status.partner.message;
+  const at = (instant: SessionView['status']['partner']['heardAt']): number | null =>
+    instant === undefined ? null : Math.round(supervisor.timeOf(instant));
+  return {
+    name: view.name,
+    interface: settings.interface,
+    mac: settings.mac,
+    user: settings.user,
+    policy: settings.policy,
+    role: status.role,
+    state: status.state,
+    holder: holder(snapshot.holder, supervisor.routerId),
+    epoch: snapshot.epoch,
+    generation: snapshot.generation,
+    phase: link.phase,
+    proven: status.proven,
+    carrier: status.carrier,
+    demoted: status.demoted,
+    session: factsJson(view),
+    link: {
+      attempts: link.attempts,
+      nextDialAt: at(link.nextDial),
+      lastError: link.lastError ?? null,
+      echoRttMs: link.echoRtt === undefined ? null : round(link.echoRtt),
+      unansweredEchoes: link.unansweredEchoes,
+    },
+    partner: {
+      heardAt: at(status.partner.heardAt),
+      role: said?.role ?? null,
+      healthy: said?.healthy ?? false,
+      armed: said?.armed ?? false,
+      inSync:
+        said !== undefined &&
+        !isNewer(said.snapshot, snapshot) &&
+        !isNewer(snapshot, said.snapshot),
+    },
+    lastTakeover:
+      lastTakeover === undefined
+        ? null
+        : {
+            at: Math.round(supervisor.timeOf(lastTakeover.at)),
+            epoch: lastTakeover.epoch,
+            provenAfterMs:
+              lastTakeover.provenAfter === undefined ? null : round(lastTakeover.provenAfter),
+          },
+    counters: {
+      framesIn: counters.framesIn,
+      framesOut: counters.framesOut,
+      framesMalformed: counters.framesMalformed,
+      framesShed: counters.framesShed,
+      refusals: counters.refusals,
+      stores: counters.stores,
+      storeFailures: counters.storeFailures,
+      datagramsIn: counters.datagramsIn,
+      datagramsOut: counters.datagramsOut,
+      datagramsRefused: Object.values(counters.datagramsRefused).reduce((sum, n) => sum + n, 0),
+    },
+  };
+}
+
+function holder(id: number, us: number): SessionStatusJson['holder'] {
+  if (id === 0) return 'nobody';
+  return id === us ? 'this router' : 'partner';
+}
+
+function factsJson({ status }: SessionView): SessionStatusJson['session'] {
+  const { facts } = status.snapshot;
+  if (facts === null) return null;
+  return {
+    sessionId: facts.key.sessionId,
+    acMac: formatMac(facts.key.acMac),
+    acName: printable(facts.acName, MAX_AC_NAME),
+    ourAddress: formatIpv4(facts.ourAddress),
+    theirAddress: formatIpv4(facts.theirAddress),
+    dns: facts.dns.map(formatIpv4),
+    mtu: Math.min(facts.theirMru, facts.maxPayload),
+    auth: facts.auth,
+    since: facts.startedAt * 1000,
+  };
+}
+
+export function eventJson({ sequence, time, session, note, line }: Happening): EventJson {
+  return { sequence, time: Math.round(time), session, level: note.level, line };
+}
+
+/** Milliseconds, to the hundredth. */
+const round = (span: number): number => Math.round(span * 100) / 100;
