@@ -55,6 +55,7 @@ export const config = (
   ipv6: false,
   maxPayload: 1492,
   echo: { interval: millis(10_000), failures: 3, dataCheck: false },
+  pppDelay: millis(0),
   restart: RESTART,
   hashes: HASHES,
   random: counting(),

@@ -400,3 +400,18 @@ t.test(
     t.equal(it.ac.deadline(), undefined);
   },
 );
+
+t.test('an AC that takes its time begins LCP after it, or when the client speaks', async (t) => {
+  const quiet = client({ pppDelay: millis(20) });
+  quiet.padr(quiet.padi());
+  quiet.pass(19);
+  t.notOk(Client.codes(quiet.take()).includes('LCP Configure-Request'));
+  quiet.pass(1);
+  t.same(Client.codes(quiet.take()), ['LCP Configure-Request']);
+
+  const eager = client({ pppDelay: millis(20) });
+  eager.padr(eager.padi());
+  eager.take();
+  eager.establish();
+  t.same(Client.codes(eager.take()), ['LCP Configure-Request', 'LCP Configure-Ack']);
+});

@@ -98,7 +98,7 @@ export class Lab {
   /** Power, both cables and both processes, all at once. */
   async powerCut(name: RouterName): Promise<void> {
     this.bus.tell({ kind: 'lab', text: `power cut ${name}: kill -9, cables dead, kernel gone` });
-    await Promise.all([this.world.powerCut(name), this.#routers[name].kill()]);
+    await Promise.all([this.#routers[name].kill(), this.world.powerCut(name)]);
   }
 
   /** Kill one process, and start it again as its service manager would. Done when its router speaks again. */

@@ -116,6 +116,7 @@ async function dial(lab: Lab): Promise<Partial<SceneResult>> {
   );
   await Promise.all([lab.powerOn('r1'), lab.powerOn('r2'), up]);
   const { dialMs, sessionId } = await up;
+  await lab.bus.waitUntil('the session interface of r1', LIMIT_MS, () => lab.world.isUp('r1'));
   lab.world.startProbe();
   await answeredAfter(lab, 'the first answered probe', now());
   await armed(lab, 'r2', sessionId);

@@ -132,11 +132,19 @@ export class World {
   }
 
   isOpen(router: RouterName): boolean {
-    return this.#machine(router).kernel.gateOpen(ADDRESSES.session);
+    const { isOn, kernel } = this.#machine(router);
+    return isOn && kernel.gateOpen(ADDRESSES.session);
   }
 
   attached(router: RouterName): number | undefined {
-    return this.#machine(router).kernel.shown(ADDRESSES.session)?.attached?.sessionId;
+    const { isOn, kernel } = this.#machine(router);
+    return isOn ? kernel.shown(ADDRESSES.session)?.attached?.sessionId : undefined;
+  }
+
+  /** The session's interface has its addresses and is up. */
+  isUp(router: RouterName): boolean {
+    const { isOn, kernel } = this.#machine(router);
+    return isOn && kernel.shown(ADDRESSES.session)?.settings?.up === true;
   }
 
   async stop(): Promise<void> {
@@ -281,6 +289,7 @@ function acConfig(): AcConfig {
     maxPayload: 1492,
     // It is impatient, so that a session nobody answers for is not mistaken for one that lives.
     echo: { interval: millis(2000), failures: 5, dataCheck: false },
+    pppDelay: millis(20),
     restart: RESTART,
     hashes: systemHashes,
     random: (length) => new Uint8Array(randomBytes(length)),

@@ -41,6 +41,11 @@ export interface AcConfig {
   /** Largest PPP packet it takes (RFC 4638); 1492: it does not know that tag. */
   readonly maxPayload: number;
   readonly echo: AcSessionConfig['echo'];
+  /**
+   * From its PADS to its first Configure-Request, unless the client speaks first. An AC that begins at once may do so
+   * before the client's kernel knows the session, and then begins again after `restart`.
+   */
+  readonly pppDelay: Millis;
   /** Between its Configure-Requests. */
   readonly restart: Millis;
   readonly hashes: Hashes;

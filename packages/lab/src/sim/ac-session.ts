@@ -41,6 +41,7 @@ export interface AcSessionConfig {
     /** Any traffic from the client counts as an answer. */
     readonly dataCheck: boolean;
   };
+  readonly delay: Millis;
   readonly restart: Millis;
   readonly ourAddress: Uint8Array;
   /** What the client was given, once it was. */
@@ -65,6 +66,7 @@ export class AcSession {
   #phase: AcPhase = 'Establish';
   #isUp = false;
   #negotiations = 0;
+  #beginAt: Instant | undefined;
   #echoAt: Instant | undefined;
   #challengeAt: Instant | undefined;
   #unanswered = 0;
@@ -106,6 +108,7 @@ export class AcSession {
   deadline(): Instant | undefined {
     if (this.#phase === 'Dead') return undefined;
     return earliest(
+      this.#beginAt,
       this.#echoAt,
       this.#challengeAt,
       this.#lcp.deadline(),
@@ -114,9 +117,17 @@ export class AcSession {
     );
   }
 
+  /** The session exists: begin LCP in a while. */
+  open(now: Instant): SessionOutput[] {
+    if (this.#config.delay === 0) return this.negotiate(now);
+    this.#beginAt = after(now, this.#config.delay);
+    return [];
+  }
+
   /** Begin LCP: at first, or anew as a peer that has lost its PPP state does. */
   negotiate(now: Instant): SessionOutput[] {
     this.#negotiations += 1;
+    this.#beginAt = undefined;
     this.#phase = 'Establish';
     this.#isUp = false;
     this.#echoAt = undefined;
@@ -150,6 +161,8 @@ export class AcSession {
 
   receive(protocol: number, octets: Uint8Array, now: Instant): SessionOutput[] {
     if (this.#phase === 'Dead') return [];
+    if (this.#beginAt !== undefined)
+      return [...this.negotiate(now), ...this.receive(protocol, octets, now)];
     if (this.#config.echo.dataCheck) this.#unanswered = 0;
     try {
       if (protocol === PROTOCOL.IPv4) return this.#data(octets);
@@ -163,6 +176,7 @@ export class AcSession {
 
   expire(now: Instant): SessionOutput[] {
     if (this.#phase === 'Dead') return [];
+    if (this.#beginAt !== undefined) return now < this.#beginAt ? [] : this.negotiate(now);
     const lcp = this.#lcp.expire(now).map((packet) => ppp({ protocol: 'LCP', packet }));
     const ipcp = this.#ipcp.expire(now).map((packet) => ppp({ protocol: 'IPCP', packet }));
     const ipv6cp = this.#ipv6cp?.expire(now) ?? [];

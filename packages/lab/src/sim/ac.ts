@@ -243,7 +243,7 @@ export class AccessConcentrator implements Engine<AcEvent, AcOutput> {
     return [
       { kind: 'dial', sessionId: id },
       this.#sendDiscovery(mac, { code: 'PADS', sessionId: id, tags }),
-      ...this.#translate(entry, entry.session.negotiate(now), now),
+      ...this.#translate(entry, entry.session.open(now), now),
     ];
   }
 
@@ -255,6 +255,7 @@ export class AccessConcentrator implements Engine<AcEvent, AcOutput> {
       this.#temper.second !== 'deny' || !this.#table.isUserElsewhere(entry(), user);
     return {
       echo,
+      delay: this.#config.pppDelay,
       restart: this.#config.restart,
       ourAddress: address,
       theirAddress: () => entry().address,
