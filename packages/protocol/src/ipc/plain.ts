@@ -68,8 +68,7 @@ function skip(octets: Uint8Array, at: number, depth: number): number {
 }
 
 function skipItems(octets: Uint8Array, at: number, count: number, depth: number): number {
-  // An item is at least one octet, so a count beyond what is left is a lie.
-  if (count > octets.length - at) return -1;
+  // A count that lies ends at the first item that is not there.
   let next = at;
   for (let i = 0; i < count && next >= 0; i++) next = skip(octets, next, depth + 1);
   return next;
