@@ -42,7 +42,9 @@ const whole = (low: number, high: number, optional = false): Check =>
 const span = (low: number, high: number): Check =>
   expect(`seconds from ${low} to ${high}`, isNumber(low, high));
 const word = (...words: readonly string[]): Check =>
-  expect(words.map((each) => `"${each}"`).join(', '), (value) => words.includes(String(value)));
+  expect(words.map((each) => `"${each}"`).join(', '), (value) =>
+    words.some((each) => each === value),
+  );
 const AUTH_WORDS = ['pap', 'chap-md5', 'ms-chap-v2'] as const;
 const auth = expect(
   `a list of ${AUTH_WORDS.map((each) => `"${each}"`).join(', ')}`,
@@ -88,14 +90,13 @@ export const SUPERVISOR_KEYS = {
   },
   user: {
     format: text('a user name'),
-    default: 'ppp_thing',
-    doc: 'Who the supervisor becomes when it is started as root.',
-  },
-  group: { format: text('a group name'), default: 'ppp_thing', doc: 'Its group.' },
-  chroot: {
-    format: path,
     default: null as string | null,
-    doc: 'Where it shuts itself in before it gives up root.',
+    doc: 'Who the supervisor becomes when it is started as root; who may connect to the helper unless given.',
+  },
+  group: {
+    format: text('a group name'),
+    default: null as string | null,
+    doc: "Its group; the helper's unless given.",
   },
   log_level: {
     format: word(...LOG_LEVELS),
@@ -147,7 +148,7 @@ export const PARTNER_KEYS = {
 export const SESSION_KEYS = {
   interface: {
     format: required(interfaceName),
-    default: null as string | null,
+    default: null as unknown as string,
     doc: 'The Ethernet interface of the line.',
   },
   mac: {
@@ -302,7 +303,13 @@ export function checkTable<K extends Keys>(
   values: Record<string, unknown>,
   report: (table: string, key: string, message: string) => void,
 ): TableOf<K> | undefined {
-  const known = Object.fromEntries(Object.entries(values).filter(([key]) => key in keys));
+  const isScalar = (value: unknown): boolean => typeof value !== 'object' || Array.isArray(value);
+  const known = Object.fromEntries(
+    Object.entries(values).filter(([key, value]) => key in keys && isScalar(value)),
+  );
+  for (const [key, value] of Object.entries(values)) {
+    if (key in keys && !isScalar(value)) report(table, key, 'expected a plain value');
+  }
   for (const key of Object.keys(values).filter((each) => !(each in keys))) {
     const similar = Object.keys(keys).find((each) => isSimilar(each, key));
     const hint = similar === undefined ? '' : `; did you mean ${similar}?`;
@@ -317,7 +324,7 @@ export function checkTable<K extends Keys>(
     for (const line of error.message.split('\n')) {
       // `key: expected …: value was …`; the value may be a secret.
       const [, key = '', message = line] = /^(\w+): (.*?)(?:: value was.*)?$/.exec(line) ?? [];
-      report(table, key, message);
+      if (!(key in values) || key in known) report(table, key, message);
     }
     return undefined;
   }

@@ -27,7 +27,6 @@ import {
   SUPERVISOR_KEYS,
   type PartnerTable,
   type SessionTable,
-  type SupervisorTable,
 } from './config-schema.ts';
 import type { LogLevel } from './log.ts';
 
@@ -54,10 +53,16 @@ export interface Config {
   readonly runDirectory: string;
   readonly user: string;
   readonly group: string;
-  readonly chroot: string | undefined;
   readonly logLevel: LogLevel;
   readonly partner: PartnerSettings | undefined;
-  readonly sessions: readonly SessionConfig[];
+  readonly sessions: readonly SessionSettings[];
+}
+
+export interface SessionSettings {
+  readonly engine: SessionConfig;
+  /** The Ethernet interface of the line: the helper's business, shown by us. */
+  readonly interface: string;
+  readonly stub: string | undefined;
 }
 
 /** Where things are unless the file says otherwise. */
@@ -79,8 +84,11 @@ export const PLACES = {
 export const places = (): (typeof PLACES)['linux' | 'freebsd'] =>
   process.platform === 'freebsd' ? PLACES.freebsd : PLACES.linux;
 
-/** Port of the partner channel: unassigned, and the original's 75 with the year of PPPoE in front. */
-export const DEFAULT_PORT = 1975;
+/**
+ * Port of the partner channel. No service is registered for it (IANA's user ports 8809 … 8872), and it is easy to keep
+ * in mind: 0x8863 is the EtherType of PPPoE discovery.
+ */
+export const DEFAULT_PORT = 8863;
 const LEGACY_PORT = 75;
 
 /** Read and check the file. Throws ConfigError with every problem, and node:fs's errors as they are. */
@@ -121,6 +129,9 @@ export function parseConfig(
   const runDirectory = supervisor?.run_directory ?? run;
   const partner = partnerTable && partnerSettings(partnerTable, legacy, report);
   const owner = ownership(partner);
+  if (partner?.protocol === 'ppp_thing' && sessionTables.length > 1) {
+    report('partner', 'protocol', 'its datagrams carry no name: expected one session only');
+  }
   const sessions = sessionTables.flatMap(([name, value]) => {
     const at = `session.${name}`;
     if (!/^[A-Za-z][A-Za-z0-9_.-]{0,14}$/.test(name)) {
@@ -137,18 +148,12 @@ export function parseConfig(
     helperSocket: helper?.socket ?? `${runDirectory}/helper.sock`,
     stateDirectory: supervisor?.state_directory ?? state,
     runDirectory,
-    ...identity(supervisor),
+    // The helper admits one user: the supervisor becomes that one, unless it is told otherwise.
+    user: supervisor?.user ?? helper?.user ?? 'ppp_thing',
+    group: supervisor?.group ?? helper?.group ?? 'ppp_thing',
     logLevel: supervisor?.log_level ?? 'info',
     partner,
     sessions,
-  };
-}
-
-function identity(table: SupervisorTable | undefined): Pick<Config, 'user' | 'group' | 'chroot'> {
-  return {
-    user: table?.user ?? 'ppp_thing',
-    group: table?.group ?? 'ppp_thing',
-    chroot: table?.chroot ?? undefined,
   };
 }
 
@@ -182,7 +187,7 @@ function legacyTables(text: string): Tables {
 }
 
 const isTable = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
+  typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date);
 
 function partnerSettings(
   table: PartnerTable,
@@ -238,10 +243,11 @@ function session(
   owner: ReturnType<typeof ownership>,
   readSecret: (path: string) => string,
   fail: (key: string, message: string) => void,
-): SessionConfig {
+): SessionSettings {
+  checkTogether(table, fail);
   const auth = table.auth.map((word): Exclude<AuthMethod, 'unknown'> => METHODS[word]);
   const { ac_name: acName, ac_mac: acMac } = table;
-  return {
+  const engine: SessionConfig = {
     name,
     link: {
       ourMac: parseMac(table.mac) ?? new Uint8Array(6),
@@ -271,6 +277,25 @@ function session(
       downDemotion: seconds(table.down_demotion_seconds),
     },
   };
+  return { engine, interface: table.interface, stub: table.stub ?? undefined };
+}
+
+/** Seconds until a session that went silent is given up: an AC that came back would have let go of it long before. */
+const MAX_SILENCE = 120;
+
+/** What no single key can show. */
+function checkTogether(table: SessionTable, fail: (key: string, message: string) => void): void {
+  const { policy, carp_address: address, carp_vhid: vhid } = table;
+  if (policy === 'follow-carp' && address === null && vhid === null) {
+    fail('carp_address', 'missing; expected carp_address or carp_vhid, or another policy');
+  }
+  const silence =
+    table.echo_interval_seconds * table.echo_failures +
+    table.probe_interval_seconds * table.probe_failures;
+  if (silence > MAX_SILENCE) {
+    const expected = `expected at most ${MAX_SILENCE} s of silence with the echo_ and probe_ keys`;
+    fail('probe_failures', `${expected}, found ${silence} s`);
+  }
 }
 
 function password(

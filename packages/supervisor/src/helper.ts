@@ -52,6 +52,8 @@ interface Pending {
   readonly askedAt: number;
   done(body: unknown): void;
   failed(failure: Failure): void;
+  /** The connection ended first. */
+  lost(): void;
 }
 
 const PATIENCE_MS = 5000;
@@ -113,6 +115,7 @@ export class HelperClient {
     this.#socket?.destroy();
     this.#socket = undefined;
     this.#hello = undefined;
+    this.#forget();
   }
 
   /**
@@ -126,6 +129,15 @@ export class HelperClient {
   ): void {
     if (this.#hello === undefined) return;
     this.#send(verb, body, failed, done);
+  }
+
+  /** The kernel's counters of a session; undefined if the helper does not answer or refuses. Never rejects. */
+  counters(session: string): Promise<ReplyBody<'counters'> | undefined> {
+    if (this.#hello === undefined) return Promise.resolve(undefined);
+    return new Promise((resolve) => {
+      const gone = (): void => resolve(undefined);
+      this.#send('counters', { session }, gone, resolve, gone);
+    });
   }
 
   view(): HelperView {
@@ -142,6 +154,7 @@ export class HelperClient {
     body: RequestBody<V>,
     failed: (failure: Failure) => void,
     done: (body: ReplyBody<V>) => void,
+    lost: () => void = () => undefined,
   ): void {
     if (this.#pending.size >= MAX_PENDING) return this.#drop('ETIMEDOUT: it answers too slowly');
     const id = (this.#nextId = (this.#nextId + 1) >>> 0);
@@ -149,6 +162,7 @@ export class HelperClient {
       verb,
       askedAt: now(),
       failed,
+      lost,
       done: (answer) => done(decodeReplyBody(verb, answer)),
     });
     this.#socket?.write(encodeMessage({ id, verb, ...body }));
@@ -203,12 +217,18 @@ export class HelperClient {
     this.#ended(reason);
   }
 
+  #forget(): void {
+    const lost = [...this.#pending.values()];
+    this.#pending.clear();
+    for (const each of lost) each.lost();
+  }
+
   #ended(reason: string): void {
     this.#socket = undefined;
     if (this.#isClosed) return;
     const wasUp = this.#hello !== undefined;
     this.#hello = undefined;
-    this.#pending.clear();
+    this.#forget();
     clearTimeout(this.#watchdog);
     this.#watchdog = undefined;
     const { path, log, events } = this.#options;

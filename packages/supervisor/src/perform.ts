@@ -4,12 +4,12 @@ import type { Action, Event, Note, PartnerMessage } from '@ppp-thing/protocol/en
 import type { Snapshot } from '@ppp-thing/protocol/engine/session';
 import { encodePpp } from '@ppp-thing/protocol/wire/ppp';
 import { encodeDiscovery } from '@ppp-thing/protocol/wire/pppoe';
-import { codeOf } from './errors.ts';
+import { StoreError } from './store.ts';
 
 /** What a session can do to the world. */
 export interface Effects {
   readonly session: string;
-  /** Durable when it returns; throws what the disk said. */
+  /** Durable when it returns; throws StoreError. */
   store(snapshot: Snapshot): void;
   /** Ask the helper. A refusal comes back later, as a `failed` event that names `action`. */
   ask<V extends Verb>(verb: V, body: RequestBody<V>, action: Action['kind']): void;
@@ -83,7 +83,8 @@ function store(snapshot: Snapshot, effects: Effects): Failed | undefined {
     effects.store(snapshot);
     return undefined;
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    return { kind: 'failed', action: 'store', code: codeOf(error), message };
+    // Anything else, such as an epoch that falls, is our own mistake.
+    if (!(error instanceof StoreError)) throw error;
+    return { kind: 'failed', action: 'store', code: error.code, message: error.message };
   }
 }

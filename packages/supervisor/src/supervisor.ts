@@ -81,6 +81,8 @@ export interface PartnerView {
   readonly protocol: 'ppp-thing' | 'ppp_thing' | 'none';
   /** `10.99.0.3:8863` */
   readonly address?: string;
+  /** Datagrams that could not be put down to a session, by reason: forged, malformed, stranger … */
+  readonly refused?: Readonly<Record<string, number>>;
   /** Why nothing can be said to the partner; absent when the channel works. */
   readonly trouble?: string;
 }

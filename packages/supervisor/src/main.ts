@@ -1,0 +1,216 @@
+/**
+ * The supervisor's command: the composition root, to be read first. It puts the parts together in the order that
+ * privileges and promises need, and decides nothing itself.
+ */
+import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { ConfigError } from '@ppp-thing/protocol/config-text';
+import type { PartnerMessage } from '@ppp-thing/protocol/engine/events';
+import type { Snapshot } from '@ppp-thing/protocol/engine/session';
+import { now, random, wallClock } from './clock.ts';
+import { places, readConfig, type Config } from './config.ts';
+import { codeOf } from './errors.ts';
+import { readKeys, type Keys } from './keys.ts';
+import { LegacyPartner } from './legacy-partner.ts';
+import { parseLegacyState } from './legacy-state.ts';
+import { Log, type LogStyle } from './log.ts';
+import { Partner, type PartnerChannel } from './partner.ts';
+import { giveUpRoot, PrivilegeError } from './privileges.ts';
+import { Running } from './running.ts';
+import { startStatusServers } from './status-server.ts';
+import { Store, StoreError } from './store.ts';
+
+/** sysexits(3). */
+const EX_USAGE = 64;
+const EX_NOUSER = 67;
+const EX_UNAVAILABLE = 69;
+const EX_IOERR = 74;
+const EX_CONFIG = 78;
+
+const USAGE = `usage: ppp_thing [--config FILE] [--timestamps] [--check]
+       ppp_thing --version | --help
+
+  --config FILE  the configuration, TOML or the eight lines of ppp_thing
+  --timestamps   begin each line of the log with the time
+  --check        read the configuration, say what is wrong with it, and exit
+
+It stays in the foreground and logs to standard output. Started as root, it binds its ports and becomes the user of the
+configuration for good. SIGTERM ends it and leaves the session as it is; SIGHUP reads log_level and keys again.
+`;
+
+/** The status sockets cannot be had. */
+class UnavailableError extends Error {
+  override readonly name = 'UnavailableError';
+}
+
+interface Arguments {
+  readonly config: string;
+  readonly mode: 'run' | 'check' | 'version' | 'help';
+  readonly style: LogStyle;
+}
+
+/** Throws TypeError for arguments that are not ours. */
+function readArguments(): Arguments {
+  const { values } = parseArgs({
+    options: {
+      config: { type: 'string', default: places().config },
+      timestamps: { type: 'boolean', default: false },
+      check: { type: 'boolean', default: false },
+      version: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  const mode = (['help', 'version', 'check'] as const).find((each) => values[each]) ?? 'run';
+  // systemd sets it for a service whose output is the journal's (systemd.exec(5)).
+  const isJournal = process.env['JOURNAL_STREAM'] !== undefined;
+  const style = values.timestamps ? 'timestamps' : isJournal ? 'journal' : 'plain';
+  return { config: values.config, mode, style };
+}
+
+function version(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  const manifest: unknown = JSON.parse(text);
+  const isManifest = typeof manifest === 'object' && manifest !== null && 'version' in manifest;
+  return isManifest ? String(manifest.version) : 'unknown';
+}
+
+async function main(): Promise<void> {
+  const { config: file, mode, style } = readArguments();
+  if (mode === 'help') return print(USAGE);
+  if (mode === 'version') return print(`ppp_thing ${version()}\n`);
+
+  const config = readConfig(file);
+  const keys = readAllKeys(config);
+  if (mode === 'check') {
+    return print(
+      `check ${file}: ok: ${config.sessions.map(({ engine }) => engine.name).join(', ')}\n`,
+    );
+  }
+  const log = new Log(config.logLevel, (line) => print(`${line}\n`), now, style);
+  log.line('info', `ppp_thing ${version()}: ${file}, pid ${process.pid}`);
+
+  // As root, if we are: the ports, and a file of the original's that may be root's alone.
+  const inherited = readLegacyState(config, log);
+  const running: { now?: Running } = {};
+  const heard = (session: string, message: PartnerMessage): void =>
+    running.now?.hear(session, message);
+  const partner = await openPartner(config, keys, log, heard);
+  const identity = giveUpRoot(config.user, config.group);
+  if (identity !== undefined) log.line('info', `privileges: ${identity}`);
+
+  const store = new Store(config.stateDirectory, log);
+  const supervisor = new Running({ config, version: version(), log, store, partner, inherited });
+  running.now = supervisor;
+  // Before the helper: where another supervisor runs, this one must not take its place.
+  await startStatusServers(supervisor, config.runDirectory).catch((cause: unknown) => {
+    throw new UnavailableError(cause instanceof Error ? cause.message : String(cause), { cause });
+  });
+  supervisor.start();
+
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.once(signal, () => {
+      // Nothing is sent, so that a restart or an upgrade costs nothing (R3).
+      log.line('info', `${signal}: the session is left as it is`);
+      supervisor.stop();
+      process.exit(0);
+    });
+  }
+  process.on('SIGHUP', () => reload(config, log, partner));
+}
+
+const print = (text: string): void => void process.stdout.write(text);
+
+/** Undefined without a partner, or without a key_file: then the channel is off. */
+function readAllKeys({ partner }: Config): Keys | undefined {
+  if (partner?.protocol !== 'ppp-thing' || partner.keyFile === undefined) return undefined;
+  return readKeys(partner.keyFile, partner.activeKey);
+}
+
+async function openPartner(
+  { partner, sessions }: Config,
+  keys: Keys | undefined,
+  log: Log,
+  heard: (session: string, message: PartnerMessage) => void,
+): Promise<PartnerChannel | undefined> {
+  const [first] = sessions;
+  if (partner === undefined || first === undefined) return undefined;
+  if (partner.protocol === 'ppp_thing') {
+    const { name, link } = first.engine;
+    const session = { name, ourMac: link.ourMac };
+    return LegacyPartner.open({ ...partner, session, log, wallClock, heard });
+  }
+  const conversations = sessions.map(({ engine: { name, owner } }) => ({
+    name,
+    timeout: owner.partnerTimeout,
+  }));
+  return Partner.open({ ...partner, keys, sessions: conversations, log, random, now, heard });
+}
+
+/** The session of the original, which ran here before. A store that holds the session already outranks it. */
+function readLegacyState({ sessions }: Config, log: Log): Snapshot | undefined {
+  const [first, ...others] = sessions;
+  const path = places().legacyState;
+  if (first === undefined || others.length > 0) return undefined;
+  try {
+    const text = readFileSync(path, 'utf8');
+    const inherited = parseLegacyState(text, first.engine.link.ourMac, wallClock() / 1000);
+    if (inherited !== undefined) log.line('debug', `read ${path}: a session of ppp_thing`);
+    return inherited;
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') log.line('warn', `read ${path}: ${codeOf(error)}`);
+    return undefined;
+  }
+}
+
+/** SIGHUP. What is wrong with the file is said, and what was in force stays. */
+function reload(before: Config, log: Log, partner: PartnerChannel | undefined): void {
+  try {
+    const config = readConfig(before.file);
+    const keys = readAllKeys(config);
+    log.level = config.logLevel;
+    if (keys !== undefined && partner instanceof Partner) partner.setKeys(keys);
+    const loaded =
+      keys === undefined ? '' : ` and ${keys.byId.size} keys, sending with ${keys.active}`;
+    log.line('info', `SIGHUP: log level ${log.level}${loaded}; the rest needs a restart`);
+  } catch (error) {
+    const lines = problemsOf(error);
+    if (lines === undefined) throw error;
+    for (const line of lines) log.line('error', `SIGHUP: ${line}`);
+  }
+}
+
+/** What an operator can put right, a line each; undefined for our own mistakes. */
+function problemsOf(error: unknown): readonly string[] | undefined {
+  if (error instanceof ConfigError) return error.message.split('\n');
+  if (error instanceof Error && 'syscall' in error && 'path' in error) {
+    return [`read ${String(error.path)}: ${codeOf(error)}`];
+  }
+  return undefined;
+}
+
+/** Our own mistakes go on to the runtime: a trace, and the service manager starts anew. */
+function report(error: unknown): number {
+  const problems = problemsOf(error);
+  if (problems !== undefined) {
+    for (const line of problems) process.stderr.write(`ppp_thing: ${line}\n`);
+    return EX_CONFIG;
+  }
+  if (error instanceof TypeError && codeOf(error).startsWith('ERR_PARSE_ARGS')) {
+    process.stderr.write(`${error.message}\n${USAGE}`);
+    return EX_USAGE;
+  }
+  const known = EXITS.find(([kind]) => error instanceof kind);
+  if (known === undefined || !(error instanceof Error)) throw error;
+  process.stderr.write(`ppp_thing: ${error.message}\n`);
+  return known[1];
+}
+
+const EXITS = [
+  [PrivilegeError, EX_NOUSER],
+  [StoreError, EX_IOERR],
+  [UnavailableError, EX_UNAVAILABLE],
+] as const;
+
+await main().catch((error: unknown) => {
+  process.exit(report(error));
+});

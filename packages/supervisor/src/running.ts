@@ -1,0 +1,174 @@
+/**
+ * A whole supervisor at work: every session of the configuration on one helper, one partner channel and one store. What
+ * `main.ts` runs, and what the status sockets read. It parses nothing and owns no privilege.
+ */
+import type { AdminVerb } from '@ppp-thing/protocol/engine/events';
+import type { Snapshot } from '@ppp-thing/protocol/engine/session';
+import type { Notice, SessionState } from '@ppp-thing/protocol/ipc/messages';
+import type { Instant } from '@ppp-thing/protocol/time';
+import { now, wallClock, wallClockAtZero } from './clock.ts';
+import type { Config } from './config.ts';
+import { HelperClient } from './helper.ts';
+import type { Log, LogLevel } from './log.ts';
+import type { PartnerChannel } from './partner.ts';
+import { Session } from './session.ts';
+import type { Store } from './store.ts';
+import type {
+  Happening,
+  HelperView,
+  Outcome,
+  PartnerView,
+  SessionView,
+  Supervisor,
+  Traffic,
+} from './supervisor.ts';
+
+export interface RunningOptions {
+  readonly config: Config;
+  readonly version: string;
+  readonly log: Log;
+  readonly store: Store;
+  readonly partner: PartnerChannel | undefined;
+  /** What a session that was never stored begins with: the original's state file. */
+  readonly inherited?: Snapshot | undefined;
+}
+
+export class Running implements Supervisor {
+  readonly version: string;
+  readonly startedAt = wallClock();
+  readonly #options: RunningOptions;
+  readonly #sessions = new Map<string, Session>();
+  readonly #helper: HelperClient;
+  readonly #listeners = new Set<(happening: Happening) => void>();
+  #sequence = 0;
+
+  /** Loads every snapshot. Throws StoreError. */
+  constructor(options: RunningOptions) {
+    const { config, log, store, partner, inherited } = options;
+    this.version = options.version;
+    this.#options = options;
+    const helper = new HelperClient({
+      path: config.helperSocket,
+      log,
+      events: {
+        up: (states) => this.#helperUp(states),
+        down: () => this.#each((session) => session.helperDown()),
+        notice: (notice) => this.#notice(notice),
+      },
+    });
+    this.#helper = helper;
+    const around = {
+      helper,
+      partner,
+      store,
+      log,
+      sequence: () => ++this.#sequence,
+      happened: (happening: Happening) => {
+        for (const listener of this.#listeners) listener(happening);
+      },
+    };
+    for (const settings of config.sessions) {
+      const { name } = settings.engine;
+      const stored = store.load(name) ?? inherited;
+      this.#sessions.set(name, new Session(settings, stored, around));
+    }
+  }
+
+  get routerId(): number {
+    return this.#options.config.partner?.routerId ?? 1;
+  }
+
+  /** Look for the helper. Nothing happens before. */
+  start(): void {
+    this.#helper.start();
+  }
+
+  /** Let go of everything and send nothing: the session stays in the kernel (R3). */
+  stop(): void {
+    this.#helper.close();
+    this.#each((session) => session.stop());
+    this.#options.partner?.close();
+  }
+
+  /** A verified message of the partner. */
+  hear(name: string, message: Parameters<Session['hear']>[0]): void {
+    this.#sessions.get(name)?.hear(message);
+  }
+
+  now(): Instant {
+    return now();
+  }
+
+  timeOf(at: Instant): number {
+    return wallClockAtZero + at;
+  }
+
+  helper(): HelperView {
+    return this.#helper.view();
+  }
+
+  partner(): PartnerView {
+    const { config, partner } = this.#options;
+    if (config.partner === undefined || partner === undefined) return { protocol: 'none' };
+    const { protocol, address, partnerPort } = config.partner;
+    const trouble = partner.trouble();
+    return {
+      protocol,
+      address: `${address}:${partnerPort}`,
+      refused: partner.refused(),
+      ...(trouble === undefined ? {} : { trouble }),
+    };
+  }
+
+  sessions(): readonly SessionView[] {
+    return Array.from(this.#sessions.values(), (session) => session.view());
+  }
+
+  session(name: string): SessionView | undefined {
+    return this.#sessions.get(name)?.view();
+  }
+
+  admin(name: string, verb: AdminVerb): Outcome {
+    const session = this.#sessions.get(name);
+    if (session === undefined) return { accepted: false, reason: `there is no session ${name}` };
+    if (!this.#helper.view().connected) {
+      return { accepted: false, reason: 'the helper does not answer' };
+    }
+    return session.admin(verb);
+  }
+
+  traffic(name: string): Promise<Traffic | undefined> {
+    return this.#sessions.has(name) ? this.#helper.counters(name) : Promise.resolve(undefined);
+  }
+
+  logLevel(): LogLevel {
+    return this.#options.log.level;
+  }
+
+  setLogLevel(level: LogLevel): void {
+    this.#options.log.level = level;
+    this.#options.log.line('warn', `log level ${level}`);
+  }
+
+  subscribe(listener: (happening: Happening) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  #each(run: (session: Session) => void): void {
+    for (const session of this.#sessions.values()) run(session);
+  }
+
+  #helperUp(states: readonly SessionState[]): void {
+    const found = new Map(states.map((state) => [state.session, state]));
+    this.#each((session) => session.helperUp(found.get(session.name)));
+  }
+
+  #notice(notice: Notice): void {
+    const session = this.#sessions.get(notice.session);
+    // The helper may have a session that this process was not started with: it is nobody's here.
+    if (session === undefined) return;
+    if (notice.notice === 'dropped') session.shed(notice.frames);
+    else session.notice(notice);
+  }
+}

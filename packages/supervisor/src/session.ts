@@ -1,0 +1,200 @@
+/**
+ * One session of this process: its engine, the driver that runs it, and what can be counted and shown of it. Who decides
+ * is the engine; what the other sessions do is not seen here.
+ */
+import { DecodeError, sameOctets, toHex } from '@ppp-thing/protocol/bytes';
+import { SessionEngine } from '@ppp-thing/protocol/engine/engine';
+import type { Action, AdminVerb, Event, Note } from '@ppp-thing/protocol/engine/events';
+import { NO_SNAPSHOT, type Snapshot } from '@ppp-thing/protocol/engine/session';
+import type { Failure, SessionState } from '@ppp-thing/protocol/ipc/messages';
+import { formatMac } from '@ppp-thing/protocol/wire/ethernet';
+import { now, random, wakeAt, wallClock, wallClockAtZero } from './clock.ts';
+import type { SessionSettings } from './config.ts';
+import { Driver } from './driver.ts';
+import { eventOf, octetsOf, receivedLine, sentLine, type Heard } from './frames.ts';
+import { systemHashes } from './hashes.ts';
+import type { HelperClient } from './helper.ts';
+import { formatNote, type Log } from './log.ts';
+import type { PartnerChannel } from './partner.ts';
+import { perform, type Effects, type Failed } from './perform.ts';
+import type { Store } from './store.ts';
+import { RECENT, type Happening, type Outcome, type SessionView } from './supervisor.ts';
+
+/** What a session shares with the others. */
+export interface Surroundings {
+  readonly helper: HelperClient;
+  /** Undefined without a partner. */
+  readonly partner: PartnerChannel | undefined;
+  readonly store: Store;
+  readonly log: Log;
+  /** The next number of a happening. */
+  sequence(): number;
+  /** Tell the subscribers. */
+  happened(happening: Happening): void;
+}
+
+const NO_DATAGRAMS = { datagramsIn: 0, datagramsOut: 0, datagramsRefused: {} };
+
+export class Session {
+  readonly name: string;
+  readonly #settings: SessionSettings;
+  readonly #around: Surroundings;
+  readonly #engine: SessionEngine;
+  readonly #driver: Driver;
+  readonly #recent: Happening[] = [];
+  readonly #counts = {
+    framesIn: 0,
+    framesOut: 0,
+    framesMalformed: 0,
+    framesShed: 0,
+    refusals: 0,
+    stores: 0,
+    storeFailures: 0,
+  };
+
+  constructor(settings: SessionSettings, stored: Snapshot | undefined, around: Surroundings) {
+    const { engine: config } = settings;
+    this.name = config.name;
+    this.#settings = settings;
+    this.#around = around;
+    const before = stored ?? NO_SNAPSHOT;
+    this.#engine = new SessionEngine(config, before, systemHashes, random, wallClockAtZero);
+    const effects = this.#effects();
+    this.#driver = new Driver(this.#engine, (action) => this.#perform(action, effects), {
+      now,
+      wakeAt,
+    });
+  }
+
+  /** The helper is there, and this is how it found the session; undefined if its policy does not name it. */
+  helperUp(state: SessionState | undefined): void {
+    const { ourMac } = this.#settings.engine.link;
+    const { log } = this.#around;
+    const advice = 'restart ppp_thing_helper, which read an older configuration';
+    if (state === undefined) {
+      return log.line('error', `${this.name}: the helper does not know this session: ${advice}`);
+    }
+    if (!sameOctets(state.ourMac, ourMac)) {
+      const its = formatMac(state.ourMac);
+      return log.line('error', `${this.name}: the helper has mac ${its} for it: ${advice}`);
+    }
+    const { role, carrier, gateOpen, demoted } = state;
+    const attached = state.attached && { ...state.attached, ourMac };
+    this.#driver.feed({
+      kind: 'helper-up',
+      state: { role, carrier, gateOpen, demoted, attached },
+    });
+  }
+
+  helperDown(): void {
+    this.#driver.feed({ kind: 'helper-down' });
+  }
+
+  /** What the helper said of this session. Octets that are not what their format says are dropped here. */
+  notice(notice: Heard): void {
+    const { log } = this.#around;
+    const octets = octetsOf(notice);
+    try {
+      const event = eventOf(notice);
+      if (octets !== undefined) this.#counts.framesIn += 1;
+      if (log.shows('trace')) this.#trace(receivedLine(event, octets));
+      this.#driver.feed(event);
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      this.#counts.framesMalformed += 1;
+      const hex = octets === undefined ? '' : ` | ${toHex(octets)}`;
+      const line = `${this.name}: ${notice.notice} dropped: ${error.message}${hex}`;
+      log.line('debug', line, `${this.name} malformed`);
+    }
+  }
+
+  /** Frames that the helper could not pass on. */
+  shed(frames: number): void {
+    this.#counts.framesShed += frames;
+    this.#around.log.line('warn', `${this.name}: ${frames} frames shed`, `${this.name} shed`);
+  }
+
+  hear(message: Extract<Event, { kind: 'partner' }>['message']): void {
+    this.#driver.feed({ kind: 'partner', message });
+  }
+
+  admin(verb: AdminVerb): Outcome {
+    const reason = this.#engine.refusal(verb, now());
+    if (reason !== undefined) return { accepted: false, reason };
+    this.#driver.feed({ kind: 'admin', verb });
+    return { accepted: true };
+  }
+
+  view(): SessionView {
+    const { interface: line, stub, engine } = this.#settings;
+    const { link, owner } = engine;
+    return {
+      name: this.name,
+      settings: {
+        interface: line,
+        mac: formatMac(link.ourMac),
+        user: link.user,
+        policy: owner.policy,
+        mtu: link.mtu,
+        ...(stub === undefined ? {} : { stub }),
+      },
+      status: this.#engine.status(now()),
+      counters: {
+        ...this.#counts,
+        ...(this.#around.partner?.counters(this.name) ?? NO_DATAGRAMS),
+      },
+      recent: [...this.#recent],
+    };
+  }
+
+  stop(): void {
+    this.#driver.stop();
+  }
+
+  #perform(action: Action, effects: Effects): Failed | undefined {
+    if (action.kind === 'send-discovery' || action.kind === 'send-ppp') {
+      this.#counts.framesOut += 1;
+      if (this.#around.log.shows('trace')) this.#trace(sentLine(action));
+    }
+    const failed = perform(action, effects);
+    if (failed !== undefined) this.#counts.storeFailures += 1;
+    return failed;
+  }
+
+  #effects(): Effects {
+    const { helper, partner, store } = this.#around;
+    return {
+      session: this.name,
+      store: (snapshot) => {
+        store.save(this.name, snapshot);
+        this.#counts.stores += 1;
+      },
+      ask: (verb, body, action) =>
+        helper.ask(verb, body, (failure) => this.#failed(action, failure)),
+      tell: (message) => partner?.tell(this.name, message),
+      note: (note) => this.#note(note),
+    };
+  }
+
+  #failed(action: Action['kind'], { verb, subject, code, reason }: Failure): void {
+    this.#counts.refusals += 1;
+    const message = `${verb} ${subject}: ${code}: ${reason}`;
+    this.#driver.feed({ kind: 'failed', action, code, message });
+  }
+
+  #note(note: Note): void {
+    const { log } = this.#around;
+    log.note(this.name, note);
+    const line = `${this.name} ${formatNote(note)}`;
+    const sequence = this.#around.sequence();
+    const happening = { sequence, time: wallClock(), session: this.name, note, line };
+    if (note.level !== 'debug') this.#recent.push(happening);
+    if (this.#recent.length > RECENT) this.#recent.shift();
+    this.#around.happened(happening);
+  }
+
+  #trace(line: string | undefined): void {
+    // Asked for by the operator, to see every frame: there is no limit to it.
+    if (line !== undefined) this.#around.log.line('trace', `${this.name}: ${line}`, line);
+  }
+}
