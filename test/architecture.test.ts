@@ -92,6 +92,8 @@ const RULES: readonly {
       !target.startsWith('packages/') ||
       target.startsWith('packages/ctl/') ||
       target === 'packages/supervisor/src/api.ts' ||
+      target === 'packages/supervisor/src/places.ts' ||
+      target === protocol('config-text.ts') ||
       target.startsWith('packages/supervisor/src/config') ||
       typesOnly,
   },

@@ -29,6 +29,7 @@ import {
   type SessionTable,
 } from './config-schema.ts';
 import type { LogLevel } from './log.ts';
+import { places } from './places.ts';
 
 export interface PartnerSettings {
   readonly protocol: 'ppp-thing' | 'ppp_thing';
@@ -64,25 +65,6 @@ export interface SessionSettings {
   readonly interface: string;
   readonly stub: string | undefined;
 }
-
-/** Where things are unless the file says otherwise. */
-export const PLACES = {
-  linux: {
-    config: '/etc/ppp_thing.conf',
-    run: '/run/ppp_thing',
-    state: '/var/lib/ppp_thing',
-    legacyState: '/var/db/ppp_thing.state',
-  },
-  freebsd: {
-    config: '/usr/local/etc/ppp_thing.conf',
-    run: '/var/run/ppp_thing',
-    state: '/var/db/ppp_thing',
-    legacyState: '/var/db/ppp_thing.state',
-  },
-} as const;
-
-export const places = (): (typeof PLACES)['linux' | 'freebsd'] =>
-  process.platform === 'freebsd' ? PLACES.freebsd : PLACES.linux;
 
 /**
  * Port of the partner channel. No service is registered for it (IANA's user ports 8809 … 8872), and it is easy to keep

@@ -1,0 +1,20 @@
+/** Where things are on each platform. It reads nothing. */
+
+/** Where things are unless the file says otherwise. */
+export const PLACES = {
+  linux: {
+    config: '/etc/ppp_thing.conf',
+    run: '/run/ppp_thing',
+    state: '/var/lib/ppp_thing',
+    legacyState: '/var/db/ppp_thing.state',
+  },
+  freebsd: {
+    config: '/usr/local/etc/ppp_thing.conf',
+    run: '/var/run/ppp_thing',
+    state: '/var/db/ppp_thing',
+    legacyState: '/var/db/ppp_thing.state',
+  },
+} as const;
+
+export const places = (): (typeof PLACES)['linux' | 'freebsd'] =>
+  process.platform === 'freebsd' ? PLACES.freebsd : PLACES.linux;
