@@ -124,7 +124,12 @@ export function parseConfig(
     const fail = (key: string, message: string): void => report(at, key, message);
     return checked === undefined ? [] : [session(name, checked, owner, readSecret, fail)];
   });
-  if (problems.length > 0) throw new ConfigError(file, problems);
+  if (problems.length > 0) {
+    throw new ConfigError(
+      file,
+      problems.sort((a, b) => (a.line ?? 0) - (b.line ?? 0)),
+    );
+  }
   return {
     file,
     helperSocket: helper?.socket ?? `${runDirectory}/helper.sock`,
