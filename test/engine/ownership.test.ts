@@ -177,6 +177,18 @@ t.test(
   },
 );
 
+t.test(
+  'Handoff › stays demoted when the partner’s word comes before the BACKUP edge',
+  async (t) => {
+    const router = Router.holder();
+    router.feed({ kind: 'admin', verb: 'handoff' });
+    const snapshot = { epoch: 43, generation: 0, holder: PARTNER, facts: FACTS };
+    t.notOk(story(router.hear({ snapshot })).includes('promote'), 'else CARP would take it back');
+    t.notOk(story(router.role('BACKUP')).includes('promote'));
+    t.equal(router.state, 'Standby');
+  },
+);
+
 t.test('Handoff › is undone when CARP does not carry it out', async (t) => {
   const router = Router.holder();
   router.feed({ kind: 'admin', verb: 'handoff' });
