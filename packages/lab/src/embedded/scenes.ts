@@ -155,6 +155,11 @@ async function handoff(lab: Lab): Promise<Partial<SceneResult>> {
   await orderHandoff(lab);
   const result = await moved;
   await lab.bus.waitUntil('the closed gate of r1', LIMIT_MS, () => !lab.world.isOpen('r1'));
+  // r1 has the better advskew: only its demotion keeps it from taking back with the next advertisements.
+  await lab.bus.pass(2 * lab.world.carpSecondMs);
+  const { r1, r2 } = { r1: lab.world.role('r1'), r2: lab.world.role('r2') };
+  if (r1 !== 'BACKUP' || r2 !== 'MASTER')
+    throw new Error(`the handoff did not last: r1 is ${r1}, r2 is ${r2}`);
   return result;
 }
 

@@ -41,6 +41,7 @@ interface Machine {
 export class World {
   readonly ac: AccessConcentrator;
   readonly lan: CarpPair;
+  readonly carpSecondMs: number;
   readonly witness = new Witness(GRACE);
   readonly probe = new Probe(PROBE_INTERVAL);
   readonly #bus: Bus;
@@ -55,6 +56,7 @@ export class World {
 
   constructor({ carpSecondMs, bus }: WorldOptions) {
     this.#bus = bus;
+    this.carpSecondMs = carpSecondMs;
     const station = { advbase: 1, preempt: true, secondMs: carpSecondMs };
     // r1 is the preferred router; both preempt, without which a planned handoff could not be immediate.
     this.lan = new CarpPair(
