@@ -43,6 +43,11 @@ t.test(
   },
 );
 
+t.test('log › a measured number is shown to three places', async (t) => {
+  const note: Note = { ...moved, facts: { rttMs: 25.432603999999856, epoch: 41 } };
+  t.match(formatNote(note), / rttMs=25\.433 epoch=41$/);
+});
+
 t.test('log › without a target the line names the state alone', async (t) => {
   const note: Note = { level: 'warn', machine: 'link', from: 'Dead', on: 'PADT' };
   t.equal(formatNote(note), 'link: Dead on PADT');

@@ -54,11 +54,16 @@ const auth = expect(
     value.every((each) => AUTH_WORDS.some((known) => known === each)),
 );
 
+/** The same check, for a key without a default. */
 const required =
   (check: Check): Check =>
   (value) => {
-    if (value === null) throw new Error('missing');
-    check(value);
+    try {
+      check(value ?? undefined);
+    } catch (error) {
+      if (value !== null || !(error instanceof Error)) throw error;
+      throw new Error(`missing; ${error.message}`, { cause: error });
+    }
   };
 
 export const HELPER_KEYS = {
@@ -303,31 +308,28 @@ export function checkTable<K extends Keys>(
   values: Record<string, unknown>,
   report: (table: string, key: string, message: string) => void,
 ): TableOf<K> | undefined {
-  const isScalar = (value: unknown): boolean => typeof value !== 'object' || Array.isArray(value);
-  const known = Object.fromEntries(
-    Object.entries(values).filter(([key, value]) => key in keys && isScalar(value)),
-  );
-  for (const [key, value] of Object.entries(values)) {
-    if (key in keys && !isScalar(value)) report(table, key, 'expected a plain value');
-  }
+  let isRight = true;
+  const wrong = (key: string, message: string): void => {
+    isRight = false;
+    report(table, key, message);
+  };
   for (const key of Object.keys(values).filter((each) => !(each in keys))) {
     const similar = Object.keys(keys).find((each) => isSimilar(each, key));
-    const hint = similar === undefined ? '' : `; did you mean ${similar}?`;
-    report(table, key, `unknown key${hint}`);
+    wrong(key, `unknown key${similar === undefined ? '' : `; did you mean ${similar}?`}`);
   }
-  const config = convict(keys);
-  config.load(known);
-  try {
-    config.validate({ allowed: 'strict' });
-  } catch (error) {
-    if (!(error instanceof Error)) throw error;
-    for (const line of error.message.split('\n')) {
-      // `key: expected …: value was …`; the value may be a secret.
-      const [, key = '', message = line] = /^(\w+): (.*?)(?:: value was.*)?$/.exec(line) ?? [];
-      if (!(key in values) || key in known) report(table, key, message);
+  // Before convict sees them: it takes the text "yes" for true and "15oo" for 15.
+  for (const [key, { format, default: otherwise }] of Object.entries(keys)) {
+    try {
+      format(key in values ? values[key] : otherwise);
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      wrong(key, error.message);
     }
-    return undefined;
   }
+  if (!isRight) return undefined;
+  const config = convict(keys);
+  config.load(values);
+  config.validate({ allowed: 'strict' });
   return config.getProperties() as TableOf<K>;
 }
 

@@ -170,7 +170,10 @@ function legacyTables(text: string): Tables {
     local_address: values['local_address'],
     address: values['partner_address'],
   };
-  return { values: { session: { pppoe0: values }, partner }, lineOf };
+  return {
+    values: { session: { pppoe0: values }, partner },
+    lineOf: (path) => lineOf(path === 'partner.address' ? '.partner_address' : path),
+  };
 }
 
 const isTable = (value: unknown): value is Record<string, unknown> =>

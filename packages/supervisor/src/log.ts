@@ -93,9 +93,13 @@ const oneLine = (text: string): string =>
 export function formatNote({ machine, from, to, on, actions = [], facts = {} }: Note): string {
   const move = to === undefined ? from : `${from} -> ${to}`;
   const done = actions.length === 0 ? '' : ` [${actions.join(',')}]`;
-  const told = Object.entries(facts).map(([key, value]) => ` ${key}=${quoted(String(value))}`);
+  const told = Object.entries(facts).map(([key, value]) => ` ${key}=${quoted(shown(value))}`);
   return `${machine}: ${move} on ${on}${done}${told.join('')}`;
 }
+
+/** A measured number to three places: the rest is noise. */
+const shown = (value: string | number | boolean): string =>
+  String(typeof value === 'number' ? Math.round(value * 1000) / 1000 : value);
 
 const quoted = (value: string): string =>
   /^[^\s"=]+$/.test(value) ? value : JSON.stringify(value);

@@ -1,0 +1,283 @@
+import { readFileSync } from 'node:fs';
+import t from 'tap';
+import { parsePolicy } from '@ppp-thing/helper/policy-file';
+import { ConfigError } from '@ppp-thing/protocol/config-text';
+import { DEFAULT_PORT, parseConfig, type Config } from '@ppp-thing/supervisor/config';
+import {
+  HELPER_KEYS,
+  PARTNER_KEYS,
+  SESSION_KEYS,
+  SUPERVISOR_KEYS,
+} from '@ppp-thing/supervisor/config-schema';
+
+const noSecrets = (path: string): string => {
+  throw Object.assign(new Error(path), { code: 'ENOENT' });
+};
+
+const read = (text: string, secrets = noSecrets): Config => parseConfig(text, 'test.conf', secrets);
+
+/** Every problem of a text as `line message`. */
+function problems(text: string): string[] {
+  try {
+    read(text);
+    return [];
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return error.problems.map(({ line, message }) => `${line ?? '-'} ${message}`);
+  }
+}
+
+const MINIMAL = `
+[session.pppoe0]
+interface = "igb0"
+mac = "02:00:5e:10:53:01"
+user = "someone"
+password = "hunter2"
+carp_interface = "igb1"
+carp_vhid = 1
+`;
+
+const EIGHT = `igb0
+02:00:5e:10:53:01
+someone@example.net
+hunter2
+1492
+192.168.7.1
+192.168.7.2
+192.168.7.3
+`;
+
+t.test('config › the least that works has the defaults of the reference', async (t) => {
+  const { sessions, partner, ...rest } = read(MINIMAL);
+  t.equal(partner, undefined, 'a single router');
+  t.match(rest, { user: 'ppp_thing', group: 'ppp_thing', logLevel: 'info' });
+  t.match(rest.helperSocket, /\/run\/ppp_thing\/helper\.sock$/);
+  const [session] = sessions;
+  t.match(session, { interface: 'igb0', engine: { name: 'pppoe0' } });
+  t.match(session?.engine.link, {
+    user: 'someone',
+    auth: ['MS-CHAPv2', 'CHAP-MD5'],
+    serviceName: '',
+    mtu: 1492,
+    magicNumber: true,
+    echo: { interval: 5000, failures: 2, probeInterval: 500, probeFailures: 30 },
+  });
+  t.match(session?.engine.owner, {
+    policy: 'follow-carp',
+    hasPartner: false,
+    holdDown: 5000,
+    partnerTimeout: 3000,
+    downDemotion: 10_000,
+  });
+});
+
+t.test('config › the password is kept from every way of showing it', async (t) => {
+  const config = read(MINIMAL);
+  t.equal(config.sessions[0]?.engine.link.password.reveal(), 'hunter2');
+  t.notMatch(JSON.stringify(config), /hunter2/);
+  t.notMatch(String(config.sessions[0]?.engine.link.password), /hunter2/);
+});
+
+t.test('config › a password_file is read to its first line', async (t) => {
+  const text = MINIMAL.replace('password = "hunter2"', 'password_file = "/etc/secret"');
+  const config = read(text, (path) => (path === '/etc/secret' ? 'hunter3\n' : ''));
+  t.equal(config.sessions[0]?.engine.link.password.reveal(), 'hunter3');
+  t.strictSame(problems(text), ['6 session.pppoe0.password_file: open /etc/secret: ENOENT']);
+});
+
+t.test(
+  'config › a partner has this end’s address as its number, and a port of our own',
+  async (t) => {
+    const partner = '[partner]\nlocal_address = "10.99.0.2"\naddress = "10.99.0.3"\n';
+    const config = read(`${partner}${MINIMAL}`);
+    t.match(config.partner, {
+      protocol: 'ppp-thing',
+      port: DEFAULT_PORT,
+      partnerPort: DEFAULT_PORT,
+      routerId: 0x0a63_0002,
+      partnerId: 0x0a63_0003,
+      keyFile: undefined,
+    });
+    t.ok(config.sessions[0]?.engine.owner.hasPartner);
+    t.equal(config.sessions[0]?.engine.owner.routerId, 0x0a63_0002);
+    t.equal(read(`${partner}protocol = "none"\n${MINIMAL}`).partner, undefined);
+  },
+);
+
+t.test(
+  'config › the original’s eight lines are one session and the original’s partner',
+  async (t) => {
+    const { sessions, partner } = read(EIGHT);
+    t.match(partner, {
+      protocol: 'ppp_thing',
+      localAddress: '192.168.7.2',
+      address: '192.168.7.3',
+      port: 75,
+      partnerPort: 75,
+    });
+    t.match(sessions, [
+      {
+        interface: 'igb0',
+        stub: 'pppoe0x',
+        engine: {
+          name: 'pppoe0',
+          link: { user: 'someone@example.net', mtu: 1492, magicNumber: false },
+          owner: { policy: 'follow-carp', hasPartner: true },
+        },
+      },
+    ]);
+    t.equal(sessions[0]?.engine.link.password.reveal(), 'hunter2');
+  },
+);
+
+t.test('config › mistakes in the eight lines are reported by line', async (t) => {
+  const wrong = EIGHT.replace('02:00:5e:10:53:01', '03:00:5e:10:53:01')
+    .replace('1492', 'many')
+    .replace('192.168.7.1', '192.168.7')
+    .replace('192.168.7.3', '192.168.7.2');
+  t.strictSame(problems(wrong), [
+    '2 session.pppoe0.mac: expected a unicast MAC address such as 02:00:5e:10:53:01',
+    '5 session.pppoe0.mtu: expected a whole number from 576 to 9000',
+    '6 session.pppoe0.carp_address: expected an IPv4 address such as 192.168.7.1',
+    '8 partner.address: is this router itself',
+  ]);
+});
+
+t.test(
+  'config › every mistake is reported at once, with its line and what was expected',
+  async (t) => {
+    const text = `[partner]
+local_adress = "10.99.0.2"
+address = "10.99.0"
+port = "many"
+protocol = "carrier pigeon"
+
+[supervisor]
+log_level = "loud"
+user = ""
+
+[helper]
+socket = "helper.sock"
+
+[elsewhere]
+x = 1
+
+[session.pppoe0]
+interface = "an interface with a long name"
+mac = "01:00:5e:10:53:01"
+user = 7
+password = "hunter2"
+password_file = "/etc/secret"
+auth = ["chap"]
+mtu = 9001
+default_route = "yes"
+echo_interval_seconds = 0
+pasword = "hunter2"
+carp_vhid = 300
+
+[session.pppoe1]
+stub = { x = 1 }
+default_route = 1979-05-27
+`;
+    t.strictSame(problems(text), [
+      '2 partner.local_adress: unknown key; did you mean local_address?',
+      '3 partner.address: expected an IPv4 address such as 192.168.7.1',
+      '4 partner.port: expected a whole number from 1 to 65535',
+      '5 partner.protocol: expected "ppp-thing", "ppp_thing", "none"',
+      '8 supervisor.log_level: expected "error", "warn", "info", "debug", "trace"',
+      '9 supervisor.user: expected a user name',
+      '12 helper.socket: expected an absolute path',
+      '14 elsewhere: unknown; expected [helper], [supervisor], [partner] or [session.NAME]',
+      '18 session.pppoe0.interface: expected an interface name of at most 15 characters',
+      '19 session.pppoe0.mac: expected a unicast MAC address such as 02:00:5e:10:53:01',
+      '20 session.pppoe0.user: expected a user name',
+      '23 session.pppoe0.auth: expected a list of "pap", "chap-md5", "ms-chap-v2"',
+      '24 session.pppoe0.mtu: expected a whole number from 576 to 9000',
+      '25 session.pppoe0.default_route: expected true or false',
+      '26 session.pppoe0.echo_interval_seconds: expected seconds from 1 to 300',
+      '27 session.pppoe0.pasword: unknown key; did you mean password?',
+      '28 session.pppoe0.carp_vhid: expected a whole number from 1 to 255',
+      '30 session.pppoe1.interface: missing; expected an interface name of at most 15 characters',
+      '30 session.pppoe1.mac: missing; expected a unicast MAC address such as 02:00:5e:10:53:01',
+      '30 session.pppoe1.user: missing; expected a user name',
+      '31 session.pppoe1.stub: expected an interface name of at most 15 characters',
+      '32 session.pppoe1.default_route: expected true or false',
+    ]);
+  },
+);
+
+t.test('config › no secret is in an error, whatever is wrong with it', async (t) => {
+  for (const line of [
+    'password = ["hunter2"]',
+    'password = "hunter2" x',
+    'password = 7',
+    'p = "hunter2"',
+  ])
+    t.notMatch(problems(MINIMAL.replace('password = "hunter2"', line)).join('\n'), /hunter2/, line);
+});
+
+t.test('config › text that is not TOML is reported with its line', async (t) => {
+  const [problem = '', ...more] = problems(`${MINIMAL}mtu = \n`);
+  t.match(problem, /^9 Invalid TOML document/);
+  t.strictSame(more, []);
+});
+
+t.test('config › keys that contradict each other are reported', async (t) => {
+  t.strictSame(problems(MINIMAL.replace('carp_vhid = 1\n', '')), [
+    '2 session.pppoe0.carp_address: missing; expected carp_address or carp_vhid, or another policy',
+  ]);
+  t.strictSame(problems(MINIMAL.replace('carp_vhid = 1', 'policy = "pinned"')), []);
+  t.strictSame(problems(MINIMAL.replace('password = "hunter2"\n', '')), [
+    '2 session.pppoe0.password: expected exactly one of password and password_file',
+  ]);
+  t.strictSame(problems(`${MINIMAL}echo_failures = 100\n`), [
+    '2 session.pppoe0.probe_failures: expected at most 120 s of silence with the echo_ and probe_ keys, found 515 s',
+  ]);
+  t.strictSame(problems(`[partner]\naddress = "10.99.0.3"\n${MINIMAL}`), [
+    '1 partner.local_address: missing; expected the address of this end and of the other',
+  ]);
+  const legacy =
+    '[partner]\nprotocol = "ppp_thing"\nlocal_address = "10.0.0.1"\naddress = "10.0.0.2"\n';
+  const two = `${legacy}${MINIMAL}${MINIMAL.replace('pppoe0', 'pppoe1')}`;
+  t.strictSame(problems(two), [
+    '2 partner.protocol: its datagrams carry no name: expected one session only',
+  ]);
+});
+
+t.test(
+  'config › a file without a session is refused, as is a session that is no table',
+  async (t) => {
+    t.strictSame(problems('# nothing\n'), ['- session: missing; expected [session.NAME]']);
+    t.match(problems('[session]\npppoe0 = 1\n')[0], /session\.pppoe0: expected a table/);
+    t.match(problems('session = 1\n')[0], /session: expected a table/);
+    t.match(
+      problems(MINIMAL.replace('pppoe0', '"a session"'))[0],
+      /session\.a session: expected an interface name/,
+    );
+  },
+);
+
+t.test('config › a thousand sessions are read in a moment', async (t) => {
+  const text = Array.from({ length: 1000 }, (_, i) => MINIMAL.replace('pppoe0', `pppoe${i}`));
+  t.equal(read(text.join('')).sessions.length, 1000);
+});
+
+t.test('config › the sample is right for both programs, and names every key', async (t) => {
+  const sample = readFileSync('etc/ppp_thing.conf.sample', 'utf8');
+  t.strictSame(problems(sample), []);
+  const host = { platform: 'freebsd', uid: 0, interfaceWith: () => undefined } as const;
+  t.equal(parsePolicy(sample, 'sample', host).sessions[0]?.name, 'pppoe0');
+  // Every line that shows a default or an example is itself right.
+  const all = sample.replaceAll(/^#([a-z0-9_]+ = )/gm, '$1');
+  t.strictSame(problems(all), []);
+  t.equal(parsePolicy(all, 'sample', host).sessions.length, 1);
+  const own = new Set(['sim_switch', 'password_file', 'partner_port']);
+  for (const keys of [HELPER_KEYS, SUPERVISOR_KEYS, PARTNER_KEYS, SESSION_KEYS])
+    for (const key of Object.keys(keys))
+      if (!own.has(key)) t.match(all, new RegExp(`^${key} = `, 'm'), key);
+});
+
+t.test('config › every key says what it is for', async (t) => {
+  for (const keys of [HELPER_KEYS, SUPERVISOR_KEYS, PARTNER_KEYS, SESSION_KEYS])
+    for (const [key, { doc }] of Object.entries(keys)) t.match(doc, /^[A-Z].*\.$/, key);
+});
