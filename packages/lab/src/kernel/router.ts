@@ -2,7 +2,7 @@
  * One router of the kernel lab: its configuration, its programs (helper, supervisor, keepalived, conntrackd), and what
  * its kernel says of the session. The programs are those an administrator would run; nothing in them knows of the lab.
  */
-import { mkdir, readFile, rm, writeFile, chown, chmod } from 'node:fs/promises';
+import { access, chmod, chown, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { execa, type Subprocess } from 'execa';
 import { PASSWORD, USER, type Auth } from './ac.ts';
@@ -15,6 +15,7 @@ import {
   plug,
   type Router as Name,
 } from './net.ts';
+import { until } from './station.ts';
 import { GUEST_RESULT } from './uml.ts';
 
 /** The session's interface in both routers. */
@@ -22,6 +23,9 @@ export const SESSION = 'wan';
 
 /** As init.sh makes it. */
 const PPP_THING = { uid: 990, gid: 990 };
+
+/** Milliseconds; starting programs is the guest's slowest act. */
+const START_LIMIT = 20_000;
 
 const PRIORITY: Readonly<Record<Name, number>> = { r1: 150, r2: 100 };
 const IDENTIFIER: Readonly<Record<Name, number>> = { r1: 1, r2: 2 };
@@ -37,6 +41,7 @@ global_defs {
   router_id ${name}
   vrrp_version 3
   dynamic_interfaces
+  script_user root
 }
 track_file demotion {
   file ${directory}/demote
@@ -55,6 +60,7 @@ vrrp_instance line {
   track_file {
     demotion
   }
+  notify_backup "/usr/sbin/conntrackd -C ${directory}/conntrackd.conf -n"
 }
 `;
 
@@ -100,7 +106,10 @@ General {
 
 /**
  * SNAT and not MASQUERADE: the kernel forgets every masqueraded connection when the interface goes down, as it does on
- * a router that becomes BACKUP, and conntrackd would make the other router forget them too.
+ * a router that becomes BACKUP, and conntrackd would make the other router forget them too. And the LAN is forwarded
+ * into the session only: a packet that a fresh MASTER sent on to its partner, because its default route has not turned
+ * yet, would leave a connection without translation behind, which every later packet then follows. What comes in for
+ * nobody is dropped: an answer that overtakes its connection's state must not be met with a reset.
  */
 const firewall = (publicAddress: string): string => `*nat
 -A POSTROUTING -o ${SESSION} -j SNAT --to-source ${publicAddress}
@@ -109,8 +118,10 @@ COMMIT
 -A FORWARD -o ${SESSION} -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu
 COMMIT
 *filter
+-A INPUT -i ${SESSION} -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT
+-A INPUT -i ${SESSION} -j DROP
 -A FORWARD -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT
--A FORWARD -i eth1 -j ACCEPT
+-A FORWARD -i eth1 -o ${SESSION} -j ACCEPT
 -A FORWARD -j DROP
 COMMIT
 `;
@@ -188,8 +199,21 @@ export class Router {
     return /inet (\S+?)[ /]/.exec(stdout)?.[1];
   }
 
+  /**
+   * In the order a service manager keeps: keepalived after the supervisor has said whether this router may be MASTER
+   * yet. A router that comes back holds a demotion until it knows the session.
+   */
   async startAll(): Promise<void> {
-    for (const program of PROGRAMS) await this.start(program);
+    await rm(`${this.#directory}/demote`, { force: true });
+    for (const program of ['conntrackd', 'helper', 'supervisor'] as const)
+      await this.start(program);
+    const isDecided = (): Promise<boolean> =>
+      access(`${this.#directory}/demote`).then(
+        () => true,
+        () => false,
+      );
+    await until(`${this.name}'s demotion`, START_LIMIT, isDecided);
+    await this.start('keepalived');
   }
 
   async start(program: Program): Promise<void> {
@@ -207,6 +231,7 @@ export class Router {
         node,
         programOf('supervisor'),
         ...configured,
+        '--timestamps',
       ],
       keepalived: `keepalived -n -P -l -f ${directory}/keepalived.conf ${pids}`.split(' '),
       conntrackd: ['conntrackd', '-C', `${directory}/conntrackd.conf`],
@@ -255,10 +280,10 @@ export class Router {
 
   /** Run pppthingctl against this router. */
   async ctl(...words: readonly string[]): Promise<{ readonly ok: boolean; readonly text: string }> {
-    const socket = ['--control-socket', `${this.#directory}/control.sock`];
+    const where = ['--run', this.#directory];
     const done = await execa(
       'ip',
-      inside(this.name, process.execPath, programOf('ctl'), ...socket, ...words),
+      inside(this.name, process.execPath, programOf('ctl'), ...where, ...words),
       { reject: false, all: true },
     );
     return { ok: done.exitCode === 0, text: done.all };
@@ -273,10 +298,10 @@ export class Router {
     const [pppoe, route, trie] = await Promise.all(
       ['pppoe', 'route', 'fib_trie'].map((file) => this.#proc(file)),
     );
-    // Columns: Id in network order, Address, Device.
-    const id = /^([0-9A-F]{8})\s/m.exec(pppoe ?? '')?.[1];
+    // Columns: Id, in network order but printed as a number of the host's; Address; Device.
+    const id = /^0000([0-9A-F]{2})([0-9A-F]{2})\s/m.exec(pppoe ?? '');
     return {
-      sessionId: id === undefined ? undefined : Number.parseInt(id, 16),
+      sessionId: id ? Number.parseInt(`${id[2]}${id[1]}`, 16) : undefined,
       routed: new RegExp(`^${SESSION}\\s+00000000\\s`, 'm').test(route ?? ''),
       hasVirtualAddress: (trie ?? '').includes(`-- ${VIRTUAL}\n`),
     };

@@ -8,6 +8,10 @@ import { pause, until, type Station } from './station.ts';
 
 /** Traffic without a break for this long is traffic that runs. */
 const STEADY = 1000;
+/** How long a scene is watched at least: longer than a probe takes to count as lost. */
+const WATCH = 1500;
+/** After a program was killed: longer than the AC's echo budget, so that its Echo-Requests must have been answered. */
+const WATCH_ECHOES = 6000;
 /** Nothing in the lab takes longer: role 0.5 s, takeover 1 s, all the rest is starting programs. */
 const LIMIT = 20_000;
 
@@ -52,6 +56,8 @@ interface Scene {
   readonly name: string;
   /** Where the session belongs afterwards; without it, where it was. */
   readonly moves?: 'to the other' | 'to r1';
+  /** Milliseconds to watch; `WATCH` unless given. */
+  readonly watch?: number;
   act(pair: Pair, holder: Router, other: Router): Promise<void>;
 }
 
@@ -82,6 +88,7 @@ export const HANDOFF: Scene = {
 
 const restart = (programs: readonly ('helper' | 'supervisor')[], name: string): Scene => ({
   name,
+  watch: WATCH_ECHOES,
   async act(_, holder) {
     await holder.kill(...programs);
     for (const program of programs) await holder.start(program);
@@ -159,6 +166,7 @@ export async function play(scene: Scene, pair: Pair): Promise<SceneResult> {
   let problem: string | undefined;
   try {
     await scene.act(pair, from, other);
+    await pause(scene.watch ?? WATCH);
     await until(`${target.name} carries the session`, LIMIT, async () => {
       return (await holderOf(pair))?.name === target.name;
     });
