@@ -1,5 +1,5 @@
 /** Ownership: the table, and what its acts amount to in order. The link's own conversations are tested elsewhere. */
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import t from 'tap';
 import type { Action, Event } from '@ppp-thing/protocol/engine/events';
 import { OWNERSHIP, stepOwner } from '@ppp-thing/protocol/engine/ownership';
