@@ -1,0 +1,316 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { decodeRequest, Deframer, encodeMessage } from '@ppp-thing/protocol/ipc/framing';
+import type { Notice, Request, SessionState } from '@ppp-thing/protocol/ipc/messages';
+import { HelperClient } from '@ppp-thing/supervisor/helper';
+import { Log } from '@ppp-thing/supervisor/log';
+import { loadLibc } from '@ppp-thing/helper/libc';
+import { serve } from '@ppp-thing/helper/serve';
+import { SimBackend } from '@ppp-thing/helper/sim/backend';
+import { startSimRouter } from '../helper/sim-world.ts';
+
+const STATE: SessionState = {
+  session: 'pppoe0',
+  role: 'BACKUP',
+  carrier: true,
+  attached: null,
+  gateOpen: false,
+  demoted: false,
+  ourMac: Uint8Array.of(2, 0, 0x5e, 0x10, 0x53, 1),
+};
+
+const HELLO = { version: 1, platform: 'sim', pid: 4711, sessions: [STATE] };
+
+/** What a test waits for: things that happen, counted by name. */
+class Happenings {
+  readonly all: string[] = [];
+  #wake: (() => void)[] = [];
+
+  tell(name: string): void {
+    this.all.push(name);
+    for (const wake of this.#wake) wake();
+  }
+
+  count(name: string): number {
+    return this.all.filter((each) => each === name).length;
+  }
+
+  async until(name: string, count = 1): Promise<void> {
+    while (this.count(name) < count)
+      await new Promise<void>((resolve) => {
+        this.#wake.push(resolve);
+      });
+  }
+}
+
+interface Bench {
+  readonly path: string;
+  readonly client: HelperClient;
+  readonly happened: Happenings;
+  readonly notices: Notice[];
+  readonly lines: string[];
+}
+
+function bench(t: Test, path: string, patience?: number): Bench {
+  const happened = new Happenings();
+  const notices: Notice[] = [];
+  const lines: string[] = [];
+  const client = new HelperClient({
+    path,
+    log: new Log(
+      'debug',
+      (line) => {
+        lines.push(line);
+        happened.tell('line');
+      },
+      () => 0,
+    ),
+    events: {
+      up: (sessions) => happened.tell(`up ${sessions.map(({ session }) => session).join(' ')}`),
+      down: () => happened.tell('down'),
+      notice: (notice) => {
+        notices.push(notice);
+        happened.tell(notice.notice);
+      },
+    },
+    ...(patience === undefined ? {} : { patience }),
+  });
+  t.teardown(() => client.close());
+  return { path, client, happened, notices, lines };
+}
+
+/** A helper of the test's: real framing, scripted answers. */
+class Script {
+  readonly requests: Request[] = [];
+  readonly happened = new Happenings();
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+  /** Octets to say to a request; nothing to stay silent. */
+  answer: (request: Request) => readonly unknown[];
+
+  constructor(answer: (request: Request) => readonly unknown[]) {
+    this.answer = answer;
+    this.#server = createServer((socket) => {
+      this.#sockets.add(socket);
+      this.happened.tell('connected');
+      const deframer = new Deframer();
+      socket.on('data', (chunk) => {
+        for (const value of deframer.push(chunk)) {
+          const request = decodeRequest(value);
+          this.requests.push(request);
+          for (const message of this.answer(request)) socket.write(encodeMessage(message));
+          this.happened.tell(request.verb);
+        }
+      });
+      socket.on('error', () => {});
+      socket.on('close', () => this.#sockets.delete(socket));
+    });
+  }
+
+  async listen(path: string): Promise<void> {
+    await new Promise<void>((resolve) => this.#server.listen(path, resolve));
+  }
+
+  say(octets: Uint8Array): void {
+    for (const socket of this.#sockets) socket.write(octets);
+  }
+
+  /** The process is gone. */
+  async die(): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy();
+    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
+  }
+}
+
+const friendly = ({ id, verb }: Request): readonly unknown[] => [
+  { id, done: verb === 'hello' ? HELLO : null },
+];
+
+async function scripted(
+  t: Test,
+  answer: (request: Request) => readonly unknown[] = friendly,
+  patience?: number,
+): Promise<Bench & { script: Script }> {
+  const folder = mkdtempSync(join(tmpdir(), 'ppp-thing-client-'));
+  const made = bench(t, join(folder, 'helper.sock'), patience);
+  const script = new Script(answer);
+  await script.listen(made.path);
+  t.teardown(async () => {
+    await script.die();
+    rmSync(folder, { recursive: true });
+  });
+  made.client.start();
+  return { ...made, script };
+}
+
+const unexpected = (): never => {
+  throw new Error('not expected');
+};
+
+t.test('helper client › it says hello first, and its sessions are told', async (t) => {
+  const { client, happened, script, lines } = await scripted(t);
+  client.ask('detach', { session: 'pppoe0' }, unexpected);
+  await happened.until('up pppoe0');
+  t.strictSame(script.requests, [{ id: 1, verb: 'hello', version: 1 }], 'nothing goes before it');
+  t.match(client.view(), { connected: true, platform: 'sim', pid: 4711, reconnects: 0 });
+  t.strictSame(lines, ['helper: connected: sim, pid 4711']);
+});
+
+t.test('helper client › answers go to who asked, refusals too', async (t) => {
+  const { client, happened, script } = await scripted(t);
+  await happened.until('up pppoe0');
+  const failed = { code: 'EPERM', verb: 'gate', subject: 'pppoe0', reason: 'role BACKUP' };
+  const counters = { octetsIn: 1, octetsOut: 2, packetsIn: 3, packetsOut: 4 };
+  script.answer = ({ id, verb }) => [
+    verb === 'gate' ? { id, failed } : { id, done: verb === 'counters' ? counters : null },
+  ];
+  const answers: unknown[] = [];
+  const session = 'pppoe0';
+  client.ask('gate', { session, open: true }, (failure) => answers.push(failure));
+  client.ask('detach', { session }, unexpected, (done) => answers.push(done));
+  t.strictSame(await client.counters(session), counters);
+  t.strictSame(answers, [failed, null], 'in order');
+  script.answer = ({ id }) => [{ id, failed }];
+  t.equal(await client.counters(session), undefined);
+});
+
+t.test('helper client › notices are told as they come', async (t) => {
+  const { happened, script, notices } = await scripted(t);
+  await happened.until('up pppoe0');
+  const notice: Notice = { notice: 'role', session: 'pppoe0', role: 'MASTER', gateOpen: true };
+  const octets = encodeMessage(notice);
+  for (const octet of octets) script.say(Uint8Array.of(octet));
+  await happened.until('role');
+  t.strictSame(notices, [notice]);
+});
+
+t.test('helper client › a helper that is killed is found again, once it is back', async (t) => {
+  const { client, happened, script, path, lines } = await scripted(t);
+  await happened.until('up pppoe0');
+  const waiting = client.counters('pppoe0');
+  script.answer = () => [];
+  const asked = client.counters('pppoe0');
+  await script.happened.until('counters', 2);
+  await script.die();
+  await happened.until('down');
+  t.equal(await asked, undefined, 'what was asked is not answered any more');
+  await waiting;
+  t.notOk(client.view().connected);
+  client.ask('detach', { session: 'pppoe0' }, unexpected, unexpected);
+  const next = new Script(friendly);
+  await next.listen(path);
+  t.teardown(async () => next.die());
+  await happened.until('up pppoe0', 2);
+  t.strictSame(
+    next.requests.map(({ verb }) => verb),
+    ['hello'],
+    'what was asked in between is forgotten',
+  );
+  t.equal(client.view().reconnects, 1);
+  t.match(lines[1], /^warn: helper: lost .*: closed by the helper$/);
+});
+
+t.test('helper client › a helper that does not answer is one that hangs', async (t) => {
+  const { client, happened, script, lines } = await scripted(t, friendly, 50);
+  await happened.until('up pppoe0');
+  script.answer = (request) => (request.verb === 'hello' ? friendly(request) : []);
+  client.ask('detach', { session: 'pppoe0' }, unexpected, unexpected);
+  await happened.until('up pppoe0', 2);
+  t.equal(happened.count('down'), 1);
+  t.match(lines[1], /ETIMEDOUT: detach unanswered/);
+});
+
+t.test('helper client › answers that keep coming are no reason to give up', async (t) => {
+  const { client, happened } = await scripted(t, friendly, 50);
+  await happened.until('up pppoe0');
+  const until = performance.now() + 150;
+  while (performance.now() < until)
+    await new Promise<void>((resolve) => {
+      client.ask('detach', { session: 'pppoe0' }, unexpected, () => resolve());
+    });
+  t.equal(happened.count('down'), 0);
+});
+
+for (const [what, octets] of [
+  ['a reply nobody asked for', encodeMessage({ id: 99, done: null })],
+  ['a notice that is not one', encodeMessage({ notice: 'role', session: 'pppoe0' })],
+  ['a message without end', Uint8Array.of(0xff, 0xff, 0xff, 0xff)],
+  ['octets that are not msgpack', Uint8Array.of(0, 0, 0, 1, 0xc1)],
+] as const) {
+  t.test(`helper client › ${what} ends the connection`, async (t) => {
+    const { happened, script, lines } = await scripted(t);
+    await happened.until('up pppoe0');
+    script.say(octets);
+    await happened.until('up pppoe0', 2);
+    t.equal(happened.count('down'), 1);
+    t.match(lines[1], /EPROTO/);
+  });
+}
+
+t.test('helper client › another protocol is refused, and the line says what to do', async (t) => {
+  const reason = 'this helper speaks 2';
+  const failed = { code: 'EPROTONOSUPPORT', verb: 'hello', subject: 'helper', reason };
+  const { happened, script, lines, client } = await scripted(t, ({ id }) => [{ id, failed }]);
+  await script.happened.until('hello', 6);
+  await happened.until('line');
+  t.match(lines, [
+    /^error: helper: connect .*: EPROTONOSUPPORT: this helper speaks 2, this supervisor 1: install both of one release$/,
+  ]);
+  t.equal(happened.count('down'), 0);
+  t.notOk(client.view().connected);
+});
+
+t.test('helper client › no helper at all is said once, with the reason', async (t) => {
+  const made = bench(t, join(tmpdir(), 'ppp-thing-no-such-folder', 'helper.sock'));
+  made.client.start();
+  await made.happened.until('line');
+  t.match(made.lines, [/^error: helper: connect .*: ENOENT: is ppp_thing_helper running\?$/]);
+});
+
+t.test(
+  'helper client › the real helper answers it, and is adopted again after a restart',
+  async (t) => {
+    const router = await startSimRouter();
+    const libc = await loadLibc();
+    const uid = process.getuid?.() ?? 0;
+    const helperLines: string[] = [];
+    const start = (): ReturnType<typeof serve> =>
+      serve({
+        libc,
+        policy: router.policy,
+        makeBackend: (context) => new SimBackend(context),
+        uid,
+        log: (line) => helperLines.push(line),
+      });
+    let helper = start();
+    const { client, happened, notices } = bench(t, router.policy.socketPath);
+    t.teardown(async () => {
+      client.close();
+      helper.stop();
+      await helper.stopped;
+      await router.close();
+    });
+    client.start();
+    await happened.until('up pppoe0');
+    t.match(client.view(), { platform: 'sim', pid: process.pid });
+    const session = 'pppoe0';
+    const failures: string[] = [];
+    const key = { sessionId: 0x1234, acMac: Uint8Array.of(2, 0, 0, 0, 0, 0xac) };
+    client.ask('attach', { session, key, maxPayload: 1492, autoOpen: true }, unexpected);
+    client.ask('gate', { session, open: true }, ({ code }) => failures.push(code));
+    t.match(await client.counters(session), { octetsIn: 0 });
+    t.strictSame(failures, ['EPERM'], 'not MASTER');
+    await router.order({ kind: 'role', role: 'MASTER' });
+    await happened.until('role');
+    t.match(notices.at(-1), { notice: 'role', role: 'MASTER', gateOpen: true });
+    helper.stop();
+    await helper.stopped;
+    await happened.until('down');
+    helper = start();
+    await happened.until('up pppoe0', 2);
+    t.match(await client.counters(session), { octetsIn: 0 });
+  },
+);
