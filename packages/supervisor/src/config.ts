@@ -13,7 +13,7 @@ import {
   type LineOf,
   type Problem,
 } from '@ppp-thing/protocol/config-text';
-import type { OwnershipConfig, SessionConfig } from '@ppp-thing/protocol/engine/engine';
+import type { OwnershipConfig, SessionConfig } from '@ppp-thing/protocol/engine/session-config';
 import { Secret } from '@ppp-thing/protocol/engine/hashes';
 import { millis, seconds } from '@ppp-thing/protocol/time';
 import { parseMac } from '@ppp-thing/protocol/wire/ethernet';

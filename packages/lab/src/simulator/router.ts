@@ -4,7 +4,8 @@
  */
 import { createHash } from 'node:crypto';
 import type { Action, AdminVerb, Event, PartnerMessage } from '@ppp-thing/protocol/engine/events';
-import { SessionEngine, type SessionConfig } from '@ppp-thing/protocol/engine/engine';
+import { SessionEngine } from '@ppp-thing/protocol/engine/engine';
+import type { SessionConfig } from '@ppp-thing/protocol/engine/session-config';
 import type { Hashes } from '@ppp-thing/protocol/engine/hashes';
 import { NO_SNAPSHOT, type SessionKey, type Snapshot } from '@ppp-thing/protocol/engine/session';
 import type { Instant } from '@ppp-thing/protocol/time';

@@ -4,7 +4,7 @@
  */
 import { millis, seconds } from '@ppp-thing/protocol/time';
 import type { Action, Event, PartnerMessage } from '@ppp-thing/protocol/engine/events';
-import type { SessionConfig } from '@ppp-thing/protocol/engine/engine';
+import type { SessionConfig } from '@ppp-thing/protocol/engine/session-config';
 import { Secret } from '@ppp-thing/protocol/engine/hashes';
 import { AccessConcentrator, type AcFrame } from './ac.ts';
 import { Carp, type CarpRole } from './carp.ts';

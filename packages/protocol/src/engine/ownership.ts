@@ -1,6 +1,6 @@
 /**
  * Who owns the session: a total table of what each event does in each state. It decides nothing else: what an act
- * means in frames and kernel calls is `engine.ts`.
+ * means in frames and kernel calls is `owner.ts`.
  *
  * Theory of operation. CARP says which router *should* hold the session (the role); the epoch in the snapshot says
  * which one *does*. A router takes by raising the epoch, and everything from a lower epoch is fenced. The partner's
