@@ -34,8 +34,6 @@ export function configure(
   const { name, stub } = policy;
   const { ourAddress, theirAddress, mtu, up } = settings;
   const own = stub === undefined ? ourAddress : (policy.localAddress ?? ourAddress);
-  // Down before the addresses change, up after: no packet leaves by half a configuration.
-  if (!up) setUp(interfaces, name, false);
   attempt('set mtu of', name, () => interfaces.setMtu(name, mtu), { EINVAL: `mtu ${mtu}` });
   if (stub !== undefined) {
     setAddress(interfaces, stub, ourAddress, ourAddress);
@@ -43,7 +41,8 @@ export function configure(
   }
   setAddress(interfaces, name, own, theirAddress);
   setInterfaceId(interfaces, name, before?.interfaceIds?.ours, settings.interfaceIds?.ours);
-  if (up) setUp(interfaces, name, true);
+  // Last: ng_iface comes up by itself with a new address.
+  setUp(interfaces, name, up);
 }
 
 export function deconfigure(
@@ -69,7 +68,7 @@ function setUp(interfaces: Interfaces, name: string, up: boolean): void {
   );
 }
 
-/** The one address of an interface and its other end. */
+/** The one address of an interface and its other end. One that is there stays untouched, and so do the flags. */
 function setAddress(
   interfaces: Interfaces,
   name: string,

@@ -1,0 +1,50 @@
+/**
+ * The BPF machine, as far as our programs go: loads from the packet, jumps on equality, return. A program with anything else
+ * is refused, as the kernel refuses an invalid one.
+ */
+import { at, fail } from './abi.ts';
+import { be16, be32, u16, u32 } from './octets.ts';
+
+interface Instruction {
+  readonly code: number;
+  readonly jt: number;
+  readonly jf: number;
+  readonly k: number;
+}
+
+const KNOWN = new Set([0x20, 0x28, 0x15, 0x06]);
+
+/** A filter: how many octets of the frame pass, 0 for none. Throws EINVAL for a program that could run off its end. */
+export function compile(octets: Uint8Array, count: number): (frame: Uint8Array) => number {
+  const size = at('bpf_insn', 'size');
+  if (count < 1 || octets.length < count * size) fail('EINVAL');
+  const program: Instruction[] = Array.from({ length: count }, (_, i) => ({
+    code: u16(octets, i * size + at('bpf_insn', 'code')),
+    jt: octets[i * size + at('bpf_insn', 'jt')] ?? 0,
+    jf: octets[i * size + at('bpf_insn', 'jf')] ?? 0,
+    k: u32(octets, i * size + at('bpf_insn', 'k')),
+  }));
+  program.forEach(({ code, jt, jf }, i) => {
+    if (!KNOWN.has(code)) fail('EINVAL');
+    if (code === 0x15 && i + 1 + Math.max(jt, jf) >= count) fail('EINVAL');
+  });
+  if (program.at(-1)?.code !== 0x06) fail('EINVAL');
+  return (frame) => run(program, frame);
+}
+
+function run(program: readonly Instruction[], frame: Uint8Array): number {
+  let accumulator = 0;
+  for (let pc = 0; ; pc++) {
+    const instruction = program[pc];
+    if (instruction === undefined) return 0;
+    const { code, jt, jf, k } = instruction;
+    if (code === 0x06) return k;
+    if (code === 0x15) {
+      pc += accumulator === k ? jt : jf;
+      continue;
+    }
+    const width = code === 0x20 ? 4 : 2;
+    if (k + width > frame.length) return 0;
+    accumulator = width === 4 ? be32(frame, k) : be16(frame, k);
+  }
+}

@@ -1,0 +1,97 @@
+/**
+ * CARP's vhids with their states, the demotion that everybody adds to, and devd's pipe. Who becomes MASTER is the test's
+ * word.
+ */
+import { at, c, fail } from './abi.ts';
+import type { NetInterface } from './interfaces.ts';
+import { ascii, set32, u32 } from './octets.ts';
+import type { Routes } from './routes.ts';
+
+const STATES = ['INIT', 'BACKUP', 'MASTER'] as const;
+export type CarpState = (typeof STATES)[number];
+
+interface Vhid {
+  readonly line: NetInterface;
+  readonly vhid: number;
+  state: CarpState;
+}
+
+/** A reader of devd's pipe. */
+export class DevdClient {
+  readonly queue: Uint8Array[] = [];
+  isClosed = false;
+  ready: () => void = () => {};
+}
+
+export class Carp {
+  readonly #routes: Routes;
+  readonly #vhids: Vhid[] = [];
+  readonly clients = new Set<DevdClient>();
+  demotion = 0;
+  isDevdRunning = true;
+  isLoaded = true;
+
+  constructor(routes: Routes) {
+    this.#routes = routes;
+  }
+
+  add(line: NetInterface, vhid: number, state: CarpState): void {
+    this.#vhids.push({ line, vhid, state });
+  }
+
+  remove(vhid: number): void {
+    const found = this.#vhids.findIndex((each) => each.vhid === vhid);
+    this.#vhids.splice(found, 1);
+  }
+
+  /** An edge, with what the kernel tells of it; MASTER's line comes before the routing message and BACKUP's has none. */
+  set(vhid: number, state: CarpState): void {
+    const entry = this.#vhids.find((each) => each.vhid === vhid) ?? fail('ENOENT');
+    if (entry.state === state) return;
+    const from = entry.state;
+    entry.state = state;
+    this.#tellDevd(`!system=CARP subsystem=${vhid}@${entry.line.name} type=${state}\n`);
+    if (state === 'MASTER') this.#routes.tellAddress('RTM_NEWADDR', entry.line);
+    else if (from === 'INIT') this.#routes.tellAddress('RTM_NEWADDR', entry.line);
+  }
+
+  #tellDevd(line: string): void {
+    if (!this.isDevdRunning) return;
+    for (const client of this.clients) {
+      client.queue.push(ascii(line));
+      client.ready();
+    }
+  }
+
+  /** devd ends, and its readers with it. */
+  stopDevd(): void {
+    this.isDevdRunning = false;
+    for (const client of this.clients) {
+      client.isClosed = true;
+      client.ready();
+    }
+    this.clients.clear();
+  }
+
+  /** SIOCGVH: the vhids of an interface, or one of them. */
+  read(line: NetInterface, table: Uint8Array): void {
+    if (!this.isLoaded) fail('EPROTONOSUPPORT');
+    const size = at('carpreq', 'size');
+    const room = u32(table, at('carpreq', 'carpr_count'));
+    const wanted = u32(table, at('carpreq', 'carpr_vhid'));
+    const found = this.#vhids.filter(
+      (each) => each.line === line && (wanted === 0 || each.vhid === wanted),
+    );
+    if (found.length === 0) fail('ENOENT');
+    if (room < found.length || table.length < found.length * size) fail('EMSGSIZE');
+    found.forEach(({ vhid, state }, i) => {
+      set32(table, i * size + at('carpreq', 'carpr_count'), found.length);
+      set32(table, i * size + at('carpreq', 'carpr_vhid'), vhid);
+      set32(table, i * size + at('carpreq', 'carpr_state'), STATES.indexOf(state));
+    });
+  }
+
+  get request(): number {
+    return c('SIOCGVH');
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * The real system behind a fake process: Unix stream sockets, pipes and files, with FreeBSD's numbers and layouts turned
+ * into those of the system this runs on.
+ */
+import { loadLibc, type Libc, type PollEntry } from '@ppp-thing/helper/libc';
+
+/** FreeBSD's numbers, and Linux's. */
+const SEQUENCE = { nonblock: [4, 0x800], noSignal: [0x20000, 0x4000] } as const;
+const SOL_SOCKET = [0xffff, 1] as const;
+const SO_RCVTIMEO = [0x1006, 20] as const;
+const F_SETFL = 4;
+const F_GETFL = 3;
+const POLLIN = 1;
+
+export class RealSystem {
+  readonly libc: Libc;
+  readonly #isLinux: boolean;
+
+  static async load(): Promise<RealSystem> {
+    return new RealSystem(await loadLibc());
+  }
+
+  constructor(libc: Libc) {
+    this.libc = libc;
+    this.#isLinux = libc.platform === 'linux';
+  }
+
+  /** sockaddr_un without its length octet. */
+  #address(address: Uint8Array): Uint8Array {
+    if (!this.#isLinux) return address;
+    const translated = address.slice();
+    translated.set([address[1] ?? 0, 0]);
+    return translated;
+  }
+
+  socket(domain: number, type: number, protocol: number): number {
+    return this.libc.socket(domain, type & 0xff, protocol);
+  }
+
+  bind(fd: number, address: Uint8Array): void {
+    this.libc.bind(fd, this.#address(address));
+  }
+
+  connect(fd: number, address: Uint8Array): void {
+    this.libc.connect(fd, this.#address(address));
+  }
+
+  send(fd: number, data: Uint8Array, flags: number): number {
+    const [theirs, linux] = SEQUENCE.noSignal;
+    const isSilent = (flags & theirs) !== 0;
+    return this.libc.sendto(fd, data, this.#isLinux && isSilent ? linux : flags);
+  }
+
+  setsockopt(fd: number, level: number, option: number, value: Uint8Array): void {
+    const isOurs = this.#isLinux && level === SOL_SOCKET[0] && option === SO_RCVTIMEO[0];
+    if (isOurs) this.libc.setsockopt(fd, SOL_SOCKET[1], SO_RCVTIMEO[1], value);
+    else this.libc.setsockopt(fd, level, option, value);
+  }
+
+  fcntl(fd: number, command: number, argument: number): number {
+    if (!this.#isLinux) return this.libc.fcntl(fd, command, argument);
+    const [theirs, linux] = SEQUENCE.nonblock;
+    const swap = (flags: number, from: number, to: number): number =>
+      (flags & from) === 0 ? flags : (flags & ~from) | to;
+    const asked = command === F_SETFL ? swap(argument, theirs, linux) : argument;
+    const answer = this.libc.fcntl(fd, command, asked);
+    return command === F_GETFL ? swap(answer, linux, theirs) : answer;
+  }
+
+  /** Wait for one of `entries`, or for `woken`, or for the time to pass. */
+  async poll(
+    entries: readonly PollEntry[],
+    timeoutMs: number,
+    woken: Promise<void>,
+  ): Promise<number> {
+    if (timeoutMs === 0) return this.libc.poll(entries, 0);
+    const [read, write] = this.libc.pipe();
+    const wake = { fd: read, events: POLLIN, revents: 0 };
+    let isOver = false;
+    void woken.then(() => isOver || this.libc.write(write, new Uint8Array(1)));
+    try {
+      const found = await this.libc.poll([wake, ...entries], timeoutMs);
+      return found - (wake.revents === 0 ? 0 : 1);
+    } finally {
+      isOver = true;
+      this.libc.close(read);
+      this.libc.close(write);
+    }
+  }
+}

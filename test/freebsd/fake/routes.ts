@@ -1,0 +1,166 @@
+/**
+ * Default routes by FIB and family, and the routing sockets: requests, their echo, and what the kernel tells of addresses
+ * and links.
+ */
+import { at, c, fail } from './abi.ts';
+import type { Interfaces, NetInterface } from './interfaces.ts';
+import { concat, equal, set16, set32, u32 } from './octets.ts';
+
+export class RouteSocket {
+  fib = 0;
+  readonly queue: Uint8Array[] = [];
+  ready: () => void = () => {};
+
+  push(message: Uint8Array): void {
+    this.queue.push(message);
+    this.ready();
+  }
+}
+
+interface Default {
+  readonly gateway: Uint8Array;
+  readonly line: NetInterface;
+}
+
+const family = (destination: Uint8Array): number => destination[1] ?? 0;
+
+export class Routes {
+  readonly #interfaces: Interfaces;
+  readonly #defaults = new Map<string, Default>();
+  readonly sockets = new Set<RouteSocket>();
+  fibs = 1;
+
+  constructor(interfaces: Interfaces) {
+    this.#interfaces = interfaces;
+  }
+
+  /** The gateway of a FIB's default route, as octets of its address. */
+  default(fib = 0, which: 'AF_INET' | 'AF_INET6' = 'AF_INET'): Uint8Array | undefined {
+    const found = this.#defaults.get(`${fib} ${c(which)}`);
+    if (found === undefined) return undefined;
+    return which === 'AF_INET' ? found.gateway.slice(4, 8) : found.gateway.slice(8, 24);
+  }
+
+  count(): number {
+    return this.#defaults.size;
+  }
+
+  /** An interface that lost its address takes the default route through it along, without a word. */
+  forget(line: NetInterface): void {
+    for (const [key, route] of this.#defaults)
+      if (route.line === line && line.addresses.length === 0) this.#defaults.delete(key);
+  }
+
+  request(socket: RouteSocket, message: Uint8Array): number {
+    const field = (name: string): number => at('rt_msghdr', name);
+    const header = at('rt_msghdr', 'size');
+    if (message.length < header || message[field('rtm_version')] !== c('RTM_VERSION'))
+      fail('EINVAL');
+    if (new DataView(message.buffer, message.byteOffset).getUint16(0, true) !== message.length)
+      fail('EINVAL');
+    const addresses = split(message.subarray(header), u32(message, field('rtm_addrs')));
+    const destination = addresses.get(c('RTA_DST')) ?? fail('EINVAL');
+    if (destination.subarray(2).some((octet) => octet !== 0)) fail('EINVAL');
+    if (!addresses.has(c('RTA_NETMASK'))) fail('EINVAL');
+    const key = `${socket.fib} ${family(destination)}`;
+    const type = message[field('rtm_type')];
+    if (type === c('RTM_GET')) this.#get(socket, message, destination, key);
+    else this.#change(type, key, addresses.get(c('RTA_GATEWAY')));
+    if (type !== c('RTM_GET')) for (const each of this.sockets) each.push(message.slice());
+    return message.length;
+  }
+
+  #change(type: number | undefined, key: string, gateway: Uint8Array | undefined): void {
+    const present = this.#defaults.get(key);
+    switch (type) {
+      case c('RTM_ADD'):
+        if (gateway === undefined) fail('EINVAL');
+        if (present !== undefined) fail('EEXIST');
+        return void this.#defaults.set(key, this.#route(gateway));
+      case c('RTM_CHANGE'):
+        if (gateway === undefined) fail('EINVAL');
+        if (present === undefined) fail('ESRCH');
+        return void this.#defaults.set(key, this.#route(gateway));
+      case c('RTM_DELETE'):
+        if (present === undefined) fail('ESRCH');
+        return void this.#defaults.delete(key);
+      default:
+        fail('EINVAL');
+    }
+  }
+
+  #route(gateway: Uint8Array): Default {
+    const line =
+      family(gateway) === c('AF_INET')
+        ? this.#interfaces.leadsTo(gateway.subarray(4, 8))
+        : this.#scope(gateway);
+    return { gateway: gateway.slice(), line: line ?? fail('ENETUNREACH') };
+  }
+
+  /** The interface in the second group of a link-local address. */
+  #scope(gateway: Uint8Array): NetInterface | undefined {
+    const index = ((gateway[10] ?? 0) << 8) | (gateway[11] ?? 0);
+    return this.#interfaces.all().find((line) => line.index === index && line.isUp);
+  }
+
+  #get(socket: RouteSocket, message: Uint8Array, destination: Uint8Array, key: string): void {
+    const found = this.#defaults.get(key) ?? fail('ESRCH');
+    const header = message.slice(0, at('rt_msghdr', 'size'));
+    const netmask = new Uint8Array(destination.length);
+    const answer = concat(header, destination, padded(found.gateway), netmask);
+    const present = c('RTA_DST') | c('RTA_GATEWAY') | c('RTA_NETMASK');
+    set16(answer, at('rt_msghdr', 'rtm_msglen'), answer.length);
+    set32(answer, at('rt_msghdr', 'rtm_addrs'), present);
+    socket.push(answer);
+  }
+
+  /** RTM_NEWADDR or RTM_DELADDR of a vhid's address: netmask, interface, address, broadcast. */
+  tellAddress(which: 'RTM_NEWADDR' | 'RTM_DELADDR', line: NetInterface): void {
+    const message = new Uint8Array(at('ifa_msghdr', 'size') + 16 + 56 + 16 + 16);
+    set16(message, 0, message.length);
+    message[2] = c('RTM_VERSION');
+    message[3] = c(which);
+    set32(
+      message,
+      at('ifa_msghdr', 'ifam_addrs'),
+      c('RTA_NETMASK') | c('RTA_IFP') | c('RTA_IFA') | c('RTA_BRD'),
+    );
+    set16(message, at('ifa_msghdr', 'ifam_index'), line.index);
+    for (const socket of this.sockets) socket.push(message.slice());
+  }
+
+  tellLink(line: NetInterface): void {
+    const message = new Uint8Array(at('if_msghdr', 'size'));
+    set16(message, 0, message.length);
+    message[2] = c('RTM_VERSION');
+    message[3] = c('RTM_IFINFO');
+    set32(message, at('if_msghdr', 'ifm_flags'), line.flags);
+    set16(message, at('if_msghdr', 'ifm_index'), line.index);
+    for (const socket of this.sockets) socket.push(message.slice());
+  }
+
+  isVia(fib: number, address: Uint8Array): boolean {
+    const present = this.default(fib);
+    return present !== undefined && equal(present, address);
+  }
+}
+
+const padded = (address: Uint8Array): Uint8Array => {
+  const octets = new Uint8Array(Math.ceil(address.length / 8) * 8);
+  octets.set(address);
+  return octets;
+};
+
+/** Socket addresses by their RTA bit; each takes a multiple of eight octets, and at least eight. */
+function split(octets: Uint8Array, bits: number): Map<number, Uint8Array> {
+  const found = new Map<number, Uint8Array>();
+  let offset = 0;
+  for (let bit = 1; bit <= 0x80; bit <<= 1) {
+    if ((bits & bit) === 0) continue;
+    const length = octets[offset] ?? fail('EINVAL');
+    if (offset + length > octets.length) fail('EINVAL');
+    found.set(bit, octets.slice(offset, offset + length));
+    offset += Math.max(8, Math.ceil(length / 8) * 8);
+  }
+  return found;
+}
