@@ -1,50 +1,16 @@
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { decodeRequest, Deframer, encodeMessage } from '@ppp-thing/protocol/ipc/framing';
-import type { Notice, Request, SessionState } from '@ppp-thing/protocol/ipc/messages';
+import { encodeMessage } from '@ppp-thing/protocol/ipc/framing';
+import type { Notice, Request } from '@ppp-thing/protocol/ipc/messages';
 import { HelperClient } from '@ppp-thing/supervisor/helper';
 import { Log } from '@ppp-thing/supervisor/log';
 import { loadLibc } from '@ppp-thing/helper/libc';
 import { serve } from '@ppp-thing/helper/serve';
 import { SimBackend } from '@ppp-thing/helper/sim/backend';
 import { startSimRouter } from '../helper/sim-world.ts';
-
-const STATE: SessionState = {
-  session: 'pppoe0',
-  role: 'BACKUP',
-  carrier: true,
-  attached: null,
-  gateOpen: false,
-  demoted: false,
-  ourMac: Uint8Array.of(2, 0, 0x5e, 0x10, 0x53, 1),
-};
-
-const HELLO = { version: 1, platform: 'sim', pid: 4711, sessions: [STATE] };
-
-/** What a test waits for: things that happen, counted by name. */
-class Happenings {
-  readonly all: string[] = [];
-  #wake: (() => void)[] = [];
-
-  tell(name: string): void {
-    this.all.push(name);
-    for (const wake of this.#wake) wake();
-  }
-
-  count(name: string): number {
-    return this.all.filter((each) => each === name).length;
-  }
-
-  async until(name: string, count = 1): Promise<void> {
-    while (this.count(name) < count)
-      await new Promise<void>((resolve) => {
-        this.#wake.push(resolve);
-      });
-  }
-}
+import { friendly, Happenings, Script } from './script.ts';
 
 interface Bench {
   readonly path: string;
@@ -81,53 +47,6 @@ function bench(t: Test, path: string, patience?: number): Bench {
   t.teardown(() => client.close());
   return { path, client, happened, notices, lines };
 }
-
-/** A helper of the test's: real framing, scripted answers. */
-class Script {
-  readonly requests: Request[] = [];
-  readonly happened = new Happenings();
-  readonly #server: Server;
-  readonly #sockets = new Set<Socket>();
-  /** Octets to say to a request; nothing to stay silent. */
-  answer: (request: Request) => readonly unknown[];
-
-  constructor(answer: (request: Request) => readonly unknown[]) {
-    this.answer = answer;
-    this.#server = createServer((socket) => {
-      this.#sockets.add(socket);
-      this.happened.tell('connected');
-      const deframer = new Deframer();
-      socket.on('data', (chunk) => {
-        for (const value of deframer.push(chunk)) {
-          const request = decodeRequest(value);
-          this.requests.push(request);
-          for (const message of this.answer(request)) socket.write(encodeMessage(message));
-          this.happened.tell(request.verb);
-        }
-      });
-      socket.on('error', () => {});
-      socket.on('close', () => this.#sockets.delete(socket));
-    });
-  }
-
-  async listen(path: string): Promise<void> {
-    await new Promise<void>((resolve) => this.#server.listen(path, resolve));
-  }
-
-  say(octets: Uint8Array): void {
-    for (const socket of this.#sockets) socket.write(octets);
-  }
-
-  /** The process is gone. */
-  async die(): Promise<void> {
-    for (const socket of this.#sockets) socket.destroy();
-    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
-  }
-}
-
-const friendly = ({ id, verb }: Request): readonly unknown[] => [
-  { id, done: verb === 'hello' ? HELLO : null },
-];
 
 async function scripted(
   t: Test,

@@ -1,0 +1,306 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import t, { type Test } from 'tap';
+import { encodeMessage } from '@ppp-thing/protocol/ipc/framing';
+import type { Request } from '@ppp-thing/protocol/ipc/messages';
+import { encodeSnapshotText } from '@ppp-thing/supervisor/snapshot-text';
+import { SNAPSHOT } from '../fixtures/partner.ts';
+import { friendly, Script } from './script.ts';
+
+const MAIN = fileURLToPath(import.meta.resolve('@ppp-thing/supervisor/main'));
+const KEY = '000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f';
+const NOBODY = 65_534;
+const isRoot = process.getuid?.() === 0;
+
+class Command {
+  readonly child: ChildProcess;
+  readonly exit: Promise<number | null>;
+  output = '';
+  #looks: (() => void)[] = [];
+
+  constructor(...args: readonly string[]) {
+    this.child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    for (const stream of [this.child.stdout, this.child.stderr])
+      stream?.on('data', (chunk: unknown) => {
+        this.output += String(chunk);
+        for (const look of this.#looks) look();
+      });
+    this.exit = new Promise((resolve) => this.child.on('close', (code) => resolve(code)));
+  }
+
+  async printed(text: string, times = 1): Promise<void> {
+    while (this.output.split(text).length - 1 < times)
+      await new Promise<void>((resolve, reject) => {
+        this.#looks = [resolve];
+        void this.exit.then((code) => reject(new Error(`exit ${code}: ${this.output}`)));
+      });
+  }
+}
+
+interface Bench {
+  readonly folder: string;
+  readonly config: string;
+  readonly keyFile: string;
+  readonly script: Script;
+  start(...args: readonly string[]): Command;
+  /** Write the configuration; `more` goes into the session. */
+  write(supervisor: string, more?: string): void;
+}
+
+const me = process.getuid?.() ?? 0;
+
+async function bench(t: Test): Promise<Bench> {
+  const folder = mkdtempSync(join(tmpdir(), 'ppp-thing-main-'));
+  chmodSync(folder, 0o755);
+  for (const each of ['run', 'state']) mkdirSync(join(folder, each));
+  const keyFile = join(folder, 'key');
+  writeFileSync(keyFile, `7 ${KEY}\n`);
+  const script = new Script(friendly);
+  await script.listen(join(folder, 'helper.sock'));
+  const config = join(folder, 'ppp_thing.conf');
+  const commands: Command[] = [];
+  t.teardown(async () => {
+    for (const { child, exit } of commands) {
+      child.kill('SIGKILL');
+      await exit;
+    }
+    await script.die();
+    rmSync(folder, { recursive: true });
+  });
+  const write = (supervisor: string, more = ''): void =>
+    writeFileSync(
+      config,
+      `[helper]
+socket = "${folder}/helper.sock"
+[supervisor]
+state_directory = "${folder}/state"
+run_directory = "${folder}/run"
+${supervisor}
+[partner]
+local_address = "127.0.0.1"
+address = "127.0.0.1"
+port = ${20_000 + (process.pid % 10_000)}
+partner_port = ${30_000 + (process.pid % 10_000)}
+router_id = 1
+partner_id = 2
+key_file = "${keyFile}"
+[session.pppoe0]
+interface = "em0"
+mac = "02:00:5e:10:53:01"
+user = "someone"
+password = "hunter2"
+policy = "pinned"
+hold_down_seconds = 0
+${more}
+`,
+    );
+  write(`user = "${me}"\ngroup = "${process.getgid?.() ?? 0}"`);
+  const start = (...args: readonly string[]): Command => {
+    const command = new Command('--config', config, ...args);
+    commands.push(command);
+    return command;
+  };
+  return { folder, config, keyFile, script, start, write };
+}
+
+const verbs = (requests: readonly Request[]): string[] => requests.map(({ verb }) => verb);
+
+t.test('main › SIGTERM leaves the session as it is: nothing is sent (R3)', async (t) => {
+  const { start, script, folder } = await bench(t);
+  writeFileSync(join(folder, 'state', 'pppoe0.json'), encodeSnapshotText('pppoe0', SNAPSHOT));
+  const command = start();
+  await command.printed('helper: connected: sim, pid 4711');
+  await script.happened.until('ppp-send');
+  const before = script.requests.length;
+  command.child.kill('SIGTERM');
+  t.equal(await command.exit, 0);
+  t.match(command.output, /SIGTERM: the session is left as it is/);
+  t.notMatch(command.output, /hunter2/);
+  for (const request of script.requests.slice(before)) {
+    t.notOk(['detach', 'deconfigure', 'discovery-send'].includes(request.verb), request.verb);
+    // An Echo-Request may have been on its way, a Terminate-Request may not.
+    if (request.verb === 'ppp-send') t.equal(request.packet[0], 9);
+    if (request.verb === 'gate') t.ok(request.open);
+  }
+});
+
+t.test(
+  'main › a stored session is resumed: stored, then gate, announce, proof, route',
+  async (t) => {
+    const { start, script, folder } = await bench(t);
+    writeFileSync(join(folder, 'state', 'pppoe0.json'), encodeSnapshotText('pppoe0', SNAPSHOT));
+    const stored = (): string => readFileSync(join(folder, 'state', 'pppoe0.json'), 'utf8');
+    let epochAtFirstFrame: string | undefined;
+    script.answer = (request) => {
+      if (request.verb === 'ppp-send') epochAtFirstFrame ??= /"epoch": \d+/.exec(stored())?.[0];
+      return friendly(request);
+    };
+    const command = start();
+    const order = (): string[] => {
+      const all = verbs(script.requests);
+      return all.slice(all.indexOf('ppp-send') - 3);
+    };
+    await script.happened.until('ppp-send');
+    while (order().length < 6) await script.happened.next();
+    t.strictSame(order().slice(0, 6), [
+      'attach',
+      'gate',
+      'announce',
+      'ppp-send',
+      'configure',
+      'route',
+    ]);
+    t.equal(epochAtFirstFrame, '"epoch": 43', 'R5: durable before the first frame');
+    t.match(command.output, /pppoe0 owner: Waiting -> /);
+  },
+);
+
+t.test(
+  'main › octets of the AC that are nonsense are dropped, counted, shown at debug',
+  async (t) => {
+    const { start, script, write } = await bench(t);
+    write(`user = "${me}"\ngroup = "${process.getgid?.() ?? 0}"\nlog_level = "trace"`);
+    const command = start();
+    await script.happened.until('hello');
+    const session = 'pppoe0';
+    const source = Uint8Array.of(2, 0, 0, 0, 0, 0xac);
+    await command.printed('connected');
+    script.say(
+      encodeMessage({
+        notice: 'discovery-frame',
+        session,
+        source,
+        payload: Uint8Array.of(0x11, 7),
+      }),
+    );
+    await command.printed('debug: pppoe0: discovery-frame dropped: ');
+    t.match(command.output, /discovery-frame dropped: .* at octet \d+ \| 1107/);
+    script.say(encodeMessage({ notice: 'dropped', session, frames: 3 }));
+    await command.printed('3 frames shed');
+  },
+);
+
+t.test(
+  'main › every mistake in the configuration is on the screen, exit 78, nothing touched',
+  async (t) => {
+    const { start, script, write, folder } = await bench(t);
+    write('user = ""\nlog_level = "loud"', 'mtu = 7');
+    const command = start();
+    t.equal(await command.exit, 78);
+    const lines = command.output.trim().split('\n');
+    t.equal(lines.length, 3, command.output);
+    for (const line of lines)
+      t.match(line, /^ppp_thing: read .*ppp_thing\.conf:\d+: EINVAL: .*expected/);
+    t.strictSame(script.requests, []);
+    t.throws(() => readFileSync(join(folder, 'run', 'status.sock')), { code: 'ENOENT' });
+  },
+);
+
+t.test('main › --check says what it read, and finds what is wrong with the keys', async (t) => {
+  const { start, keyFile, script } = await bench(t);
+  const right = start('--check');
+  t.equal(await right.exit, 0);
+  t.match(right.output, /^check .*: ok: pppoe0\n$/);
+  writeFileSync(keyFile, `7 ${KEY}\n7 ${KEY}\n`);
+  const wrong = start('--check');
+  t.equal(await wrong.exit, 78);
+  t.match(wrong.output, /key:2: EINVAL: key 7: is in the file twice/);
+  rmSync(keyFile);
+  const missing = start('--check');
+  t.equal(await missing.exit, 78);
+  t.match(missing.output, /^ppp_thing: read .*key: ENOENT\n$/);
+  t.strictSame(script.requests, []);
+});
+
+t.test(
+  'main › SIGHUP reads the level and the keys again, and keeps them when the file is wrong',
+  async (t) => {
+    const { start, write, keyFile } = await bench(t);
+    const user = `user = "${me}"\ngroup = "${process.getgid?.() ?? 0}"`;
+    const command = start();
+    await command.printed('helper: connected');
+    write(`${user}\nlog_level = "debug"`);
+    writeFileSync(keyFile, `8 ${KEY}\n7 ${KEY}\n`);
+    command.child.kill('SIGHUP');
+    await command.printed('SIGHUP: log level debug and 2 keys, sending with 8');
+    write(`${user}\nlog_level = "loud"`);
+    command.child.kill('SIGHUP');
+    await command.printed('error: SIGHUP: read ');
+    t.match(command.output, /supervisor\.log_level: expected/);
+    command.child.kill('SIGTERM');
+    t.equal(await command.exit, 0);
+  },
+);
+
+t.test('main › a second supervisor does not take the place of the first', async (t) => {
+  const { start, script } = await bench(t);
+  const first = start();
+  await first.printed('helper: connected');
+  const second = start();
+  t.equal(await second.exit, 69);
+  t.match(second.output, /ppp_thing: listen .*status\.sock: EADDRINUSE/);
+  t.equal(script.happened.count('connected'), 1);
+});
+
+t.test('main › a store that cannot be had ends it with what to do', async (t) => {
+  const { start, folder } = await bench(t);
+  rmSync(join(folder, 'state'), { recursive: true });
+  writeFileSync(join(folder, 'state'), '');
+  const command = start();
+  t.equal(await command.exit, 74);
+  t.match(command.output, /ppp_thing: make .*state: EEXIST/);
+});
+
+t.test(
+  'main › root is given up for good once the ports are bound',
+  { skip: isRoot && process.platform === 'linux' ? false : 'needs root, and /proc' },
+  async (t) => {
+    const { start, write, folder } = await bench(t);
+    for (const each of ['run', 'state', 'helper.sock'])
+      chownSync(join(folder, each), NOBODY, NOBODY);
+    write(`user = "${NOBODY}"\ngroup = "${NOBODY}"`);
+    const command = start();
+    await command.printed('helper: connected');
+    const status = readFileSync(`/proc/${command.child.pid}/status`, 'utf8');
+    t.match(status, new RegExp(`^Uid:\t${NOBODY}\t${NOBODY}\t${NOBODY}\t${NOBODY}$`, 'm'));
+    t.match(status, new RegExp(`^Gid:\t${NOBODY}\t${NOBODY}\t${NOBODY}\t${NOBODY}$`, 'm'));
+    t.match(status, new RegExp(`^Groups:\t${NOBODY} ?$`, 'm'));
+    t.match(status, /^CapEff:\t0+$/m);
+    t.match(command.output, new RegExp(`privileges: user ${NOBODY}, group ${NOBODY}`));
+  },
+);
+
+t.test(
+  'main › a user that does not exist is not root instead',
+  { skip: isRoot ? false : 'needs root' },
+  async (t) => {
+    const { start, write, script } = await bench(t);
+    write('user = "no-such-user"\ngroup = "no-such-group"');
+    const command = start();
+    t.equal(await command.exit, 67);
+    t.match(command.output, /ppp_thing: .*no-such-user: ENOENT: this system has none/);
+    t.strictSame(script.requests, []);
+  },
+);
+
+t.test('main › arguments that are not ours are a usage error', async (t) => {
+  const command = new Command('--frobnicate');
+  t.equal(await command.exit, 64);
+  t.match(command.output, /usage: ppp_thing/);
+  const help = new Command('--help');
+  t.equal(await help.exit, 0);
+  const version = new Command('--version');
+  t.equal(await version.exit, 0);
+  t.match(version.output, /^ppp_thing \d+\.\d+\.\d+\n$/);
+});
