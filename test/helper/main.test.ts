@@ -12,6 +12,8 @@ const AC_MAC = Uint8Array.of(2, 0, 0, 0, 0, 0xac);
 const session = 'pppoe0';
 const key = { sessionId: 0x1234, acMac: AC_MAC };
 const ATTACH: Wish = { verb: 'attach', session, key, maxPayload: 1492, autoOpen: true };
+/** The system that this one is not. */
+const OTHER = process.platform === 'linux' ? 'freebsd' : 'linux';
 const PATIENCE_MS = 10_000;
 
 interface Command {
@@ -215,7 +217,7 @@ t.test('main › --help, --version and what is neither', async (t) => {
   const version = run('--version');
   t.equal(await version.exit, 0);
   t.match(version.output(), /^ppp_thing_helper \d+\.\d+\.\d+\n$/);
-  for (const wrong of [['--bogus'], ['--backend', 'windows'], ['stray']]) {
+  for (const wrong of [['--bogus'], ['--backend', 'windows'], ['--backend', OTHER], ['stray']]) {
     const command = run(...wrong);
     t.equal(await command.exit, 64, wrong.join(' '));
     t.match(command.output(), /usage: ppp_thing_helper/);

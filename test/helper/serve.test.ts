@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { chmodSync, statSync } from 'node:fs';
 import * as fc from 'fast-check';
 import t, { type Test } from 'tap';
-import { BackendError } from '@ppp-thing/helper/backend';
+import { BackendError, type BackendContext } from '@ppp-thing/helper/backend';
 import type { SessionPolicy } from '@ppp-thing/helper/policy';
 import { serve, type Serving } from '@ppp-thing/helper/serve';
 import { SimBackend } from '@ppp-thing/helper/sim/backend';
@@ -430,19 +430,19 @@ t.test('serve › a second helper finds the socket taken and touches nothing', a
   client.end();
 });
 
-t.test('serve › a session that cannot start is left out, tried again, and announced', async (t) => {
-  const router = await startSimRouter();
-  const lines: string[] = [];
-  let missing = true;
-  const serving = serve({
+/** A sim backend on which `pppoe1` cannot start while `missing` says so. */
+function withoutSecond(router: SimRouter, missing: () => boolean, lines: string[]): Serving {
+  const second = { ...SESSION, name: 'pppoe1', mac: Uint8Array.of(2, 0, 0x5e, 0x10, 0x53, 2) };
+  return serve({
     libc: router.libc,
-    policy: router.policy,
+    policy: { ...router.policy, sessions: [SESSION, second] },
     uid,
     makeBackend(context) {
       const backend = new SimBackend(context);
       const start = backend.start.bind(backend);
       backend.start = (policy): void => {
-        if (missing) throw new BackendError('open', 'em0', 'ENXIO', 'no such interface');
+        if (policy.name === 'pppoe1' && missing())
+          throw new BackendError('open', 'em1', 'ENXIO', 'no such interface');
         start(policy);
       };
       return backend;
@@ -451,16 +451,41 @@ t.test('serve › a session that cannot start is left out, tried again, and anno
     // The wait between tries is in seconds; this clock makes them hundredths.
     now: () => performance.now() * 100,
   });
+}
+
+t.test('serve › a session that cannot start is left out, tried again, and announced', async (t) => {
+  const router = await startSimRouter();
+  const lines: string[] = [];
+  let tries = 0;
+  const serving = withoutSecond(router, () => ++tries < 4, lines);
   const client = await Client.greet(router.policy.socketPath);
-  t.match(client.replies[0], { done: { sessions: [] } });
-  t.match(lines, ['open em0: ENXIO: no such interface']);
-  t.equal(await client.outcome({ verb: 'counters', session }), 'ENXIO');
-  missing = false;
+  t.match(client.replies[0], { done: { sessions: [{ session }] } });
+  t.equal(await client.outcome({ verb: 'counters', session: 'pppoe1' }), 'ENXIO');
+  t.equal(await client.outcome({ verb: 'counters', session }), 'done', 'the other is served');
   await client.untilClosed();
+  t.equal(lines.filter((line) => line === 'open em1: ENXIO: no such interface').length, 1);
   const next = await Client.greet(router.policy.socketPath);
-  t.match(next.replies[0], { done: { sessions: [{ session }] } });
+  t.match(next.replies[0], { done: { sessions: [{ session }, { session: 'pppoe1' }] } });
+  t.equal(tries, 4);
   serving.stop();
   await serving.stopped;
+  await router.close();
+});
+
+t.test('serve › if no session can start, it says so and leaves nothing open', async (t) => {
+  const router = await startSimRouter();
+  const { libc, policy } = router;
+  const makeBackend = (context: BackendContext): SimBackend => {
+    const backend = new SimBackend(context);
+    backend.start = (): void => {
+      throw new BackendError('open', 'em0', 'ENXIO', 'no such interface');
+    };
+    return backend;
+  };
+  t.throws(() => serve({ libc, policy, uid, makeBackend, log: () => {} }), {
+    message: 'open em0: ENXIO: no such interface',
+  });
+  await t.rejects(Client.connect(policy.socketPath), { code: 'ECONNREFUSED' });
   await router.close();
 });
 

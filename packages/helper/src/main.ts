@@ -36,7 +36,11 @@ const isBackendName = (name: string): name is BackendName =>
   name === 'freebsd' || name === 'linux' || name === 'sim';
 
 /** Loaded when asked for: a backend of another system costs nothing. */
-const BACKENDS: Readonly<Partial<Record<BackendName, () => Promise<MakeBackend>>>> = {
+const BACKENDS: Readonly<Record<BackendName, () => Promise<MakeBackend>>> = {
+  async freebsd() {
+    const { FreebsdBackend } = await import('./freebsd/backend.ts');
+    return (context) => new FreebsdBackend(context);
+  },
   async linux() {
     const { LinuxBackend } = await import('./linux/backend.ts');
     return (context) => new LinuxBackend(context);
@@ -68,6 +72,8 @@ function readArguments(platform: 'linux' | 'freebsd'): Arguments {
   const values = parseOptions();
   const { config = CONFIG_FILE[platform], backend = platform } = values;
   if (!isBackendName(backend)) throw new UsageError(`no backend '${backend}'`);
+  if (backend !== 'sim' && backend !== platform)
+    throw new UsageError(`backend '${backend}' does not run on ${platform}`);
   const mode = (['help', 'version', 'check', 'remove'] as const).find((each) => values[each]);
   return { config, backend, mode: mode ?? 'serve' };
 }
@@ -133,9 +139,7 @@ async function main(): Promise<number> {
     log(`check ${config}: ${policy.sessions.map(({ name }) => name).join(', ')}`);
     return 0;
   }
-  const makeBackend = await BACKENDS[backend]?.();
-  if (makeBackend === undefined)
-    throw new BackendError('load', backend, 'ENOSYS', 'this build has no such backend');
+  const makeBackend = await BACKENDS[backend]();
   const serving = serve({ libc, policy, makeBackend, ...who, log });
   if (mode === 'remove') serving.stop('remove');
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => serving.stop());

@@ -49,13 +49,22 @@ export class Sessions {
     this.#options = options;
   }
 
-  /** Build or adopt every session. One that cannot be is logged, left out and tried again. */
+  /**
+   * Build or adopt every session. One that cannot be is logged, left out and tried again; if none can be, the first
+   * error is thrown, for whoever started the helper to see.
+   */
   start(backend: Backend, tell: Starting): void {
     this.#backend = backend;
-    for (const policy of this.#options.policies) this.#start(policy, tell, false);
+    const errors = this.#options.policies.map((policy) => this.#start(policy, tell));
+    const [first] = errors;
+    if (first !== undefined && !errors.includes(undefined)) throw first;
+    this.#options.policies.forEach((policy, i) => {
+      const error = errors[i];
+      if (error !== undefined) this.#startLater(policy, tell, error.message);
+    });
   }
 
-  #start(policy: SessionPolicy, tell: Starting, isLate: boolean): void {
+  #start(policy: SessionPolicy, tell: Starting): BackendError | SystemError | undefined {
     const backend = this.#started();
     try {
       backend.start(policy);
@@ -63,12 +72,27 @@ export class Sessions {
       this.#byName.set(policy.name, session);
       this.#enforce(session, false);
       tell.started(policy.name);
-      if (isLate) tell.late(policy.name);
+      return undefined;
     } catch (error) {
-      if (!(error instanceof BackendError || error instanceof SystemError)) throw error;
-      this.#options.log(error.message);
-      this.#options.loop.after(RESTART_MS, () => this.#start(policy, tell, true));
+      if (error instanceof BackendError || error instanceof SystemError) return error;
+      throw error;
     }
+  }
+
+  /** Say why it has not come, once for each reason, and try again. */
+  #startLater(policy: SessionPolicy, tell: Starting, reason: string): void {
+    this.#options.log(reason);
+    let said = reason;
+    const stop = this.#options.loop.every(RESTART_MS, () => {
+      const error = this.#start(policy, tell);
+      if (error === undefined) {
+        stop();
+        tell.late(policy.name);
+      } else if (error.message !== said) {
+        said = error.message;
+        this.#options.log(said);
+      }
+    });
   }
 
   find(name: string): Session | undefined {
