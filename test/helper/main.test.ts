@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -168,14 +168,17 @@ t.test('main › --remove takes down what a helper left', async (t) => {
   await first.printed('serve ');
   const client = await Client.greet(router.policy.socketPath);
   await client.ask(ATTACH);
+  await client.ask({ verb: 'demote', session, on: true });
   first.child.kill('SIGTERM');
   await first.exit;
   const config = join(router.folder, 'ppp_thing.conf');
   const removing = run('--config', config, '--backend', 'sim', '--remove');
   t.equal(await removing.exit, 0, removing.output());
+  const record = readFileSync(join(router.policy.stateDirectory, 'demotion.json'), 'utf8');
+  t.match(JSON.parse(record), { demoted: [] }, 'our demotion is given back, and forgotten');
   await start().printed('serve ');
   const next = await Client.greet(router.policy.socketPath);
-  t.match(next.replies[0], { done: { sessions: [{ attached: null }] } });
+  t.match(next.replies[0], { done: { sessions: [{ attached: null, demoted: false }] } });
   next.end();
 });
 

@@ -3,9 +3,9 @@
  * own. It reads no file but its own record, and no arguments.
  */
 import { uptime } from 'node:os';
-import type { MakeBackend } from './backend.ts';
-import { openDemotions, type Boot } from './demotion.ts';
-import type { Libc } from './libc.ts';
+import { BackendError, type MakeBackend } from './backend.ts';
+import { openDemotions, type Boot, type Demotions } from './demotion.ts';
+import { SystemError, type Libc } from './libc.ts';
 import { createLoop } from './loop.ts';
 import type { HelperPolicy } from './policy.ts';
 import { createRequests } from './requests.ts';
@@ -43,6 +43,7 @@ export function serve(options: ServeOptions): Serving {
   const loop = createLoop(libc, options.now ?? (() => performance.now()), log);
   let server: Server | undefined;
   let listener: number | undefined;
+  let demotions: Demotions;
   const sessions = new Sessions({
     loop,
     policies: policy.sessions,
@@ -51,7 +52,7 @@ export function serve(options: ServeOptions): Serving {
   });
   const backend = makeBackend({ libc, loop, policy, events: sessions.events(), log });
   try {
-    const demotions = openDemotions(policy.stateDirectory, backend, boot);
+    demotions = openDemotions(policy.stateDirectory, backend, boot);
     // The socket first: a second helper must find out before it touches what the first one serves.
     listener = listenAt(libc, policy.socketPath, gid);
     sessions.start(backend, {
@@ -67,14 +68,27 @@ export function serve(options: ServeOptions): Serving {
     throw error;
   }
 
+  /** What cannot be given back stays on record, and keeps nothing else from being removed. */
+  const giveBack = (): void => {
+    for (const name of sessions.names()) {
+      try {
+        demotions.set(name, false);
+      } catch (error) {
+        if (!(error instanceof BackendError || error instanceof SystemError)) throw error;
+        log(error.message);
+      }
+    }
+  };
   let stopping: 'leave' | 'remove' | undefined;
   const run = async (): Promise<void> => {
     try {
       await loop.run(() => stopping !== undefined);
     } finally {
       server?.close();
-      if (stopping === 'remove') backend.remove();
-      else backend.leave();
+      if (stopping === 'remove') {
+        giveBack();
+        backend.remove();
+      } else backend.leave();
       loop.close();
     }
   };
