@@ -10,7 +10,7 @@ import { loadLibc } from '@ppp-thing/helper/libc';
 import { serve } from '@ppp-thing/helper/serve';
 import { SimBackend } from '@ppp-thing/helper/sim/backend';
 import { startSimRouter } from '../helper/sim-world.ts';
-import { friendly, Happenings, Script } from './script.ts';
+import { friendly, Happenings, Script, STATE } from './script.ts';
 
 interface Bench {
   readonly path: string;
@@ -94,6 +94,20 @@ t.test('helper client › answers go to who asked, refusals too', async (t) => {
   t.strictSame(answers, [failed, null], 'in order');
   script.answer = ({ id }) => [{ id, failed }];
   t.equal(await client.counters(session), undefined);
+});
+
+t.test('helper client › a helper with 4096 sessions, all attached, can say so', async (t) => {
+  const key = { sessionId: 0xfffe, acMac: Uint8Array.of(2, 0, 0, 0, 0, 0xac) };
+  const sessions = Array.from({ length: 4096 }, (_, i) => ({
+    ...STATE,
+    session: `interface-${i}`,
+    attached: key,
+  }));
+  const { happened } = await scripted(t, ({ id }) => [
+    { id, done: { version: 1, platform: 'sim', pid: 1, sessions } },
+  ]);
+  await happened.until(`up ${sessions.map(({ session }) => session).join(' ')}`);
+  t.pass();
 });
 
 t.test('helper client › notices are told as they come', async (t) => {

@@ -1,7 +1,7 @@
 /** A helper for tests: real framing over a real Unix socket, answers as the test wants them. */
 import { createServer, type Server, type Socket } from 'node:net';
 import { decodeRequest, Deframer, encodeMessage } from '@ppp-thing/protocol/ipc/framing';
-import type { Request, SessionState } from '@ppp-thing/protocol/ipc/messages';
+import { MAX_REPLY, type Request, type SessionState } from '@ppp-thing/protocol/ipc/messages';
 
 export const STATE: SessionState = {
   session: 'pppoe0',
@@ -60,7 +60,8 @@ export class Script {
         for (const value of deframer.push(chunk)) {
           const request = decodeRequest(value);
           this.requests.push(request);
-          for (const message of this.answer(request)) socket.write(encodeMessage(message));
+          for (const message of this.answer(request))
+            socket.write(encodeMessage(message, MAX_REPLY));
           this.happened.tell(request.verb);
         }
       });

@@ -17,6 +17,7 @@ import {
   isReply,
 } from '@ppp-thing/protocol/ipc/framing';
 import {
+  MAX_REPLY,
   PROTOCOL_VERSION,
   type Failure,
   type Notice,
@@ -84,7 +85,7 @@ export class HelperClient {
   /** Connect, now and for ever. */
   start(): void {
     const socket = connect(this.#options.path);
-    const deframer = new Deframer();
+    const deframer = new Deframer(MAX_REPLY);
     this.#socket = socket;
     let reason = 'closed by the helper';
     socket.on('connect', () => this.#greet());

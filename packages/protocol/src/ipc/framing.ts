@@ -7,6 +7,7 @@ import {
   DONE,
   FAILED,
   MAX_MESSAGE,
+  MAX_REPLY,
   NOTICES,
   REPLIES,
   REQUESTS,
@@ -33,11 +34,11 @@ export class FramingError extends Error {
   override readonly name = 'FramingError';
 }
 
-/** One message as it goes on the stream. Larger than `MAX_MESSAGE`: RangeError, our own mistake. */
-export function encodeMessage(value: unknown): Uint8Array {
+/** One message as it goes on the stream. Larger than `limit`: RangeError, our own mistake. */
+export function encodeMessage(value: unknown, limit = MAX_MESSAGE): Uint8Array {
   const body = packr.pack(value);
-  if (body.length > MAX_MESSAGE)
-    throw new RangeError(`message of ${body.length} octets, at most ${MAX_MESSAGE}`);
+  if (body.length > limit)
+    throw new RangeError(`message of ${body.length} octets, at most ${limit}`);
   const framed = new Uint8Array(PREFIX + body.length);
   new DataView(framed.buffer).setUint32(0, body.length);
   framed.set(body, PREFIX);
@@ -45,12 +46,18 @@ export function encodeMessage(value: unknown): Uint8Array {
 }
 
 export const encodeRequest = (request: Request): Uint8Array => encodeMessage(request);
-export const encodeReply = (reply: Reply): Uint8Array => encodeMessage(reply);
+export const encodeReply = (reply: Reply): Uint8Array => encodeMessage(reply, MAX_REPLY);
 export const encodeNotice = (notice: Notice): Uint8Array => encodeMessage(notice);
 
 /** Cuts a stream into values. Holds at most one incomplete message beside what was pushed last. */
 export class Deframer {
+  readonly #limit: number;
   #held = new Uint8Array(0);
+
+  /** @param limit octets of one message: the supervisor takes longer ones than the helper does */
+  constructor(limit = MAX_MESSAGE) {
+    this.#limit = limit;
+  }
 
   /** Octets of a message that has not wholly arrived. */
   get pending(): number {
@@ -72,8 +79,8 @@ export class Deframer {
   *#complete(): Iterable<unknown> {
     while (this.#held.length >= PREFIX) {
       const length = new DataView(this.#held.buffer, this.#held.byteOffset).getUint32(0);
-      if (length > MAX_MESSAGE)
-        throw new FramingError(`message of ${length} octets, at most ${MAX_MESSAGE}`);
+      if (length > this.#limit)
+        throw new FramingError(`message of ${length} octets, at most ${this.#limit}`);
       const end = PREFIX + length;
       if (this.#held.length < end) return;
       const body = this.#held.subarray(PREFIX, end);

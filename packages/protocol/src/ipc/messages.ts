@@ -22,6 +22,9 @@ export const PROTOCOL_VERSION = 1;
 /** Octets of one message, without its length prefix. */
 export const MAX_MESSAGE = 64 * 1024;
 
+/** Octets of one message of the helper's: its answer to `hello` names every session, about 110 octets each. */
+export const MAX_REPLY = 1024 * 1024;
+
 const u16 = integer(0, 0xffff);
 const u32 = integer(0, 0xffff_ffff);
 const mac = octets(6);
