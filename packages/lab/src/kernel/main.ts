@@ -99,7 +99,8 @@ function summarise(main: Run, pap: Run): Record<string, unknown> & { readonly ok
   const { guest, line } = main;
   const runs = [main, pap];
   const cut = guest.scenes[0];
-  const stockMac = Object.keys(line.dialMs).find((mac) => mac !== SESSION_MAC) ?? '';
+  const stockDialMs = ({ line: { dialMs } }: Run): number | undefined =>
+    Object.entries(dialMs).find(([mac]) => mac !== SESSION_MAC)?.[1];
   const redials = sum(runs, (one) => one.guest.acSessions - 1);
   const facts = {
     sessionIdBefore: guest.sessionIdBefore,
@@ -109,14 +110,18 @@ function summarise(main: Run, pap: Run): Record<string, unknown> & { readonly ok
     probesLost: cut?.probesLost,
     tcpSurvived: runs.every((one) => survived(one.guest.scenes)),
     dialMs: line.dialMs[SESSION_MAC],
-    stockDialMs: line.dialMs[stockMac],
+    stockDialMs: stockDialMs(main),
     acSessions: guest.acSessions,
     acLcpNegotiations: guest.acLcpNegotiations,
     padtOnWire: sum(runs, (one) => one.line.padt),
     malformed: sum(runs, (one) => one.line.malformed),
     framesRead: sum(runs, (one) => one.line.frames),
     scenes: guest.scenes,
-    pap: { dialMs: pap.line.dialMs[SESSION_MAC], scenes: pap.guest.scenes },
+    pap: {
+      dialMs: pap.line.dialMs[SESSION_MAC],
+      stockDialMs: stockDialMs(pap),
+      scenes: pap.guest.scenes,
+    },
   };
   const moved = facts.sessionIdBefore === facts.sessionIdAfter && cut !== undefined;
   const quiet = facts.padtOnWire === 0 && facts.malformed === 0 && facts.acLcpNegotiations === 1;
@@ -134,9 +139,14 @@ function print(summary: Record<string, unknown>, scenes: readonly SceneResult[])
     if (typeof value !== 'object') say(`${name.padEnd(18)} ${value}`);
 }
 
-const main = await run('chap', values.all ? ['--all'] : []);
-const pap = await run('pap', ['--short']);
-const summary = summarise(main, pap);
-if (values.json) console.log(JSON.stringify(summary));
-else print(summary, main.guest.scenes);
-process.exitCode = summary.ok ? 0 : 1;
+try {
+  const main = await run('chap', values.all ? ['--all'] : []);
+  const pap = await run('pap', ['--short']);
+  const summary = summarise(main, pap);
+  if (values.json) console.log(JSON.stringify(summary));
+  else print(summary, main.guest.scenes);
+  process.exitCode = summary.ok ? 0 : 1;
+} catch (error) {
+  console.error(`lab-kernel: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 1;
+}
