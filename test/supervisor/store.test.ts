@@ -67,6 +67,19 @@ t.test('store › what was saved is what a new process loads', async (t) => {
   t.equal(open().load('pppoe1'), undefined, 'each session has its own');
 });
 
+t.test('store › what is on the disk already is not written again', async (t) => {
+  const { open, path } = bench(t);
+  const store = open();
+  store.save('pppoe0', at(41));
+  store.save('pppoe0', at(42));
+  const { ino } = statSync(path);
+  store.save('pppoe0', at(42));
+  t.equal(statSync(path).ino, ino);
+  t.equal(open().load('pppoe0')?.epoch, 42);
+  unlinkSync(path);
+  t.equal(open().load('pppoe0')?.epoch, 41, 'and the one before is still the one before');
+});
+
 t.test('store › octets that are not text come back as they were', async (t) => {
   const odd = Uint8Array.from({ length: 256 }, (_, i) => i);
   const facts = { ...FACTS, acName: odd, serviceName: hex`5c785c5c`, dns: [] };

@@ -48,6 +48,8 @@ export class Store {
   readonly #directory: string;
   readonly #log: Log;
   readonly #epochs = new Map<string, number>();
+  /** What NAME.json holds: an engine that says everything again costs no disk its time. */
+  readonly #texts = new Map<string, string>();
   /** Sessions whose NAME.json is whole, and so worth keeping as the one before. */
   readonly #whole = new Set<string>();
 
@@ -85,8 +87,11 @@ export class Store {
       throw new Error(`epoch of ${session} falls from ${before} to ${snapshot.epoch}`);
     }
     const path = this.#path(session);
+    const text = encodeSnapshotText(session, snapshot);
+    if (this.#texts.get(session) === text) return;
+    this.#texts.delete(session);
     try {
-      writeDurably(`${path}.new`, encodeSnapshotText(session, snapshot));
+      writeDurably(`${path}.new`, text);
       if (this.#whole.has(session)) renameSync(path, `${path}.last`);
       this.#whole.delete(session);
       renameSync(`${path}.new`, path);
@@ -95,6 +100,7 @@ export class Store {
       throw new StoreError('store', path, cause);
     }
     this.#whole.add(session);
+    this.#texts.set(session, text);
     this.#epochs.set(session, snapshot.epoch);
   }
 
