@@ -2,6 +2,9 @@
  * The whole lab once, through real processes: one session comes up, survives the death of each process and of a router,
  * and is handed over. CARP's seconds are short, so that it does not take long.
  */
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { execa } from 'execa';
 import t from 'tap';
 import type { Summary } from '@ppp-thing/lab/embedded/summary';
@@ -41,13 +44,30 @@ t.test('one session, six scenes, no redial', { timeout: 100_000 }, async (t) => 
 });
 
 t.test('a lab that is told to stop ends at once, leaves no process and no directory', async (t) => {
-  const lab = execa(process.execPath, [MAIN, '--carp-second', '10000'], { reject: false });
-  lab.stdout.setEncoding('utf8');
-  for await (const chunk of lab.stdout) if (String(chunk).includes('r2 supervisor')) break;
-  lab.kill('SIGINT');
-  const { exitCode, stderr } = await lab;
+  const env = { TMPDIR: mkdtempSync(join(tmpdir(), 'ppp-')) };
+  t.teardown(() => rmSync(env.TMPDIR, { recursive: true }));
+  const args = [MAIN, '--carp-second', '10000'];
+  const lab = execa(process.execPath, args, { reject: false, env });
+  let shown = '';
+  lab.stdout.on('data', (chunk: Uint8Array) => {
+    if (shown.includes('r2 supervisor')) return;
+    shown += Buffer.from(chunk).toString();
+    if (shown.includes('r2 supervisor')) lab.kill('SIGINT');
+  });
+  const { exitCode, stderr, stdout } = await lab;
   t.equal(exitCode, 130);
   t.match(stderr, /stopped by SIGINT/);
+  t.same(readdirSync(env.TMPDIR), []);
+  const pids = Array.from(stdout.matchAll(/\bpid (\d+)/g), ([, pid]) => Number(pid));
+  t.ok(pids.length > 0);
+  for (const pid of pids) t.throws(() => process.kill(pid, 0), { code: 'ESRCH' }, `pid ${pid}`);
+});
+
+t.test('a lab whose sockets would not fit says so', async (t) => {
+  const env = { TMPDIR: `/tmp/${'x'.repeat(80)}` };
+  const { exitCode, stderr } = await execa(process.execPath, [MAIN], { reject: false, env });
+  t.equal(exitCode, 1);
+  t.match(stderr, /ENAMETOOLONG: sockets would not fit; set TMPDIR/);
 });
 
 t.test('arguments that are not ours are a usage error', async (t) => {

@@ -85,8 +85,10 @@ async function main(): Promise<number> {
   }
   const bus = new Bus(now);
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
-    process.once(signal, () => bus.stop(new StoppedError(`stopped by ${signal}`)));
+    process.on(signal, () => bus.stop(new StoppedError(`stopped by ${signal}`)));
   const out = options.json ? process.stderr : process.stdout;
+  // A reader that goes away, such as head(1), ends the lab as a signal does.
+  out.on('error', () => bus.stop(new StoppedError('stopped by EPIPE')));
   const timeline = new Timeline({
     write: (text) => void out.write(text),
     colour: out.isTTY === true && process.env['NO_COLOR'] === undefined,
@@ -148,7 +150,8 @@ function report(error: unknown): number {
     process.stderr.write(`${error.message}\n${USAGE}`);
     return EX_USAGE;
   }
-  throw error;
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  return 1;
 }
 
 process.exitCode = await main().catch(report);

@@ -25,6 +25,9 @@ export interface LabOptions {
 
 /** What pfsync demotes a router by until its bulk update is in (pfsync(4)). */
 const PFSYNC_DEMOTION = 240;
+const BULK_UPDATE_MS = 300;
+/** Octets before the part that chance adds, so that `/r1/run/control.sock` fits in a socket's address (BSD: 103). */
+const LONGEST_PARENT = 76;
 /** How soon a service manager starts a process again. */
 const RESTART_MS = 500;
 /** Processes must be up by then, and a router as good as booted. */
@@ -58,7 +61,10 @@ export class Lab {
       if (it.kind === 'exit' && !it.wanted)
         bus.stop(new Error(`run the ${it.process} of ${it.router}: it ended by itself: ${it.how}`));
     });
-    const directory = await mkdtemp(join(tmpdir(), 'ppp-lab-'));
+    const parent = join(tmpdir(), 'ppp-lab-');
+    if (Buffer.byteLength(parent) > LONGEST_PARENT)
+      throw new Error(`make ${parent}: ENAMETOOLONG: sockets would not fit; set TMPDIR`);
+    const directory = await mkdtemp(parent);
     const keyFile = join(directory, 'partner.key');
     await writeFile(keyFile, `1 ${randomBytes(32).toString('hex')}\n`, { mode: 0o600 });
     const relay = await Relay.open((from) => bus.tell({ kind: 'datagram', from }));
@@ -85,14 +91,22 @@ export class Lab {
     return this.#routers[name];
   }
 
-  /** Both cables in, both processes started; done when pfsync would have its states, at the earliest with both up. */
-  async powerOn(name: RouterName): Promise<void> {
-    const router = this.#routers[name];
-    this.bus.tell({ kind: 'lab', text: `power on ${name}` });
-    await this.world.powerOn(name, router.kernelSocket, PFSYNC_DEMOTION);
-    router.start();
-    await this.#spoken(name);
-    this.world.booted(name);
+  /**
+   * Both cables in, both processes started. CARP is up before they are, as it is when a machine boots; pfsync keeps the
+   * routers demoted until its bulk update is in, which here is a moment after they have all spoken to their partners.
+   */
+  async powerOn(...names: readonly RouterName[]): Promise<void> {
+    await Promise.all(
+      names.map(async (name) => {
+        const router = this.#routers[name];
+        this.bus.tell({ kind: 'lab', text: `power on ${name}` });
+        await this.world.powerOn(name, router.kernelSocket, PFSYNC_DEMOTION);
+        router.start();
+        await this.#spoken(name);
+      }),
+    );
+    await this.bus.pass(BULK_UPDATE_MS);
+    for (const name of names) this.world.booted(name);
   }
 
   /** Power, both cables and both processes, all at once. */

@@ -111,11 +111,12 @@ function liveSession(lab: Lab): number {
 }
 
 async function dial(lab: Lab): Promise<Partial<SceneResult>> {
-  const up = lab.bus.waitFor('a session that carries data', LIMIT_MS, (it) =>
-    it?.kind === 'up' ? it : undefined,
-  );
-  await Promise.all([lab.powerOn('r1'), lab.powerOn('r2'), up]);
-  const { dialMs, sessionId } = await up;
+  const [{ dialMs, sessionId }] = await Promise.all([
+    lab.bus.waitFor('a session that carries data', LIMIT_MS, (it) =>
+      it?.kind === 'up' ? it : undefined,
+    ),
+    lab.powerOn('r1', 'r2'),
+  ]);
   await lab.bus.waitUntil('the session interface of r1', LIMIT_MS, () => lab.world.isUp('r1'));
   lab.world.startProbe();
   await answeredAfter(lab, 'the first answered probe', now());
@@ -131,29 +132,25 @@ async function restart(lab: Lab, which: 'helper' | 'supervisor'): Promise<Partia
 
 async function powerCut(lab: Lab): Promise<Partial<SceneResult>> {
   const sessionId = liveSession(lab);
-  const from = now();
-  const moved = takenBy(lab, 'r2', sessionId, from);
-  await lab.powerCut('r1');
+  const [moved] = await Promise.all([takenBy(lab, 'r2', sessionId, now()), lab.powerCut('r1')]);
   return moved;
 }
 
 /** The returning router has the better advskew and preempts, so CARP gives it its role back once it is in sync. */
 async function comeBack(lab: Lab): Promise<Partial<SceneResult>> {
   const sessionId = liveSession(lab);
-  const moved = takenBy(lab, 'r1', sessionId, now());
-  await lab.powerOn('r1');
-  const { afterRoleMs } = await moved;
+  const [{ afterRoleMs }] = await Promise.all([
+    takenBy(lab, 'r1', sessionId, now()),
+    lab.powerOn('r1'),
+  ]);
   await armed(lab, 'r2', sessionId);
   return afterRoleMs === undefined ? {} : { afterRoleMs };
 }
 
 async function handoff(lab: Lab): Promise<Partial<SceneResult>> {
   const sessionId = liveSession(lab);
-  const from = now();
-  const moved = takenBy(lab, 'r2', sessionId, from);
   lab.bus.tell({ kind: 'lab', text: 'the operator asks r1 for a handoff' });
-  await orderHandoff(lab);
-  const result = await moved;
+  const [result] = await Promise.all([takenBy(lab, 'r2', sessionId, now()), orderHandoff(lab)]);
   await lab.bus.waitUntil('the closed gate of r1', LIMIT_MS, () => !lab.world.isOpen('r1'));
   // r1 has the better advskew: only its demotion keeps it from taking back with the next advertisements.
   await lab.bus.pass(2 * lab.world.carpSecondMs);
