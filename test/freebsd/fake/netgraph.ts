@@ -117,6 +117,11 @@ export class Netgraph {
     }
   }
 
+  /** All that lags, done. */
+  settle(): void {
+    while (this.#deferred.length > 0) this.tick();
+  }
+
   end(node: Node): void {
     if (node.isGone) return;
     node.isGone = true;

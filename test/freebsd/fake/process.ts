@@ -31,6 +31,8 @@ export interface ProcessOptions {
   /** The system for what is not the fake's; without one those calls are ENOSYS. */
   readonly real?: RealSystem;
   readonly isRoot?: boolean;
+  /** Called before each call, with its name and what it is about; what it throws is the call's answer. */
+  readonly before?: (call: string) => void;
   /** A test's own time: called instead of waiting, when nothing is ready. */
   readonly idle?: (timeoutMs: number) => void;
 }
@@ -41,7 +43,11 @@ export class FakeProcess {
   readonly #real: RealSystem | undefined;
   readonly #isRoot: boolean;
   readonly #idle: ((timeoutMs: number) => void) | undefined;
+  readonly #before: (call: string) => void;
   readonly #things = new Map<number, Thing>();
+  /** Descriptors of the real system that end with the process. */
+  readonly #realFds = new Set<number>();
+  #isDead = false;
   #next = FIRST;
   #wake: () => void = () => {};
 
@@ -50,12 +56,16 @@ export class FakeProcess {
     this.#real = options.real;
     this.#isRoot = options.isRoot ?? true;
     this.#idle = options.idle;
+    this.#before = options.before ?? (() => {});
     this.libc = this.#makeLibc();
   }
 
-  /** kill -9: the kernel closes the descriptors, and nothing else is done. */
+  /** kill -9: the kernel closes the descriptors, and nothing else is done. A poll that waits never returns. */
   kill(): void {
+    this.#isDead = true;
     for (const fd of this.#things.keys()) this.#close(fd);
+    for (const fd of this.#realFds) this.#real?.libc.close(fd);
+    this.#realFds.clear();
   }
 
   get openDescriptors(): number {
@@ -238,6 +248,7 @@ export class FakeProcess {
     const wait = found > 0 || this.#idle !== undefined ? 0 : timeoutMs;
     const real = this.#real?.poll(others, wait, woken) ?? Promise.resolve(0);
     const foundThere = await real;
+    if (this.#isDead) return new Promise<never>(() => {});
     found = look();
     if (found + foundThere === 0) this.#idle?.(timeoutMs);
     return found + foundThere;
@@ -246,9 +257,14 @@ export class FakeProcess {
   #makeLibc(): Libc {
     const real = (): RealSystem => this.#real ?? fail('ENOSYS');
     const isOurs = (fd: number): boolean => fd >= FIRST;
+    const keep = (fd: number): number => {
+      if (fd !== -1) this.#realFds.add(fd);
+      return fd;
+    };
     /** An Errno of the fake's as the system's error of this call. */
     const call = <T>(name: string, run: () => T): T => {
       try {
+        this.#before(name);
         return run();
       } catch (error) {
         if (!(error instanceof Errno)) throw error;
@@ -260,9 +276,14 @@ export class FakeProcess {
       open: (path, flags, mode) =>
         call('open', () => {
           const thing = this.#open(path);
-          return thing === undefined ? real().libc.open(path, flags, mode) : this.#add(thing);
+          return thing === undefined ? keep(real().libc.open(path, flags, mode)) : this.#add(thing);
         }),
-      close: (fd) => call('close', () => (isOurs(fd) ? this.#close(fd) : real().libc.close(fd))),
+      close: (fd) =>
+        call('close', () => {
+          if (isOurs(fd)) return this.#close(fd);
+          this.#realFds.delete(fd);
+          real().libc.close(fd);
+        }),
       read: (fd, into) =>
         call('read', () => (isOurs(fd) ? this.#read(fd, into) : real().libc.read(fd, into))),
       write: (fd, data) =>
@@ -270,7 +291,9 @@ export class FakeProcess {
       socket: (domain, type, protocol) =>
         call('socket', () => {
           const thing = this.#socket(domain, type, protocol);
-          return thing === undefined ? real().socket(domain, type, protocol) : this.#add(thing);
+          return thing === undefined
+            ? keep(real().socket(domain, type, protocol))
+            : this.#add(thing);
         }),
       bind: (fd, address) =>
         call('bind', () => {
@@ -278,7 +301,7 @@ export class FakeProcess {
           this.#get(fd, ControlSocket).bind(pathOf(address));
         }),
       listen: (fd, backlog) => call('listen', () => real().libc.listen(fd, backlog)),
-      accept: (fd) => call('accept', () => real().libc.accept(fd)),
+      accept: (fd) => call('accept', () => keep(real().libc.accept(fd))),
       connect: (fd, address) =>
         call('connect', () =>
           isOurs(fd) ? this.#connect(fd, address) : real().connect(fd, address),
@@ -306,7 +329,11 @@ export class FakeProcess {
         }),
       fcntl: (fd, command, argument) =>
         call('fcntl', () => (isOurs(fd) ? 0 : real().fcntl(fd, command, argument))),
-      pipe: () => call('pipe', () => real().libc.pipe()),
+      pipe: () =>
+        call('pipe', () => {
+          const [read, write] = real().libc.pipe();
+          return [keep(read), keep(write)];
+        }),
       sysctl: (name, room, value) => call('sysctlbyname', () => this.#sysctl(name, room, value)),
       getpeereid: (fd) => call('getpeereid', () => real().libc.getpeereid(fd)),
       kldload: (name) =>

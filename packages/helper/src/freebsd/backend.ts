@@ -84,7 +84,7 @@ export class FreebsdBackend implements Backend {
     const { interfaces } = shared;
     const level = {
       role: this.#role(interfaces, policy, 'strict'),
-      carrier: interfaces.carrier(policy.interface),
+      carrier: readCarrier(interfaces, policy),
     };
     const mayBeOpen = policy.policy !== 'follow-carp' || level.role === 'MASTER';
     const session = new FreebsdSession(shared, policy, mayBeOpen);
@@ -97,7 +97,7 @@ export class FreebsdBackend implements Backend {
     const { interfaces } = this.#open().shared;
     return {
       role: this.#role(interfaces, policy),
-      carrier: interfaces.carrier(policy.interface),
+      carrier: readCarrier(interfaces, policy),
       attached,
       gateOpen,
       demoted: this.#demoted.has(name),
@@ -272,7 +272,8 @@ export class FreebsdBackend implements Backend {
   }
 
   #listenToDevd(devd: Devd): void {
-    const heard = devd.listen();
+    let heard = false;
+    anyway(() => (heard = devd.listen()), this.#context.log);
     if (!heard && !this.#toldOfDevd)
       this.#context.log('listen to devd: ECONNREFUSED: roles are read once a second until it runs');
     this.#toldOfDevd = !heard;
@@ -314,7 +315,7 @@ export class FreebsdBackend implements Backend {
       events.role(name, role);
     }
     for (const [name, entry] of entries) {
-      const carrier = interfaces.carrier(entry.session.policy.interface);
+      const carrier = readCarrier(interfaces, entry.session.policy);
       if (carrier === entry.carrier) continue;
       entry.carrier = carrier;
       events.carrier(name, carrier);
@@ -323,3 +324,6 @@ export class FreebsdBackend implements Backend {
 }
 
 const NO_VHID = ['ENOENT', 'ENXIO', 'EPROTONOSUPPORT', 'EINVAL', 'EOPNOTSUPP'];
+
+const readCarrier = (interfaces: Interfaces, { interface: line }: SessionPolicy): boolean =>
+  attempt('read carrier of', line, () => interfaces.carrier(line));

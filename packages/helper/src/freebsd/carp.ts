@@ -6,7 +6,7 @@
  * is announced with the same RTM_NEWADDR as a MASTER, and that may come before or after devd's line.
  */
 import { BackendError, type Role } from '../backend.ts';
-import type { Libc } from '../libc.ts';
+import { SystemError, type Libc } from '../libc.ts';
 import type { Loop } from '../loop.ts';
 import { POLLIN } from '../unix.ts';
 import { C, S, SEEN } from './abi.ts';
@@ -20,6 +20,8 @@ const DEMOTION = 'net.inet.carp.demotion';
 const MOST_VHIDS = 32;
 const EVENT_ROOM = 1024;
 const EVENTS = 64;
+/** devd does not run, or is busy with others. */
+const NOBODY = ['ECONNREFUSED', 'ENOENT', 'EACCES', 'EAGAIN', 'ECONNRESET'];
 
 /** Which vhid of which interface; without a number, the only one there. */
 export interface Vhid {
@@ -77,14 +79,12 @@ export class Devd {
   listen(): boolean {
     if (this.#fd !== undefined) return true;
     const fd = this.#libc.socket(C.AF_UNIX, C.SOCK_SEQPACKET | C.SOCK_CLOEXEC | C.SOCK_NONBLOCK, 0);
-    const refused = ['ECONNREFUSED', 'ENOENT', 'EACCES', 'EAGAIN', 'ECONNRESET'];
-    const connected = unless(refused, () => {
+    try {
       this.#libc.connect(fd, devdAddress());
-      return true;
-    });
-    if (connected === undefined) {
+    } catch (error) {
       this.#libc.close(fd);
-      return false;
+      if (error instanceof SystemError && NOBODY.includes(error.code)) return false;
+      throw error;
     }
     this.#fd = fd;
     this.#loop.watch(fd, POLLIN, () => this.#read(fd));

@@ -23,6 +23,7 @@ export const BYPASS = 'bypass';
 const DOWNSTREAM = 'downstream';
 const LINK = 'link0';
 const INET = 'inet';
+const STUB = 'stub';
 /** The session's hook on the pppoe node while there is no session. */
 export const IDLE = 'idle';
 
@@ -77,8 +78,9 @@ export class Graph {
    */
   start(): 'open' | 'closed' | 'other mac' | undefined {
     const { name } = this.#policy;
-    if (this.#isWhole()) return attempt('adopt graph of', name, () => this.#adopt());
-    this.takeDown();
+    const isWhole = attempt('look for graph of', name, () => this.#isWhole());
+    if (isWhole) return attempt('adopt graph of', name, () => this.#adopt());
+    attempt('take down graph of', name, () => this.takeDown());
     try {
       attempt('build graph of', name, () => this.#build(), {
         EPERM: 'only root may, and in a jail the modules must be loaded before',
@@ -178,9 +180,10 @@ export class Graph {
       return;
     }
     if (present === undefined) {
-      netgraph.makePeer('.:', 'iface', 'stub', INET);
-      netgraph.name('.:stub', this.#stub);
-      netgraph.removeHook('.:', 'stub');
+      // On a node of the session until it has its name: a helper that dies in between is followed by one that finds it.
+      netgraph.makePeer(`${this.etf}:`, 'iface', STUB, INET);
+      netgraph.name(`${this.etf}:${STUB}`, this.#stub);
+      netgraph.removeHook(`${this.etf}:`, STUB);
     }
     this.#rename(this.#stub, stub);
   }
@@ -237,7 +240,9 @@ export const shutGate = (netgraph: NetgraphSocket, session: string): void =>
 function removeNodes(netgraph: NetgraphSocket, session: string): void {
   const node = (part: string): string => `${nodeName(session, part)}:`;
   shutGate(netgraph, session);
-  const links = unless(['ENOENT'], () => netgraph.links(node('l'))) ?? [];
+  const links = ['e', 'l'].flatMap(
+    (part) => unless(['ENOENT'], () => netgraph.links(node(part))) ?? [],
+  );
   for (const part of ['p', 'e', 'l', 'i', 'x', 'b'])
     unless(['ENOENT'], () => netgraph.shutdown(node(part)));
   for (const { peer } of links)

@@ -53,9 +53,14 @@ export class Interfaces {
     const type = C.SOCK_DGRAM | C.SOCK_CLOEXEC;
     this.#inet = libc.socket(C.AF_INET, type, 0);
     // A kernel may have been built without IPv6.
-    this.#inet6 = unless(['EAFNOSUPPORT', 'EPROTONOSUPPORT'], () =>
-      libc.socket(C.AF_INET6, type, 0),
-    );
+    try {
+      this.#inet6 = unless(['EAFNOSUPPORT', 'EPROTONOSUPPORT'], () =>
+        libc.socket(C.AF_INET6, type, 0),
+      );
+    } catch (error) {
+      libc.close(this.#inet);
+      throw error;
+    }
   }
 
   close(): void {
