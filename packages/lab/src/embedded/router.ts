@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { userInfo } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { Bus, ProcessName, RouterName } from './bus.ts';
+import { Operator } from './operator.ts';
 import { LabProcess } from './process.ts';
 import { LOOPBACK, type Ends } from './relay.ts';
 import { ADDRESSES, PASSWORD, USER } from './setting.ts';
@@ -35,6 +36,7 @@ export class Router {
   readonly name: RouterName;
   readonly helper: LabProcess;
   readonly supervisor: LabProcess;
+  readonly operator: Operator;
   readonly #options: RouterOptions;
 
   constructor(options: RouterOptions) {
@@ -52,6 +54,7 @@ export class Router {
       });
     this.helper = process('helper', '--backend', backend);
     this.supervisor = process('supervisor');
+    this.operator = new Operator({ router: name, runDirectory: this.#path('run'), runtime, bus });
   }
 
   get processes(): readonly LabProcess[] {
@@ -61,10 +64,6 @@ export class Router {
   /** Where the world lets the helper in. */
   get kernelSocket(): string {
     return this.#path('kernel.sock');
-  }
-
-  get controlSocket(): string {
-    return this.#path('run', 'control.sock');
   }
 
   /** Make directories and configuration. The state directory outlives a power cut, as a disk does. */

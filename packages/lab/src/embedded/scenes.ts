@@ -4,11 +4,9 @@
  */
 import type { Instant } from '@ppp-thing/protocol/time';
 import type { Account } from '../sim/probe.ts';
-import { ask } from './api.ts';
 import type { RouterName, Timed } from './bus.ts';
 import { now } from './clock.ts';
 import type { Lab } from './lab.ts';
-import { ADDRESSES } from './setting.ts';
 
 export interface SceneResult {
   readonly name: string;
@@ -21,9 +19,9 @@ export interface SceneResult {
   readonly probesLost: number;
   /** The longest run of lost probes, milliseconds. */
   readonly outageMs: number;
-  /** From the cut, or from the operator's word, to the first answered probe afterwards. */
+  /** From the cut to the first answered probe afterwards. */
   readonly takeoverMs?: number;
-  /** The part of it that began with CARP's edge on the new master. */
+  /** From CARP's edge on the new master to the first answered probe. */
   readonly afterRoleMs?: number;
   /** PADI to data, as the AC saw it. */
   readonly dialMs?: number;
@@ -149,26 +147,25 @@ async function comeBack(lab: Lab): Promise<Partial<SceneResult>> {
 
 async function handoff(lab: Lab): Promise<Partial<SceneResult>> {
   const sessionId = liveSession(lab);
-  lab.bus.tell({ kind: 'lab', text: 'the operator asks r1 for a handoff' });
-  const [result] = await Promise.all([takenBy(lab, 'r2', sessionId, now()), orderHandoff(lab)]);
+  const [{ afterRoleMs }] = await Promise.all([
+    takenBy(lab, 'r2', sessionId, now()),
+    orderHandoff(lab),
+  ]);
   await lab.bus.waitUntil('the closed gate of r1', LIMIT_MS, () => !lab.world.isOpen('r1'));
   // r1 has the better advskew: only its demotion keeps it from taking back with the next advertisements.
   await lab.bus.pass(2 * lab.world.carpSecondMs);
   const { r1, r2 } = { r1: lab.world.role('r1'), r2: lab.world.role('r2') };
   if (r1 !== 'BACKUP' || r2 !== 'MASTER')
     throw new Error(`the handoff did not last: r1 is ${r1}, r2 is ${r2}`);
-  return result;
+  return afterRoleMs === undefined ? {} : { afterRoleMs };
 }
 
-/** Ask again whenever the routers have spoken with each other, as long as r1 says that its partner is not ready. */
+/** Ask again whenever the partner has spoken, as long as r1 says that it is not ready. */
 async function orderHandoff(lab: Lab): Promise<void> {
-  const path = `/v1/sessions/${ADDRESSES.session}/handoff`;
+  const { operator } = lab.router('r1');
   const deadline = now() + LIMIT_MS;
-  for (;;) {
-    const { status, body } = await ask(lab.router('r1').controlSocket, 'POST', path);
-    if (status >= 200 && status < 300) return;
-    if (status !== 409 || now() > deadline)
-      throw new Error(`order handoff: ${status}: ${JSON.stringify(body)}`);
+  while (!(await operator.type('handoff', '--wait'))) {
+    if (now() > deadline) throw new Error('order a handoff: ETIMEDOUT: refused again and again');
     await lab.bus.waitFor(
       'the next word of r2 to r1',
       LIMIT_MS,
