@@ -189,6 +189,15 @@ t.test(
   },
 );
 
+t.test('Handoff › a partner that is silent for a while keeps what it was given', async (t) => {
+  const router = Router.holder();
+  router.feed({ kind: 'admin', verb: 'handoff' });
+  router.role('BACKUP');
+  router.hear({ snapshot: { epoch: 43, generation: 0, holder: PARTNER, facts: FACTS } });
+  t.notOk(story(router.pass(30_000)).includes('promote'), 'its supervisor may be restarting');
+  t.ok(story(router.pass(35_000)).includes('promote'));
+});
+
 t.test('Handoff › is undone when CARP does not carry it out', async (t) => {
   const router = Router.holder();
   router.feed({ kind: 'admin', verb: 'handoff' });

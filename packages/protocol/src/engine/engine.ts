@@ -2,7 +2,7 @@
  * The root engine of one session: what each event from the world means. Events become events of the ownership table,
  * or go to the link; what follows from them is `owner.ts`. It holds no PPP and no I/O.
  */
-import { after, earliest, millis, type Instant } from '../time.ts';
+import { after, earliest, millis, seconds, type Instant } from '../time.ts';
 import { sameKey } from './actions.ts';
 import type { DemotionReason } from './demotion.ts';
 import type {
@@ -50,6 +50,8 @@ export interface SessionStatus {
   readonly lastTakeover?: Takeover;
 }
 
+/** Silence after which a demotion in the partner's favour has lost its point. */
+const UNHEARD_SPAN = seconds(60);
 /** Two routers that took in the same epoch wait a random time within these bounds before one goes a step higher. */
 const CONTEST = { low: 50, high: 500 };
 
@@ -231,6 +233,7 @@ export class SessionEngine implements Engine<Event, Action> {
     const ours = this.#owner.snapshot;
     this.#owner.partner.hear(message, now);
     this.#owner.timers.set('partner', after(now, this.#owner.config.owner.partnerTimeout));
+    this.#owner.timers.clear('unheard');
     if (isNewer(message.snapshot, ours)) this.#learn(message.snapshot, now);
     // What it has is older than what we have, or it may not know us yet: it need not wait for our next second.
     if (!wasFresh || isNewer(ours, message.snapshot)) this.#owner.tell(now);
@@ -338,6 +341,8 @@ export class SessionEngine implements Engine<Event, Action> {
         return this.#owner.tell(now);
       case 'partner':
         return this.#partnerSilent(now);
+      case 'unheard':
+        return this.#unheard();
       case 'handoff':
         return this.#owner.step('Undo', 'handoff not carried out in time', now);
       case 'down':
@@ -364,13 +369,20 @@ export class SessionEngine implements Engine<Event, Action> {
 
   #partnerSilent(now: Instant): void {
     this.#owner.note('warn', 'partner silent', [], {});
-    this.#owner.emit(
-      ...this.#owner.demotion.drop('handoff'),
-      ...this.#owner.demotion.drop('watchdog'),
-    );
-    if (!this.#owner.partner.seenWithin(SEEN_SPAN, now))
+    this.#owner.timers.set('unheard', after(now, UNHEARD_SPAN));
+    if (!this.#owner.partner.seenWithin(SEEN_SPAN, now)) {
       this.#owner.step('Freed', 'partner silent', now);
+    }
     if (this.#owner.speaks()) this.#owner.announce(now);
+  }
+
+  /**
+   * What we gave the partner it no longer confirms. Not at once: a supervisor that is being restarted is silent too, and
+   * taking a demotion back would move the session; a router that is dead CARP sees by itself.
+   */
+  #unheard(): void {
+    const { demotion } = this.#owner;
+    this.#owner.emit(...demotion.drop('handoff'), ...demotion.drop('watchdog'));
   }
 
   /** Time to try again on this line, unless there is plainly none. */

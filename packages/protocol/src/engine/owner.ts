@@ -41,6 +41,7 @@ export type TimerName =
   | 'hold-down'
   | 'tell'
   | 'partner'
+  | 'unheard'
   | 'handoff'
   | 'down'
   | 'watchdog'
