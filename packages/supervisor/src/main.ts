@@ -87,6 +87,8 @@ async function main(): Promise<void> {
       `check ${file}: ok: ${config.sessions.map(({ engine }) => engine.name).join(', ')}\n`,
     );
   }
+  // A log that nobody reads any more is no reason to stop: the session goes on.
+  process.stdout.on('error', () => undefined);
   const log = new Log(config.logLevel, (line) => print(`${line}\n`), now, style);
   log.line('info', `ppp_thing ${version()}: ${file}, pid ${process.pid}`);
 

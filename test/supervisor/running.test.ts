@@ -1,0 +1,208 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, unlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { encodeMessage } from '@ppp-thing/protocol/ipc/framing';
+import { parseConfig } from '@ppp-thing/supervisor/config';
+import { Log } from '@ppp-thing/supervisor/log';
+import { Running } from '@ppp-thing/supervisor/running';
+import { Store } from '@ppp-thing/supervisor/store';
+import type { Happening } from '@ppp-thing/supervisor/supervisor';
+import { SNAPSHOT } from '../fixtures/partner.ts';
+import { friendly, Happenings, Script, STATE } from './script.ts';
+
+interface Bench {
+  readonly folder: string;
+  readonly running: Running;
+  readonly script: Script;
+  readonly happenings: Happening[];
+  readonly told: Happenings;
+  readonly lines: string[];
+}
+
+const session = (name: string, mac: string): string => `
+[session.${name}]
+interface = "em0"
+mac = "${mac}"
+user = "someone"
+password = "hunter2"
+carp_vhid = 1
+`;
+
+const COUNTERS = { octetsIn: 1, octetsOut: 2, packetsIn: 3, packetsOut: 4 };
+
+/** Two sessions, of which the helper knows pppoe0 only; pppoe0 was stored. */
+async function bench(t: Test, prepare: (folder: string) => void = () => undefined): Promise<Bench> {
+  const folder = mkdtempSync(join(tmpdir(), 'ppp-thing-running-'));
+  const path = join(folder, 'helper.sock');
+  const script = new Script((request) =>
+    request.verb === 'counters' ? [{ id: request.id, done: COUNTERS }] : friendly(request),
+  );
+  await script.listen(path);
+  const config = parseConfig(
+    `[helper]
+socket = "${path}"
+[supervisor]
+log_level = "debug"
+${session('pppoe0', '02:00:5e:10:53:01')}${session('pppoe1', '02:00:5e:10:53:02')}`,
+    'test.conf',
+    () => '',
+  );
+  const lines: string[] = [];
+  const log = new Log(
+    'debug',
+    (line) => lines.push(line),
+    () => 0,
+  );
+  const state = join(folder, 'state');
+  new Store(state, log).save('pppoe0', SNAPSHOT);
+  prepare(state);
+  const running = new Running({
+    config,
+    version: '0.0.0',
+    log,
+    store: new Store(state, log),
+    partner: undefined,
+  });
+  const happenings: Happening[] = [];
+  const told = new Happenings();
+  running.subscribe((happening) => {
+    happenings.push(happening);
+    told.tell(`${happening.session} ${happening.note.on}`);
+  });
+  t.teardown(async () => {
+    running.stop();
+    await script.die();
+    rmSync(folder, { recursive: true });
+  });
+  running.start();
+  await script.happened.until('route');
+  return { folder, running, script, happenings, told, lines };
+}
+
+const role = (value: 'MASTER' | 'BACKUP'): Uint8Array =>
+  encodeMessage({ notice: 'role', session: 'pppoe0', role: value, gateOpen: value === 'MASTER' });
+
+t.test(
+  'running › a session is shown with its settings, status, counters and recent notes',
+  async (t) => {
+    const { running, script, told, happenings } = await bench(t);
+    script.say(role('MASTER'));
+    await told.until('pppoe0 role MASTER');
+    await script.happened.until('ppp-send');
+    const view = running.session('pppoe0');
+    t.match(view, {
+      name: 'pppoe0',
+      settings: {
+        interface: 'em0',
+        mac: '02:00:5e:10:53:01',
+        user: 'someone',
+        policy: 'follow-carp',
+      },
+      status: { state: 'Holding', role: 'MASTER', helper: true, snapshot: { epoch: 43 } },
+      counters: { framesIn: 0, framesOut: 1, stores: 1, storeFailures: 0, datagramsOut: 0 },
+    });
+    t.strictSame(
+      view?.recent.map(({ sequence }) => sequence),
+      happenings
+        .filter(({ session, note }) => session === 'pppoe0' && note.level !== 'debug')
+        .map(({ sequence }) => sequence),
+    );
+    t.match(view?.recent.at(0)?.line, /^pppoe0 owner: Waiting -> Standby on helper-up/);
+    t.notMatch(JSON.stringify(running.sessions()), /hunter2/);
+    t.strictSame(
+      running.sessions().map(({ name }) => name),
+      ['pppoe0', 'pppoe1'],
+    );
+  },
+);
+
+t.test('running › a session that the helper does not know is reported, and waits', async (t) => {
+  const { running, lines } = await bench(t);
+  t.equal(running.session('pppoe1')?.status.helper, false);
+  t.ok(
+    lines.includes(
+      'error: pppoe1: the helper does not know this session: restart ppp_thing_helper, which read an older configuration',
+    ),
+  );
+});
+
+t.test('running › a helper with another mac for a session is not believed', async (t) => {
+  const { script, lines, running } = await bench(t);
+  const state = { ...STATE, ourMac: Uint8Array.of(2, 0, 0x5e, 0x10, 0x53, 9) };
+  const done = { version: 1, platform: 'sim', pid: 1, sessions: [state] };
+  script.answer = (request) =>
+    request.verb === 'hello' ? [{ id: request.id, done }] : friendly(request);
+  script.say(Uint8Array.of(0xff, 0xff, 0xff, 0xff));
+  await script.happened.until('hello', 2);
+  while (!lines.some((line) => line.includes('the helper has mac 02:00:5e:10:53:09 for it')))
+    await new Promise<void>((resolve) => setImmediate(resolve));
+  t.equal(running.session('pppoe0')?.status.helper, false);
+});
+
+t.test('running › the operator’s verbs are taken, or refused with the reason', async (t) => {
+  const { running, told, script } = await bench(t);
+  t.strictSame(running.admin('pppoe9', 'connect'), {
+    accepted: false,
+    reason: 'there is no session pppoe9',
+  });
+  const refused = running.admin('pppoe0', 'handoff');
+  t.notOk(refused.accepted);
+  t.match(refused, { reason: /handoff/ });
+  script.say(role('MASTER'));
+  await told.until('pppoe0 role MASTER');
+  t.strictSame(running.admin('pppoe0', 'disconnect'), { accepted: true });
+  await told.until('pppoe0 operator disconnect');
+  t.equal(running.session('pppoe0')?.status.state, 'Off');
+});
+
+t.test('running › the kernel’s counters are asked of the helper', async (t) => {
+  const { running, script } = await bench(t);
+  t.strictSame(await running.traffic('pppoe0'), COUNTERS);
+  t.equal(await running.traffic('pppoe9'), undefined);
+  await script.die();
+  while (running.helper().connected) await new Promise<void>((resolve) => setImmediate(resolve));
+  t.equal(await running.traffic('pppoe0'), undefined);
+  t.strictSame(running.admin('pppoe0', 'connect'), {
+    accepted: false,
+    reason: 'the helper does not answer',
+  });
+});
+
+t.test('running › the log level can be changed, and a subscriber can leave', async (t) => {
+  const { running, happenings, script, told } = await bench(t);
+  running.setLogLevel('warn');
+  t.equal(running.logLevel(), 'warn');
+  const late: Happening[] = [];
+  const leave = running.subscribe((happening) => late.push(happening));
+  leave();
+  const before = happenings.length;
+  script.say(role('MASTER'));
+  await told.until('pppoe0 role MASTER');
+  t.ok(happenings.length > before);
+  t.strictSame(late, []);
+});
+
+t.test(
+  'running › with a full disk nothing is said that depends on it; with space again all of it is (R5)',
+  { skip: existsSync('/dev/full') ? false : 'no /dev/full on this system' },
+  async (t) => {
+    let trap = '';
+    const { running, script, told, folder } = await bench(t, (state) => {
+      trap = join(state, 'pppoe0.json.new');
+      symlinkSync('/dev/full', trap);
+    });
+    const before = script.happened.count('gate');
+    script.say(role('MASTER'));
+    await told.until('pppoe0 store failed');
+    t.match(running.session('pppoe0')?.counters, { stores: 0, storeFailures: 1 });
+    t.equal(script.happened.count('ppp-send'), 0);
+    t.equal(script.happened.count('gate'), before);
+    const stored = (): string => readFileSync(join(folder, 'state', 'pppoe0.json'), 'utf8');
+    t.match(stored(), /"epoch": 42/);
+    unlinkSync(trap);
+    await script.happened.until('ppp-send');
+    t.match(stored(), /"epoch": 43/);
+    t.match(running.session('pppoe0')?.recent.at(-1)?.line ?? '', /pppoe0/);
+  },
+);
