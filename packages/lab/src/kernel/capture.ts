@@ -29,7 +29,7 @@ export async function startCapture(file: string): Promise<() => Promise<void>> {
 
 export interface LineReport {
   readonly frames: number;
-  /** Frames with our session MAC as source that tshark calls malformed or in error. */
+  /** Frames with our session MAC as source that tshark calls malformed, in error or worth a warning. */
   readonly malformed: number;
   /** PADTs to or from our session MAC. */
   readonly padt: number;
@@ -52,7 +52,8 @@ const FIELDS = [
   '_ws.expert.severity',
 ] as const;
 
-const EXPERT_ERROR = 8_388_608;
+/** tshark's severities: a warning, as for an option that runs past its end; an error is above it. */
+const EXPERT_WARNING = 0x60_0000;
 const CODE = { PADI: 0x09, PADT: 0xa7 } as const;
 const IPCP = 0x8021;
 const CONFIGURE_ACK = 2;
@@ -78,7 +79,8 @@ export async function readCapture(path: string, ourMac: string): Promise<LineRep
         protocol: Number(protocol),
         ppp: Number(ppp),
         bad:
-          (bad ?? '') !== '' || (severity ?? '').split(',').some((s) => Number(s) >= EXPERT_ERROR),
+          (bad ?? '') !== '' ||
+          (severity ?? '').split(',').some((s) => Number(s) >= EXPERT_WARNING),
       };
     });
   const ours = frames.filter(({ source }) => source === ourMac);
