@@ -96,7 +96,10 @@ async function main(): Promise<number> {
     from: now(),
   });
   const isShown = !options.json || options.verbose;
-  if (isShown) bus.listen((happening) => timeline.show(happening));
+  let isOver = false;
+  bus.listen((happening) => {
+    if (isShown && !isOver) timeline.show(happening);
+  });
   const violations: string[] = [];
   bus.listen((it: Timed) => {
     if (it.kind === 'violation') violations.push(it.text);
@@ -106,6 +109,7 @@ async function main(): Promise<number> {
     const scenes: SceneResult[] = [];
     const heading = (title: string): void => (isShown ? timeline.heading(title) : undefined);
     await runScenes(lab, heading, (result) => void scenes.push(result));
+    isOver = true;
     const { witness, ac } = lab.world;
     const summary = summarise(scenes, {
       padt: witness.padts,

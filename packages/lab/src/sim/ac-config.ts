@@ -2,7 +2,7 @@
 import type { Hashes, Random } from '@ppp-thing/protocol/engine/hashes';
 import { millis, type Millis } from '@ppp-thing/protocol/time';
 import type { AcAuth } from './ac-auth.ts';
-import type { AcSessionConfig } from './ac-session.ts';
+import type { EchoConfig } from './ac-keepalive.ts';
 
 /** How it treats its clients. It can be changed while it runs. */
 export interface Temper {
@@ -40,7 +40,7 @@ export interface AcConfig {
   readonly ipv6: boolean;
   /** Largest PPP packet it takes (RFC 4638); 1492: it does not know that tag. */
   readonly maxPayload: number;
-  readonly echo: AcSessionConfig['echo'];
+  readonly echo: EchoConfig;
   /**
    * From its PADS to its first Configure-Request, unless the client speaks first. An AC that begins at once may do so
    * before the client's kernel knows the session, and then begins again after `restart`.

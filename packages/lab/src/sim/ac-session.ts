@@ -16,6 +16,7 @@ import type {
 import { decodePpp, encodePpp, PROTOCOL } from '@ppp-thing/protocol/wire/ppp';
 import type { Authenticator, AuthResult } from './ac-auth.ts';
 import { Exchange } from './ac-exchange.ts';
+import { Keepalive, type EchoConfig } from './ac-keepalive.ts';
 import type { IpcpTerms, Ipv6cpTerms, LcpTerms } from './ac-terms.ts';
 import { decodeEcho, decodeIpv4, encodeEcho } from './icmp.ts';
 
@@ -34,13 +35,7 @@ export type SessionOutput =
   | { readonly kind: 'ended'; readonly reason: string };
 
 export interface AcSessionConfig {
-  readonly echo: {
-    readonly interval: Millis;
-    /** Unanswered Echo-Requests after which the session is dropped. */
-    readonly failures: number;
-    /** Any traffic from the client counts as an answer. */
-    readonly dataCheck: boolean;
-  };
+  readonly echo: EchoConfig;
   readonly delay: Millis;
   readonly restart: Millis;
   readonly ourAddress: Uint8Array;
@@ -62,19 +57,18 @@ export class AcSession {
   readonly #lcp: Exchange<LcpOption>;
   readonly #ipcp: Exchange<IpcpOption>;
   readonly #ipv6cp: Exchange<Ipv6cpOption> | undefined;
+  readonly #keepalive: Keepalive;
   readonly #violations: string[] = [];
   #phase: AcPhase = 'Establish';
   #isUp = false;
   #negotiations = 0;
   #beginAt: Instant | undefined;
-  #echoAt: Instant | undefined;
   #challengeAt: Instant | undefined;
-  #unanswered = 0;
   #identifier = 0;
-  #echoed = 0;
 
   constructor(config: AcSessionConfig) {
     this.#config = config;
+    this.#keepalive = new Keepalive(config.echo);
     this.#lcp = new Exchange(config.lcp, config.restart);
     this.#ipcp = new Exchange(config.ipcp, config.restart);
     this.#ipv6cp =
@@ -109,7 +103,7 @@ export class AcSession {
     if (this.#phase === 'Dead') return undefined;
     return earliest(
       this.#beginAt,
-      this.#echoAt,
+      this.#keepalive.deadline(),
       this.#challengeAt,
       this.#lcp.deadline(),
       this.#ipcp.deadline(),
@@ -130,7 +124,7 @@ export class AcSession {
     this.#beginAt = undefined;
     this.#phase = 'Establish';
     this.#isUp = false;
-    this.#echoAt = undefined;
+    this.#keepalive.stop();
     this.#challengeAt = undefined;
     this.#ipcp.end();
     this.#ipv6cp?.end();
@@ -163,7 +157,7 @@ export class AcSession {
     if (this.#phase === 'Dead') return [];
     if (this.#beginAt !== undefined)
       return [...this.negotiate(now), ...this.receive(protocol, octets, now)];
-    if (this.#config.echo.dataCheck) this.#unanswered = 0;
+    this.#keepalive.traffic();
     try {
       if (protocol === PROTOCOL.IPv4) return this.#data(octets);
       if (protocol === PROTOCOL.IPv6) return this.#isUp ? [] : this.#early('IPv6 data');
@@ -198,19 +192,14 @@ export class AcSession {
   }
 
   #echo(now: Instant): SessionOutput[] {
-    if (this.#echoAt === undefined || now < this.#echoAt) return [];
-    const { interval, failures } = this.#config.echo;
-    if (this.#unanswered >= failures)
-      return this.#end(`${failures} Echo-Requests were not answered`);
-    this.#echoAt = after(now, interval);
-    this.#unanswered += 1;
-    this.#echoed = this.#nextIdentifier();
-    const packet = {
-      code: 'Echo-Request',
-      identifier: this.#echoed,
-      magic: this.#config.lcp.ourMagic,
-      data: NOTHING,
-    } as const;
+    const due = this.#keepalive.due(now);
+    if (due === undefined) return [];
+    if (due === 'give up')
+      return this.#end(`${this.#config.echo.failures} Echo-Requests were not answered`);
+    const identifier = this.#nextIdentifier();
+    this.#keepalive.asked(identifier, now);
+    const magic = this.#config.lcp.ourMagic;
+    const packet = { code: 'Echo-Request', identifier, magic, data: NOTHING } as const;
     return [ppp({ protocol: 'LCP', packet })];
   }
 
@@ -299,8 +288,7 @@ export class AcSession {
 
   #established(now: Instant): SessionOutput[] {
     this.#phase = 'Authenticate';
-    this.#unanswered = 0;
-    this.#echoAt = after(now, this.#config.echo.interval);
+    this.#keepalive.start(now);
     return this.#config.auth ? this.challenge(now) : this.#network(now);
   }
 
@@ -350,7 +338,7 @@ export class AcSession {
 
   #hearReply(identifier: number, magic: number): SessionOutput[] {
     const wrong = this.#wrongMagic('Echo-Reply', magic);
-    if (wrong.length === 0 && identifier === this.#echoed) this.#unanswered = 0;
+    if (wrong.length === 0) this.#keepalive.answered(identifier);
     return wrong;
   }
 
