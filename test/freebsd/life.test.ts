@@ -1,0 +1,303 @@
+/**
+ * A whole helper on the fake FreeBSD kernel, with a supervisor on its socket: a life from the first start to an
+ * administrator's stop, in which nothing is said on the wire that nobody asked for, and of which nothing is left.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { FreebsdBackend } from '@ppp-thing/helper/freebsd/backend';
+import type { SessionPolicy } from '@ppp-thing/helper/policy';
+import { serve, type Serving } from '@ppp-thing/helper/serve';
+import { Client, type Wish } from '../helper/client.ts';
+import type { FakeProcess } from './fake/process.ts';
+import { be16, concat, tohex } from './fake/octets.ts';
+import { HELPER, LAN, LINE, Router, SESSION, VHID } from './world.ts';
+
+const session = SESSION.name;
+const AC_MAC = Uint8Array.of(2, 0, 0, 0, 0, 0xac);
+const KEY = { sessionId: 0x1234, acMac: AC_MAC };
+const OURS = Uint8Array.of(198, 51, 100, 7);
+const THEIRS = Uint8Array.of(198, 51, 100, 1);
+const ECHO = Uint8Array.of(9, 1, 0, 8, 0, 0, 0, 0);
+const ATTACH: Wish = { verb: 'attach', session, key: KEY, maxPayload: 1492, autoOpen: true };
+const CONFIGURE: Wish = {
+  verb: 'configure',
+  session,
+  mtu: 1492,
+  up: true,
+  ourAddress: OURS,
+  theirAddress: THEIRS,
+  interfaceIds: null,
+};
+const DISCOVERY = 0x8863;
+const SESSION_STAGE = 0x8864;
+
+interface Helper {
+  readonly serving: Serving;
+  readonly process: FakeProcess;
+  readonly path: string;
+  readonly lines: string[];
+}
+
+/** A router and the helpers that serve it one after the other. */
+class Life {
+  readonly router: Router;
+  readonly #folder = mkdtempSync(join(tmpdir(), 'ppp-thing-freebsd-'));
+
+  static async make(t: Test): Promise<Life> {
+    const life = new Life(await Router.make({ lag: 2 }));
+    life.router.kernel.routes.fibs = 2;
+    t.teardown(() => rmSync(life.#folder, { recursive: true, force: true }));
+    return life;
+  }
+
+  constructor(router: Router) {
+    this.router = router;
+  }
+
+  start(sessions: readonly SessionPolicy[] = [SESSION]): Helper {
+    const process = this.router.waitingProcess();
+    const lines: string[] = [];
+    const path = join(this.#folder, 'helper.sock');
+    const serving = serve({
+      libc: process.libc,
+      policy: {
+        ...HELPER,
+        socketPath: path,
+        stateDirectory: join(this.#folder, 'state'),
+        sessions,
+      },
+      uid: globalThis.process.getuid?.() ?? 0,
+      makeBackend: (context) => new FreebsdBackend(context),
+      log: (line) => lines.push(line),
+    });
+    return { serving, process, path, lines };
+  }
+
+  get padts(): Uint8Array[] {
+    return this.router.heard.filter((frame) => be16(frame, 12) === DISCOVERY && frame[15] === 0xa7);
+  }
+
+  count(etherType: number): number {
+    return this.router.heard.filter((frame) => be16(frame, 12) === etherType).length;
+  }
+
+  /** A packet of the session as the AC sends it, with its Protocol. */
+  fromAc(...packet: readonly number[]): void {
+    const header = Uint8Array.of(0x88, 0x64, 0x11, 0, 0x12, 0x34, 0, packet.length);
+    const frame = concat(SESSION.mac, AC_MAC, header, Uint8Array.from(packet));
+    this.router.inject(frame);
+  }
+}
+
+async function stop({ serving }: Helper, how: 'leave' | 'remove' = 'leave'): Promise<void> {
+  serving.stop(how);
+  await serving.stopped;
+}
+
+const role = (client: Client, wanted: string): Promise<boolean> =>
+  client.until(`role ${wanted}`, () => {
+    const roles = client.notices.filter((each) => each.notice === 'role');
+    const told = roles.at(-1);
+    return told?.role === wanted ? told.gateOpen : undefined;
+  });
+
+const say = (client: Client): Promise<string> =>
+  client.outcome({ verb: 'ppp-send', session, protocol: 0xc021, packet: ECHO });
+
+/** What hello says of the session. */
+async function state(client: Client): Promise<unknown> {
+  const reply = (await client.ask({ verb: 'hello', version: 1 })) as {
+    readonly done?: { readonly sessions?: readonly unknown[] };
+  };
+  return reply.done?.sessions?.[0];
+}
+
+t.test(
+  'freebsd › a life: nothing is said that nobody asked for, and nothing is left',
+  async (t) => {
+    const life = await Life.make(t);
+    const { router } = life;
+    const { carp, interfaces, routes } = router.kernel;
+    const address = (name: string): string =>
+      interfaces
+        .get(name)
+        .addresses.map(
+          ({ address, destination }) => `${address.join('.')} ${destination?.join('.')}`,
+        )
+        .join();
+
+    const first = life.start();
+    let client = await Client.greet(first.path);
+    t.match(await state(client), { attached: null, gateOpen: false, role: 'BACKUP' });
+
+    // Armed on the standby: configured, its interface down, the route via the partner, and silent.
+    t.equal(await client.outcome(ATTACH), 'done');
+    t.equal(await client.outcome({ ...CONFIGURE, up: false }), 'done');
+    t.equal(await client.outcome({ verb: 'route', session, via: 'partner' }), 'done');
+    t.equal(address(session), '192.168.7.2 198.51.100.1');
+    t.equal(address('pppoe0x'), '198.51.100.7 198.51.100.7');
+    t.notOk(interfaces.get(session).isUp, 'a new address brings the interface up, and must not');
+    t.ok(routes.isVia(0, Uint8Array.of(192, 168, 7, 3)));
+    t.equal(await say(client), 'ENETDOWN');
+    life.fromAc(0xc0, 0x21, ...ECHO);
+    t.strictSame(router.heard, []);
+
+    // MASTER: the interlock opens by itself.
+    carp.set(VHID, 'MASTER');
+    t.equal(await role(client, 'MASTER'), true);
+    t.equal(await say(client), 'done');
+    t.equal(await client.outcome(CONFIGURE), 'done');
+    t.equal(await client.outcome({ verb: 'route', session, via: 'session' }), 'done');
+    t.ok(routes.isVia(0, THEIRS));
+    t.equal(life.count(SESSION_STAGE), 1);
+    life.fromAc(0xc0, 0x21, ...ECHO);
+    await client.until('what the AC said', () =>
+      client.notices.find((each) => each.notice === 'ppp-frame'),
+    );
+    t.equal(await client.outcome({ verb: 'demote', session, on: true }), 'done');
+    t.equal(carp.demotion, 240);
+
+    // BACKUP: closed before anybody is told.
+    carp.set(VHID, 'BACKUP');
+    t.equal(await role(client, 'BACKUP'), false);
+    t.equal(await say(client), 'ENETDOWN');
+    t.equal(await client.outcome({ verb: 'route', session, via: 'partner' }), 'done');
+    carp.set(VHID, 'MASTER');
+    t.equal(await role(client, 'MASTER'), true);
+
+    // kill -9: data goes on, both ways.
+    first.process.kill();
+    await client.untilClosed();
+    const [data] = [Uint8Array.of(0x45, 0, 0, 4)];
+    const before = interfaces.get(session).received.length;
+    life.fromAc(0, 0x21, ...data);
+    t.equal(interfaces.get(session).received.length, before + 1);
+    interfaces.get(session).output(data, 4);
+    t.equal(life.count(SESSION_STAGE), 2);
+
+    // The next helper takes over all of it, the demotion too, which is given back once.
+    const second = life.start();
+    client = await Client.greet(second.path);
+    t.match(await state(client), { attached: KEY, gateOpen: true, role: 'MASTER', demoted: true });
+    t.equal(await say(client), 'done');
+    t.equal(await client.outcome({ verb: 'demote', session, on: false }), 'done');
+    t.equal(carp.demotion, 0);
+    client.end();
+    await stop(second);
+
+    // Another stub in the configuration: the same session, another name.
+    const third = life.start([{ ...SESSION, stub: 'public0' }]);
+    client = await Client.greet(third.path);
+    t.match(await state(client), { attached: KEY, gateOpen: true });
+    t.equal(address('public0'), '198.51.100.7 198.51.100.7');
+    client.end();
+    await stop(third);
+
+    // Another MAC: the kernel's session has the old one, and is let go without a word.
+    const mac = Uint8Array.of(2, 0, 0x5e, 0x10, 0x53, 9);
+    const fourth = life.start([{ ...SESSION, mac }]);
+    client = await Client.greet(fourth.path);
+    t.match(await state(client), { attached: null, gateOpen: false });
+    t.equal(await client.outcome(ATTACH), 'done');
+    client.end();
+    await stop(fourth);
+
+    // Another name: the old session's nodes and interfaces go.
+    const fifth = life.start([{ ...SESSION, name: 'wan0' }]);
+    t.strictSame(
+      interfaces
+        .all()
+        .filter(({ kind }) => kind === 'ng')
+        .map(({ name }) => name),
+      ['wan0', 'pppoe0x'],
+    );
+    await stop(fifth, 'remove');
+
+    t.strictSame(router.leftovers(), []);
+    t.strictSame(life.padts.map(tohex), [], 'no PADT');
+    t.equal(life.count(DISCOVERY), 0, 'no discovery of the kernel');
+    for (const { process } of [first, second, third, fourth, fifth])
+      t.equal(process.openDescriptors, 0);
+  },
+);
+
+t.test('freebsd › a helper that comes back on a BACKUP finds its gate closed', async (t) => {
+  const life = await Life.make(t);
+  const { carp } = life.router.kernel;
+  const first = life.start();
+  let client = await Client.greet(first.path);
+  await client.ask(ATTACH);
+  carp.set(VHID, 'MASTER');
+  await role(client, 'MASTER');
+  first.process.kill();
+  await client.untilClosed();
+  carp.set(VHID, 'BACKUP');
+  const second = life.start();
+  client = await Client.greet(second.path);
+  t.match(await state(client), { attached: KEY, gateOpen: false, role: 'BACKUP' });
+  life.fromAc(0xc0, 0x21, ...ECHO);
+  t.equal(await say(client), 'ENETDOWN');
+  carp.set(VHID, 'MASTER');
+  await role(client, 'MASTER');
+  t.equal(await client.outcome({ verb: 'gate', session, open: true }), 'done');
+  t.equal(await say(client), 'done', 'and opens again');
+  client.end();
+  await stop(second, 'remove');
+  t.strictSame(life.router.leftovers(), []);
+  t.strictSame(life.padts, []);
+});
+
+t.test('freebsd › a session that cannot be adopted has its gate closed', async (t) => {
+  const life = await Life.make(t);
+  const { kernel } = life.router;
+  const first = life.start();
+  const client = await Client.greet(first.path);
+  await client.ask(ATTACH);
+  kernel.carp.set(VHID, 'MASTER');
+  await role(client, 'MASTER');
+  first.process.kill();
+  await client.untilClosed();
+  kernel.carp.remove(VHID);
+  t.throws(() => life.start(), { code: 'ENOENT', verb: 'read vhid' });
+  const heard = life.count(SESSION_STAGE);
+  t.throws(() => kernel.interfaces.get(session).output(Uint8Array.of(0x45), 4), {
+    code: 'ENETDOWN',
+  });
+  t.equal(life.count(SESSION_STAGE), heard);
+  kernel.carp.add(kernel.interfaces.get(LAN), VHID, 'BACKUP');
+  await stop(life.start(), 'remove');
+  t.strictSame(life.router.leftovers(), []);
+});
+
+t.test('freebsd › promiscuity that was there before stays', async (t) => {
+  const life = await Life.make(t);
+  const line = life.router.kernel.interfaces.get(LINE);
+  line.pPromisc = true;
+  const helper = life.start();
+  await stop(helper);
+  await stop(life.start(), 'remove');
+  t.ok(line.pPromisc);
+});
+
+t.test('freebsd › a default route of others survives', async (t) => {
+  const life = await Life.make(t);
+  const { routes } = life.router.kernel;
+  const helper = life.start();
+  const client = await Client.greet(helper.path);
+  await client.ask(ATTACH);
+  await client.ask(CONFIGURE);
+  const others = Uint8Array.of(192, 168, 7, 99);
+  const partner: SessionPolicy = { ...SESSION, partnerAddress: others };
+  client.end();
+  await stop(helper);
+  const misled = life.start([partner]);
+  const again = await Client.greet(misled.path);
+  t.equal(await again.outcome({ verb: 'route', session, via: 'partner' }), 'done');
+  again.end();
+  await stop(misled);
+  // To a helper whose partner is another that route is a stranger's.
+  await stop(life.start(), 'remove');
+  t.ok(routes.isVia(0, others));
+});
