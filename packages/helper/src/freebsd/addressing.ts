@@ -76,6 +76,11 @@ function setAddress(
   destination: Uint8Array,
 ): void {
   deleteAddresses(interfaces, name, address);
+  const isThere = (): boolean => {
+    const other = interfaces.address(name) && interfaces.destination(name);
+    return other !== undefined && same(other, destination);
+  };
+  if (attempt('read address of', name, isThere)) return;
   attempt('set address of', name, () => interfaces.addAddress(name, address, destination), {
     ...IN_USE,
     EEXIST: `address in use: ${dotted(destination)} is reached by another interface`,
@@ -106,9 +111,9 @@ function setInterfaceId(
   before: Uint8Array | undefined,
   wanted: Uint8Array | undefined,
 ): void {
+  if (before !== undefined && wanted !== undefined && same(before, wanted)) return;
   attempt('set IPv6 address of', name, () => {
-    if (before !== undefined && (wanted === undefined || !same(before, wanted)))
-      interfaces.deleteLinkLocal(name, before);
+    if (before !== undefined) interfaces.deleteLinkLocal(name, before);
     if (wanted !== undefined) interfaces.addLinkLocal(name, wanted);
   });
 }
