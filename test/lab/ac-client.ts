@@ -104,6 +104,10 @@ export class Client {
     this.#hear(this.ac.handle({ kind: 'command', command }, this.now as Instant));
   }
 
+  temper(temper: Partial<Temper>): void {
+    this.#hear(this.ac.handle({ kind: 'temper', temper }, this.now as Instant));
+  }
+
   ping(sequence: number): void {
     this.#hear(this.ac.handle({ kind: 'ping', sequence }, this.now as Instant));
   }

@@ -334,6 +334,8 @@ t.test('an AC without offers hears a PADI and says nothing', async (t) => {
   const it = client({}, { offers: false });
   t.equal(it.padi(), undefined);
   t.same(kinds(it), ['note']);
+  it.temper({ offers: true });
+  t.not(it.padi(), undefined, 'and may change its mind');
 });
 
 t.test('a slow AC says the same, later', async (t) => {

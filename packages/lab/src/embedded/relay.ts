@@ -1,6 +1,6 @@
 /**
- * The link between the two supervisors: a UDP relay on the loopback interface, so that the lab sees each datagram pass
- * and can cut the link. It reads nothing of them.
+ * The link between the two supervisors: a UDP relay on the loopback interface, so that the lab sees each datagram
+ * pass. It reads nothing of them.
  */
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
@@ -20,7 +20,6 @@ export class Relay {
   readonly ends: Readonly<Record<RouterName, Ends>>;
   readonly #sockets: Readonly<Record<RouterName, Socket>>;
   readonly #passed: (from: RouterName) => void;
-  #isCut = false;
 
   private constructor(
     sockets: Readonly<Record<RouterName, Socket>>,
@@ -43,10 +42,6 @@ export class Relay {
     return new Relay(sockets, { r1: await freePort(), r2: await freePort() }, passed);
   }
 
-  cut(isCut: boolean): void {
-    this.#isCut = isCut;
-  }
-
   close(): void {
     this.#sockets.r1.close();
     this.#sockets.r2.close();
@@ -54,7 +49,6 @@ export class Relay {
 
   /** What `from` says to its partner leaves from the socket that stands for `from` at the other. */
   #carry(from: RouterName, to: RouterName, octets: Uint8Array): void {
-    if (this.#isCut) return;
     // Nobody may listen at the other end: a supervisor that is dead is what the lab is for.
     this.#sockets[to].send(octets, this.ends[to].port, LOOPBACK, () => {});
     this.#passed(from);

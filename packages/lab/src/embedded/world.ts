@@ -291,7 +291,7 @@ function acConfig(): AcConfig {
     maxPayload: 1492,
     // It is impatient, so that a session nobody answers for is not mistaken for one that lives.
     echo: { interval: millis(2000), failures: 5, dataCheck: false },
-    pppDelay: millis(20),
+    pppDelay: millis(100),
     restart: RESTART,
     hashes: systemHashes,
     random: (length) => new Uint8Array(randomBytes(length)),

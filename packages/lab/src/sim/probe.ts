@@ -83,13 +83,6 @@ export class Probe implements Engine<ProbeEvent, Ping> {
     return { sent: within.length, lost, outageMs };
   }
 
-  /** When the last answered probe was sent. */
-  lastAnswered(): Instant | undefined {
-    let last: Instant | undefined;
-    for (const { at, isAnswered } of this.#sent.values()) if (isAnswered) last = at;
-    return last;
-  }
-
   /** The pace is kept: a late call does not shift the probes after it, but missed ones are not made up for. */
   #ping(now: Instant): Ping[] {
     const due = after(this.#at ?? now, this.#interval);
