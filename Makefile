@@ -3,12 +3,19 @@
 #   make lab          the main job on this machine: two routers, one session, a failover (ARGS=--json, RUNTIME=bun)
 #   make test         the tests
 #   make lab-kernel   the same on a real Linux kernel against a real Access Concentrator (root, Debian packages)
+#   make test-freebsd the tests of a real FreeBSD kernel (root on a FreeBSD host)
 #   make check        types, lint, format, import rules
+#   make install      DESTDIR=, PREFIX=/usr/local; make deinstall takes it away and leaves every configuration
+#   make dist         a tarball that needs a runtime and nothing else (OS=freebsd CPU=x64; this system's unless given)
 
 NPM = npm
 NODE = node
 RUNTIME = node
 ARGS =
+OS =
+CPU =
+DESTDIR =
+PREFIX ?= /usr/local
 
 INSTALLED = node_modules/.package-lock.json
 
@@ -28,6 +35,19 @@ lab-kernel: build
 test: build
 	@$(NPM) test --silent
 
+test-freebsd: build
+	@NODE='$(NODE)' sh packaging/freebsd/test.sh
+
+install: build
+	@tree=$$($(NODE) packaging/tree.mjs '$(OS)' '$(CPU)') && \
+		DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' sh "$$tree/install.sh"
+
+deinstall:
+	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' sh packaging/install.sh -u
+
+dist: build
+	@NODE='$(NODE)' sh packaging/dist.sh '$(OS)' '$(CPU)'
+
 check: build
 	@npx oxlint --deny-warnings
 	@npx prettier --check --log-level warn .
@@ -36,6 +56,6 @@ format: $(INSTALLED)
 	@npx prettier --write --log-level warn .
 
 clean:
-	rm -rf packages/*/dist packages/*/*.tsbuildinfo test/dist stage
+	rm -rf packages/*/dist packages/*/*.tsbuildinfo test/dist dist stage
 
-.PHONY: build lab lab-kernel test check format clean
+.PHONY: build lab lab-kernel test test-freebsd install deinstall dist check format clean

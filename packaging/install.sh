@@ -1,0 +1,94 @@
+#!/bin/sh
+# Installs the tree that this file is the root of, or with -u removes what an installation laid down. A configuration
+# and what the programs stored are never touched.
+#
+#   DESTDIR   put before every path, for packages; the user and the group are then not made
+#   PREFIX    /usr/local
+set -eu
+tree=$(dirname "$0")
+prefix=${PREFIX:-/usr/local}
+root=${DESTDIR:-}$prefix
+home=libexec/ppp-thing
+
+# Mode, place in the tree, place below PREFIX.
+single_files() {
+	cat <<-END
+		0755 bin/pppthingctl bin/pppthingctl
+		0755 bin/ppp_thing sbin/ppp_thing
+		0755 bin/ppp_thing_helper sbin/ppp_thing_helper
+		0755 rc.d/ppp_thing etc/rc.d/ppp_thing
+		0755 rc.d/ppp_thing_helper etc/rc.d/ppp_thing_helper
+		0640 etc/ppp_thing.conf.sample etc/ppp_thing.conf.sample
+		0644 man/ppp_thing.8 share/man/man8/ppp_thing.8
+		0644 man/ppp_thing_helper.8 share/man/man8/ppp_thing_helper.8
+		0644 man/pppthingctl.8 share/man/man8/pppthingctl.8
+		0644 man/ppp_thing.conf.5 share/man/man5/ppp_thing.conf.5
+		0644 completions/pppthingctl.bash share/bash-completion/completions/pppthingctl
+		0644 completions/_pppthingctl share/zsh/site-functions/_pppthingctl
+		0644 completions/pppthingctl.fish share/fish/vendor_completions.d/pppthingctl.fish
+	END
+}
+
+# What is put down whole: code, and samples.
+whole_directories() {
+	cat <<-END
+		packages $home/packages
+		node_modules $home/node_modules
+		etc/freebsd share/examples/ppp-thing/freebsd
+		etc/linux share/examples/ppp-thing/linux
+		etc/systemd share/examples/ppp-thing/systemd
+	END
+}
+
+put() {
+	mkdir -p "$(dirname "$root/$3")"
+	rm -f "$root/$3"
+	cp "$tree/$2" "$root/$3"
+	chmod "$1" "$root/$3"
+}
+
+# The daemons' user and group, where this is the system they will run on.
+make_account() {
+	[ -z "${DESTDIR:-}" ] && [ "$(id -u)" -eq 0 ] || return 0
+	if command -v pw >/dev/null; then
+		pw groupshow ppp_thing >/dev/null 2>&1 || pw groupadd ppp_thing
+		pw usershow ppp_thing >/dev/null 2>&1 ||
+			pw useradd ppp_thing -g ppp_thing -c ppp-thing -d /nonexistent -s /usr/sbin/nologin
+	else
+		getent group ppp_thing >/dev/null || groupadd --system ppp_thing
+		getent passwd ppp_thing >/dev/null ||
+			useradd --system --gid ppp_thing --home-dir /nonexistent --shell /usr/sbin/nologin ppp_thing
+	fi
+	chgrp ppp_thing "$root/etc/ppp_thing.conf.sample"
+}
+
+# An older version's files may have other names: all of our own directory goes.
+remove_directories() {
+	rm -rf "${root:?}/$home" "$root/share/examples/ppp-thing"
+}
+
+umask 022
+case ${1:-} in
+-u)
+	single_files | while read -r _ _ place; do rm -f "$root/$place"; done
+	remove_directories
+	;;
+'')
+	remove_directories
+	whole_directories | while read -r from to; do
+		mkdir -p "$root/$to"
+		cp -R "$tree/$from/." "$root/$to"
+	done
+	single_files | while read -r mode from place; do put "$mode" "$from" "$place"; done
+	put 0644 package.json "$home/package.json"
+	put 0644 LICENSE "$home/LICENSE"
+	for service in ppp_thing ppp_thing_helper; do
+		sed "s|/usr/local|$prefix|g" "$tree/rc.d/$service" >"$root/etc/rc.d/$service"
+	done
+	make_account
+	;;
+*)
+	echo "usage: install.sh [-u]    DESTDIR and PREFIX are taken from the environment" >&2
+	exit 64
+	;;
+esac

@@ -1,0 +1,31 @@
+#!/bin/sh
+# ppp_thing, ppp_thing_helper and pppthingctl: finds the program of its own name and a runtime for it, and becomes it.
+# It works installed (PREFIX/bin, PREFIX/sbin) and in an unpacked tarball (bin).
+#
+# PPP_THING_RUNTIME   "node bun": the first one found runs the program
+
+self=$(realpath "$0") || exit 1
+name=${self##*/}
+here=${self%/*}
+case $name in
+ppp_thing) package=supervisor ;;
+ppp_thing_helper) package=helper ;;
+pppthingctl) package=ctl ;;
+*)
+	echo "run $name: not a program of ppp-thing" >&2
+	exit 64
+	;;
+esac
+
+for root in "$here/.." "$here/../libexec/ppp-thing"; do
+	program=$root/packages/$package/dist/main.js
+	[ -f "$program" ] && break
+done
+
+# Services and sudo come without /usr/local in their PATH.
+PATH=$PATH:/usr/local/bin
+for runtime in ${PPP_THING_RUNTIME:-node bun}; do
+	command -v "$runtime" >/dev/null && exec "$runtime" "$program" "$@"
+done
+echo "$name: no runtime found: looked for ${PPP_THING_RUNTIME:-node bun}; install Node.js 20 or newer" >&2
+exit 69
