@@ -138,7 +138,7 @@ void t.test(
     pair.feed({ kind: 'carrier', up: true });
     t.same(names(pair), ['LCP Echo-Request']);
     pair.run(60_000);
-    t.same(pair.outcomes, []);
+    t.same(pair.outcomes, [{ kind: 'proven', rtt: 5 }], 'and the owner hears once that it lives');
     t.end();
   },
 );

@@ -14,6 +14,8 @@ export class Keepalive {
   readonly #config: LinkConfig['echo'];
   #mode: Mode = 'off';
   #isPaused = false;
+  /** There was a pause since the last answer: who was told that the session is down must hear that it is not. */
+  #wasPaused = false;
   #unanswered = 0;
   #at: Instant | undefined;
   #rtt: Millis | undefined;
@@ -58,6 +60,7 @@ export class Keepalive {
   /** Without carrier no answer can come: nothing is asked and nothing counted (the AC may well wait for us). */
   pause(): void {
     this.#isPaused = true;
+    this.#wasPaused = true;
     this.#at = undefined;
     this.#unanswered = 0;
   }
@@ -72,7 +75,8 @@ export class Keepalive {
   answered(rtt: Millis, now: Instant): boolean {
     this.#rtt = rtt;
     this.#unanswered = 0;
-    if (this.#mode !== 'probing') return false;
+    if (this.#mode === 'off' || (this.#mode === 'live' && !this.#wasPaused)) return false;
+    this.#wasPaused = false;
     this.watch(now);
     return true;
   }

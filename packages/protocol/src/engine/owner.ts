@@ -235,7 +235,10 @@ export class Owner {
     this.proven = false;
     // Without the helper nothing can be done; it is all said when it comes back.
     if (this.helper === undefined) return this.tell(now);
-    this.timers.set('down', after(now, this.config.owner.downDemotion));
+    // Said again every second while the disk is full, it must not put the watchdog off for ever.
+    if (!this.timers.isSet('down')) {
+      this.timers.set('down', after(now, this.config.owner.downDemotion));
+    }
     if (facts === null) {
       this.absorb(this.link.dial(this.previous, now), now);
       return this.tell(now);
