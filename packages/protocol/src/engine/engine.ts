@@ -38,6 +38,8 @@ export interface SessionStatus {
   readonly carrier: boolean;
   /** The AC has answered within the echo budget. */
   readonly proven: boolean;
+  /** On standby: the session is joined behind a closed gate, ready to be taken. */
+  readonly armed: boolean;
   readonly snapshot: Snapshot;
   readonly link: LinkStatus;
   readonly demoted: readonly DemotionReason[];
@@ -91,6 +93,7 @@ export class SessionEngine implements Engine<Event, Action> {
       helper: this.#owner.helper !== undefined,
       carrier: this.#owner.helper?.carrier ?? false,
       proven: this.#owner.proven,
+      armed: this.#owner.armed && this.#owner.state === 'Standby',
       snapshot: this.#owner.snapshot,
       link: this.#owner.link.status(),
       demoted: this.#owner.demotion.reasons(),
@@ -346,7 +349,7 @@ export class SessionEngine implements Engine<Event, Action> {
       case 'handoff':
         return this.#owner.step('Undo', 'handoff not carried out in time', now);
       case 'down':
-        return this.#owner.giveUp('session down', now);
+        return this.#owner.stillDown(now);
       case 'watchdog':
         return this.#watchdogOver(now);
       case 'retry':

@@ -291,6 +291,13 @@ export class Owner {
     this.emit(...this.demotion.add('watchdog'));
   }
 
+  /** The partner, unable to carry it so far, is looked at again: a dial on a dead line never ends. */
+  stillDown(now: Instant): void {
+    if (!this.speaks() || this.proven) return;
+    this.giveUp('session down', now);
+    this.timers.set('down', after(now, this.config.owner.downDemotion));
+  }
+
   #write(facts: SessionFacts | null): void {
     const { epoch, generation } = this.snapshot;
     const holder = this.config.owner.routerId;
