@@ -3,7 +3,13 @@
  * disk. Frames are decoded values; everything else is as the real processes do it, delays and deaths included.
  */
 import { createHash } from 'node:crypto';
-import type { Action, AdminVerb, Event, PartnerMessage } from '@ppp-thing/protocol/engine/events';
+import type {
+  Action,
+  AdminVerb,
+  Event,
+  PartnerMessage,
+  RouteTarget,
+} from '@ppp-thing/protocol/engine/events';
 import { SessionEngine } from '@ppp-thing/protocol/engine/engine';
 import type { SessionConfig } from '@ppp-thing/protocol/engine/session-config';
 import type { Hashes } from '@ppp-thing/protocol/engine/hashes';
@@ -31,6 +37,8 @@ export interface Surroundings {
   /** The engine has answered an event; checked after every step. */
   answered(router: SimRouter, event: Event, actions: readonly Action[]): void;
   gateMoved(router: SimRouter): void;
+  /** A new supervisor begins. */
+  started(router: SimRouter): void;
 }
 
 export const OUR_DEMOTION = 240;
@@ -50,13 +58,21 @@ interface Supervisor {
   wakeAt: number;
 }
 
+interface SimKernel {
+  attached: SessionKey | null;
+  gate: boolean;
+  /** The session's interface; undefined while it has no addresses. */
+  isUp: boolean | undefined;
+  route: RouteTarget;
+}
+
 export class SimRouter {
   readonly index: 0 | 1;
   readonly config: SessionConfig;
   isPowered = false;
   carrier = true;
   /** What the helper's kernel holds. */
-  readonly kernel: { attached: SessionKey | null; gate: boolean } = { attached: null, gate: false };
+  readonly kernel: SimKernel = { attached: null, gate: false, isUp: undefined, route: 'none' };
   helper: { autoOpen: boolean } | undefined;
   supervisor: Supervisor | undefined;
   disk: Snapshot = NO_SNAPSHOT;
@@ -86,8 +102,8 @@ export class SimRouter {
     this.isPowered = false;
     this.helper = undefined;
     this.supervisor = undefined;
-    this.kernel.attached = null;
-    this.#setGate(false);
+    this.#loseSession();
+    this.kernel.route = 'none';
     this.#life++;
   }
 
@@ -103,8 +119,8 @@ export class SimRouter {
     this.helper = undefined;
     this.#life++;
     if (this.#world.plan.kernel === 'pppox') {
-      this.kernel.attached = null;
-      this.#setGate(false);
+      this.#loseSession();
+      if (this.kernel.route === 'session') this.kernel.route = 'none';
     }
     const supervisor = this.supervisor;
     if (supervisor?.connected !== true) return;
@@ -122,6 +138,7 @@ export class SimRouter {
     const random = (length: number): Uint8Array => chance.octets(length);
     const engine = new SessionEngine(this.config, this.disk, hashes, random, 1.7e12);
     this.supervisor = { engine, zero, connected: false, wakeAt: Infinity };
+    this.#world.started(this);
     this.#channel = { toHelper: schedule.now, toSupervisor: schedule.now };
     this.#connect();
   }
@@ -190,6 +207,12 @@ export class SimRouter {
     this.#world.answered(this, event, actions);
     this.#perform(actions);
     this.#wake(supervisor);
+  }
+
+  #loseSession(): void {
+    this.kernel.attached = null;
+    this.kernel.isUp = undefined;
+    this.#setGate(false);
   }
 
   #role(): CarpRole {
@@ -285,6 +308,15 @@ export class SimRouter {
       case 'demote':
         this.demoted = request.on;
         this.#world.demotion(this.index, request.on ? OUR_DEMOTION : 0);
+        break;
+      case 'configure':
+        kernel.isUp = request.settings.up;
+        break;
+      case 'deconfigure':
+        kernel.isUp = undefined;
+        break;
+      case 'route':
+        kernel.route = request.via;
         break;
       case 'send-ppp':
         if (!kernel.gate || kernel.attached === null) this.#refuse(request.kind, 'ENETDOWN');

@@ -7,6 +7,8 @@ import type { Fault } from './plan.ts';
 import { durationOf, isSingleFault, TRAFFIC_MS } from './plan.ts';
 import type { SimRouter } from './router.ts';
 import type { World } from './world.ts';
+import { checkAftermath } from './aftermath.ts';
+import { Watch } from './watch.ts';
 
 export interface Violation {
   readonly rule: string;
@@ -21,6 +23,8 @@ const SILENT_LINE_MS = 5000 + 2 * 5000 + TAKEOVER_MS;
 const CONVERGED_MS = 5000;
 /** A new session is up, lock-outs and back-off included, this long after the last fault healed. */
 const REDIALLED_MS = 200_000;
+/** Routers that hear each other agree on who holds in this time: a second for the next word, and its way. */
+const SPLIT_MS = 2000;
 const MAX_QUEUE = 500;
 const MAX_PADR_PER_MINUTE = 16;
 
@@ -39,6 +43,8 @@ export class Rules {
   readonly #unanswered: [number, number] = [0, 0];
   readonly #operatorAt: [number, number] = [-Infinity, -Infinity];
   readonly #padrs: number[] = [];
+  readonly #watches: readonly [Watch, Watch] = [new Watch(), new Watch()];
+  #splitSince: number | undefined;
 
   constructor(world: World) {
     this.#world = world;
@@ -46,6 +52,10 @@ export class Rules {
 
   begin(): void {
     this.#pendingFaults = this.#world.plan.faults.length;
+  }
+
+  started(router: SimRouter): void {
+    this.#watches[router.index].restart(this.#now);
   }
 
   carpEdge(): void {
@@ -124,6 +134,8 @@ export class Rules {
     const other = this.#world.routers[1 - router.index];
     const live = this.#world.ac.live();
     const carries =
+      // What reaches nobody harms nobody.
+      this.#world.lineUp[router.index] &&
       other?.isPowered === true &&
       other.kernel.gate &&
       other.kernel.attached?.sessionId === live &&
@@ -152,6 +164,8 @@ export class Rules {
   answered(router: SimRouter, event: Event, actions: readonly Action[]): void {
     const us = router.index + 1;
     const { supervisor } = router;
+    const fail = (rule: string, what: string): void => this.#break(rule, what);
+    this.#watches[router.index].answered(router, event, actions, this.#now, fail);
     if (supervisor?.connected === true && supervisor.engine.deadline() === undefined) {
       this.#break('deadline', `router ${router.index} waits for ever`);
     }
@@ -205,7 +219,21 @@ export class Rules {
       if (helper === undefined || !kernel.gate || world.role(index) === 'MASTER') continue;
       this.#break('R2', `router ${index} is ${world.role(index)} with an open gate`);
     }
+    this.#checkSplit();
     this.#checkConverged();
+  }
+
+  /** R9: two open gates are a split, and it ends as soon as either way of hearing of each other is whole. */
+  #checkSplit(): void {
+    const { routers } = this.#world;
+    const isSplit = routers.every(
+      ({ kernel, supervisor, helper }) =>
+        kernel.gate && supervisor?.connected === true && helper !== undefined,
+    );
+    if (!isSplit || !this.#world.canTell) this.#splitSince = undefined;
+    else if (this.#now - (this.#splitSince ??= this.#now) > SPLIT_MS) {
+      this.#break('R9', `both gates have been open for ${SPLIT_MS} ms`);
+    }
   }
 
   /** R8: some time after everything healed and CARP settled, one holder and a partner in sync. */
@@ -233,7 +261,7 @@ export class Rules {
   #checkedAt = -1;
 
   end(): void {
-    const { plan, routers, ac } = this.#world;
+    const { plan, ac } = this.#world;
     if (this.violation !== undefined) return;
     if (this.#now - this.#lastHealed > REDIALLED_MS) {
       const live = ac.live();
@@ -245,24 +273,7 @@ export class Rules {
         this.#break('liveness', 'no session carries traffic long after everything healed');
       }
     }
-    const [a, b] = routers.map((router) => router.disk);
-    if (a?.epoch !== b?.epoch || a?.generation !== b?.generation) {
-      this.#break(
-        'R8',
-        `the disks hold ${a?.epoch}.${a?.generation} and ${b?.epoch}.${b?.generation}`,
-      );
-    }
-    for (const router of routers) {
-      const reasons = router.supervisor?.engine.status(router.now()).demoted ?? [];
-      if (router.demoted !== reasons.length > 0) {
-        this.#break(
-          'R10',
-          `router ${router.index} is ${router.demoted ? '' : 'not '}demoted, for [${reasons.join(', ')}]`,
-        );
-      }
-      if (reasons.includes('hold-down'))
-        this.#break('R10', `router ${router.index} is held down for ever`);
-    }
+    checkAftermath(this.#world, (rule, what) => this.#break(rule, what));
     const [only] = plan.faults;
     if (isSingleFault(plan) && only !== undefined) this.#checkGap(only.fault);
   }

@@ -123,6 +123,12 @@ export class World implements Surroundings {
     };
   }
 
+  /** Whether what the partners say arrives, and what they hear can be stored. */
+  get canTell(): boolean {
+    const [a, b] = this.#partnerLoss;
+    return a === 0 && b === 0 && this.routers.every(({ isDiskFull }) => !isDiskFull);
+  }
+
   note(line: string): void {
     this.#transcript?.push(`${(this.schedule.now / 1000).toFixed(4).padStart(10)} ${line}`);
   }
@@ -136,6 +142,10 @@ export class World implements Surroundings {
   demotion(index: number, amount: number): void {
     this.note(`router ${index} demotion ${amount}`);
     this.carp.demote(index, amount);
+  }
+
+  started(router: SimRouter): void {
+    this.rules.started(router);
   }
 
   gateMoved(router: SimRouter): void {
@@ -337,7 +347,6 @@ export class World implements Surroundings {
   #powerOn(index: RouterIndex): void {
     const router = this.#router(index);
     if (router.isPowered) return;
-    router.carrier = this.lineUp[index];
     router.powerOn();
     this.carp.up(index);
   }

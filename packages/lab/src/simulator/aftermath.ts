@@ -1,0 +1,61 @@
+/**
+ * What must be true at the end of a run, when everything has healed and had time to settle: the state of both kernels,
+ * of both disks, and of what the routers know of each other. It looks at nothing while things go wrong.
+ */
+import type { SimRouter } from './router.ts';
+import type { Break } from './watch.ts';
+import type { World } from './world.ts';
+
+/** R8 and R10, for the pair. */
+export function checkAftermath(world: World, fail: Break): void {
+  const [a, b] = world.routers.map(({ disk }) => disk);
+  if (a?.epoch !== b?.epoch || a?.generation !== b?.generation || a?.holder !== b?.holder) {
+    fail('R8', `the disks hold ${describe(a)} and ${describe(b)}`);
+  }
+  for (const router of world.routers) {
+    const status = router.supervisor?.engine.status(router.now());
+    if (status === undefined) continue;
+    const us = `router ${router.index}`;
+    const reasons = status.demoted;
+    if (router.demoted !== reasons.length > 0) {
+      fail('R10', `${us} is ${router.demoted ? '' : 'not '}demoted, for [${reasons.join(', ')}]`);
+    }
+    if (reasons.includes('hold-down')) fail('R10', `${us} is held down for ever`);
+    if (status.partner.message === undefined) fail('R8', `${us} does not hear its partner`);
+    if (status.state === 'Holding') checkHolder(router, status.proven, world, fail);
+    else if (status.state === 'Standby') checkStandby(router, fail);
+    else fail('R8', `${us} ends ${status.state}`);
+  }
+}
+
+const describe = (snapshot: SimRouter['disk'] | undefined): string =>
+  `${snapshot?.epoch}.${snapshot?.generation} of ${snapshot?.holder}`;
+
+function checkHolder(router: SimRouter, proven: boolean, world: World, fail: Break): void {
+  const { kernel, disk, index } = router;
+  const us = `router ${index}, the holder,`;
+  if (world.role(index) !== 'MASTER') fail('R8', `${us} is ${world.role(index)}`);
+  if (disk.facts === null) return;
+  if (kernel.attached?.sessionId !== disk.facts.key.sessionId)
+    fail('R8', `${us} is not attached to the session on its disk`);
+  if (disk.facts.key.sessionId !== world.ac.live()) return;
+  if (!kernel.gate) fail('R8', `${us} has a closed gate`);
+  if (kernel.isUp !== true) fail('R8', `${us} has its interface ${state(kernel.isUp)}`);
+  if (kernel.route !== 'session') fail('R8', `${us} routes via ${kernel.route}`);
+  if (!proven) fail('R8', `${us} has not proven a session that the AC carries`);
+}
+
+function checkStandby(router: SimRouter, fail: Break): void {
+  const { kernel, disk, index } = router;
+  const us = `router ${index}, the standby,`;
+  if (kernel.gate) fail('R2', `${us} has an open gate`);
+  if (kernel.route !== 'partner') fail('R8', `${us} routes via ${kernel.route}`);
+  if (kernel.attached?.sessionId !== disk.facts?.key.sessionId)
+    fail('R8', `${us} is not attached to the session on its disk`);
+  if (disk.facts === null) return;
+  if (kernel.isUp !== false) fail('R8', `${us} has its interface ${state(kernel.isUp)}`);
+  if (router.helper?.autoOpen !== true) fail('R8', `${us} would not open its gate by itself`);
+}
+
+const state = (isUp: boolean | undefined): string =>
+  isUp === undefined ? 'without addresses' : isUp ? 'up' : 'down';
