@@ -6,6 +6,7 @@ import t, { type Test } from 'tap';
 import type { BackendEvents, Settings } from '@ppp-thing/helper/backend';
 import type { SessionPolicy } from '@ppp-thing/helper/policy';
 import { be16, concat, tohex } from './fake/octets.ts';
+import type { KernelOptions } from './fake/kernel.ts';
 import type { ProcessOptions } from './fake/process.ts';
 import { LAN, LINE, Router, SESSION, VHID, noEvents, type Helper } from './world.ts';
 
@@ -29,9 +30,9 @@ class Started {
   static async make(
     t: Test,
     sessions: readonly SessionPolicy[] = [SESSION],
-    options: ProcessOptions = {},
+    options: ProcessOptions & KernelOptions = {},
   ): Promise<Started> {
-    const started = new Started(await Router.make(), sessions, options);
+    const started = new Started(await Router.make(options), sessions, options);
     t.teardown(() => started.helper.loop.close());
     return started;
   }
@@ -43,6 +44,8 @@ class Started {
       role: (...told) => void this.told.push(['role', ...told]),
       pppFrame: (...told) => void this.told.push(['ppp', ...told]),
       sessionClosed: (...told) => void this.told.push(['closed', ...told]),
+      discoveryFrame: (...told) => void this.told.push(['discovery', ...told]),
+      ownMacHeard: (...told) => void this.told.push(['own mac', ...told]),
       dropped: (...told) => void this.told.push(['dropped', ...told]),
     };
     this.helper = router.helper(sessions, events, router.process(options));
@@ -77,6 +80,44 @@ t.test('freebsd › takeover › the gate opens with one message, and closes wit
   calls.length = 0;
   backend.gate(name, true);
   t.strictSame(calls, ['sendto'], 'after it was closed too');
+});
+
+t.test('freebsd › takeover › to close waits for nothing that lags', async (t) => {
+  const calls: string[] = [];
+  const before = (call: string): void => void calls.push(call);
+  const { helper } = await Started.make(t, [SESSION], { before, lag: 20 });
+  const { backend } = helper;
+  backend.attach(name, KEY, 1492);
+  for (let i = 0; i < 3; i++) {
+    backend.gate(name, true);
+    calls.length = 0;
+    backend.gate(name, false);
+    // The hook removed, joined again under another name, and its two programs.
+    t.strictSame(calls, ['sendto', 'sendto', 'sendto', 'sendto']);
+  }
+});
+
+t.test('freebsd › what the AC says on the session comes before its PADT', async (t) => {
+  const started = await Started.make(t);
+  const { backend } = started.helper;
+  backend.attach(name, KEY, 1492);
+  backend.gate(name, true);
+  started.fromAc(SESSION.mac);
+  const padt = Uint8Array.of(0x88, 0x63, 0x11, 0xa7, 0x12, 0x34, 0, 0);
+  started.router.inject(concat(SESSION.mac, KEY.acMac, padt));
+  await started.pass(10);
+  t.strictSame(
+    started.told.map(([what]) => what),
+    ['ppp', 'discovery'],
+  );
+});
+
+t.test('freebsd › announce › our own is not heard, the partner does not answer', async (t) => {
+  const started = await Started.make(t);
+  started.helper.backend.announce(name, 7);
+  await started.pass(10);
+  t.strictSame(started.told, []);
+  t.equal(started.router.heard[0]?.length, 60, 'padded to the least of Ethernet');
 });
 
 t.test('freebsd › role › an address that comes back with its interface is no MASTER', async (t) => {
@@ -290,7 +331,7 @@ t.test('freebsd › frames that the kernel had to shed are counted', async (t) =
   const frame = concat(SESSION.mac, KEY.acMac, Uint8Array.of(0x88, 0x63), new Uint8Array(1486));
   for (let i = 0; i < 30; i++) started.router.inject(frame);
   await started.pass(1100);
-  const [dropped] = started.told;
+  const dropped = started.told.find(([what]) => what === 'dropped');
   t.match(dropped, ['dropped', name, Number]);
 });
 
