@@ -22,6 +22,8 @@ export interface SessionStatusJson {
   readonly phase: string;
   /** The AC has answered within the echo budget. */
   readonly proven: boolean;
+  /** On standby: joined behind a closed gate, ready to be taken. */
+  readonly armed: boolean;
   readonly carrier: boolean;
   /** Why we are demoted in CARP; empty when we are not. */
   readonly demoted: readonly string[];
@@ -32,6 +34,8 @@ export interface SessionStatusJson {
     readonly acName: string;
     readonly ourAddress: string;
     readonly theirAddress: string;
+    /** Interface identifiers as link-local addresses (RFC 5072 §5); null without IPV6CP. */
+    readonly ipv6: { readonly ours: string; readonly theirs: string } | null;
     readonly dns: readonly string[];
     readonly mtu: number;
     readonly auth: string;
@@ -58,7 +62,19 @@ export interface SessionStatusJson {
     readonly epoch: number;
     readonly provenAfterMs: number | null;
   } | null;
-  readonly counters: Readonly<Record<string, number>>;
+  /** Since this process started. */
+  readonly counters: {
+    readonly framesIn: number;
+    readonly framesOut: number;
+    readonly framesMalformed: number;
+    readonly framesShed: number;
+    readonly refusals: number;
+    readonly stores: number;
+    readonly storeFailures: number;
+    readonly datagramsIn: number;
+    readonly datagramsOut: number;
+    readonly datagramsRefused: number;
+  };
 }
 
 export interface StatusJson {
@@ -77,13 +93,34 @@ export interface StatusJson {
   readonly sessions: readonly SessionStatusJson[];
 }
 
-/** One line of `/v1/events`. */
+/** One event of `/v1/events`: a line of the log, and what it is made of. */
 export interface EventJson {
   readonly sequence: number;
   readonly time: number;
   readonly session: string;
-  readonly level: string;
+  readonly level: 'error' | 'warn' | 'info' | 'debug';
   readonly line: string;
+  readonly machine: string;
+  readonly from: string;
+  /** Null when nothing changed but something is worth saying. */
+  readonly to: string | null;
+  readonly on: string;
+  readonly actions: readonly string[];
+  readonly facts: Readonly<Record<string, string | number | boolean>>;
+}
+
+/** An event named `missed`: so many came after the one that the reader asked to go on from, and are kept no more. */
+export interface MissedJson {
+  readonly missed: number;
+}
+
+/** Whether this router is fit to be MASTER, for track scripts; 503 if not. */
+export interface HealthJson {
+  readonly healthy: boolean;
+  /** Why not, a sentence each. */
+  readonly troubles: readonly string[];
+  /** What is wrong and would not get better on the other router. */
+  readonly warnings: readonly string[];
 }
 
 export interface ErrorJson {
@@ -92,3 +129,12 @@ export interface ErrorJson {
 
 export const VERBS = ['handoff', 'connect', 'disconnect', 'reconnect'] as const;
 export type ControlVerb = (typeof VERBS)[number];
+
+export interface AcceptedJson {
+  readonly accepted: ControlVerb;
+  readonly session: string;
+}
+
+export interface LogJson {
+  readonly level: string;
+}

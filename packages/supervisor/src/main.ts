@@ -105,7 +105,8 @@ async function main(): Promise<void> {
   const supervisor = new Running({ config, version: version(), log, store, partner, inherited });
   running.now = supervisor;
   // Before the helper: where another supervisor runs, this one must not take its place.
-  await startStatusServers(supervisor, config.runDirectory).catch((cause: unknown) => {
+  const report = (line: string): void => log.line('error', line);
+  await startStatusServers(supervisor, config.runDirectory, report).catch((cause: unknown) => {
     throw new UnavailableError(cause instanceof Error ? cause.message : String(cause), { cause });
   });
   supervisor.start();

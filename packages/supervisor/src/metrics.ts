@@ -1,46 +1,105 @@
-/** The facts as Prometheus text, through the official client's text format. It keeps no state between two readings. */
-import { Gauge, Registry } from 'prom-client';
-import type { Supervisor } from './supervisor.ts';
+/**
+ * The facts as Prometheus text, through the official client's text format. It keeps no state between two readings: what
+ * counts is counted elsewhere.
+ */
+import { Counter, Gauge, Registry } from 'prom-client';
 import { sessionJson } from './view.ts';
+import type { SessionStatusJson } from './api.ts';
+import type { Supervisor, Traffic } from './supervisor.ts';
+
+type Labels = Readonly<Record<string, string>>;
+/** A value and what it is of; null leaves the sample out. */
+type Sample = readonly [value: number | boolean | null, labels?: Labels];
 
 const ROLES = ['INIT', 'BACKUP', 'MASTER'] as const;
+const STATES = ['Waiting', 'Standby', 'Holding', 'Yielding', 'Fenced', 'Off'] as const;
+const REASONS = ['hold-down', 'watchdog', 'handoff'] as const;
+
+const seconds = (ms: number | null | undefined): number | null =>
+  ms === null || ms === undefined ? null : ms / 1000;
+
+const directions = (octetsIn: number, octetsOut: number): Sample[] => [
+  [octetsIn, { direction: 'in' }],
+  [octetsOut, { direction: 'out' }],
+];
+
+/** What is measured of one session: name, help, samples. */
+type Measure = readonly [string, string, (json: SessionStatusJson) => readonly Sample[]];
+
+// prettier-ignore
+const GAUGES: readonly Measure[] = [
+  ['role', '1 for the role that CARP gives this router', ({ role }) => ROLES.map((each) => [each === role, { role: each }])],
+  ['state', '1 for the state of ownership', ({ state }) => STATES.map((each) => [each === state, { state: each }])],
+  ['holder', '1 while this router holds the session', ({ holder }) => [[holder === 'this router']]],
+  ['proven', '1 while the AC answers this router', ({ proven }) => [[proven]]],
+  ['armed', '1 while this router stands by, ready to take the session', ({ armed }) => [[armed]]],
+  ['carrier', '1 while the line has carrier', ({ carrier }) => [[carrier]]],
+  ['demoted', '1 while we demote ourselves in CARP for this reason', ({ demoted }) => REASONS.map((each) => [demoted.includes(each), { reason: each }])],
+  ['epoch', 'changes of holder, on both routers together', ({ epoch }) => [[epoch]]],
+  ['session_start_time_seconds', 'when the session came up; absent without one', ({ session }) => [[seconds(session?.since)]]],
+  ['dials_failed', 'dials since the last that succeeded', ({ link }) => [[link.attempts]]],
+  ['echo_rtt_seconds', 'of the last answered Echo-Request', ({ link }) => [[seconds(link.echoRttMs)]]],
+  ['echoes_unanswered', 'Echo-Requests since the last answer', ({ link }) => [[link.unansweredEchoes]]],
+  ['partner_in_sync', '1 while the partner has our snapshot', ({ partner }) => [[partner.inSync]]],
+  ['partner_healthy', '1 while the partner says that it could carry the session', ({ partner }) => [[partner.healthy]]],
+  ['partner_heard_time_seconds', 'when the partner was last heard', ({ partner }) => [[seconds(partner.heardAt)]]],
+  ['takeover_time_seconds', 'when this router last took the session', ({ lastTakeover }) => [[seconds(lastTakeover?.at)]]],
+  ['takeover_proven_seconds', 'from then until the AC answered', ({ lastTakeover }) => [[seconds(lastTakeover?.provenAfterMs)]]],
+];
+
+// prettier-ignore
+const COUNTERS: readonly Measure[] = [
+  ['frames_total', 'discovery and control packets', ({ counters: { framesIn, framesOut } }) => directions(framesIn, framesOut)],
+  ['frames_dropped_total', 'received, and not understood or not kept up with', ({ counters }) => [[counters.framesMalformed, { reason: 'malformed' }], [counters.framesShed, { reason: 'shed' }]]],
+  ['requests_refused_total', 'by the helper or the kernel', ({ counters }) => [[counters.refusals]]],
+  ['stores_total', 'snapshots written', ({ counters }) => [[counters.stores]]],
+  ['stores_failed_total', 'snapshots that could not be written', ({ counters }) => [[counters.storeFailures]]],
+  ['datagrams_total', 'of the partner channel', ({ counters: { datagramsIn, datagramsOut } }) => directions(datagramsIn, datagramsOut)],
+  ['datagrams_refused_total', 'of the partner channel, not believed', ({ counters }) => [[counters.datagramsRefused]]],
+];
 
 /** Everything of every session; traffic is asked of the helper, and left out if it does not answer. */
 export async function metricsText(supervisor: Supervisor): Promise<string> {
   const registry = new Registry();
-  const gauge = (name: string, help: string, labels: readonly string[] = []): Gauge =>
-    new Gauge({
-      name: `ppp_thing_${name}`,
-      help,
-      labelNames: ['session', ...labels],
-      registers: [registry],
-    });
-  const role = gauge('role', '1 for the role CARP gives this router', ['role']);
-  const proven = gauge('session_proven', '1 while the AC answers this router');
-  const epoch = gauge('epoch', 'changes of holder');
-  const rtt = gauge('echo_rtt_seconds', 'of the last answered Echo-Request');
-  const heard = gauge('partner_in_sync', '1 while the partner has our snapshot');
-  const demoted = gauge('demoted', '1 while we demote ourselves in CARP');
-  const counter = gauge('events_total', 'since this process started', ['event']);
-  const traffic = gauge('traffic_total', 'of the data path', ['unit', 'direction']);
-  for (const view of supervisor.sessions()) {
-    const session = view.name;
-    const json = sessionJson(supervisor, view);
-    for (const each of ROLES) role.set({ session, role: each }, json.role === each ? 1 : 0);
-    proven.set({ session }, json.proven ? 1 : 0);
-    epoch.set({ session }, json.epoch);
-    if (json.link.echoRttMs !== null) rtt.set({ session }, json.link.echoRttMs / 1000);
-    heard.set({ session }, json.partner.inSync ? 1 : 0);
-    demoted.set({ session }, json.demoted.length > 0 ? 1 : 0);
-    for (const [event, count] of Object.entries(json.counters)) {
-      counter.set({ session, event }, count);
+  const put = (Kind: typeof Gauge | typeof Counter, name: string, help: string) => {
+    const labelNames = ['session', 'role', 'state', 'reason', 'direction', 'version'];
+    const metric = new Kind({ name: `ppp_thing_${name}`, help, labelNames, registers: [registry] });
+    return (samples: readonly Sample[], labels: Labels): void => {
+      for (const [value, more] of samples) {
+        if (value !== null) metric.inc({ ...labels, ...more }, Number(value));
+      }
+    };
+  };
+  put(Gauge, 'info', 'the version that runs')([[1]], { version: supervisor.version });
+  put(Gauge, 'start_time_seconds', 'of this process')([[supervisor.startedAt / 1000]], {});
+  put(
+    Gauge,
+    'helper_connected',
+    '1 while the helper answers',
+  )([[supervisor.helper().connected]], {});
+
+  const views = supervisor.sessions();
+  const sessions = views.map((view) => sessionJson(supervisor, view));
+  for (const [Kind, measures] of [
+    [Gauge, GAUGES],
+    [Counter, COUNTERS],
+  ] as const) {
+    for (const [name, help, samples] of measures) {
+      const add = put(Kind, name, help);
+      for (const json of sessions) add(samples(json), { session: json.name });
     }
-    const octets = await supervisor.traffic(session);
-    if (octets === undefined) continue;
-    traffic.set({ session, unit: 'octets', direction: 'in' }, octets.octetsIn);
-    traffic.set({ session, unit: 'octets', direction: 'out' }, octets.octetsOut);
-    traffic.set({ session, unit: 'packets', direction: 'in' }, octets.packetsIn);
-    traffic.set({ session, unit: 'packets', direction: 'out' }, octets.packetsOut);
+  }
+
+  const octets = put(Counter, 'traffic_octets_total', 'of the data path, from the kernel');
+  const packets = put(Counter, 'traffic_packets_total', 'of the data path, from the kernel');
+  const traffic = await Promise.all(
+    sessions.map(async ({ name }) => [name, await supervisor.traffic(name)] as const),
+  );
+  const isAnswered = (each: readonly [string, Traffic | undefined]): each is [string, Traffic] =>
+    each[1] !== undefined;
+  for (const [session, counted] of traffic.filter(isAnswered)) {
+    octets(directions(counted.octetsIn, counted.octetsOut), { session });
+    packets(directions(counted.packetsIn, counted.packetsOut), { session });
   }
   return registry.metrics();
 }

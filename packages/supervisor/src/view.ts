@@ -1,9 +1,15 @@
 /** The supervisor's facts as the JSON of the API. It reads; it changes nothing. */
 import { isNewer } from '@ppp-thing/protocol/engine/session';
 import { formatMac } from '@ppp-thing/protocol/wire/ethernet';
-import { formatIpv4 } from '@ppp-thing/protocol/wire/ncp';
+import { formatIpv4, type InterfaceId } from '@ppp-thing/protocol/wire/ncp';
 import { printable } from '@ppp-thing/protocol/printable';
-import { API_VERSION, type EventJson, type SessionStatusJson, type StatusJson } from './api.ts';
+import {
+  API_VERSION,
+  type EventJson,
+  type HealthJson,
+  type SessionStatusJson,
+  type StatusJson,
+} from './api.ts';
 import { wallClock } from './clock.ts';
 import type { Happening, SessionView, Supervisor } from './supervisor.ts';
 
@@ -48,6 +54,7 @@ export function sessionJson(supervisor: Supervisor, view: SessionView): SessionS
     generation: snapshot.generation,
     phase: link.phase,
     proven: status.proven,
+    armed: status.armed,
     carrier: status.carrier,
     demoted: status.demoted,
     session: factsJson(view),
@@ -106,6 +113,13 @@ function factsJson({ status }: SessionView): SessionStatusJson['session'] {
     acName: printable(facts.acName, MAX_AC_NAME),
     ourAddress: formatIpv4(facts.ourAddress),
     theirAddress: formatIpv4(facts.theirAddress),
+    ipv6:
+      facts.interfaceIds === undefined
+        ? null
+        : {
+            ours: linkLocal(facts.interfaceIds.ours),
+            theirs: linkLocal(facts.interfaceIds.theirs),
+          },
     dns: facts.dns.map(formatIpv4),
     mtu: Math.min(facts.theirMru, facts.maxPayload),
     auth: facts.auth,
@@ -113,8 +127,45 @@ function factsJson({ status }: SessionView): SessionStatusJson['session'] {
   };
 }
 
+/** `fe80::1:2:3:4` (RFC 5072 §5): the interface identifier below the link-local prefix. */
+function linkLocal(id: InterfaceId): string {
+  const groups = [0, 2, 4, 6].map((i) => (((id[i] ?? 0) << 8) | (id[i + 1] ?? 0)).toString(16));
+  return `fe80::${groups.join(':')}`;
+}
+
+/**
+ * Whether this router is fit to be MASTER. A session that is down is no trouble in this sense while it would be down on
+ * the other router as well: the watchdog judges that, and demotes.
+ */
+export function healthJson(supervisor: Supervisor): HealthJson {
+  const troubles: string[] = [];
+  const warnings: string[] = [];
+  for (const { name, status } of supervisor.sessions()) {
+    if (!status.helper) troubles.push(`${name}: the helper is away`);
+    else if (!status.carrier) troubles.push(`${name}: the line has no carrier`);
+    if (status.demoted.length > 0) troubles.push(`${name}: demoted: ${status.demoted.join(', ')}`);
+    const isDown = (status.state === 'Holding' || status.state === 'Yielding') && !status.proven;
+    if (isDown) warnings.push(`${name}: the session is not up`);
+    if (status.state === 'Fenced') warnings.push(`${name}: fenced: the partner is MASTER too`);
+  }
+  return { healthy: troubles.length === 0, troubles, warnings };
+}
+
 export function eventJson({ sequence, time, session, note, line }: Happening): EventJson {
-  return { sequence, time: Math.round(time), session, level: note.level, line };
+  const { level, machine, from, to, on, actions = [], facts = {} } = note;
+  return {
+    sequence,
+    time: Math.round(time),
+    session,
+    level,
+    line,
+    machine,
+    from,
+    to: to ?? null,
+    on,
+    actions,
+    facts,
+  };
 }
 
 /** Milliseconds, to the hundredth. */

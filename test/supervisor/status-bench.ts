@@ -1,0 +1,164 @@
+/**
+ * A supervisor for tests of its sockets: the real one, with a scripted helper on a real socket, behind the real status
+ * and control sockets. The scripted helper's AC answers Echo-Requests; there is no other network.
+ */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Test } from 'tap';
+import { encodeMessage } from '@ppp-thing/protocol/ipc/framing';
+import type { Notice, Request, SessionState } from '@ppp-thing/protocol/ipc/messages';
+import type { Snapshot } from '@ppp-thing/protocol/engine/session';
+import { readConfig } from '@ppp-thing/supervisor/config';
+import { Log } from '@ppp-thing/supervisor/log';
+import { Running } from '@ppp-thing/supervisor/running';
+import { startStatusServers } from '@ppp-thing/supervisor/status-server';
+import { Store } from '@ppp-thing/supervisor/store';
+import { SNAPSHOT } from '../fixtures/partner.ts';
+import { Script, STATE } from './script.ts';
+
+export const PASSWORD = 'kept from everybody';
+
+export interface Bench {
+  /** Of the two sockets. */
+  readonly directory: string;
+  readonly config: string;
+  readonly supervisor: Running;
+  readonly script: Script;
+  readonly log: Log;
+  /** What was reported to the log by the servers. */
+  readonly reports: string[];
+  ask(socket: 'status' | 'control', method: string, path: string, body?: string): Promise<Answer>;
+  /** Say it as the helper. */
+  notice(notice: Notice): void;
+  /** Until the supervisor is as the test wants it; looked at whenever something happens. */
+  until(isReached: () => boolean): Promise<void>;
+}
+
+export interface Answer {
+  readonly code: number;
+  readonly body: string;
+  readonly allow?: string | undefined;
+}
+
+export interface BenchOptions {
+  readonly role?: SessionState['role'];
+  readonly policy?: 'follow-carp' | 'pinned';
+  /** What the disk holds; by default a session that this router held. */
+  readonly stored?: Snapshot;
+  /** Whether there is a helper. */
+  readonly helper?: boolean;
+}
+
+/** Agrees to everything, knows pppoe0, has traffic; an LCP Echo-Request comes back as its reply (RFC 1661 §5.8). */
+const helperWith =
+  (role: SessionState['role']) =>
+  (asked: Request): readonly unknown[] => {
+    const { id, verb } = asked;
+    if (verb === 'hello') {
+      const sessions = [{ ...STATE, role }];
+      return [{ id, done: { version: 1, platform: 'sim', pid: 4711, sessions } }];
+    }
+    if (verb === 'counters') {
+      return [{ id, done: { octetsIn: 1500, octetsOut: 700, packetsIn: 3, packetsOut: 2 } }];
+    }
+    if (verb !== 'ppp-send' || asked.packet[0] !== 9) return [{ id, done: null }];
+    const packet = Uint8Array.from(asked.packet);
+    packet[0] = 10;
+    packet.set([1, 2, 3, 4], 4);
+    const reply = { notice: 'ppp-frame', session: asked.session, protocol: asked.protocol, packet };
+    return [{ id, done: null }, reply];
+  };
+
+export async function bench(t: Pick<Test, 'teardown'>, options: BenchOptions = {}): Promise<Bench> {
+  const { role = 'MASTER', policy = 'follow-carp', stored = SNAPSHOT, helper = true } = options;
+  const directory = mkdtempSync(join(tmpdir(), 'ppp-thing-status-'));
+  mkdirSync(join(directory, 'db'));
+  const file = join(directory, 'ppp_thing.conf');
+  writeFileSync(
+    file,
+    `[supervisor]
+state_directory = "${directory}/db"
+run_directory = "${directory}"
+
+[session.pppoe0]
+interface = "igb0"
+mac = "02:00:5e:10:53:01"
+user = "alice"
+password = "${PASSWORD}"
+policy = "${policy}"
+carp_vhid = 3
+`,
+  );
+  const config = readConfig(file);
+  const log = new Log(
+    'info',
+    () => undefined,
+    () => 0,
+  );
+  const script = new Script(helperWith(role));
+  if (helper) await script.listen(join(directory, 'helper.sock'));
+  const store = new Store(config.stateDirectory, log);
+  if (stored.epoch > 0) store.save('pppoe0', stored);
+  const supervisor = new Running({ config, version: '0.1.0', log, store, partner: undefined });
+  const reports: string[] = [];
+  const servers = await startStatusServers(supervisor, directory, (line) => reports.push(line));
+  t.teardown(async () => {
+    servers.close();
+    supervisor.stop();
+    if (helper) await script.die();
+    rmSync(directory, { recursive: true });
+  });
+  const until = (isReached: () => boolean): Promise<void> =>
+    new Promise((resolve) => {
+      const stop = supervisor.subscribe(() => look());
+      const look = (): void => {
+        if (!isReached()) return;
+        stop();
+        resolve();
+      };
+      look();
+    });
+  supervisor.start();
+  return {
+    directory,
+    config: file,
+    supervisor,
+    script,
+    log,
+    reports,
+    ask: (socket, method, path, body = '') => ask(directory, socket, method, path, body),
+    notice: (notice) => script.say(encodeMessage(notice)),
+    until,
+  };
+}
+
+/** A bench whose session is up: this router holds it and the AC has answered. */
+export async function holding(t: Pick<Test, 'teardown'>, options?: BenchOptions): Promise<Bench> {
+  const made = await bench(t, options);
+  await made.until(() => made.supervisor.session('pppoe0')?.status.proven === true);
+  return made;
+}
+
+function ask(
+  directory: string,
+  socket: 'status' | 'control',
+  method: string,
+  path: string,
+  body: string,
+): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const socketPath = join(directory, `${socket}.sock`);
+    const asked = request({ socketPath, method, path, agent: false }, (response) => {
+      let text = '';
+      response.on('data', (chunk) => (text += String(chunk)));
+      response.on('end', () => {
+        const { statusCode: code = 0, headers } = response;
+        resolve({ code, body: text, allow: headers.allow });
+      });
+    });
+    asked.on('error', reject);
+    asked.end(body);
+  });
+}
