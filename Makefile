@@ -24,6 +24,7 @@ build: $(INSTALLED)
 
 $(INSTALLED): package-lock.json
 	@$(NPM) ci --no-audit --no-fund --loglevel=error
+	@npx tap build >/dev/null
 	@touch $(INSTALLED)
 
 lab: build
