@@ -1,0 +1,259 @@
+/**
+ * The rc.d scripts as service(8) and rc(8) run them, on a stub of rc.subr and of the commands they call. It starts no
+ * process of ours: what the scripts would start is written down.
+ */
+import { spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import t, { type Test } from 'tap';
+
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+const STUBS = join(ROOT, 'test/packaging/stub');
+const COMMANDS = ['daemon', 'install', 'kldstat', 'kldload', 'pkill', 'su', 'runtime'];
+const MODULES = 'netgraph ng_socket ng_ether ng_bpf ng_etf ng_pppoe ng_ppp ng_iface'.split(' ');
+
+interface Router {
+  /** Where the program is: packages, and rc.d beside them. */
+  readonly tree: string;
+  readonly folder: string;
+  readonly config: string;
+  service(script: string, argument: string): { code: number | null; output: string };
+  /** What was called since the last look, a line each. */
+  calls(): readonly string[];
+  configure(...lines: string[]): void;
+  readonly modules: { write(lines: readonly string[]): void };
+}
+
+/** A machine with the scripts beside the program, as in an unpacked tarball. */
+function router(test: Test): Router {
+  const folder = test.testdir({
+    bin: {},
+    log: '',
+    modules: '',
+    'rc.conf': '',
+    'ppp_thing.conf': '',
+  });
+  const tree = join(folder, 'ppp-thing-0.1.0-freebsd-x64');
+  const config = join(folder, 'ppp_thing.conf');
+  const runtime = join(folder, 'bin/runtime');
+  for (const command of COMMANDS) {
+    copyFileSync(join(STUBS, 'command'), join(folder, 'bin', command));
+    chmodSync(join(folder, 'bin', command), 0o755);
+  }
+  for (const name of ['helper', 'supervisor']) {
+    mkdirSync(join(tree, 'packages', name, 'dist'), { recursive: true });
+    writeFileSync(join(tree, 'packages', name, 'dist/main.js'), '');
+  }
+  installScripts(join(tree, 'rc.d'));
+  const configure = (...lines: string[]): void =>
+    writeFileSync(join(folder, 'rc.conf'), [`ppp_thing_config=${config}`, ...lines, ''].join('\n'));
+  configure(`ppp_thing_runtime="no-such-runtime ${runtime}"`);
+  return {
+    tree,
+    folder,
+    config,
+    configure,
+    service(script, argument) {
+      const { status, stdout, stderr } = spawnSync(script, [argument], {
+        env: { PATH: `${join(folder, 'bin')}:/usr/bin:/bin`, STUB: folder },
+        encoding: 'utf8',
+      });
+      return { code: status, output: stdout + stderr };
+    },
+    calls() {
+      const log = readFileSync(join(folder, 'log'), 'utf8');
+      writeFileSync(join(folder, 'log'), '');
+      return log.split('\n').filter((line) => line !== '');
+    },
+    modules: {
+      write: (lines) => writeFileSync(join(folder, 'modules'), `${lines.join('\n')}\n`),
+    },
+  };
+}
+
+/** The scripts as they are, but for the line that reads rc.subr. */
+function installScripts(to: string): void {
+  mkdirSync(to, { recursive: true });
+  for (const name of ['ppp_thing', 'ppp_thing_helper']) {
+    const text = readFileSync(join(ROOT, 'rc.d', name), 'utf8');
+    const changed = text.replace('\n. /etc/rc.subr\n', `\n. ${join(STUBS, 'rc.subr')}\n`);
+    if (changed === text) throw new Error(`${name} does not read rc.subr`);
+    writeFileSync(join(to, name), changed, { mode: 0o755 });
+  }
+}
+
+const daemonLine = ({ folder, tree, config }: Router, name: string, program: string): string =>
+  `daemon -P /var/run/${name}.pid -r -R 1 -S -T ${name} -f ${folder}/bin/runtime ` +
+  `${tree}/packages/${program}/dist/main.js --config ${config}`;
+
+t.test('ppp_thing_helper', async (t) => {
+  t.test('onestart loads the modules, makes the directories and starts daemon(8)', async (t) => {
+    const at = router(t);
+    const helper = join(at.tree, 'rc.d/ppp_thing_helper');
+    t.match(at.service(helper, 'onestart'), { code: 0, output: /Starting ppp_thing_helper\./ });
+    t.same(at.calls(), [
+      ...MODULES.map((module) => `kldload ${module}`),
+      'install -d -o root -g ppp_thing -m 0775 /var/run/ppp_thing',
+      'install -d -o ppp_thing -g ppp_thing -m 0700 /var/db/ppp_thing',
+      'install -d -o root -g wheel -m 0700 /var/db/ppp_thing_helper',
+      daemonLine(at, 'ppp_thing_helper', 'helper'),
+    ]);
+    t.match(at.service(helper, 'onestart'), { code: 1, output: /already running/ });
+    t.same(at.calls(), [], 'a second start does nothing');
+  });
+
+  t.test('modules that are there are not loaded again', async (t) => {
+    const at = router(t);
+    at.modules.write(MODULES.slice(1));
+    t.equal(at.service(join(at.tree, 'rc.d/ppp_thing_helper'), 'onestart').code, 0);
+    t.same(
+      at.calls().filter((line) => line.startsWith('kldload')),
+      ['kldload netgraph'],
+    );
+  });
+
+  t.test('a module that cannot be loaded is named, and nothing is started', async (t) => {
+    const at = router(t);
+    at.modules.write(['not ng_etf']);
+    const { code, output } = at.service(join(at.tree, 'rc.d/ppp_thing_helper'), 'onestart');
+    t.equal(code, 1);
+    t.match(output, 'Unable to load kernel module ng_etf');
+    t.notMatch(at.calls().join('\n'), /daemon|install/);
+  });
+
+  t.test('a missing runtime is said with what to do, before anything is made', async (t) => {
+    const at = router(t);
+    at.configure('ppp_thing_runtime=no-such-runtime');
+    const { code, output } = at.service(join(at.tree, 'rc.d/ppp_thing_helper'), 'onestart');
+    t.equal(code, 1);
+    t.match(output, 'no runtime found: looked for no-such-runtime; pkg install node22');
+    t.same(at.calls(), []);
+  });
+
+  t.test('a missing configuration is named', async (t) => {
+    const at = router(t);
+    rmSync(at.config);
+    const { code, output } = at.service(join(at.tree, 'rc.d/ppp_thing_helper'), 'onestart');
+    t.equal(code, 1);
+    t.match(output, `${at.config} is not readable`);
+    t.same(at.calls(), []);
+  });
+
+  t.test('without its variable in rc.conf, start starts nothing; with it, it does', async (t) => {
+    const at = router(t);
+    const helper = join(at.tree, 'rc.d/ppp_thing_helper');
+    t.match(at.service(helper, 'start').output, 'Set ppp_thing_helper_enable to YES');
+    t.same(at.calls(), []);
+    const runtime = join(at.folder, 'bin/runtime');
+    at.configure(`ppp_thing_runtime=${runtime}`, 'ppp_thing_helper_enable=YES');
+    t.match(at.service(helper, 'start').output, 'Starting');
+  });
+
+  t.test('flags go to the program, not to daemon(8); user and group to install(1)', async (t) => {
+    const at = router(t);
+    at.configure(
+      `ppp_thing_runtime=${join(at.folder, 'bin/runtime')}`,
+      'ppp_thing_helper_flags="--backend freebsd"',
+      'ppp_thing_user=pppd ppp_thing_group=network',
+    );
+    at.service(join(at.tree, 'rc.d/ppp_thing_helper'), 'onestart');
+    const calls = at.calls();
+    const line = daemonLine(at, 'ppp_thing_helper', 'helper');
+    t.equal(calls.at(-1), `${line} --backend freebsd`);
+    t.ok(calls.includes('install -d -o pppd -g network -m 0700 /var/db/ppp_thing'));
+  });
+
+  t.test('status tells; reload is a restart, of one that runs only', async (t) => {
+    const at = router(t);
+    const helper = join(at.tree, 'rc.d/ppp_thing_helper');
+    t.match(at.service(helper, 'onestatus'), { code: 1, output: /is not running/ });
+    t.match(at.service(helper, 'onereload'), { code: 1, output: /not running\?/ });
+    t.same(at.calls(), []);
+    at.service(helper, 'onestart');
+    t.match(at.service(helper, 'onestatus'), { code: 0, output: /running as pid 4242/ });
+    at.calls();
+    t.equal(at.service(helper, 'onereload').code, 0);
+    const calls = at.calls();
+    t.equal(calls[0], 'stop ppp_thing_helper');
+    t.equal(calls.at(-1), daemonLine(at, 'ppp_thing_helper', 'helper'));
+  });
+
+  t.test('purge stops a running helper, then removes what it made', async (t) => {
+    const at = router(t);
+    const helper = join(at.tree, 'rc.d/ppp_thing_helper');
+    const remove = `runtime ${at.tree}/packages/helper/dist/main.js --config ${at.config} --remove`;
+    t.equal(at.service(helper, 'onepurge').code, 0);
+    t.same(at.calls(), [remove], 'where none runs there is none to stop');
+    at.service(helper, 'onestart');
+    at.calls();
+    t.equal(at.service(helper, 'onepurge').code, 0);
+    t.same(at.calls(), ['stop ppp_thing_helper', remove]);
+  });
+});
+
+t.test('ppp_thing', async (t) => {
+  t.test('onestart starts the helper first, and not a second time', async (t) => {
+    const at = router(t);
+    const supervisor = join(at.tree, 'rc.d/ppp_thing');
+    t.equal(at.service(supervisor, 'onestart').code, 0);
+    t.same(
+      at.calls().filter((line) => line.startsWith('daemon')),
+      [daemonLine(at, 'ppp_thing_helper', 'helper'), daemonLine(at, 'ppp_thing', 'supervisor')],
+    );
+    t.equal(at.service(supervisor, 'onerestart').code, 0);
+    t.same(at.calls(), ['stop ppp_thing', daemonLine(at, 'ppp_thing', 'supervisor')]);
+  });
+
+  t.test('it is not started where the helper could not be', async (t) => {
+    const at = router(t);
+    at.modules.write(['not ng_pppoe']);
+    t.equal(at.service(join(at.tree, 'rc.d/ppp_thing'), 'onestart').code, 1);
+    t.notMatch(at.calls().join('\n'), /daemon/);
+  });
+
+  t.test('ppp_thing_user does not make rc.subr start it as that user', async (t) => {
+    const at = router(t);
+    const runtime = join(at.folder, 'bin/runtime');
+    at.configure(`ppp_thing_runtime=${runtime}`, 'ppp_thing_user=pppd', 'ppp_thing_flags=--check');
+    at.service(join(at.tree, 'rc.d/ppp_thing'), 'onestart');
+    t.equal(at.calls().at(-1), `${daemonLine(at, 'ppp_thing', 'supervisor')} --check`);
+  });
+
+  t.test('reload sends SIGHUP to the program below daemon(8)', async (t) => {
+    const at = router(t);
+    const supervisor = join(at.tree, 'rc.d/ppp_thing');
+    t.match(at.service(supervisor, 'onereload'), { code: 1, output: /not running\?/ });
+    at.service(supervisor, 'onestart');
+    at.calls();
+    t.match(at.service(supervisor, 'onereload'), { code: 0, output: /Reloaded ppp_thing\./ });
+    t.same(at.calls(), ['pkill -HUP -P 4242']);
+  });
+
+  t.test('at boot rc(8) reads the script into itself, under its own name', async (t) => {
+    const at = router(t);
+    const supervisor = join(at.tree, 'rc.d/ppp_thing');
+    const rc = join(at.folder, 'rc');
+    const boot = `#!/bin/sh\nrc_service=$1\nset onestart\n. "$rc_service"\n`;
+    writeFileSync(rc, boot, { mode: 0o755 });
+    t.match(at.service(rc, supervisor), { code: 0, output: /Starting ppp_thing\./ });
+    t.equal(at.calls().at(-1), daemonLine(at, 'ppp_thing', 'supervisor'));
+  });
+});
+
+t.test('installed scripts look for the program in PREFIX', async (t) => {
+  const at = router(t);
+  const scripts = join(at.folder, 'usr/local/etc/rc.d');
+  cpSync(join(at.tree, 'rc.d'), scripts, { recursive: true });
+  const { code, output } = at.service(join(scripts, 'ppp_thing_helper'), 'onestart');
+  t.equal(code, 1);
+  t.match(output, '/usr/local/libexec/ppp-thing/packages/helper/dist/main.js is not readable');
+});
