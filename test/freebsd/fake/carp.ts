@@ -2,7 +2,7 @@
  * CARP's vhids with their states, the demotion that everybody adds to, and devd's pipe. Who becomes MASTER is the test's
  * word.
  */
-import { at, c, fail } from './abi.ts';
+import { at, fail } from './abi.ts';
 import type { NetInterface } from './interfaces.ts';
 import { ascii, set32, u32 } from './octets.ts';
 import type { Routes } from './routes.ts';
@@ -91,7 +91,18 @@ export class Carp {
     });
   }
 
-  get request(): number {
-    return c('SIOCGVH');
+  /** SIOCSVH: a new vhid begins as BACKUP here; a state that is asked for is taken. */
+  write(line: NetInterface, table: Uint8Array): void {
+    if (!this.isLoaded) fail('EPROTONOSUPPORT');
+    const vhid = u32(table, at('carpreq', 'carpr_vhid'));
+    if (vhid < 1 || vhid > 255) fail('EINVAL');
+    const state = STATES[u32(table, at('carpreq', 'carpr_state'))] ?? fail('EINVAL');
+    const present = this.#vhids.find((each) => each.line === line && each.vhid === vhid);
+    if (present === undefined) this.add(line, vhid, 'BACKUP');
+    else this.set(vhid, state);
+  }
+
+  forget(line: NetInterface): void {
+    for (const { vhid } of this.#vhids.filter((each) => each.line === line)) this.remove(vhid);
   }
 }

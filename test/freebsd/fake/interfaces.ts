@@ -156,6 +156,36 @@ export class Interfaces {
     return line;
   }
 
+  /** Two Ethernet interfaces, each the other's line. */
+  makeEpair(): NetInterface {
+    let unit = 0;
+    while (this.#all.some(({ name }) => name === `epair${unit}a`)) unit++;
+    const ends: NetInterface[] = [];
+    for (const [i, letter] of ['a', 'b'].entries()) {
+      const mac = Uint8Array.of(2, 0xff, 0x60, unit, 0, i);
+      const line = this.makeEther(`epair${unit}${letter}`, mac, (frame) =>
+        ends[1 - i]?.receive(frame),
+      );
+      line.isUp = false;
+      ends.push(line);
+      this.arrived(line);
+    }
+    return ends[0] ?? fail('ENXIO');
+  }
+
+  /** A new Ethernet interface, for whoever has something to add to it. */
+  arrived: (line: NetInterface) => void = () => {};
+  departed: (line: NetInterface) => void = () => {};
+
+  destroyEpair(line: NetInterface): void {
+    if (!/^epair\d+[ab]$/.test(line.name)) fail('EINVAL');
+    const stem = line.name.slice(0, -1);
+    for (const each of this.#all.filter(({ name }) => name.slice(0, -1) === stem)) {
+      this.departed(each);
+      this.destroy(each);
+    }
+  }
+
   destroy(line: NetInterface): void {
     line.addresses = [];
     this.#all.splice(this.#all.indexOf(line), 1);
@@ -165,6 +195,11 @@ export class Interfaces {
 
   /** Undefined for a request that is none of an interface's. */
   ioctl(request: number, argument: Uint8Array, pointed: Uint8Array | undefined): true | undefined {
+    if (request === c('SIOCIFCREATE2')) {
+      if (cstring(argument, 0, NAME) !== 'epair') fail('EINVAL');
+      argument.set(field(this.makeEpair().name, NAME));
+      return true;
+    }
     const handler = HANDLERS[request];
     if (handler === undefined) return undefined;
     const line = this.get(cstring(argument, 0, NAME));
@@ -222,6 +257,7 @@ const HANDLERS: Readonly<Record<number, (call: Call) => void>> = {
     line.pPromisc = (flags & PPROMISC) !== 0;
     interfaces.changed('link', line);
   },
+  [c('SIOCIFDESTROY')]: ({ interfaces, line }) => interfaces.destroyEpair(line),
   [c('SIOCGIFINDEX')]: ({ line, value }) => set16(value, 0, line.index),
   [c('SIOCSIFNAME')]: ({ interfaces, line, pointed }) => {
     const name = pointed ?? fail('EFAULT');
@@ -252,6 +288,11 @@ const HANDLERS: Readonly<Record<number, (call: Call) => void>> = {
       checkFamily(argument, offset(name), 'AF_INET');
     const address = addressAt(argument, offset('ifra_addr'));
     const destination = addressAt(argument, offset('ifra_broadaddr'));
+    if (line.kind === 'ether') {
+      const mask = addressAt(argument, offset('ifra_mask'));
+      line.addresses.push({ address, mask });
+      return;
+    }
     const holder = interfaces.leadsTo(destination);
     const isOwn = holder?.addresses.some((each) => each.destination === undefined) ?? false;
     if (holder !== undefined && holder !== line && !isOwn) fail('EEXIST');

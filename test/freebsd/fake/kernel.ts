@@ -60,6 +60,14 @@ export class FakeKernel {
     this.modules = new Set(options.loaded ?? []);
     this.isJail = options.isJail ?? false;
     this.bpfDevices = options.bpfDevices ?? 256;
+    this.interfaces.arrived = (line) => this.modules.has('ng_ether') && this.#etherNode(line);
+    this.interfaces.departed = (line) => {
+      this.carp.forget(line);
+      const node = this.netgraph
+        .nodes()
+        .find((each) => each instanceof EtherNode && each.line === line);
+      if (node !== undefined) this.netgraph.end(node);
+    };
     this.interfaces.changed = (what, line) => {
       if (what === 'address') this.routes.forget(line);
       else this.routes.tellLink(line);

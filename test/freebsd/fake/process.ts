@@ -6,6 +6,7 @@ import { SystemError, type Libc, type Pointer, type PollEntry } from '@ppp-thing
 import { Errno, c, fail } from './abi.ts';
 import { BpfDescriptor } from './bpf-device.ts';
 import { DevdClient } from './carp.ts';
+import type { NetInterface } from './interfaces.ts';
 import type { FakeKernel } from './kernel.ts';
 import { cstring, i32, long } from './octets.ts';
 import { RouteSocket } from './routes.ts';
@@ -206,8 +207,9 @@ export class FakeProcess {
     const { interfaces, carp } = this.#kernel;
     const isRead = (request & 0x40000000) !== 0;
     if (!isRead) this.#root('EPERM');
-    if (request === carp.request)
-      return carp.read(interfaces.get(cstring(octets, 0, 16)), pointed ?? fail('EFAULT'));
+    const line = (): NetInterface => interfaces.get(cstring(octets, 0, 16));
+    if (request === c('SIOCGVH')) return carp.read(line(), pointed ?? fail('EFAULT'));
+    if (request === c('SIOCSVH')) return carp.write(line(), pointed ?? fail('EFAULT'));
     if (interfaces.ioctl(request, octets, pointed) === undefined) fail('ENOTTY');
   }
 

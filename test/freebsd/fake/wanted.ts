@@ -1,5 +1,5 @@
 /**
- * Which of the kernel's constants and structures the fake kernel looks up by name, beside those of the backend. Only names:
+ * Which of the kernel's constants and structures the fake kernel looks up by name, and the tests on a real kernel, beside those of the backend. Only names:
  * the numbers are in the fixture.
  */
 
@@ -18,6 +18,9 @@ export const FAKE_CONSTANTS = [
   'NGM_PPPOE_SETMAXP',
   'NGM_IFACE_GET_IFINDEX',
   'NGM_HUB_COOKIE',
+  'SIOCSVH',
+  'SIOCIFCREATE2',
+  'SIOCIFDESTROY',
   'BIOCGBLEN',
   'BIOCPROMISC',
   'BIOCFLUSH',
