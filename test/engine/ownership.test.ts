@@ -75,16 +75,16 @@ t.test('Standby › a snapshot arms the session behind a closed gate', async (t)
 });
 
 t.test(
-  'Standby › MASTER takes: gate, announce, echo, routes, partner, in this order (§8)',
+  'Standby › MASTER takes: gate, announce, echo, routes, partner, in this order',
   async (t) => {
     const router = Router.standby();
     t.same(story(router.role('MASTER')), [
+      'configure up',
       'store 42',
       'attach autoOpen',
       'gate open',
       'announce',
       'LCP Echo-Request',
-      'configure up',
       'route session',
       'tell-partner',
     ]);
@@ -137,7 +137,10 @@ t.test('Fenced › the partner lets go, so the session is taken with a higher ep
   const router = Router.holder();
   const snapshot = { epoch: 50, generation: 0, holder: PARTNER, facts: FACTS };
   router.hear({ snapshot });
-  t.match(story(router.hear({ snapshot, open: false, role: 'BACKUP' })), ['store 51']);
+  t.match(story(router.hear({ snapshot, open: false, role: 'BACKUP' })), [
+    'configure up',
+    'store 51',
+  ]);
   t.equal(router.state, 'Holding');
 });
 
@@ -279,7 +282,7 @@ t.test('Holding › an announce frame of our own epoch is outbid after a random 
   const router = Router.holder();
   router.pass(3100);
   router.feed({ kind: 'own-mac-heard', epoch: 42 });
-  t.match(story(router.pass(600)), ['store 43']);
+  t.match(story(router.pass(600)), ['configure up', 'store 43']);
 });
 
 t.test('manual › only the operator moves the session', async (t) => {

@@ -223,8 +223,11 @@ export class Owner {
   take(now: Instant): void {
     const epoch = this.snapshot.epoch + 1;
     const holder = this.config.owner.routerId;
-    this.snapshot = { epoch, generation: 0, holder, facts: this.snapshot.facts };
+    const { facts } = this.snapshot;
+    this.snapshot = { epoch, generation: 0, holder, facts };
     this.lastTakeover = { at: now, epoch };
+    // The interlock has opened the gate already. The interface says nothing of its own, so it need not wait for the disk.
+    if (facts !== null && this.armed) this.emit(configure(facts, true));
     this.emit({ kind: 'store', snapshot: this.snapshot });
     this.#carry(now);
   }
@@ -246,7 +249,8 @@ export class Owner {
     this.emit(attach(facts, true), { kind: 'gate', open: true });
     this.announce(now);
     this.absorb(this.link.resume(facts, now), now);
-    this.emit(configure(facts, true), { kind: 'route', via: 'session' });
+    if (!this.armed) this.emit(configure(facts, true));
+    this.emit({ kind: 'route', via: 'session' });
     this.tell(now);
   }
 
