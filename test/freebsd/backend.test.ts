@@ -216,6 +216,40 @@ t.test('freebsd › several sessions on a line hear each their own, and go alone
   t.strictSame(started.router.leftovers(), []);
 });
 
+t.test('freebsd › names may be as long as an interface lets them be', async (t) => {
+  const router = await Router.make();
+  const line = 'abcdefghijklm.9';
+  router.kernel.addEther(line, new Uint8Array(6), () => {});
+  const long = { ...SESSION, name: 'session.name.15', stub: 'x123456789abcde', interface: line };
+  const { backend } = router.helper([long]);
+  backend.start(long);
+  backend.attach(long.name, { sessionId: 0xfffe, acMac: new Uint8Array(6).fill(0xfe) }, 1492);
+  backend.gate(long.name, true);
+  backend.leave();
+  const next = router.helper([long]).backend;
+  next.start(long);
+  t.match(next.inspect(long.name), { attached: { sessionId: 0xfffe } });
+  next.remove();
+  t.strictSame(router.leftovers(), []);
+});
+
+t.test('freebsd › a second helper leaves the sessions of the first alone', async (t) => {
+  const { router, helper } = await Started.make(t);
+  helper.backend.attach(name, KEY, 1492);
+  const mac = Uint8Array.of(2, 0, 0x5e, 0x10, 0x53, 2);
+  const { stub: _, ...rest } = SESSION;
+  const other: SessionPolicy = { ...rest, name: 'wan0', mac };
+  const second = router.helper([other]).backend;
+  second.start(other);
+  t.match(helper.backend.inspect(name), { attached: KEY });
+  second.remove();
+  helper.backend.gate(name, true);
+  helper.backend.sendPpp(name, 0xc021, ECHO);
+  t.equal(router.heard.length, 1);
+  helper.backend.remove();
+  t.strictSame(router.leftovers(), []);
+});
+
 t.test('freebsd › a VLAN has its node under another name', async (t) => {
   const router = await Router.make();
   router.kernel.addEther('igb0.35', new Uint8Array(6), () => {});

@@ -132,6 +132,7 @@ t.test('freebsd › configure › an address that another interface leads to is 
   const mask = new Uint8Array(4).fill(0xff);
   other.addresses.push({ address: Uint8Array.of(10, 0, 0, 1), destination: theirs, mask });
   other.isUp = true;
+  router.kernel.interfaces.noSamePrefix = true;
   const settings = {
     mtu: 1492,
     up: true,

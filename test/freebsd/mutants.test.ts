@@ -50,6 +50,7 @@ const MUTANTS: Readonly<Record<string, Mutant>> = {
   'the other end of an address': abi(
     'ifra_broadaddr: 32, ifra_mask: 48',
     'ifra_broadaddr: 48, ifra_mask: 32',
+    'life',
   ),
   'the promiscuous flag': abi('IFF_PPROMISC: 0x20000', 'IFF_PPROMISC: 0x100'),
   'the type of a routing message': abi('RTM_CHANGE: 3', 'RTM_CHANGE: 2', 'life'),

@@ -122,6 +122,8 @@ export class NetInterface {
 export class Interfaces {
   readonly #all: NetInterface[] = [];
   nextIndex = 1;
+  /** net.inet.ip.no_same_prefix: two interfaces may not lead to the same address. */
+  noSamePrefix = false;
   /** After any change of flags, addresses or a link. */
   changed: (what: 'address' | 'link', line: NetInterface) => void = () => {};
 
@@ -295,7 +297,8 @@ const HANDLERS: Readonly<Record<number, (call: Call) => void>> = {
     }
     const holder = interfaces.leadsTo(destination);
     const isOwn = holder?.addresses.some((each) => each.destination === undefined) ?? false;
-    if (holder !== undefined && holder !== line && !isOwn) fail('EEXIST');
+    const isOthers = holder !== undefined && holder !== line && !isOwn;
+    if (isOthers && interfaces.noSamePrefix) fail('EEXIST');
     line.addresses = line.addresses.filter((each) => !equal(each.address, address));
     line.addresses.push({
       address,

@@ -4,6 +4,7 @@
  */
 
 export const FAKE_CONSTANTS = [
+  'NGM_NODEINFO',
   'NGM_LISTNAMES',
   'NGM_TEXT_STATUS',
   'NGM_ETHER_GET_IFINDEX',

@@ -34,7 +34,6 @@ export const C = {
   NGM_RMHOOK: 5,
   NGM_LISTHOOKS: 0x30000007,
   NGM_LISTNODES: 0x30000009,
-  NGM_NODEINFO: 0x30000006,
   NGM_ETHER_COOKIE: 917786906,
   NGM_ETHER_GET_IFNAME: 1,
   NGM_ETF_COOKIE: 983084516,
@@ -108,7 +107,6 @@ export const S = {
     flags: 12,
     token: 16,
     typecookie: 20,
-    cmdstr: 24,
   },
   ngm_mkpeer: { size: 96, type: 0, ourhook: 32, peerhook: 64 },
   ngm_connect: { size: 576, path: 0, ourhook: 512, peerhook: 544 },
@@ -127,7 +125,7 @@ export const S = {
   bpf_insn: { size: 8, code: 0, jt: 2, jf: 3, k: 4 },
   bpf_program: { size: 16, bf_len: 0, bf_insns: 8 },
   bpf_hdr: { size: 32, bh_caplen: 16, bh_hdrlen: 24 },
-  bpf_stat: { size: 8, bs_recv: 0, bs_drop: 4 },
+  bpf_stat: { size: 8, bs_drop: 4 },
   ifreq: { size: 32, ifr_name: 0, ifr_ifru: 16, 'ifr_ifru.ifru_data': 16 },
   in_aliasreq: { size: 68, ifra_name: 0, ifra_addr: 16, ifra_broadaddr: 32, ifra_mask: 48 },
   in6_aliasreq: {
@@ -152,7 +150,6 @@ export const S = {
     rtm_flags: 8,
     rtm_addrs: 12,
     rtm_seq: 20,
-    rtm_errno: 24,
   },
   carpreq: { size: 40, carpr_count: 0, carpr_vhid: 4, carpr_state: 8 },
 } as const;

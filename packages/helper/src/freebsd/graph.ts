@@ -249,12 +249,14 @@ function removeNodes(netgraph: NetgraphSocket, session: string): void {
     if (peer.type === 'iface') unless(['ENOENT'], () => netgraph.shutdown(byId(peer)));
 }
 
-/** The sessions that have nodes, by the names of the nodes. */
+/** The sessions that have nodes and that no helper serves, by the names of the nodes. */
 export function sessionsAmong(nodes: readonly NodeInfo[]): Set<string> {
+  const served = new Set(nodes.filter(({ type }) => type === 'socket').map(({ name }) => name));
   const sessions = new Set<string>();
-  for (const { name, type } of nodes) {
-    const [, session] = /^pt_(.+)_[bepilx]$/.exec(name) ?? [];
-    if (session !== undefined && type !== 'socket') sessions.add(session.replaceAll('=', '.'));
+  for (const { name } of nodes) {
+    const [, mangled] = /^pt_(.+)_[bepilx]$/.exec(name) ?? [];
+    const session = mangled?.replaceAll('=', '.');
+    if (session !== undefined && !served.has(nodeName(session, 's'))) sessions.add(session);
   }
   return sessions;
 }
