@@ -30,7 +30,8 @@ const START_LIMIT = 20_000;
 const PRIORITY: Readonly<Record<Name, number>> = { r1: 150, r2: 100 };
 const IDENTIFIER: Readonly<Record<Name, number>> = { r1: 1, r2: 2 };
 
-const programOf = (name: 'helper' | 'supervisor' | 'ctl'): string =>
+/** The compiled program of a package, as an administrator starts it. */
+export const programOf = (name: 'helper' | 'supervisor' | 'ctl'): string =>
   fileURLToPath(new URL('main.js', import.meta.resolve(`@ppp-thing/${name}/main`)));
 
 type Program = 'helper' | 'supervisor' | 'keepalived' | 'conntrackd';
@@ -126,7 +127,6 @@ COMMIT
 COMMIT
 `;
 
-/** The AC's echo budget is 4 s in the lab: a session that stays silent that long is lost, and rightly. */
 const configuration = (name: Name, directory: string, auth: Auth): string => `
 [helper]
 socket = "${directory}/helper.sock"

@@ -10,7 +10,7 @@ import { pause, until, type Station } from './station.ts';
 const STEADY = 1000;
 /** How long a scene is watched at least: longer than a probe takes to count as lost. */
 const WATCH = 1500;
-/** After a program was killed: longer than the AC's echo budget, so that its Echo-Requests must have been answered. */
+/** After a program was killed: longer than the AC's echo budget of 4 s, so that its Echo-Requests must have been answered. */
 const WATCH_ECHOES = 6000;
 /** Nothing in the lab takes longer: role 0.5 s, takeover 1 s, all the rest is starting programs. */
 const LIMIT = 20_000;

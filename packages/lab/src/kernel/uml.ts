@@ -94,12 +94,19 @@ export async function runInGuest(options: GuestOptions): Promise<GuestRun> {
     stop();
   }, options.deadline);
   process.once('exit', stop);
+  // The guest does not share our terminal's process group, so that an interrupt must be passed on.
+  const interrupted = (): never => {
+    stop();
+    process.exit(130);
+  };
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, interrupted);
   try {
     for await (const text of guest.iterable()) options.line?.(text.replaceAll('\r', ''));
     await guest;
   } finally {
     clearTimeout(timer);
     process.off('exit', stop);
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, interrupted);
     stop();
   }
   const exit = await readFile(join(directory, 'exit'), 'utf8').catch(() => '');
