@@ -93,6 +93,7 @@ const RULES: readonly {
       target.startsWith('packages/ctl/') ||
       target === 'packages/supervisor/src/api.ts' ||
       target === 'packages/supervisor/src/places.ts' ||
+      target === 'packages/supervisor/src/keys.ts' ||
       target === protocol('config-text.ts') ||
       target.startsWith('packages/supervisor/src/config') ||
       typesOnly,

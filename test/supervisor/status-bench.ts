@@ -9,9 +9,11 @@ import { join } from 'node:path';
 import type { Test } from 'tap';
 import { encodeMessage } from '@ppp-thing/protocol/ipc/framing';
 import type { Notice, Request, SessionState } from '@ppp-thing/protocol/ipc/messages';
+import type { PartnerMessage } from '@ppp-thing/protocol/engine/events';
 import type { Snapshot } from '@ppp-thing/protocol/engine/session';
 import { readConfig } from '@ppp-thing/supervisor/config';
 import { Log } from '@ppp-thing/supervisor/log';
+import type { PartnerChannel } from '@ppp-thing/supervisor/partner';
 import { Running } from '@ppp-thing/supervisor/running';
 import { startStatusServers } from '@ppp-thing/supervisor/status-server';
 import { Store } from '@ppp-thing/supervisor/store';
@@ -49,6 +51,8 @@ export interface BenchOptions {
   readonly stored?: Snapshot;
   /** Whether there is a helper. */
   readonly helper?: boolean;
+  /** Whether there is a partner: armed, in sync, and MASTER as soon as this router demotes itself. */
+  readonly partner?: boolean;
 }
 
 /** Agrees to everything, knows pppoe0, has traffic; an LCP Echo-Request comes back as its reply (RFC 1661 §5.8). */
@@ -71,8 +75,53 @@ const helperWith =
     return [{ id, done: null }, reply];
   };
 
+/**
+ * The other router, as far as this one can tell: armed, with whatever snapshot it was told, and the one CARP gives the
+ * role to once this router yields. What it would send as datagrams is heard at once.
+ */
+class ScriptedPartner implements PartnerChannel {
+  hear: (message: PartnerMessage) => void = () => undefined;
+  moved: () => void = () => undefined;
+
+  tell(_session: string, { snapshot, yielding }: PartnerMessage): void {
+    if (!yielding || snapshot.holder === 2)
+      return this.#say({ role: 'BACKUP', armed: true, snapshot });
+    const taken = { ...snapshot, epoch: snapshot.epoch + 1, holder: 2 };
+    this.#say({ role: 'MASTER', open: true, proven: true, snapshot: taken });
+    this.moved();
+  }
+
+  #say(message: Partial<PartnerMessage> & Pick<PartnerMessage, 'role' | 'snapshot'>): void {
+    const silent = { armed: false, open: false, proven: false, yielding: false };
+    setImmediate(() => this.hear({ sender: 2, healthy: true, ...silent, ...message }));
+  }
+
+  counters(): ReturnType<PartnerChannel['counters']> {
+    return { datagramsIn: 5, datagramsOut: 7, datagramsRefused: { forged: 1, replayed: 2 } };
+  }
+
+  refused(): Readonly<Record<string, number>> {
+    return {};
+  }
+
+  trouble(): undefined {
+    return undefined;
+  }
+
+  close(): void {}
+}
+
+const PARTNER = `
+[partner]
+local_address = "10.99.0.2"
+address = "10.99.0.3"
+router_id = 1
+partner_id = 2
+`;
+
 export async function bench(t: Pick<Test, 'teardown'>, options: BenchOptions = {}): Promise<Bench> {
   const { role = 'MASTER', policy = 'follow-carp', stored = SNAPSHOT, helper = true } = options;
+  const partner = options.partner === true ? new ScriptedPartner() : undefined;
   const directory = mkdtempSync(join(tmpdir(), 'ppp-thing-status-'));
   mkdirSync(join(directory, 'db'));
   const file = join(directory, 'ppp_thing.conf');
@@ -89,7 +138,7 @@ user = "alice"
 password = "${PASSWORD}"
 policy = "${policy}"
 carp_vhid = 3
-`,
+${partner === undefined ? '' : PARTNER}`,
   );
   const config = readConfig(file);
   const log = new Log(
@@ -101,7 +150,13 @@ carp_vhid = 3
   if (helper) await script.listen(join(directory, 'helper.sock'));
   const store = new Store(config.stateDirectory, log);
   if (stored.epoch > 0) store.save('pppoe0', stored);
-  const supervisor = new Running({ config, version: '0.1.0', log, store, partner: undefined });
+  const supervisor = new Running({ config, version: '0.1.0', log, store, partner });
+  const notice = (said: Notice): void => script.say(encodeMessage(said));
+  if (partner !== undefined) {
+    partner.hear = (message) => supervisor.hear('pppoe0', message);
+    partner.moved = () =>
+      notice({ notice: 'role', session: 'pppoe0', role: 'BACKUP', gateOpen: false });
+  }
   const reports: string[] = [];
   const servers = await startStatusServers(supervisor, directory, (line) => reports.push(line));
   t.teardown(async () => {
@@ -129,7 +184,7 @@ carp_vhid = 3
     log,
     reports,
     ask: (socket, method, path, body = '') => ask(directory, socket, method, path, body),
-    notice: (notice) => script.say(encodeMessage(notice)),
+    notice,
     until,
   };
 }

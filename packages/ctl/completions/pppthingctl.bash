@@ -1,6 +1,10 @@
 # shellcheck shell=bash
 # bash completion for pppthingctl(8).
 
+_pppthingctl_sessions() {
+	pppthingctl status --json 2>/dev/null | sed -n 's/^      "name": "\(.*\)",*$/\1/p'
+}
+
 _pppthingctl() {
 	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command='' i words=''
 	for ((i = 1; i < COMP_CWORD; i++)); do
@@ -25,9 +29,10 @@ _pppthingctl() {
 	esac
 	case $command in
 	'') words='status watch events handoff connect disconnect reconnect log keygen check-config version help --run --config' ;;
-	status) words='--json' ;;
-	events) words='-f' ;;
-	handoff) words='--wait' ;;
+	status) words="--json $(_pppthingctl_sessions)" ;;
+	events) words='-f --json' ;;
+	handoff) words="--wait $(_pppthingctl_sessions)" ;;
+	watch | connect | disconnect | reconnect) words=$(_pppthingctl_sessions) ;;
 	log) words='error warn info debug trace' ;;
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")

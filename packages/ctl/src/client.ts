@@ -1,5 +1,17 @@
-/** Speaks HTTP to the supervisor's Unix sockets. It knows no command. */
+/** Speaks HTTP to the supervisor's Unix sockets, and makes what comes from there fit for a terminal. It knows no command. */
 import { request, type IncomingMessage } from 'node:http';
+import { API_VERSION, type StatusJson } from '@ppp-thing/supervisor/api';
+
+/** sysexits(3), but for the first two. Documented in pppthingctl(8). */
+export const EXIT = {
+  ok: 0,
+  refused: 1,
+  usage: 64,
+  unavailable: 69,
+  protocol: 76,
+  noPermission: 77,
+  config: 78,
+} as const;
 
 /** The supervisor said no, or could not be asked; `exit` is the command's exit code. */
 export class CtlError extends Error {
@@ -12,60 +24,112 @@ export class CtlError extends Error {
   }
 }
 
-/** Exit codes, as `pppthingctl --help` lists them. */
-export const EXIT = { ok: 0, refused: 1, usage: 64, unavailable: 69, noPermission: 77 } as const;
-
+/** Longest silence of a supervisor that is well. */
 const TIMEOUT_MS = 5000;
 
-/** The body of the answer. Throws CtlError for anything but success. */
-export async function ask(
-  socket: string,
-  method: 'GET' | 'POST',
-  path: string,
-  body = '',
-): Promise<string> {
-  const response = await open(socket, method, path, body);
-  let text = '';
-  for await (const chunk of response) text += String(chunk);
-  if ((response.statusCode ?? 500) < 300) return text;
-  throw new CtlError(reasonOf(text), EXIT.refused);
+/** Where the sockets are, and what ends a wait before its time. */
+export interface Sockets {
+  readonly directory: string;
+  readonly signal: AbortSignal;
 }
 
-/** The answer as it comes, for a stream of events. */
-export function open(
-  socket: string,
+export async function statusOf(sockets: Sockets): Promise<StatusJson> {
+  const value = await ask(sockets, 'GET', '/v1/status');
+  if (!isStatus(value)) {
+    throw new CtlError('the supervisor speaks another version of the API', EXIT.protocol);
+  }
+  return value;
+}
+
+const isStatus = (value: unknown): value is StatusJson =>
+  typeof value === 'object' && value !== null && 'api' in value && value.api === API_VERSION;
+
+/**
+ * Ask status.sock (GET) or control.sock (POST).
+ *
+ * @returns the body of the answer, parsed; its text holds nothing that could move a cursor
+ * @throws CtlError for anything but success
+ */
+export async function ask(
+  sockets: Sockets,
   method: 'GET' | 'POST',
   path: string,
   body = '',
+): Promise<unknown> {
+  const response = await open(sockets, method, path, {}, body);
+  const text = await textOf(response).catch((cause: Error) => {
+    throw explain(pathOf(sockets, method), cause);
+  });
+  const { statusCode: code = 500 } = response;
+  if (code < 300) return parse(text);
+  throw new CtlError(reasonOf(text), code === 400 ? EXIT.usage : EXIT.refused);
+}
+
+async function textOf(response: IncomingMessage): Promise<string> {
+  let text = '';
+  response.setEncoding('utf8');
+  for await (const chunk of response) text += String(chunk);
+  return text;
+}
+
+const pathOf = ({ directory }: Sockets, method: 'GET' | 'POST'): string =>
+  `${directory}/${method === 'GET' ? 'status' : 'control'}.sock`;
+
+/** The answer as it comes: for a stream, and for `ask`. */
+export function open(
+  sockets: Sockets,
+  method: 'GET' | 'POST',
+  path: string,
+  headers: Readonly<Record<string, string>> = {},
+  body = '',
 ): Promise<IncomingMessage> {
+  const socketPath = pathOf(sockets, method);
+  const { signal } = sockets;
   return new Promise((resolve, reject) => {
-    const asked = request({ socketPath: socket, method, path, timeout: TIMEOUT_MS }, resolve);
-    asked.on('timeout', () => asked.destroy(new Error('ETIMEDOUT')));
-    asked.on('error', (cause) => reject(explain(socket, cause)));
+    const options = { socketPath, method, path, headers, signal, agent: false };
+    const asked = request(options, (response) => {
+      asked.setTimeout(0);
+      resolve(response);
+    });
+    asked.setTimeout(TIMEOUT_MS, () => asked.destroy(new Error('ETIMEDOUT')));
+    asked.on('error', (cause) => reject(explain(socketPath, cause)));
     asked.end(body);
   });
 }
 
+/** JSON from the socket. Some of it began as an AC's words: control characters are shown, not obeyed. */
+export const parse = (text: string): unknown =>
+  JSON.parse(text, (_key, value: unknown) => (typeof value === 'string' ? shown(value) : value));
+
+const shown = (text: string): string =>
+  text.replaceAll(
+    /[\p{Cc}\p{Cf}\u2028\u2029]/gu,
+    (character) => `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`,
+  );
+
 function reasonOf(text: string): string {
   try {
-    const parsed: unknown = JSON.parse(text);
+    const parsed = parse(text);
     if (typeof parsed === 'object' && parsed !== null && 'error' in parsed) {
       return String(parsed.error);
     }
-  } catch {
-    // Not JSON: shown as it is.
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
   }
-  return text.trim();
+  return shown(text.trim());
 }
 
-function explain(socket: string, cause: Error): CtlError {
+const HINTS: Readonly<Record<string, readonly [hint: string, exit: number]>> = {
+  ENOENT: ['is the supervisor running?', EXIT.unavailable],
+  ECONNREFUSED: ['the supervisor is not running; its socket is left over', EXIT.unavailable],
+  EACCES: ['only root and the group ppp_thing may', EXIT.noPermission],
+  ETIMEDOUT: ['the supervisor does not answer', EXIT.unavailable],
+};
+
+/** An abort stays what it is. */
+function explain(socket: string, cause: Error): Error {
+  if (cause.name === 'AbortError') return cause;
   const code = 'code' in cause ? String(cause.code) : cause.message;
-  const hints: Record<string, [string, number]> = {
-    ENOENT: ['is the supervisor running?', EXIT.unavailable],
-    ECONNREFUSED: ['the supervisor is not running; its socket is left over', EXIT.unavailable],
-    EACCES: ['run it as root or as a member of the group ppp_thing', EXIT.noPermission],
-    ETIMEDOUT: ['the supervisor does not answer', EXIT.unavailable],
-  };
-  const [hint, exit] = hints[code] ?? ['', EXIT.unavailable];
+  const [hint, exit] = HINTS[code] ?? ['the supervisor went away', EXIT.unavailable];
   return new CtlError(`connect ${socket}: ${code}: ${hint}`, exit, { cause });
 }

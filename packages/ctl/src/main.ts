@@ -1,85 +1,97 @@
 /** `pppthingctl`: one command, or a shell of them. Only a client of the supervisor's sockets. */
-import { createInterface } from 'node:readline';
-import { places } from '@ppp-thing/supervisor/places';
+import { parseArgs } from 'node:util';
 import { ConfigError } from '@ppp-thing/protocol/config-text';
+import { places } from '@ppp-thing/supervisor/places';
 import { CtlError, EXIT } from './client.ts';
-import { COMMANDS, type Context } from './commands.ts';
+import { COMMANDS, ownVersion } from './commands.ts';
+import { read, usage, type Context } from './command.ts';
+import { shell } from './shell.ts';
 
-const EX_CONFIG = 78;
-
-function usage(): string {
+function help(): string {
   const lines = Object.entries(COMMANDS).map(
-    ([name, { takes, does }]) => `  ${`${name} ${takes}`.padEnd(32)}${does}`,
+    ([name, command]) => `  ${usage(name, command).padEnd(32)}${command.does}`,
   );
-  return `usage: pppthingctl [--run DIRECTORY] [--config FILE] [COMMAND …]
+  return `usage: pppthingctl [--run DIRECTORY] [--config FILE] [COMMAND ...]
 
 ${lines.join('\n')}
 
 Without a command: a shell that takes them.
-Exit: 0 done, 1 refused, 64 usage, 69 no supervisor, 77 no permission, 78 configuration.`;
+  --run DIRECTORY   where status.sock and control.sock are; or PPP_THING_RUN
+  --config FILE     what check-config checks unless told
+Exit: 0 done, 1 refused, 64 usage, 69 no supervisor, 76 another version, 77 no permission, 78 configuration.
+`;
 }
 
-/** Run one command; what goes wrong is printed as one line. Returns the exit code. */
+/** Run one command; what goes wrong is said in a line. Returns the exit code. */
 async function runCommand(words: readonly string[], context: Context): Promise<number> {
   const [name = '', ...args] = words;
-  const command = COMMANDS[name];
-  if (command === undefined) {
-    if (name === 'help' || name === '--help' || name === '-h') {
-      context.print(usage());
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  try {
+    if (command !== undefined && !args.includes('--help')) {
+      return await command.run(read(name, command, args), context);
+    }
+    if (name === 'help' || command !== undefined) {
+      context.print(command === undefined ? help().trimEnd() : `usage: ${usage(name, command)}`);
       return EXIT.ok;
     }
-    console.error(`pppthingctl: no command ${name}; see pppthingctl --help`);
-    return EXIT.usage;
-  }
-  try {
-    return await command.run(args, context);
+    throw new CtlError(`no command ${name}; see pppthingctl help`, EXIT.usage);
   } catch (error) {
     if (error instanceof CtlError) {
-      console.error(`pppthingctl: ${error.message}`);
+      context.complain(error.message);
       return error.exit;
     }
-    if (!(error instanceof ConfigError)) throw error;
-    console.error(error.message);
-    return EX_CONFIG;
+    if (error instanceof ConfigError) {
+      for (const line of error.message.split('\n')) context.complain(line);
+      return EXIT.config;
+    }
+    // The shell's ^C.
+    if (context.signal.aborted) return EXIT.ok;
+    throw error;
   }
-}
-
-async function shell(context: Context): Promise<number> {
-  const lines = createInterface({
-    input: process.stdin,
-    output: process.stdout,
-    prompt: 'ppp-thing> ',
-  });
-  await runCommand(['status'], context);
-  lines.prompt();
-  for await (const line of lines) {
-    const words = line.split(/\s+/).filter((word) => word !== '');
-    if (words[0] === 'quit' || words[0] === 'exit') break;
-    if (words.length > 0) await runCommand(words, context);
-    lines.prompt();
-  }
-  lines.close();
-  return EXIT.ok;
 }
 
 async function main(argv: readonly string[]): Promise<number> {
+  const at = commandAt(argv);
   const { run, config } = places();
-  const settings = { run: process.env['PPP_THING_RUN'] ?? run, config: String(config) };
-  const words = [...argv];
-  while (words[0] === '--run' || words[0] === '--config') {
-    const [option, value] = words.splice(0, 2);
-    if (value === undefined) {
-      console.error(`pppthingctl: ${option ?? ''} takes a path`);
-      return EXIT.usage;
-    }
-    settings[option === '--run' ? 'run' : 'config'] = value;
-  }
+  const { values } = parseArgs({
+    args: argv.slice(0, at),
+    options: {
+      run: { type: 'string', default: process.env['PPP_THING_RUN'] ?? run },
+      config: { type: 'string', default: config },
+      help: { type: 'boolean', short: 'h', default: false },
+      version: { type: 'boolean', default: false },
+    },
+  });
+  const isTerminal = process.stdout.isTTY;
   const context: Context = {
-    directory: settings.run,
-    config: settings.config,
-    print: (text) => console.log(text),
+    directory: values.run,
+    config: values.config,
+    signal: new AbortController().signal,
+    isTerminal,
+    // https://no-color.org
+    colours: isTerminal && (process.env['NO_COLOR'] ?? '') === '',
+    print: (text) => void process.stdout.write(`${text}\n`),
+    control: (sequence) => void process.stdout.write(sequence),
+    complain: (text) => void process.stderr.write(`pppthingctl: ${text}\n`),
   };
-  return words.length === 0 ? shell(context) : runCommand(words, context);
+  const words = argv.slice(at);
+  if (values.help) context.print(help().trimEnd());
+  else if (values.version) context.print(`pppthingctl ${ownVersion()}`);
+  else return words.length === 0 ? shell(context, runCommand) : runCommand(words, context);
+  return EXIT.ok;
 }
 
-process.exitCode = await main(process.argv.slice(2));
+/** Where the command stands: what comes before it is for all commands, what follows is the command's own. */
+function commandAt(argv: readonly string[]): number {
+  const takesValue = (word: string | undefined): boolean => word === '--run' || word === '--config';
+  const at = argv.findIndex((word, i) => !word.startsWith('-') && !takesValue(argv[i - 1]));
+  return at === -1 ? argv.length : at;
+}
+
+// Whoever read us has read enough: `pppthingctl events | head`.
+process.stdout.on('error', () => process.exit(EXIT.ok));
+process.exitCode = await main(process.argv.slice(2)).catch((error: unknown) => {
+  if (!(error instanceof TypeError && 'code' in error)) throw error;
+  process.stderr.write(`pppthingctl: ${error.message.split('. ')[0]?.toLowerCase() ?? ''}\n`);
+  return EXIT.usage;
+});

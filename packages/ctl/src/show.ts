@@ -1,54 +1,128 @@
 /** The status as a person reads it at a glance. It asks nothing. */
 import type { SessionStatusJson, StatusJson } from '@ppp-thing/supervisor/api';
 
-export function showStatus(status: StatusJson): string {
-  const sessions = status.sessions.map((session) => showSession(session, status));
-  const partner = status.partner.trouble === null ? [] : [`partner: ${status.partner.trouble}`];
-  const helper = status.helper.connected ? [] : ['helper: away; nothing can be sent'];
-  return [...helper, ...partner, ...sessions].join('\n');
+type Tone = 'good' | 'busy' | 'bad';
+const COLOUR = { good: 32, busy: 33, bad: 31 } as const;
+
+export interface ShowOptions {
+  readonly colours: boolean;
+  /** Only these sessions, in full; otherwise one is shown in full and several as a table. */
+  readonly names?: readonly string[];
 }
 
-function showSession(session: SessionStatusJson, { now }: StatusJson): string {
-  const rows: [string, string][] = [
-    ['role', `${session.role}, holder is ${session.holder}, epoch ${session.epoch}`],
-    ['link', link(session, now)],
-  ];
+export function showStatus(status: StatusJson, { colours, names = [] }: ShowOptions): string {
+  const paint = (tone: Tone, text: string): string =>
+    colours ? `\u001b[${COLOUR[tone]}m${text}\u001b[0m` : text;
+  const troubles = [
+    ...(status.helper.connected ? [] : ['the helper is away: nothing can be sent or received']),
+    ...(status.partner.trouble === null ? [] : [`partner: ${status.partner.trouble}`]),
+  ].map((line) => paint('bad', line));
+  const sessions = status.sessions.filter(({ name }) => names.length === 0 || names.includes(name));
+  const shown =
+    names.length === 0 && sessions.length > 1
+      ? [table(sessions, status, paint)]
+      : sessions.map((session) => block(session, status, paint));
+  return [...troubles, ...shown].join('\n');
+}
+
+type Paint = (tone: Tone, text: string) => string;
+
+/** In one sentence, how a session is. */
+export function verdict(session: SessionStatusJson): readonly [Tone, string] {
+  const { state, proven, armed, carrier, holder } = session;
+  if (!carrier && state !== 'Waiting') return ['bad', `no carrier on ${session.interface}`];
+  if (state === 'Waiting') return ['busy', "waiting for the partner's word"];
+  if (state === 'Off') return ['busy', 'disconnected by the operator'];
+  if (state === 'Fenced') return ['bad', 'silent: the partner holds the session and is MASTER too'];
+  if (state === 'Yielding') return ['busy', 'handing the session to the partner'];
+  if (state === 'Standby') {
+    if (armed) return ['good', 'standing by, ready to take over'];
+    if (session.session === null) return ['busy', 'standing by; there is no session to take over'];
+    return ['bad', 'standing by, not ready to take over'];
+  }
+  if (proven) return ['good', 'this router holds the session'];
+  if (session.session !== null && holder === 'this router') {
+    return ['bad', 'this router holds the session, and the AC does not answer'];
+  }
+  return ['busy', 'no session yet'];
+}
+
+function block(session: SessionStatusJson, { now }: StatusJson, paint: Paint): string {
+  const [tone, sentence] = verdict(session);
   const facts = session.session;
-  if (facts === null) rows.push(['session', 'none']);
-  else {
-    rows.push(
-      [
-        'session',
-        `${hex(facts.sessionId)} at ${facts.acMac} ${facts.acName}, up ${span(now - facts.since)}`,
-      ],
-      ['address', `${facts.ourAddress} -> ${facts.theirAddress}, mtu ${facts.mtu}, ${facts.auth}`],
-    );
+  const rows: [string, string][] = [
+    ['role', `${session.role}, policy ${session.policy}`],
+    ['holder', `${session.holder}, epoch ${session.epoch}`],
+    ['phase', phase(session, now)],
+    ['session', facts === null ? 'none' : described(facts, now)],
+  ];
+  if (facts !== null) {
+    const sizes = `mtu ${facts.mtu}, ${facts.auth}`;
+    rows.push(['address', `${facts.ourAddress} -> ${facts.theirAddress}, ${sizes}`]);
+    if (facts.ipv6 !== null) rows.push(['ipv6', `${facts.ipv6.ours} -> ${facts.ipv6.theirs}`]);
+    if (facts.dns.length > 0) rows.push(['dns', facts.dns.join(', ')]);
   }
   rows.push(['partner', partner(session, now)]);
   if (session.demoted.length > 0) rows.push(['demoted', session.demoted.join(', ')]);
-  const takeover = session.lastTakeover;
-  if (takeover !== null) {
-    const proven =
-      takeover.provenAfterMs === null
-        ? 'not proven yet'
-        : `proven after ${takeover.provenAfterMs} ms`;
-    rows.push(['taken', `${span(now - takeover.at)} ago, epoch ${takeover.epoch}, ${proven}`]);
-  }
-  const lines = rows.map(([name, value]) => `  ${name.padEnd(9)}${value}`);
-  return [`${session.name}  ${session.state.toUpperCase()}`, ...lines].join('\n');
+  rows.push(['takeover', takeover(session, now)]);
+  const lines = rows.map(([name, value]) => `  ${name.padEnd(10)}${value}`);
+  return [`${session.name}: ${paint(tone, sentence)}`, ...lines].join('\n');
 }
 
-function link({ phase, proven, carrier, link }: SessionStatusJson, now: number): string {
-  if (!carrier) return 'no carrier';
+const HEAD = [
+  'SESSION',
+  'ROLE',
+  'HOLDER',
+  'STATE',
+  'PHASE',
+  'ADDRESS',
+  'UP',
+  'ECHO',
+  'PARTNER',
+  'TAKEOVER',
+];
+
+/** A line for each session. */
+function table(sessions: readonly SessionStatusJson[], { now }: StatusJson, paint: Paint): string {
+  const rows = sessions.map((each) => [
+    each.name,
+    each.role,
+    each.holder,
+    each.state,
+    each.phase,
+    each.session?.ourAddress ?? '-',
+    each.session === null ? '-' : span(now - each.session.since),
+    each.link.echoRttMs === null ? '-' : `${each.link.echoRttMs} ms`,
+    brief(each, now),
+    each.lastTakeover === null ? '-' : `${span(now - each.lastTakeover.at)} ago`,
+  ]);
+  const widths = HEAD.map((_, column) =>
+    Math.max(...[HEAD, ...rows].map((row) => row[column]?.length ?? 0)),
+  );
+  const line = (row: readonly string[]): string =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd();
+  const tones = sessions.map((each) => verdict(each)[0]);
+  return [line(HEAD), ...rows.map((row, i) => paint(tones[i] ?? 'bad', line(row)))].join('\n');
+}
+
+function phase({ phase, proven, carrier, link }: SessionStatusJson, now: number): string {
+  if (!carrier) return `${phase}, no carrier`;
   const parts: string[] = [phase];
-  if (proven) parts.push('proven');
-  if (link.echoRttMs !== null) parts.push(`echo ${link.echoRttMs} ms`);
+  if (proven && link.echoRttMs !== null) parts.push(`echo ${link.echoRttMs} ms`);
   if (link.unansweredEchoes > 0) parts.push(`${link.unansweredEchoes} echoes unanswered`);
   if (link.attempts > 0) parts.push(`${link.attempts} dials failed`);
   if (link.nextDialAt !== null) parts.push(`next in ${span(link.nextDialAt - now)}`);
-  if (link.lastError !== null) parts.push(link.lastError);
+  if (link.lastError !== null && !proven) parts.push(link.lastError);
   return parts.join(', ');
 }
+
+type Facts = NonNullable<SessionStatusJson['session']>;
+
+const described = ({ sessionId, acMac, acName, since }: Facts, now: number): string =>
+  `0x${sessionId.toString(16).padStart(4, '0')} with ${acMac} ${acName}, up ${span(now - since)}`;
 
 function partner(
   { partner: { heardAt, role, healthy, armed, inSync } }: SessionStatusJson,
@@ -62,12 +136,24 @@ function partner(
   return parts.join(', ');
 }
 
-const hex = (id: number): string => `0x${id.toString(16).padStart(4, '0')}`;
+function brief({ partner: { heardAt, role, inSync } }: SessionStatusJson, now: number): string {
+  if (heardAt === null) return 'not heard';
+  const age = span(now - heardAt);
+  if (role === null) return `silent ${age}`;
+  return `${inSync ? 'in sync' : 'not in sync'}, ${age}`;
+}
+
+function takeover({ lastTakeover }: SessionStatusJson, now: number): string {
+  if (lastTakeover === null) return 'none since the supervisor started';
+  const { at, epoch, provenAfterMs } = lastTakeover;
+  const proven = provenAfterMs === null ? 'not proven yet' : `proven after ${provenAfterMs} ms`;
+  return `${span(now - at)} ago, epoch ${epoch}, ${proven}`;
+}
 
 /** `0.4 s`, `12 s`, `3 min`, `5 h 2 min`, `4 d 3 h` */
 export function span(ms: number): string {
   const seconds = Math.max(ms, 0) / 1000;
-  if (seconds < 10) return `${seconds.toFixed(1)} s`;
+  if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
   if (seconds < 120) return `${Math.floor(seconds)} s`;
   const minutes = Math.floor(seconds / 60);
   if (minutes < 120) return `${minutes} min`;

@@ -1,0 +1,61 @@
+/** What a command is, and how its words are read. Which commands there are is `commands.ts`. */
+import { parseArgs } from 'node:util';
+import { CtlError, EXIT, type Sockets } from './client.ts';
+
+export interface Context extends Sockets {
+  /** The configuration file, for check-config. */
+  readonly config: string;
+  /** Whether somebody watches: a screen may be redrawn, and coloured. */
+  readonly isTerminal: boolean;
+  readonly colours: boolean;
+  /** One or more lines to standard output. */
+  print(text: string): void;
+  /** Octets for the terminal itself. */
+  control(sequence: string): void;
+  /** A line to standard error. */
+  complain(text: string): void;
+}
+
+export interface Given {
+  readonly flags: ReadonlySet<string>;
+  readonly words: readonly string[];
+}
+
+export interface Command {
+  /** Options and arguments after the name, as pppthingctl(8) has them. */
+  readonly takes: string;
+  readonly does: string;
+  /** Long names, with the short one where there is one. None takes a value. */
+  readonly flags?: Readonly<Record<string, string | undefined>>;
+  /** Arguments at most; Infinity for any number. */
+  readonly words: number;
+  /** What the arguments are, for completion. */
+  readonly completes?: 'session' | 'level' | 'file';
+  /** Returns the exit code. Throws CtlError, ConfigError, and AbortError once the signal is given. */
+  run(given: Given, context: Context): Promise<number>;
+}
+
+/** Read what follows a command's name. Throws CtlError with the usage for what it does not take. */
+export function read(name: string, command: Command, args: readonly string[]): Given {
+  const options = Object.fromEntries(
+    Object.entries(command.flags ?? {}).map(([long, short]) => [
+      long,
+      { type: 'boolean' as const, ...(short === undefined ? {} : { short }) },
+    ]),
+  );
+  const wrong = (reason: string, cause?: unknown): CtlError =>
+    new CtlError(`${reason}\nusage: pppthingctl ${usage(name, command)}`, EXIT.usage, { cause });
+  try {
+    const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
+    if (positionals.length > command.words) {
+      throw wrong(`${name}: unexpected argument '${positionals[command.words] ?? ''}'`);
+    }
+    return { flags: new Set(Object.keys(values)), words: positionals };
+  } catch (cause) {
+    if (!(cause instanceof TypeError)) throw cause;
+    // Its first sentence names the option; the rest is advice to programmers.
+    throw wrong(`${name}: ${cause.message.split('. ')[0]?.toLowerCase() ?? ''}`, cause);
+  }
+}
+
+export const usage = (name: string, { takes }: Command): string => `${name} ${takes}`.trimEnd();

@@ -1,0 +1,54 @@
+/** The commands that need no supervisor: making a key, checking a configuration. */
+import { randomBytes } from 'node:crypto';
+import { CtlError, EXIT } from './client.ts';
+import type { Command, Context, Given } from './command.ts';
+
+const KEY_OCTETS = 32;
+
+async function makeKey({ words: [id = '1'] }: Given, { print }: Context): Promise<number> {
+  if (!/^\d{1,3}$/.test(id) || Number(id) < 1 || Number(id) > 255) {
+    throw new CtlError('keygen: a key is numbered 1 to 255', EXIT.usage);
+  }
+  print(`${Number(id)} ${randomBytes(KEY_OCTETS).toString('hex')}`);
+  return EXIT.ok;
+}
+
+async function check({ words: [file] }: Given, context: Context): Promise<number> {
+  const path = file ?? context.config;
+  // Loaded when asked for: it is most of what there is to load.
+  const [{ readConfig }, { readKeys }] = await Promise.all([
+    import('@ppp-thing/supervisor/config'),
+    import('@ppp-thing/supervisor/keys'),
+  ]);
+  try {
+    const { sessions, partner } = readConfig(path);
+    const isKeyed = partner?.protocol === 'ppp-thing';
+    if (isKeyed && partner.keyFile !== undefined) readKeys(partner.keyFile, partner.activeKey);
+    context.print(`${path}: ok: ${sessions.map(({ engine }) => engine.name).join(', ')}`);
+    if (isKeyed && partner.keyFile === undefined) {
+      context.print(`${path}: no partner.key_file: the routers will not speak to each other`);
+    }
+    return EXIT.ok;
+  } catch (cause) {
+    if (!(cause instanceof Error && 'syscall' in cause && 'path' in cause && 'code' in cause)) {
+      throw cause;
+    }
+    const exit = cause.code === 'EACCES' ? EXIT.noPermission : EXIT.config;
+    throw new CtlError(`read ${String(cause.path)}: ${String(cause.code)}`, exit, { cause });
+  }
+}
+
+export const keygen: Command = {
+  takes: '[ID]',
+  does: 'a line for the key file of both routers',
+  words: 1,
+  run: makeKey,
+};
+
+export const checkConfig: Command = {
+  takes: '[FILE]',
+  does: 'every mistake in the configuration',
+  words: 1,
+  completes: 'file',
+  run: check,
+};

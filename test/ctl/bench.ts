@@ -1,0 +1,55 @@
+/** Runs `pppthingctl` as an operator would: a process of its own, its words, its exit code. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+const SHIM = fileURLToPath(new URL('../../../packages/ctl/bin/pppthingctl', import.meta.url));
+
+export class Ctl {
+  readonly child: ChildProcess;
+  /** The exit code; null if a signal ended it. */
+  readonly exit: Promise<number | null>;
+  out = '';
+  err = '';
+  #look: () => void = () => undefined;
+
+  /** @param directory where the sockets are */
+  constructor(directory: string, words: readonly string[], input?: string) {
+    this.child = spawn(process.execPath, [SHIM, ...words], {
+      env: { ...process.env, PPP_THING_RUN: directory, TZ: 'UTC' },
+      stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+    });
+    this.child.stdin?.end(input);
+    this.child.stdout?.on('data', (chunk) => this.#read('out', chunk));
+    this.child.stderr?.on('data', (chunk) => this.#read('err', chunk));
+    this.exit = new Promise((resolve) => this.child.on('close', (code) => resolve(code)));
+  }
+
+  #read(stream: 'out' | 'err', chunk: unknown): void {
+    this[stream] += String(chunk);
+    this.#look();
+  }
+
+  /** Until it has printed what the pattern says; at once if it ends before. */
+  async printed(stream: 'out' | 'err', pattern: RegExp): Promise<void> {
+    let hasEnded = false;
+    void this.exit.then(() => {
+      hasEnded = true;
+      this.#look();
+    });
+    while (!hasEnded && !pattern.test(this[stream])) {
+      await new Promise<void>((resolve) => (this.#look = resolve));
+    }
+  }
+}
+
+export interface Outcome {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+export async function ctl(directory: string, ...words: readonly string[]): Promise<Outcome> {
+  const command = new Ctl(directory, words);
+  const code = await command.exit;
+  return { code, out: command.out, err: command.err };
+}
