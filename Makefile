@@ -39,14 +39,18 @@ test: build
 test-freebsd: build
 	@NODE='$(NODE)' sh packaging/freebsd/test.sh
 
-install: build
+# What is installed: the lab and the tests are not.
+programs: $(INSTALLED)
+	@npx tsc -b packages/ctl packages/helper
+
+install: programs
 	@tree=$$($(NODE) packaging/tree.mjs '$(OS)' '$(CPU)') && \
 		DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' sh "$$tree/install.sh"
 
 deinstall:
 	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' sh packaging/install.sh -u
 
-dist: build
+dist: programs
 	@NODE='$(NODE)' sh packaging/dist.sh '$(OS)' '$(CPU)'
 
 check: build
@@ -59,4 +63,4 @@ format: $(INSTALLED)
 clean:
 	rm -rf packages/*/dist packages/*/*.tsbuildinfo test/dist dist stage
 
-.PHONY: build lab lab-kernel test test-freebsd install deinstall dist check format clean
+.PHONY: build lab lab-kernel test test-freebsd programs install deinstall dist check format clean

@@ -19,13 +19,19 @@ single_files() {
 		0755 rc.d/ppp_thing etc/rc.d/ppp_thing
 		0755 rc.d/ppp_thing_helper etc/rc.d/ppp_thing_helper
 		0640 etc/ppp_thing.conf.sample etc/ppp_thing.conf.sample
-		0644 man/ppp_thing.8 share/man/man8/ppp_thing.8
-		0644 man/ppp_thing_helper.8 share/man/man8/ppp_thing_helper.8
-		0644 man/pppthingctl.8 share/man/man8/pppthingctl.8
-		0644 man/ppp_thing.conf.5 share/man/man5/ppp_thing.conf.5
 		0644 completions/pppthingctl.bash share/bash-completion/completions/pppthingctl
 		0644 completions/_pppthingctl share/zsh/site-functions/_pppthingctl
 		0644 completions/pppthingctl.fish share/fish/vendor_completions.d/pppthingctl.fish
+	END
+}
+
+# As packages of FreeBSD and Debian have them: compressed, and no date in it.
+manual_pages() {
+	cat <<-END
+		man/ppp_thing.8 share/man/man8/ppp_thing.8.gz
+		man/ppp_thing_helper.8 share/man/man8/ppp_thing_helper.8.gz
+		man/pppthingctl.8 share/man/man8/pppthingctl.8.gz
+		man/ppp_thing.conf.5 share/man/man5/ppp_thing.conf.5.gz
 	END
 }
 
@@ -71,6 +77,7 @@ umask 022
 case ${1:-} in
 -u)
 	single_files | while read -r _ _ place; do rm -f "$root/$place"; done
+	manual_pages | while read -r _ place; do rm -f "$root/$place"; done
 	remove_directories
 	;;
 '')
@@ -80,6 +87,10 @@ case ${1:-} in
 		cp -R "$tree/$from/." "$root/$to"
 	done
 	single_files | while read -r mode from place; do put "$mode" "$from" "$place"; done
+	manual_pages | while read -r page place; do
+		mkdir -p "$(dirname "$root/$place")"
+		gzip -cn9 "$tree/$page" >"$root/$place"
+	done
 	put 0644 package.json "$home/package.json"
 	put 0644 LICENSE "$home/LICENSE"
 	for service in ppp_thing ppp_thing_helper; do

@@ -22,7 +22,8 @@ const NATIVE = '@koromix/koffi-';
 const CPUS = { freebsd: ['x64', 'arm64'], linux: ['x64', 'arm64'] };
 /** Of a dependency: code, manifests and licences. Its sources, types, maps and manuals stay behind. */
 const WANTED = /(\.(js|cjs|mjs|json|node)|(^|\/)(LICEN[CS]E|NOTICE|COPYING)[^/]*)$/i;
-const UNWANTED = /(^|\/)(tsconfig[^/]*\.json|\.[^/]*|musl_[^/]*)(\/|$)|\.min\.c?js$/;
+const UNWANTED =
+  /(^|\/)(tsconfig[^/]*\.json|\.[^/]*|musl_[^/]*|tests?|examples)(\/|$)|\.(min|config)\.c?js$|test-worker/;
 
 const readJson = (file) => JSON.parse(fs.readFileSync(path.join(ROOT, file), 'utf8'));
 
