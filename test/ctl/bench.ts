@@ -31,12 +31,8 @@ export class Ctl {
 
   /** Until it has printed what the pattern says; at once if it ends before. */
   async printed(stream: 'out' | 'err', pattern: RegExp): Promise<void> {
-    let hasEnded = false;
-    void this.exit.then(() => {
-      hasEnded = true;
-      this.#look();
-    });
-    while (!hasEnded && !pattern.test(this[stream])) {
+    void this.exit.then(() => this.#look());
+    while (this.child.exitCode === null && !pattern.test(this[stream])) {
       await new Promise<void>((resolve) => (this.#look = resolve));
     }
   }
