@@ -22,7 +22,7 @@ complete -c pppthingctl -n __fish_use_subcommand -a version -d 'of this command 
 complete -c pppthingctl -n __fish_use_subcommand -a help -d 'what there is'
 
 complete -c pppthingctl -n '__fish_seen_subcommand_from status' -a --json
-complete -c pppthingctl -n '__fish_seen_subcommand_from events' -a -f
+complete -c pppthingctl -n '__fish_seen_subcommand_from events' -a '-f --json'
 complete -c pppthingctl -n '__fish_seen_subcommand_from handoff' -a --wait
 complete -c pppthingctl -n '__fish_seen_subcommand_from status watch handoff connect disconnect reconnect' -a '(__pppthingctl_sessions)'
 complete -c pppthingctl -n '__fish_seen_subcommand_from log' -a 'error warn info debug trace'
