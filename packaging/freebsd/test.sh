@@ -18,6 +18,8 @@ fi
 failed=0
 for file in test/dist/freebsd/native*.test.js; do
 	[ -f "$file" ] || refuse 'no test/dist/freebsd/native*.test.js: the build made none'
+	# That these tests can be run at all, which is tried without a FreeBSD kernel.
+	case $file in *-on-fake.test.js) continue ;; esac
 	echo "=== $file"
 	"${NODE:-node}" "$file" || failed=$((failed + 1))
 done
