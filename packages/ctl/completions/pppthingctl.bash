@@ -1,41 +1,44 @@
-# shellcheck shell=bash
-# bash completion for pppthingctl(8).
+# bash completion for pppthingctl(8). Install as /usr/share/bash-completion/completions/pppthingctl, or source it.
 
 _pppthingctl_sessions() {
-	pppthingctl status --json 2>/dev/null | sed -n 's/^      "name": "\(.*\)",*$/\1/p'
+  pppthingctl "${_pppthingctl_run[@]}" status --json 2>/dev/null |
+    sed -n 's/^      "name": "\(.*\)",$/\1/p'
 }
 
 _pppthingctl() {
-	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command='' i words=''
-	for ((i = 1; i < COMP_CWORD; i++)); do
-		case ${COMP_WORDS[i]} in
-		--run | --config) ((i++)) ;;
-		*)
-			command=${COMP_WORDS[i]}
-			break
-			;;
-		esac
-	done
-	COMPREPLY=()
-	case $previous in
-	--run)
-		mapfile -t COMPREPLY < <(compgen -d -- "$current")
-		return
-		;;
-	--config | check-config)
-		mapfile -t COMPREPLY < <(compgen -f -- "$current")
-		return
-		;;
-	esac
-	case $command in
-	'') words='status watch events handoff connect disconnect reconnect log keygen check-config version help --run --config' ;;
-	status) words="--json $(_pppthingctl_sessions)" ;;
-	events) words='-f --json' ;;
-	handoff) words="--wait $(_pppthingctl_sessions)" ;;
-	watch | connect | disconnect | reconnect) words=$(_pppthingctl_sessions) ;;
-	log) words='error warn info debug trace' ;;
-	esac
-	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+  local current=${COMP_WORDS[COMP_CWORD]} command='' at=1 words=''
+  local -a _pppthingctl_run=()
+  COMPREPLY=()
+  while ((at < COMP_CWORD)); do
+    case ${COMP_WORDS[at]} in
+      --run) _pppthingctl_run=(--run "${COMP_WORDS[at + 1]}"); at=$((at + 1)) ;;
+      --config) at=$((at + 1)) ;;
+      -*) ;;
+      *) command=${COMP_WORDS[at]}; break ;;
+    esac
+    at=$((at + 1))
+  done
+  if ((at > COMP_CWORD)); then
+    # The value of --run or --config.
+    mapfile -t COMPREPLY < <(compgen -f -- "$current")
+    return
+  fi
+  case $command in
+    '')
+      words='status watch events handoff connect disconnect reconnect log keygen check-config version help'
+      words+=' --run --config --help --version'
+      ;;
+    status) words="--json $(_pppthingctl_sessions)" ;;
+    events) words='-f --follow --json' ;;
+    handoff) words="--wait $(_pppthingctl_sessions)" ;;
+    watch | connect | disconnect | reconnect) words=$(_pppthingctl_sessions) ;;
+    log) words='error warn info debug trace' ;;
+    check-config)
+      mapfile -t COMPREPLY < <(compgen -f -- "$current")
+      return
+      ;;
+  esac
+  mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
 }
 
-complete -F _pppthingctl pppthingctl
+complete -o filenames -F _pppthingctl pppthingctl

@@ -1,29 +1,32 @@
-# fish completion for pppthingctl(8).
+# fish completion for pppthingctl(8). Install in a directory of $fish_complete_path.
 
 function __pppthingctl_sessions
-    pppthingctl status --json 2>/dev/null | sed -n 's/^      "name": "\(.*\)",*$/\1/p'
+    pppthingctl status --json 2>/dev/null | string replace -rf '^      "name": "(.*)",$' '$1'
 end
 
+set -l commands status watch events handoff connect disconnect reconnect log keygen check-config version help
+
 complete -c pppthingctl -f
-complete -c pppthingctl -n __fish_use_subcommand -l run -x -a '(__fish_complete_directories)' -d 'where the sockets are'
-complete -c pppthingctl -n __fish_use_subcommand -l config -r -F -d 'the configuration'
+complete -c pppthingctl -n "not __fish_seen_subcommand_from $commands" -l run -r -d 'where the sockets are'
+complete -c pppthingctl -n "not __fish_seen_subcommand_from $commands" -l config -r -F -d 'what check-config checks'
+complete -c pppthingctl -n "not __fish_seen_subcommand_from $commands" -s h -l help -d 'the commands'
+complete -c pppthingctl -n "not __fish_seen_subcommand_from $commands" -l version -d 'of this command'
+complete -c pppthingctl -n "not __fish_seen_subcommand_from $commands" -a status -d 'who holds the session, and how it is'
+complete -c pppthingctl -n "not __fish_seen_subcommand_from $commands" -a watch -d 'the same, every second'
+complete -c pppthingctl -n "not __fish_seen_subcommand_from $commands" -a events -d 'what happened'
+complete -c pppthingctl -n "not __fish_seen_subcommand_from $commands" -a handoff -d 'give the session to the partner'
+complete -c pppthingctl -n "not __fish_seen_subcommand_from $commands" -a connect -d 'take the session, or dial'
+complete -c pppthingctl -n "not __fish_seen_subcommand_from $commands" -a disconnect -d 'end the session with the AC, and stay down'
+complete -c pppthingctl -n "not __fish_seen_subcommand_from $commands" -a reconnect -d 'end the session with the AC, and dial anew'
+complete -c pppthingctl -n "not __fish_seen_subcommand_from $commands" -a log -d 'show or set the log level'
+complete -c pppthingctl -n "not __fish_seen_subcommand_from $commands" -a keygen -d 'a line for the key file of both routers'
+complete -c pppthingctl -n "not __fish_seen_subcommand_from $commands" -a check-config -d 'every mistake in the configuration'
+complete -c pppthingctl -n "not __fish_seen_subcommand_from $commands" -a version -d 'of this command and of the supervisor'
+complete -c pppthingctl -n "not __fish_seen_subcommand_from $commands" -a help -d 'the commands'
 
-complete -c pppthingctl -n __fish_use_subcommand -a status -d 'who holds the session, and how it is'
-complete -c pppthingctl -n __fish_use_subcommand -a watch -d 'the same, every second'
-complete -c pppthingctl -n __fish_use_subcommand -a events -d 'what happened; with -f, and what happens'
-complete -c pppthingctl -n __fish_use_subcommand -a handoff -d 'give the session to the partner'
-complete -c pppthingctl -n __fish_use_subcommand -a connect -d 'take the session, or dial'
-complete -c pppthingctl -n __fish_use_subcommand -a disconnect -d 'end the session with the AC, and stay down'
-complete -c pppthingctl -n __fish_use_subcommand -a reconnect -d 'end the session with the AC, and dial anew'
-complete -c pppthingctl -n __fish_use_subcommand -a log -d 'show or set the level: error, warn, info, debug, trace'
-complete -c pppthingctl -n __fish_use_subcommand -a keygen -d 'a line for the key file of both routers'
-complete -c pppthingctl -n __fish_use_subcommand -a check-config -d 'every mistake in the configuration'
-complete -c pppthingctl -n __fish_use_subcommand -a version -d 'of this command and of the supervisor'
-complete -c pppthingctl -n __fish_use_subcommand -a help -d 'what there is'
-
-complete -c pppthingctl -n '__fish_seen_subcommand_from status' -a --json
-complete -c pppthingctl -n '__fish_seen_subcommand_from events' -a '-f --json'
-complete -c pppthingctl -n '__fish_seen_subcommand_from handoff' -a --wait
+complete -c pppthingctl -n '__fish_seen_subcommand_from status events' -l json -d 'as the API says it'
+complete -c pppthingctl -n '__fish_seen_subcommand_from events' -s f -l follow -d 'and what happens'
+complete -c pppthingctl -n '__fish_seen_subcommand_from handoff' -l wait -d 'until it is done'
 complete -c pppthingctl -n '__fish_seen_subcommand_from status watch handoff connect disconnect reconnect' -a '(__pppthingctl_sessions)'
 complete -c pppthingctl -n '__fish_seen_subcommand_from log' -a 'error warn info debug trace'
 complete -c pppthingctl -n '__fish_seen_subcommand_from check-config' -F

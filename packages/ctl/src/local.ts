@@ -1,5 +1,4 @@
 /** The commands that need no supervisor: making a key, checking a configuration. */
-import { randomBytes } from 'node:crypto';
 import { CtlError, EXIT } from './client.ts';
 import type { Command, Context, Given } from './command.ts';
 
@@ -9,6 +8,8 @@ async function makeKey({ words: [id = '1'] }: Given, { print }: Context): Promis
   if (!/^\d{1,3}$/.test(id) || Number(id) < 1 || Number(id) > 255) {
     throw new CtlError('keygen: a key is numbered 1 to 255', EXIT.usage);
   }
+  // Loaded when asked for: `status` answers sooner without it.
+  const { randomBytes } = await import('node:crypto');
   print(`${Number(id)} ${randomBytes(KEY_OCTETS).toString('hex')}`);
   return EXIT.ok;
 }

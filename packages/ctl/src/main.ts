@@ -5,7 +5,6 @@ import { places } from '@ppp-thing/supervisor/places';
 import { CtlError, EXIT } from './client.ts';
 import { COMMANDS, ownVersion } from './commands.ts';
 import { read, usage, type Context } from './command.ts';
-import { shell } from './shell.ts';
 
 function help(): string {
   const lines = Object.entries(COMMANDS).map(
@@ -77,7 +76,12 @@ async function main(argv: readonly string[]): Promise<number> {
   const words = argv.slice(at);
   if (values.help) context.print(help().trimEnd());
   else if (values.version) context.print(`pppthingctl ${ownVersion()}`);
-  else return words.length === 0 ? shell(context, runCommand) : runCommand(words, context);
+  else if (words.length > 0) return runCommand(words, context);
+  else {
+    // Loaded when asked for: a command answers sooner without it.
+    const { shell } = await import('./shell.ts');
+    return shell(context, runCommand);
+  }
   return EXIT.ok;
 }
 
