@@ -4,6 +4,8 @@
 #   make test         the tests
 #   make lab-kernel   the same on a real Linux kernel against a real Access Concentrator (root, Debian packages)
 #   make test-freebsd the tests of a real FreeBSD kernel (root on a FreeBSD host)
+#   make sim          two simulated routers, one virtual clock, many seeds (RUNS= SEED= JOBS= ARGS=--json)
+#   make sim-mutants  that the simulator notices every deliberate fault
 #   make check        types, lint, format, import rules
 #   make install      DESTDIR=, PREFIX=/usr/local; make deinstall takes it away and leaves every configuration
 #   make dist         a tarball that needs a runtime and nothing else (OS=freebsd CPU=x64; this system's unless given)
@@ -12,6 +14,9 @@ NPM = npm
 NODE = node
 RUNTIME = node
 ARGS =
+RUNS = 20000
+SEED = 1
+JOBS =
 OS =
 CPU =
 DESTDIR =
@@ -32,6 +37,12 @@ lab: build
 
 lab-kernel: build
 	@$(NODE) packages/lab/dist/kernel/main.js $(ARGS)
+
+sim: build
+	@$(NODE) packages/lab/dist/simulator/main.js --runs $(RUNS) --seed $(SEED) $(JOBS:%=--jobs %) $(ARGS)
+
+sim-mutants: build
+	@$(NODE) packages/lab/dist/simulator/mutate.js $(JOBS:%=--jobs %) $(ARGS)
 
 test: build
 	@$(NPM) test --silent
@@ -63,4 +74,4 @@ format: $(INSTALLED)
 clean:
 	rm -rf packages/*/dist packages/*/*.tsbuildinfo test/dist dist stage
 
-.PHONY: build lab lab-kernel test test-freebsd programs install deinstall dist check format clean
+.PHONY: build lab lab-kernel sim sim-mutants test test-freebsd programs install deinstall dist check format clean
