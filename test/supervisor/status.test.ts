@@ -56,7 +56,7 @@ t.test('status › the facts of a session that is up, as described', async (t) =
       acName: 'bras',
       ourAddress: '203.0.113.7',
       theirAddress: '192.0.2.1',
-      ipv6: { ours: 'fe80::200:5eff:fe10:5301', theirs: 'fe80::0:0:0:1' },
+      ipv6: { ours: 'fe80::200:5eff:fe10:5301', theirs: 'fe80::1' },
       dns: ['192.0.2.53', '198.51.100.53'],
       since: 1_764_000_000_000,
     },

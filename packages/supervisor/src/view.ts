@@ -127,10 +127,10 @@ function factsJson({ status }: SessionView): SessionStatusJson['session'] {
   };
 }
 
-/** `fe80::1:2:3:4` (RFC 5072 §5): the interface identifier below the link-local prefix. */
+/** `fe80::200:5eff:fe10:5301`: the interface identifier below the link-local prefix (RFC 5072 §5, RFC 5952). */
 function linkLocal(id: InterfaceId): string {
   const groups = [0, 2, 4, 6].map((i) => (((id[i] ?? 0) << 8) | (id[i + 1] ?? 0)).toString(16));
-  return `fe80::${groups.join(':')}`;
+  return `fe80::${groups.join(':').replace(/^(?:0(?::|$))+/, '')}`;
 }
 
 /**
