@@ -74,7 +74,7 @@ export const OWNERSHIP = {
   Ready:      { Waiting: 'arm/Standby',      Standby: 'Standby',          Holding: 'Holding',          Yielding: 'Yielding',               Fenced: 'Fenced',          Off: 'Off'              },
   Master:     { Waiting: 'Waiting',          Standby: 'take/Holding',     Holding: 'Holding',          Yielding: 'Yielding',               Fenced: 'Fenced',          Off: 'Off'              },
   Rival:      { Waiting: 'Waiting',          Standby: 'fence/Fenced',     Holding: 'Holding',          Yielding: 'Yielding',               Fenced: 'Fenced',          Off: 'Off'              },
-  Backup:     { Waiting: 'Waiting',          Standby: 'Standby',          Holding: 'release,arm/Standby', Yielding: 'release,arm/Standby', Fenced: 'arm/Standby',     Off: 'arm/Standby'      },
+  Backup:     { Waiting: 'Waiting',          Standby: 'Standby',          Holding: 'release,arm/Standby', Yielding: 'release,arm/Standby', Fenced: 'arm/Standby',     Off: 'release,arm/Standby' },
   Newer:      { Waiting: 'Waiting',          Standby: 'arm/Standby',      Holding: 'fence/Fenced',     Yielding: 'fence/Fenced',           Fenced: 'Fenced',          Off: 'fence/Fenced'     },
   Freed:      { Waiting: 'Waiting',          Standby: 'Standby',          Holding: 'Holding',          Yielding: 'Yielding',               Fenced: 'take/Holding',    Off: 'Off'              },
   Handoff:    { Waiting: 'refuse',           Standby: 'refuse',           Holding: 'demote/Yielding',  Yielding: 'refuse',                 Fenced: 'refuse',          Off: 'refuse'           },
