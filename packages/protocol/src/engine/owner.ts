@@ -227,13 +227,14 @@ export class Owner {
     this.snapshot = { epoch, generation: 0, holder, facts };
     this.lastTakeover = { at: now, epoch };
     // The interlock has opened the gate already. The interface says nothing of its own, so it need not wait for the disk.
-    if (facts !== null && this.armed) this.emit(configure(facts, true));
+    const isUp = facts !== null && this.armed && !this.unsaved;
+    if (isUp) this.emit(configure(facts, true));
     this.emit({ kind: 'store', snapshot: this.snapshot });
-    this.#carry(now);
+    this.#carry(now, isUp);
   }
 
   /** Gate, announce, proof, route, partner: in this order, so that traffic flows before anyone is asked. */
-  #carry(now: Instant): void {
+  #carry(now: Instant, isUp = false): void {
     const { facts } = this.snapshot;
     this.proven = false;
     // Without the helper nothing can be done; it is all said when it comes back.
@@ -249,7 +250,7 @@ export class Owner {
     this.emit(attach(facts, true), { kind: 'gate', open: true });
     this.announce(now);
     this.absorb(this.link.resume(facts, now), now);
-    if (!this.armed) this.emit(configure(facts, true));
+    if (!isUp) this.emit(configure(facts, true));
     this.emit({ kind: 'route', via: 'session' });
     this.tell(now);
   }
