@@ -124,6 +124,8 @@ export class Owner {
     this.previous = facts;
     this.#write(facts);
     this.emit(configure(facts, true), { kind: 'route', via: 'session' });
+    // A partner that was never heard may be on the line, and must not dial over this session.
+    if (this.partner.fresh(now) === undefined && this.config.owner.hasPartner) this.announce(now);
     this.#provenNow(now);
   }
 
