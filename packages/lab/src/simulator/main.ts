@@ -2,57 +2,26 @@
  * `make sim`: run plans from consecutive seeds on every core, and show the first that breaks a rule as small as it can
  * be made. It decides nothing about the rules themselves.
  */
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
-import { makePlan, type Plan } from './plan.ts';
-import { run } from './world.ts';
+import { add, noRuns, runOnThreads, runSeeds, type Tally } from './batch.ts';
+import { makePlan } from './plan.ts';
+import { shrink, story } from './shrink.ts';
 
-interface Report {
-  readonly runs: number;
-  readonly steps: number;
-  readonly simulatedMs: number;
-  /** Seeds that broke a rule. */
-  readonly failed: readonly number[];
-}
+/** Between two writes of the state: what a kill may lose. */
+const BLOCK = 2000;
 
-/** Run the seeds `first`, `first + stride` … below `end`, and report every so often. */
-function work(first: number, end: number, stride: number, report: (part: Report) => void): void {
-  let part = { runs: 0, steps: 0, simulatedMs: 0, failed: [] as number[] };
-  for (let seed = first; seed < end; seed += stride) {
-    const result = run(makePlan(seed));
-    part.runs++;
-    part.steps += result.steps;
-    part.simulatedMs += result.simulatedMs;
-    if (result.violation !== undefined) part.failed.push(seed);
-    if (part.runs % 100 === 0 || part.failed.length > 0) {
-      report(part);
-      part = { runs: 0, steps: 0, simulatedMs: 0, failed: [] };
-    }
-  }
-  report(part);
-}
+const USAGE = `usage: main.js [--runs N] [--seed N] [--jobs N] [--json] [--first] [--state FILE] [--show SEED]
+  --first   stop at the first violation; on one thread
+  --state   carry on where FILE says the last call stopped, and keep it up to date; --runs is what to add
+  --show    tell the story of one seed, shrunk if it breaks a rule`;
 
-/** Leave out faults while the run still breaks the same rule. */
-export function shrink(plan: Plan): Plan {
-  const rule = run(plan).violation?.rule;
-  let smallest = plan;
-  for (let i = 0; i < smallest.faults.length;) {
-    const without = { ...smallest, faults: smallest.faults.filter((_, k) => k !== i) };
-    if (without.faults.length > 0 && run(without).violation?.rule === rule) smallest = without;
-    else i++;
-  }
-  return smallest;
-}
-
-function show(seed: number): void {
-  const plan = shrink(makePlan(seed));
-  const { violation, transcript } = run(plan, true);
-  console.log(`\nseed ${seed} breaks ${violation?.rule}: ${violation?.what}`);
-  console.log(`plan ${JSON.stringify(plan)}`);
-  // The quiet life of a session is not the story.
-  const eventful = transcript.filter((line) => !/Echo-Re(?:quest|ply)\]?(?: =>|$)/.test(line));
-  console.log(eventful.slice(-60).join('\n'));
+/** Where a long campaign is: one JSON file. */
+interface State {
+  next: number;
+  seconds: number;
+  total: Tally;
 }
 
 async function main(): Promise<number> {
@@ -62,64 +31,88 @@ async function main(): Promise<number> {
       seed: { type: 'string', default: '1' },
       jobs: { type: 'string', default: String(availableParallelism()) },
       show: { type: 'string' },
+      state: { type: 'string' },
+      first: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
     },
   });
-  if (values.show !== undefined) {
-    show(Number(values.show));
+  if (values.help) {
+    console.log(USAGE);
     return 0;
   }
-  const [first, runs, jobs] = [Number(values.seed), Number(values.runs), Number(values.jobs)];
-  const total = { runs: 0, steps: 0, simulatedMs: 0, failed: [] as number[] };
-  const started = performance.now();
-  await Promise.all(
-    Array.from({ length: jobs }, (_, job) => startWorker(first + job, first + runs, jobs, total)),
-  );
-  const elapsed = (performance.now() - started) / 1000;
-  const perSecond = Math.round(total.runs / elapsed);
+  if (values.show !== undefined) {
+    const plan = makePlan(Number(values.show));
+    console.log(story(shrink(plan)));
+    return 0;
+  }
+  const [seed, runs] = [Number(values.seed), Number(values.runs)];
+  const jobs = values.first ? 1 : Number(values.jobs);
+  if (![seed, runs, jobs].every((n) => Number.isInteger(n) && n > 0)) {
+    console.error(USAGE);
+    return 2;
+  }
+  const state = resume(values.state) ?? { next: seed, seconds: 0, total: noRuns() };
+  const end = state.next + runs;
+  const isEnough = (tally: Tally): boolean => values.first && tally.found.length > 0;
+  const now = { runs: 0, seconds: 0 };
+  while (state.next < end && !isEnough(state.total)) {
+    const size = Math.min(values.first ? runs : BLOCK, end - state.next);
+    const started = performance.now();
+    const part = values.first
+      ? runSeeds({ first: state.next, end, stride: 1 }, isEnough)
+      : await runOnThreads(state.next, size, jobs);
+    const seconds = (performance.now() - started) / 1000;
+    add(state.total, part);
+    state.next += size;
+    state.seconds += seconds;
+    now.runs += part.runs;
+    now.seconds += seconds;
+    if (values.state !== undefined) save(values.state, state);
+  }
+  report(state, now, jobs, values.json);
+  return state.total.found.length === 0 ? 0 : 1;
+}
+
+function report(
+  { total, next }: State,
+  now: { readonly runs: number; readonly seconds: number },
+  jobs: number,
+  isJson: boolean,
+): void {
+  const perSecond = Math.round(now.runs / now.seconds);
   const minutes = total.simulatedMs / 60_000 / Math.max(total.runs, 1);
+  const [first] = total.found;
   const summary = {
     runs: total.runs,
-    violations: total.failed.length,
-    seeds: total.failed.slice(0, 20),
+    violations: total.found.length,
+    found: total.found.slice(0, 20),
     runsPerSecond: perSecond,
     runsPerSecondPerCore: Math.round(perSecond / jobs),
     simulatedMinutesPerRun: Number(minutes.toFixed(1)),
     stepsPerRun: Math.round(total.steps / Math.max(total.runs, 1)),
+    next,
   };
-  if (values.json) console.log(JSON.stringify(summary));
+  if (isJson) console.log(JSON.stringify(summary));
   else {
     console.log(
       `${summary.runs} runs, ${summary.violations} violations; ${perSecond} runs/s on ${jobs} cores, ` +
         `${summary.simulatedMinutesPerRun} simulated minutes and ${summary.stepsPerRun} steps each`,
     );
-    const [worst] = [...total.failed].sort((a, b) => a - b);
-    if (worst !== undefined) show(worst);
+    for (const { seed, rule, what } of summary.found) console.log(`seed ${seed}: ${rule}: ${what}`);
+    if (first !== undefined) console.log(`\n${story(shrink(makePlan(first.seed)))}`);
   }
-  return total.failed.length === 0 ? 0 : 1;
 }
 
-function startWorker(
-  first: number,
-  end: number,
-  stride: number,
-  total: { runs: number; steps: number; simulatedMs: number; failed: number[] },
-): Promise<void> {
-  const worker = new Worker(new URL(import.meta.url), { workerData: { first, end, stride } });
-  return new Promise((resolve, reject) => {
-    worker.on('message', (part: Report) => {
-      total.runs += part.runs;
-      total.steps += part.steps;
-      total.simulatedMs += part.simulatedMs;
-      total.failed.push(...part.failed);
-    });
-    worker.on('error', reject);
-    worker.on('exit', () => resolve());
-  });
+function resume(path: string | undefined): State | undefined {
+  if (path === undefined || !existsSync(path)) return undefined;
+  const state: State = JSON.parse(readFileSync(path, 'utf8'));
+  return state;
 }
 
-if (isMainThread) process.exitCode = await main();
-else {
-  const { first, end, stride } = workerData as { first: number; end: number; stride: number };
-  work(first, end, stride, (part) => parentPort?.postMessage(part));
+function save(path: string, state: State): void {
+  writeFileSync(`${path}.new`, `${JSON.stringify(state)}\n`);
+  renameSync(`${path}.new`, path);
 }
+
+process.exitCode = await main();

@@ -9,7 +9,13 @@ export type RouterIndex = 0 | 1;
 
 export type Fault =
   /** Both processes, the kernel, and CARP, all at once; back after `forMs`. */
-  | { readonly kind: 'power'; readonly router: RouterIndex; readonly forMs: number }
+  | {
+      readonly kind: 'power';
+      readonly router: RouterIndex;
+      readonly forMs: number;
+      /** Its snapshot does not come back with it. */
+      readonly diskLost?: boolean;
+    }
   | { readonly kind: 'kill-helper'; readonly router: RouterIndex; readonly forMs: number }
   | { readonly kind: 'kill-supervisor'; readonly router: RouterIndex; readonly forMs: number }
   | { readonly kind: 'kill-both'; readonly router: RouterIndex; readonly forMs: number }
@@ -19,6 +25,21 @@ export type Fault =
       readonly router: RouterIndex;
       readonly forMs: number;
       readonly silent: boolean;
+    }
+  /** Frames of the line pass one way only. */
+  | {
+      readonly kind: 'line-one-way';
+      readonly router: RouterIndex;
+      readonly lost: 'in' | 'out';
+      readonly forMs: number;
+    }
+  /** The helper dies at its `after`th request from now, in the middle of a batch; or the supervisor, of its actions. */
+  | {
+      readonly kind: 'dies-midway';
+      readonly router: RouterIndex;
+      readonly process: 'helper' | 'supervisor';
+      readonly after: number;
+      readonly forMs: number;
     }
   /** The LAN's cable: CARP's interface goes down. */
   | { readonly kind: 'lan-cut'; readonly router: RouterIndex; readonly forMs: number }
@@ -31,6 +52,10 @@ export type Fault =
       readonly share: number;
       readonly forMs: number;
     }
+  /** Datagrams between the partners are late, overtake each other, and come twice. */
+  | { readonly kind: 'partner-jumble'; readonly lateMs: number; readonly forMs: number }
+  /** What the AC sends is late. */
+  | { readonly kind: 'ac-slow'; readonly lateMs: number; readonly forMs: number }
   | { readonly kind: 'line-loss'; readonly share: number; readonly forMs: number }
   | { readonly kind: 'disk-full'; readonly router: RouterIndex; readonly forMs: number }
   | { readonly kind: 'ac-forgets' }
@@ -78,6 +103,14 @@ export function makePlan(seed: number): Plan {
     atMs += chance.is(0.3) ? chance.between(0, 50) : chance.between(50, 90_000);
     faults.push({ atMs, fault: makeFault(chance) });
   }
+  if (count > 1 && chance.is(0.1)) {
+    // An upgrade: the one router, and when it is back, the other.
+    const forMs = chance.between(2000, 40_000);
+    const [first, second] = chance.pick([[0, 1] as const, [1, 0] as const]);
+    const again = atMs + forMs + chance.between(0, 20_000);
+    faults.push({ atMs: atMs + 50, fault: { kind: 'power', router: first, forMs } });
+    faults.push({ atMs: again, fault: { kind: 'power', router: second, forMs } });
+  }
   const longest = Math.max(...faults.map(({ atMs: at, fault }) => at + durationOf(fault)));
   return {
     seed,
@@ -100,10 +133,10 @@ function makeFault(chance: Chance): Fault {
   const router = chance.pick([0, 1] as const);
   const restart = chance.between(200, 1000);
   const outage = chance.is(0.5) ? chance.between(100, 5000) : chance.between(5000, 120_000);
-  switch (chance.next() % 16) {
+  switch (chance.next() % 21) {
     case 0:
     case 1:
-      return { kind: 'power', router, forMs: outage };
+      return { kind: 'power', router, forMs: outage, diskLost: chance.is(0.1) };
     case 2:
       return { kind: 'kill-helper', router, forMs: restart };
     case 3:
@@ -133,6 +166,26 @@ function makeFault(chance: Chance): Fault {
       return { kind: chance.pick(['ac-forgets', 'ac-renegotiates', 'ac-terminates'] as const) };
     case 13:
       return chance.is(0.3) ? { kind: 'disconnect', forMs: 5000 } : { kind: 'reconnect' };
+    case 14:
+      return {
+        kind: 'line-one-way',
+        router,
+        lost: chance.pick(['in', 'out'] as const),
+        forMs: outage,
+      };
+    case 15:
+    case 16:
+      return {
+        kind: 'dies-midway',
+        router,
+        process: chance.pick(['helper', 'supervisor'] as const),
+        after: chance.next() % 12,
+        forMs: chance.between(1000, 20_000),
+      };
+    case 17:
+      return chance.is(0.5)
+        ? { kind: 'partner-jumble', lateMs: chance.between(100, 2500), forMs: outage }
+        : { kind: 'ac-slow', lateMs: chance.between(50, 2000), forMs: outage };
     default:
       return { kind: 'handoff' };
   }

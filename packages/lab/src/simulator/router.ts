@@ -79,6 +79,8 @@ export class SimRouter {
   isDiskFull = false;
   /** What the helper remembers of our demotion, across its deaths and the router's. */
   demoted = false;
+  /** Requests the helper still serves, actions the supervisor still performs, before it dies. */
+  readonly lives = { helper: Infinity, supervisor: Infinity };
   readonly #world: Surroundings;
   /** Raised by every death, so that what was under way between the processes is lost. */
   #life = 0;
@@ -239,6 +241,12 @@ export class SimRouter {
     const requests: Action[] = [];
     let failed: Event | undefined;
     for (const action of actions) {
+      if (--this.lives.supervisor < 0) {
+        this.lives.supervisor = Infinity;
+        // What it had written to the helper's socket is read all the same.
+        this.#request(requests);
+        return this.killSupervisor();
+      }
       if (action.kind === 'store') {
         if (this.isDiskFull) {
           failed = { kind: 'failed', action: 'store', code: 'ENOSPC', message: 'no space left' };
@@ -248,12 +256,23 @@ export class SimRouter {
       } else if (action.kind === 'tell-partner') this.#world.tell(this, action.message);
       else if (action.kind !== 'note') requests.push(action);
     }
-    if (requests.length > 0 && this.supervisor?.connected === true) {
-      this.#deliver('toHelper', () => {
-        for (const request of requests) this.#serve(request);
-      });
-    }
+    this.#request(requests);
     if (failed !== undefined) this.feed(failed);
+  }
+
+  #request(requests: readonly Action[]): void {
+    if (requests.length === 0 || this.supervisor?.connected !== true) return;
+    const helper = this.helper;
+    this.#deliver('toHelper', () => {
+      for (const request of requests) {
+        if (this.helper !== helper) return;
+        if (--this.lives.helper < 0) {
+          this.lives.helper = Infinity;
+          return this.killHelper();
+        }
+        this.#serve(request);
+      }
+    });
   }
 
   /** In order and without overtaking, as a stream socket does; lost when either end dies. */

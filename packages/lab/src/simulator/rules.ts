@@ -25,6 +25,8 @@ const CONVERGED_MS = 5000;
 const REDIALLED_MS = 200_000;
 /** Routers that hear each other agree on who holds in this time: a second for the next word, and its way. */
 const SPLIT_MS = 2000;
+/** Routers that share only the line: three seconds until the other counts as silent, and an announce frame's round. */
+const ANNOUNCED_MS = 10_000;
 const MAX_QUEUE = 500;
 const MAX_PADR_PER_MINUTE = 16;
 
@@ -38,13 +40,12 @@ export class Rules {
   #lastCarried: number | undefined;
   #carriedSession: number | undefined;
   #worstGap = 0;
-  /** The operator, or the AC, ended the session on purpose: the next may be another one. */
-  readonly #epochs: [number, number] = [0, 0];
   readonly #unanswered: [number, number] = [0, 0];
   readonly #operatorAt: [number, number] = [-Infinity, -Infinity];
   readonly #padrs: number[] = [];
   readonly #watches: readonly [Watch, Watch] = [new Watch(), new Watch()];
   #splitSince: number | undefined;
+  #lineSplitSince: number | undefined;
 
   constructor(world: World) {
     this.#world = world;
@@ -95,7 +96,9 @@ export class Rules {
     const { echoMs, echoLimit } = this.#world.plan.temper;
     return (
       fault?.kind === 'line-loss' ||
-      (fault?.kind === 'line-cut' && echoMs * echoLimit < SILENT_LINE_MS)
+      fault?.kind === 'ac-slow' ||
+      ((fault?.kind === 'line-cut' || fault?.kind === 'line-one-way') &&
+        echoMs * echoLimit < SILENT_LINE_MS)
     );
   }
 
@@ -131,17 +134,22 @@ export class Rules {
     if (router.disk.facts !== null) {
       this.#break('R4', `router ${router.index} dials while it has a snapshot of a session`);
     }
+    // Nobody could have told it by now.
+    if (!this.#world.canTell && this.#now - this.#lastEdge < ANNOUNCED_MS) return;
+    if (!this.#world.canTell && !this.#world.canAnnounce) return;
     const other = this.#world.routers[1 - router.index];
     const live = this.#world.ac.live();
     const carries =
       // What reaches nobody harms nobody.
-      this.#world.lineUp[router.index] &&
+      this.#world.lineReaches(router, 'in') &&
+      this.#world.lineReaches(router, 'out') &&
       other?.isPowered === true &&
       other.kernel.gate &&
       other.kernel.attached?.sessionId === live &&
       // What it could not store it could not tell.
       other.disk.facts?.key.sessionId === live &&
-      this.#world.lineUp[other.index] &&
+      this.#world.lineReaches(other, 'in') &&
+      this.#world.lineReaches(other, 'out') &&
       live !== undefined;
     if (carries && this.#lastCarried !== undefined && this.#now - this.#lastCarried < 1000) {
       this.#break('R9', `router ${router.index} dials while its partner carries session ${live}`);
@@ -180,14 +188,11 @@ export class Rules {
     for (const action of actions) {
       if (action.kind === 'store') {
         if (router.isDiskFull) return;
-        stored = action.snapshot;
-        if (stored.epoch < this.#epochs[router.index]) {
-          this.#break(
-            'R6',
-            `router ${router.index} stored epoch ${stored.epoch} after ${this.#epochs[router.index]}`,
-          );
+        const { epoch } = action.snapshot;
+        if (epoch < stored.epoch) {
+          this.#break('R6', `router ${router.index} stored epoch ${epoch} after ${stored.epoch}`);
         }
-        this.#epochs[router.index] = stored.epoch;
+        stored = action.snapshot;
       } else if (action.kind === 'tell-partner') {
         if (action.message.snapshot.epoch > stored.epoch) {
           this.#break(
@@ -230,10 +235,13 @@ export class Rules {
       ({ kernel, supervisor, helper }) =>
         kernel.gate && supervisor?.connected === true && helper !== undefined,
     );
-    if (!isSplit || !this.#world.canTell) this.#splitSince = undefined;
-    else if (this.#now - (this.#splitSince ??= this.#now) > SPLIT_MS) {
+    const { canTell, canAnnounce } = this.#world;
+    if (!isSplit || !canTell) this.#splitSince = undefined;
+    else if (this.#now - (this.#splitSince ??= this.#now) > SPLIT_MS)
       this.#break('R9', `both gates have been open for ${SPLIT_MS} ms`);
-    }
+    if (!isSplit || !canAnnounce) this.#lineSplitSince = undefined;
+    else if (this.#now - (this.#lineSplitSince ??= this.#now) > ANNOUNCED_MS)
+      this.#break('R9', `both gates have been open for ${ANNOUNCED_MS} ms on one line`);
   }
 
   /** R8: some time after everything healed and CARP settled, one holder and a partner in sync. */
@@ -281,7 +289,8 @@ export class Rules {
   /** R7: the same session carries traffic again in time. */
   #checkGap(fault: Fault): void {
     if (endsTheSession(fault) || this.#isTooLong(fault) || fault.kind === 'disk-full') return;
-    const limit = fault.kind === 'line-cut' && fault.silent ? SILENT_LINE_MS : TAKEOVER_MS;
+    const isSilent = (fault.kind === 'line-cut' && fault.silent) || fault.kind === 'line-one-way';
+    const limit = isSilent ? SILENT_LINE_MS : TAKEOVER_MS;
     if (this.#worstGap > limit + TRAFFIC_MS) {
       this.#break(
         'R7',

@@ -10,8 +10,15 @@ import type { SimRouter } from './router.ts';
 
 /** The engine's own limits, and a tenth for clocks that drift and for the way to the helper. */
 const HANDOFF_MS = 5500;
-/** A session is down for this long while the partner could carry it, back-off and repeated dials included. */
-const DOWN_MS = 60_000;
+/** A session may be down for this long while the partner could carry it: a failed probe, and the watchdog's round. */
+const DOWN_MS = 25_000;
+
+const MAX_SERVED = 20;
+const HOLD_DOWN_MS = 4990;
+/** Between announce frames to a partner that is not heard. */
+const ANNOUNCE_MS = 5500;
+/** An announce frame says for this long that the partner may be holding the session. */
+const SEEN_MS = 14_980;
 
 export type Break = (rule: string, what: string) => void;
 
@@ -22,6 +29,13 @@ export class Watch {
   #yieldingSince: number | undefined;
   #downSince: number | undefined;
   #lastTold = 0;
+  /** Deadlines served in a row at one instant. */
+  #served = 0;
+  #servedAt = -1;
+  #upAt = 0;
+  #unheardSince: number | undefined;
+  #seenAt = -Infinity;
+  #hadFacts = false;
   /** The disk refused a snapshot, and has not been asked again. */
   #isUnsaved = false;
 
@@ -33,6 +47,9 @@ export class Watch {
     this.#downSince = undefined;
     this.#lastTold = now;
     this.#isUnsaved = false;
+    this.#unheardSince = undefined;
+    this.#seenAt = -Infinity;
+    this.#hadFacts = false;
   }
 
   answered(
@@ -48,6 +65,11 @@ export class Watch {
     const before = this.#state;
     this.#state = status.state;
     const us = `router ${router.index}`;
+    this.#checkSpin(us, event, now, fail);
+    this.#checkStart(us, event, before, status, now, fail);
+    this.#checkUnheard(us, event, actions, status, now, fail);
+    checkPlace(us, router.index + 1, event, status, fail);
+    checkWords(us, actions, status, supervisor.connected, fail);
     if (event.kind === 'failed' && event.action === 'store') this.#isUnsaved = true;
     else if (event.kind === 'deadline' && actions.some(({ kind }) => kind === 'store'))
       this.#isUnsaved = false;
@@ -58,6 +80,60 @@ export class Watch {
     checkAutoOpen(us, actions, status, fail);
     if (isAble) checkOrder(us, before, actions, status, fail);
     this.#checkTells(us, actions, supervisor.connected, now, fail);
+  }
+
+  /** R9 and R10: nobody takes at start without having waited, or from a partner that was there first. */
+  #checkStart(
+    us: string,
+    event: Event,
+    before: OwnerState,
+    status: SessionStatus,
+    now: number,
+    fail: Break,
+  ): void {
+    if (event.kind === 'helper-up') this.#upAt = now;
+    if (before !== 'Waiting' || status.state === 'Waiting') return;
+    const { message } = status.partner;
+    const isAdopted = event.kind === 'helper-up' && event.state.gateOpen;
+    if (message === undefined && !isAdopted && now - this.#upAt < HOLD_DOWN_MS)
+      fail('R10', `${us} has not waited for its partner`);
+    if (message?.open === true && message.role === 'MASTER' && speaks(status.state) && !isAdopted)
+      fail('R9', `${us} starts by taking the session from a partner that holds it`);
+  }
+
+  /** R9: a holder that does not hear its partner says so on the line, and does not end what may be the partner's. */
+  #checkUnheard(
+    us: string,
+    event: Event,
+    actions: readonly Action[],
+    status: SessionStatus,
+    now: number,
+    fail: Break,
+  ): void {
+    const { message } = status.partner;
+    if (event.kind === 'own-mac-heard') this.#seenAt = now;
+    const hasAnnounced = actions.some(({ kind }) => kind === 'announce');
+    const mustAnnounce =
+      speaks(status.state) &&
+      status.helper &&
+      !this.#isUnsaved &&
+      status.snapshot.facts !== null &&
+      message === undefined;
+    if (!mustAnnounce || hasAnnounced) this.#unheardSince = mustAnnounce ? now : undefined;
+    else if (now - (this.#unheardSince ??= now) > ANNOUNCE_MS)
+      fail('R9', `${us} does not announce to a partner that it does not hear`);
+    const isContested = message === undefined && now - this.#seenAt < SEEN_MS;
+    const ends = this.#hadFacts && status.snapshot.facts === null;
+    this.#hadFacts = status.snapshot.facts !== null;
+    if (isContested && ends && event.kind === 'deadline')
+      fail('R9', `${us} gives a session up for lost while its partner is on the line`);
+  }
+
+  /** A deadline that stays due when it has been served would keep a processor busy for ever. */
+  #checkSpin(us: string, event: Event, now: number, fail: Break): void {
+    this.#served = event.kind === 'deadline' && now - this.#servedAt < 1e-3 ? this.#served + 1 : 0;
+    this.#servedAt = now;
+    if (this.#served > MAX_SERVED) fail('deadline', `${us} is woken again and again`);
   }
 
   /** R10: what the kernel was told is what the reasons say, at every moment; a waiting router is held down. */
@@ -137,6 +213,44 @@ export class Watch {
 }
 
 const speaks = (state: OwnerState): boolean => state === 'Holding' || state === 'Yielding';
+
+/** R1: who holds is who the newest word says; and a helper that is gone is known to be gone. */
+function checkPlace(
+  us: string,
+  id: number,
+  event: Event,
+  status: SessionStatus,
+  fail: Break,
+): void {
+  const claims = speaks(status.state) || status.state === 'Off';
+  if (claims && status.snapshot.holder !== id)
+    fail('R1', `${us} is ${status.state} in an epoch of router ${status.snapshot.holder - 1}`);
+  if (event.kind === 'own-mac-heard' && event.epoch > status.snapshot.epoch && claims)
+    fail('R9', `${us} is ${status.state} after an announce frame of a higher epoch`);
+  if (event.kind === 'helper-down' && status.helper)
+    fail('R10', `${us} believes in a helper that is gone`);
+}
+
+/** What the partner is told is what is. */
+function checkWords(
+  us: string,
+  actions: readonly Action[],
+  status: SessionStatus,
+  connected: boolean,
+  fail: Break,
+): void {
+  for (const action of actions) {
+    if (action.kind !== 'tell-partner') continue;
+    const { message } = action;
+    const isTrue =
+      message.armed === status.armed &&
+      message.open === speaks(status.state) &&
+      message.proven === status.proven &&
+      message.yielding === status.demoted.includes('handoff') &&
+      (connected || !message.healthy);
+    if (!isTrue) fail('R8', `${us} tells its partner what is not so`);
+  }
+}
 
 /** A fenced router's gate never opens by itself; a standby's does. */
 function checkAutoOpen(

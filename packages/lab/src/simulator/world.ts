@@ -5,6 +5,7 @@
 import { millis, seconds } from '@ppp-thing/protocol/time';
 import type { Action, Event, PartnerMessage } from '@ppp-thing/protocol/engine/events';
 import type { SessionConfig } from '@ppp-thing/protocol/engine/session-config';
+import { NO_SNAPSHOT } from '@ppp-thing/protocol/engine/session';
 import { Secret } from '@ppp-thing/protocol/engine/hashes';
 import { AccessConcentrator, type AcFrame } from './ac.ts';
 import { Carp, type CarpRole } from './carp.ts';
@@ -77,6 +78,10 @@ export class World implements Surroundings {
   /** The switch's port for our MAC. */
   #port: RouterIndex | undefined;
   #lineLoss = 0;
+  readonly #lineLost: [Set<'in' | 'out'>, Set<'in' | 'out'>] = [new Set(), new Set()];
+  /** Added to what the AC sends, and to what the partners say. */
+  #acLateMs = 0;
+  #partnerLateMs = 0;
   readonly #partnerLoss: [number, number] = [0, 0];
   #underWay = 0;
   readonly #transcript: string[] | undefined;
@@ -126,7 +131,26 @@ export class World implements Surroundings {
   /** Whether what the partners say arrives, and what they hear can be stored. */
   get canTell(): boolean {
     const [a, b] = this.#partnerLoss;
-    return a === 0 && b === 0 && this.routers.every(({ isDiskFull }) => !isDiskFull);
+    return (
+      a === 0 &&
+      b === 0 &&
+      this.#partnerLateMs === 0 &&
+      this.routers.every(({ isDiskFull }) => !isDiskFull)
+    );
+  }
+
+  /** Whether announce frames pass between the two, and both can store what they take. */
+  get canAnnounce(): boolean {
+    const isWhole = this.routers.every(
+      (router) =>
+        !router.isDiskFull && this.lineReaches(router, 'in') && this.lineReaches(router, 'out'),
+    );
+    return isWhole && this.#lineLoss === 0;
+  }
+
+  /** Whether frames of the line pass from, or to, this router. */
+  lineReaches(router: SimRouter, way: 'in' | 'out'): boolean {
+    return this.lineUp[router.index] && !this.#lineLost[router.index].has(way);
   }
 
   note(line: string): void {
@@ -163,12 +187,13 @@ export class World implements Surroundings {
     const loss = this.#partnerLoss[router.index];
     const other = this.#router(1 - router.index);
     if (this.chance.is(loss) || this.#underWay >= MAX_UNDER_WAY) return;
-    const copies = this.chance.is(0.01) ? 2 : 1;
+    const copies = this.chance.is(this.#partnerLateMs > 0 ? 0.3 : 0.01) ? 2 : 1;
     for (let i = 0; i < copies; i++) {
       this.#underWay++;
       // The guard of the real channel drops what was overtaken or repeated; here the first arrival counts.
       const order = ++this.#told[router.index];
-      const delay = this.plan.partnerDelayMs * this.chance.between(0.5, 1.5);
+      const late = this.#partnerLateMs > 0 ? this.chance.between(0, this.#partnerLateMs) : 0;
+      const delay = this.plan.partnerDelayMs * this.chance.between(0.5, 1.5) + late;
       this.schedule.in(delay, () => {
         this.#underWay--;
         if (order <= this.#heard[router.index]) return;
@@ -190,7 +215,7 @@ export class World implements Surroundings {
         this.ac.ppp(session, action.packet);
       else if (action.kind === 'announce') {
         const other = this.#router(1 - router.index);
-        if (other.isPowered && this.lineUp[other.index]) other.hearOwnMac(action.epoch);
+        if (other.isPowered && this.lineReaches(other, 'in')) other.hearOwnMac(action.epoch);
       }
     });
   }
@@ -198,7 +223,7 @@ export class World implements Surroundings {
   // The line.
 
   #onLine(router: SimRouter, arrive: () => void): void {
-    if (!this.lineUp[router.index] || this.chance.is(this.#lineLoss)) return;
+    if (!this.lineReaches(router, 'out') || this.chance.is(this.#lineLoss)) return;
     this.schedule.in(this.chance.between(0.2, 2), () => {
       this.#port = router.index;
       arrive();
@@ -208,7 +233,7 @@ export class World implements Surroundings {
   #fromAc(frame: AcFrame): void {
     if (this.chance.is(this.#lineLoss)) return;
     // Ethernet does not reorder; a line that loses frames does here, and repeats some.
-    const arrives = this.schedule.now + this.chance.between(0.2, 2);
+    const arrives = this.schedule.now + this.#acLateMs + this.chance.between(0.2, 2);
     const at = this.#lineLoss > 0 ? arrives : Math.max(arrives, this.#lastFromAc);
     this.#lastFromAc = at;
     if (this.chance.is(this.#lineLoss / 4)) this.#deliver(at + 1, frame);
@@ -219,9 +244,9 @@ export class World implements Surroundings {
 
   #deliver(at: number, frame: AcFrame): void {
     this.schedule.at(at, () => {
-      if (this.#port === undefined || !this.lineUp[this.#port]) return;
+      if (this.#port === undefined) return;
       const router = this.#router(this.#port);
-      if (router.isPowered) router.receive(frame);
+      if (router.isPowered && this.lineReaches(router, 'in')) router.receive(frame);
     });
   }
 
@@ -262,7 +287,21 @@ export class World implements Surroundings {
     switch (fault.kind) {
       case 'power':
         this.carp.vanish(fault.router);
-        return this.#router(fault.router).powerOff();
+        this.#router(fault.router).powerOff();
+        if (fault.diskLost === true) this.#router(fault.router).disk = NO_SNAPSHOT;
+        return;
+      case 'line-one-way':
+        this.#lineLost[fault.router].add(fault.lost);
+        return;
+      case 'dies-midway':
+        this.#router(fault.router).lives[fault.process] = fault.after;
+        return;
+      case 'partner-jumble':
+        this.#partnerLateMs = fault.lateMs;
+        return;
+      case 'ac-slow':
+        this.#acLateMs = fault.lateMs;
+        return;
       case 'kill-helper':
         return this.#router(fault.router).killHelper();
       case 'kill-supervisor':
@@ -312,6 +351,20 @@ export class World implements Surroundings {
     switch (fault.kind) {
       case 'power':
         return this.#powerOn(fault.router);
+      case 'line-one-way':
+        this.#lineLost[fault.router].delete(fault.lost);
+        return;
+      case 'dies-midway':
+        this.#router(fault.router).lives[fault.process] = Infinity;
+        return fault.process === 'helper'
+          ? this.#router(fault.router).startHelper()
+          : this.#router(fault.router).startSupervisor();
+      case 'partner-jumble':
+        this.#partnerLateMs = 0;
+        return;
+      case 'ac-slow':
+        this.#acLateMs = 0;
+        return;
       case 'kill-helper':
         return this.#router(fault.router).startHelper();
       case 'kill-supervisor':
