@@ -349,7 +349,7 @@ export class SessionEngine implements Engine<Event, Action> {
       case 'handoff':
         return this.#owner.step('Undo', 'handoff not carried out in time', now);
       case 'down':
-        return this.#owner.stillDown(now);
+        return this.#owner.giveUp('session down', now);
       case 'watchdog':
         return this.#watchdogOver(now);
       case 'retry':

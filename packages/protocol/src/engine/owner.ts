@@ -288,21 +288,17 @@ export class Owner {
     else if (this.state === 'Fenced') this.#arm(false, now);
   }
 
-  /** The session is down here and the partner could carry it: let CARP move the role. */
+  /** The session is down here: if the partner could carry it, let CARP move the role; if not yet, look again. */
   giveUp(cause: string, now: Instant): void {
     const partner = this.partner.fresh(now);
     if (!this.speaks() || this.proven || this.config.owner.policy !== 'follow-carp') return;
+    if (!this.timers.isSet('down')) {
+      this.timers.set('down', after(now, this.config.owner.downDemotion));
+    }
     if (partner === undefined || !partner.healthy || this.demotion.has('watchdog')) return;
     this.timers.set('watchdog', after(now, WATCHDOG_SPAN));
     this.note('warn', cause, ['demote'], {});
     this.emit(...this.demotion.add('watchdog'));
-  }
-
-  /** The partner, unable to carry it so far, is looked at again: a dial on a dead line never ends. */
-  stillDown(now: Instant): void {
-    if (!this.speaks() || this.proven) return;
-    this.giveUp('session down', now);
-    this.timers.set('down', after(now, this.config.owner.downDemotion));
   }
 
   #write(facts: SessionFacts | null): void {
