@@ -180,7 +180,7 @@ function makeFault(chance: Chance): Fault {
         router,
         process: chance.pick(['helper', 'supervisor'] as const),
         after: chance.next() % 12,
-        forMs: chance.between(1000, 20_000),
+        forMs: chance.between(3000, 20_000),
       };
     case 17:
       return chance.is(0.5)

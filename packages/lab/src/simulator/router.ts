@@ -37,6 +37,8 @@ export interface Surroundings {
   /** The engine has answered an event; checked after every step. */
   answered(router: SimRouter, event: Event, actions: readonly Action[]): void;
   gateMoved(router: SimRouter): void;
+  /** One of its processes is about to die at work. */
+  died(router: SimRouter): void;
   /** A new supervisor begins. */
   started(router: SimRouter): void;
 }
@@ -245,6 +247,7 @@ export class SimRouter {
         this.lives.supervisor = Infinity;
         // What it had written to the helper's socket is read all the same.
         this.#request(requests);
+        this.#world.died(this);
         return this.killSupervisor();
       }
       if (action.kind === 'store') {
@@ -268,6 +271,7 @@ export class SimRouter {
         if (this.helper !== helper) return;
         if (--this.lives.helper < 0) {
           this.lives.helper = Infinity;
+          this.#world.died(this);
           return this.killHelper();
         }
         this.#serve(request);

@@ -69,7 +69,7 @@ export class Watch {
     this.#checkStart(us, event, before, status, now, fail);
     this.#checkUnheard(us, event, actions, status, now, fail);
     checkPlace(us, router.index + 1, event, status, fail);
-    checkWords(us, actions, status, supervisor.connected, fail);
+    checkWords(us, event, actions, status, fail);
     if (event.kind === 'failed' && event.action === 'store') this.#isUnsaved = true;
     else if (event.kind === 'deadline' && actions.some(({ kind }) => kind === 'store'))
       this.#isUnsaved = false;
@@ -234,9 +234,9 @@ function checkPlace(
 /** What the partner is told is what is. */
 function checkWords(
   us: string,
+  event: Event,
   actions: readonly Action[],
   status: SessionStatus,
-  connected: boolean,
   fail: Break,
 ): void {
   for (const action of actions) {
@@ -246,8 +246,9 @@ function checkWords(
       message.armed === status.armed &&
       message.open === speaks(status.state) &&
       message.proven === status.proven &&
-      message.yielding === status.demoted.includes('handoff') &&
-      (connected || !message.healthy);
+      // The partner's own wish to yield takes ours back, and the next word says so.
+      (event.kind === 'partner' || message.yielding === status.demoted.includes('handoff')) &&
+      (status.helper || !message.healthy);
     if (!isTrue) fail('R8', `${us} tells its partner what is not so`);
   }
 }

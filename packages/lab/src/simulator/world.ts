@@ -25,6 +25,8 @@ import { Schedule } from './schedule.ts';
 const OUR_MAC = Uint8Array.of(2, 0, 0x5e, 0x10, 0x53, 1);
 /** Datagrams of the partner link that may be under way at once, replays included. */
 const MAX_UNDER_WAY = 64;
+/** How long a process that died midway stays away. */
+const RESTART_MS = 800;
 
 export interface RunResult {
   readonly violation: Violation | undefined;
@@ -168,6 +170,14 @@ export class World implements Surroundings {
     this.carp.demote(index, amount);
   }
 
+  died(router: SimRouter): void {
+    this.note(`router ${router.index} a process died midway`);
+    this.schedule.in(RESTART_MS, () => {
+      router.startHelper();
+      router.startSupervisor();
+    });
+  }
+
   started(router: SimRouter): void {
     this.rules.started(router);
   }
@@ -294,8 +304,7 @@ export class World implements Surroundings {
         this.#lineLost[fault.router].add(fault.lost);
         return;
       case 'dies-midway':
-        this.#router(fault.router).lives[fault.process] = fault.after;
-        return;
+        return this.#sentence(fault);
       case 'partner-jumble':
         this.#partnerLateMs = fault.lateMs;
         return;
@@ -347,6 +356,20 @@ export class World implements Surroundings {
     }
   }
 
+  /** It dies at its next busy moment, and is started again as a supervisor of processes does it. */
+  #sentence({
+    router: index,
+    process,
+    after,
+    forMs,
+  }: Extract<Fault, { kind: 'dies-midway' }>): void {
+    const router = this.#router(index);
+    router.lives[process] = after;
+    this.schedule.in(forMs - RESTART_MS, () => {
+      router.lives[process] = Infinity;
+    });
+  }
+
   #heal(fault: Fault): void {
     switch (fault.kind) {
       case 'power':
@@ -355,7 +378,6 @@ export class World implements Surroundings {
         this.#lineLost[fault.router].delete(fault.lost);
         return;
       case 'dies-midway':
-        this.#router(fault.router).lives[fault.process] = Infinity;
         return fault.process === 'helper'
           ? this.#router(fault.router).startHelper()
           : this.#router(fault.router).startSupervisor();
