@@ -14,7 +14,8 @@ export class Ctl {
 
   /** @param directory where the sockets are */
   constructor(directory: string, words: readonly string[], input?: string) {
-    this.child = spawn(process.execPath, [SHIM, ...words], {
+    // tap gives every child its own loader, under which a command without an extension does not load.
+    this.child = spawn('env', ['-u', 'NODE_OPTIONS', process.execPath, SHIM, ...words], {
       env: { ...process.env, PPP_THING_RUN: directory, TZ: 'UTC' },
       stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     });

@@ -37,7 +37,8 @@ for (const [shell, file] of Object.entries(FILES)) {
 
 /** A shell that has our command first in its path, and our sockets to ask. */
 async function complete(directory: string, shell: Shell, script: string): Promise<string> {
-  const child = spawn(shell, ['-c', script], {
+  // tap gives every child its own loader, under which a command without an extension does not load.
+  const child = spawn('env', ['-u', 'NODE_OPTIONS', shell, '-c', script], {
     env: { PATH: `${directory}/bin:${process.env['PATH'] ?? ''}`, PPP_THING_RUN: directory },
     stdio: ['ignore', 'pipe', 'inherit'],
   });

@@ -76,7 +76,9 @@ for (const [name, path] of [
   ['pppthingctl.8', 'packages/ctl/bin/pppthingctl'],
 ] as const) {
   t.test(`man/${name} › every option that --help prints`, async (t) => {
-    const help = execFileSync(process.execPath, [path, '--help'], { encoding: 'utf8' });
+    // tap gives every child its own loader, under which a command without an extension does not load.
+    const command = ['-u', 'NODE_OPTIONS', process.execPath, path, '--help'];
+    const help = execFileSync('env', command, { encoding: 'utf8' });
     const options = new Set(Array.from(help.matchAll(/--([a-z]+)/g), ([, option]) => option));
     t.ok(options.size > 1);
     for (const option of options) t.ok(page(name).includes(`Fl Fl ${option}`), `--${option}`);
