@@ -21,7 +21,9 @@ function environment(): NodeJS.ProcessEnv {
 
 /** `make` in the checkout. Packages of the checkout are left alone: NPM is only asked for what is packed. */
 export function make(command: string, ...words: readonly string[]): Made {
-  const { status, stdout, stderr } = spawnSync(command, [...words, 'NPM=true'], {
+  // tap gives every child its own loader, under which commands without an extension, tsc among them, do not load.
+  const bare = ['-u', 'NODE_OPTIONS', command, ...words, 'NPM=true'];
+  const { status, stdout, stderr } = spawnSync('env', bare, {
     cwd: ROOT,
     encoding: 'utf8',
     env: environment(),

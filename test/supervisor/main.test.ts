@@ -149,16 +149,16 @@ t.test(
     const command = start();
     const order = (): string[] => {
       const all = verbs(script.requests);
-      return all.slice(all.indexOf('ppp-send') - 3);
+      return all.slice(all.indexOf('ppp-send') - 4);
     };
     await script.happened.until('ppp-send');
     while (order().length < 6) await script.happened.next();
     t.strictSame(order().slice(0, 6), [
+      'configure',
       'attach',
       'gate',
       'announce',
       'ppp-send',
-      'configure',
       'route',
     ]);
     t.equal(epochAtFirstFrame, '"epoch": 43', 'R5: durable before the first frame');
