@@ -305,6 +305,7 @@ export class SessionEngine implements Engine<Event, Action> {
   }
 
   #carrierIs(up: boolean, event: Event, now: Instant): void {
+    this.#owner.note(up ? 'info' : 'warn', up ? 'carrier' : 'carrier lost', [], {});
     if (this.#owner.helper !== undefined)
       this.#owner.helper = { ...this.#owner.helper, carrier: up };
     if (up) this.#owner.emit(...this.#owner.demotion.drop('watchdog'));
