@@ -73,6 +73,7 @@ const RULES: readonly {
     under: 'packages/helper/src',
     may: ({ target }, from) =>
       target.startsWith('packages/helper/src/') ||
+      target === protocol('config-text.ts') ||
       target.startsWith(protocol('ipc/')) ||
       target.startsWith('node:') ||
       target === 'smol-toml' ||

@@ -2,7 +2,7 @@ import { chmodSync, chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { ConfigError } from '@ppp-thing/helper/config-text';
+import { ConfigError } from '@ppp-thing/protocol/config-text';
 import { parsePolicy, readPolicyFile, type Host } from '@ppp-thing/helper/policy-file';
 
 const host: Host = {
@@ -85,7 +85,7 @@ t.test('policy › every key of the helper is read, and no key of the supervisor
   t.notMatch(JSON.stringify(policy), /hunter2|secret|someone/);
 });
 
-t.test('policy › what is left out has the values of DESIGN §9', async (t) => {
+t.test('policy › what is left out has the documented values', async (t) => {
   const text = '[session.wan]\ninterface="em0"\nmac="02:00:00:00:00:01"\npolicy="pinned"\n';
   const onFreebsd = parsePolicy(text, 'test.conf', host);
   t.equal(onFreebsd.socketPath, '/var/run/ppp_thing/helper.sock');

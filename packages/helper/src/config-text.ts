@@ -3,29 +3,7 @@
  * name.
  */
 
-export interface Problem {
-  /** 1 is the first; undefined where the text has no such place. */
-  readonly line: number | undefined;
-  /** Where and what was expected: `session.pppoe0.mtu: expected a whole number from 64 to 9000`. */
-  readonly message: string;
-}
-
-/** The operator's mistake: every problem of one file, reported together. The process exits with 78 (EX_CONFIG). */
-export class ConfigError extends Error {
-  override readonly name = 'ConfigError';
-  readonly file: string;
-  readonly problems: readonly Problem[];
-
-  constructor(file: string, problems: readonly Problem[], options?: ErrorOptions) {
-    const lines = problems.map(({ line, message }) => {
-      const place = line === undefined ? file : `${file}:${line}`;
-      return `read ${place}: EINVAL: ${message}`;
-    });
-    super(lines.join('\n'), options);
-    this.file = file;
-    this.problems = problems;
-  }
-}
+import type { LineOf, Problem } from '@ppp-thing/protocol/config-text';
 
 export type Values = Readonly<Record<string, unknown>>;
 
@@ -39,15 +17,10 @@ export type Parse<T> = (value: unknown) => T | undefined;
 export class Section {
   readonly #values: Values;
   readonly #name: string;
-  readonly #lineOf: (path: string) => number | undefined;
+  readonly #lineOf: LineOf;
   readonly #problems: Problem[];
 
-  constructor(
-    values: Values,
-    name: string,
-    lineOf: (path: string) => number | undefined,
-    problems: Problem[],
-  ) {
+  constructor(values: Values, name: string, lineOf: LineOf, problems: Problem[]) {
     this.#values = values;
     this.#name = name;
     this.#lineOf = lineOf;
@@ -83,18 +56,4 @@ export class Section {
       message: `${path}: ${message}`,
     });
   }
-}
-
-/** The lines of the tables and keys of a TOML text, by dotted path. Only what stands on a line of its own is found. */
-export function tomlLines(text: string): (path: string) => number | undefined {
-  const lines = new Map<string, number>();
-  let table = '';
-  text.split('\n').forEach((line, i) => {
-    const header = /^\s*\[\s*([^[\]]+?)\s*\]/.exec(line)?.[1];
-    const key = /^\s*([A-Za-z0-9_.-]+)\s*=/.exec(line)?.[1];
-    if (header !== undefined) table = header.replaceAll(/["'\s]/g, '');
-    const path = header === undefined ? key && (table === '' ? key : `${table}.${key}`) : table;
-    if (path !== undefined && !lines.has(path)) lines.set(path, i + 1);
-  });
-  return (path) => lines.get(path);
 }

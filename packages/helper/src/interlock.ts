@@ -1,5 +1,5 @@
 /**
- * Whether a session's gate may be open: the helper's own decision, which no supervisor can overrule (DESIGN rule R2). It
+ * Whether a session's gate may be open: the helper's own decision, which no supervisor can overrule (docs/failover.md, rule R2). It
  * decides and does nothing.
  */
 import type { Role } from './backend.ts';

@@ -7,7 +7,7 @@ import { networkInterfaces } from 'node:os';
 import { parseArgs } from 'node:util';
 import { gidOf, uidOf } from './accounts.ts';
 import { BackendError, type MakeBackend } from './backend.ts';
-import { ConfigError } from './config-text.ts';
+import { ConfigError } from '@ppp-thing/protocol/config-text';
 import { SystemError, loadLibc } from './libc.ts';
 import { readPolicyFile } from './policy-file.ts';
 import type { HelperPolicy } from './policy.ts';

@@ -6,13 +6,12 @@ import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import { parse, TomlError } from 'smol-toml';
 import {
   ConfigError,
-  Section,
-  isTable,
+  eightLines,
+  isEightLines,
   tomlLines,
-  type Parse,
   type Problem,
-  type Values,
-} from './config-text.ts';
+} from '@ppp-thing/protocol/config-text';
+import { Section, isTable, type Parse, type Values } from './config-text.ts';
 import type { HelperPolicy, SessionPolicy } from './policy.ts';
 
 /** What the host says, for the values that the file leaves out. */
@@ -24,7 +23,7 @@ export interface Host {
   interfaceWith(address: string): string | undefined;
 }
 
-/** Where things are unless the file says otherwise (DESIGN §9). */
+/** Where things are unless the file says otherwise (docs/configuration.md). */
 const PLACES = {
   linux: { socket: '/run/ppp_thing/helper.sock', state: '/var/lib/ppp_thing_helper' },
   freebsd: { socket: '/var/run/ppp_thing/helper.sock', state: '/var/db/ppp_thing_helper' },
@@ -96,10 +95,6 @@ export function parsePolicy(content: string, path: string, host: Host): HelperPo
   if (problems.length > 0) throw new ConfigError(path, problems);
   return policy;
 }
-
-/** The original's file begins with a bare interface name; TOML with a table, a key or a comment. */
-const isEightLines = (content: string): boolean =>
-  /^\s*[A-Za-z][A-Za-z0-9_.-]*[ \t]*\r?\n/.test(content);
 
 function fromToml(content: string, path: string, host: Host, problems: Problem[]): HelperPolicy {
   const file = parseToml(content, path);
@@ -222,30 +217,9 @@ function checkTogether(sessions: readonly SessionPolicy[], errors: Section): voi
   }
 }
 
-/** Line by line: the key each stands for. User and password are the supervisor's. */
-const EIGHT_LINES = [
-  'interface',
-  'mac',
-  'user',
-  'password',
-  'mtu',
-  'carp_address',
-  'local_address',
-  'partner_address',
-] as const;
-
 /** The original's file as one session, `pppoe0` with the stub `pppoe0x`. */
 function fromEightLines(content: string, host: Host, problems: Problem[]): HelperPolicy {
-  const lines = content.split('\n').map((line) => line.trim());
-  const values: Record<string, unknown> = { stub: 'pppoe0x' };
-  EIGHT_LINES.forEach((key, i) => {
-    const line = lines[i];
-    if (line !== undefined && line !== '') values[key] = key === 'mtu' ? Number(line) : line;
-  });
-  const lineOf = (path: string): number | undefined => {
-    const at = EIGHT_LINES.findIndex((key) => path.endsWith(`.${key}`));
-    return at === -1 ? undefined : at + 1;
-  };
+  const { values, lineOf } = eightLines(content);
   const session = new Section(values, 'session.pppoe0', lineOf, problems);
   for (const key of ['mtu', 'local_address', 'partner_address'] as const)
     if (!session.has(key)) session.problem(key, 'missing; the file has eight lines');

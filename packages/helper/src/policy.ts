@@ -10,7 +10,7 @@ export interface SessionPolicy {
   readonly interface: string;
   /** The MAC address both routers use for the session; locally administered. */
   readonly mac: Uint8Array;
-  /** Who decides which router is live (DESIGN rule R11): carp(4), this router always, or only the operator. */
+  /** Who decides which router is live (docs/failover.md, rule R11): carp(4), this router always, or only the operator. */
   readonly policy: 'follow-carp' | 'pinned' | 'manual';
   /** Where the role is read. On FreeBSD the vhid on an interface; on Linux the presence of `address` on it. */
   readonly carp?: {
