@@ -2,7 +2,6 @@
  * Reading values out of a parsed configuration while collecting every error, each with its line. It knows no key by
  * name.
  */
-
 import type { LineOf, Problem } from '@ppp-thing/protocol/config-text';
 
 export type Values = Readonly<Record<string, unknown>>;
