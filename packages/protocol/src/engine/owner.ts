@@ -286,6 +286,16 @@ export class Owner {
     if (this.speaks()) this.#carry(now);
     else if (this.state === 'Standby') this.#arm(true, now);
     else if (this.state === 'Fenced') this.#arm(false, now);
+    else if (this.state === 'Off') this.#hangUpAgain(now);
+  }
+
+  /** The helper died before the AC had let go: tell it again, or a reconnect would stay Off for ever. */
+  #hangUpAgain(now: Instant): void {
+    const { facts } = this.snapshot;
+    if (facts === null || this.role !== 'MASTER' || this.link.status().phase !== 'Dead') return;
+    this.emit(attach(facts, true), { kind: 'gate', open: true });
+    this.absorb(this.link.resume(facts, now), now);
+    this.absorb(this.link.hangUp(now), now);
   }
 
   /** The session is down here: if the partner could carry it, let CARP move the role; if not yet, look again. */
