@@ -172,6 +172,9 @@ export class SessionEngine implements Engine<Event, Action> {
       if (!this.#owner.speaks() || this.#owner.role === 'MASTER') this.#owner.restate(now);
       this.#owner.step(this.#owner.role === 'MASTER' ? 'Master' : 'Backup', 'helper-up', now);
     } else if (this.#isAdoptable(state)) {
+      // It may have been held down when an earlier helper came.
+      this.#owner.timers.clear('hold-down');
+      this.#owner.emit(...this.#owner.demotion.drop('hold-down'));
       this.#owner.step('Adopt', 'helper-up', now);
     } else if (
       !this.#owner.config.owner.hasPartner ||
