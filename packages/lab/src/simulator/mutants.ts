@@ -151,8 +151,8 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'watchdog looks once',
     OWNER,
-    "this.giveUp('session down', now);\n        this.timers",
-    "return this.giveUp('session down', now);\n        this.timers",
+    "!== 'follow-carp')\n            return;\n        if (!this.timers.isSet('down'))",
+    "!== 'follow-carp')\n            return;\n        if (false)",
   ),
   mutant(
     'partner not told on time',
@@ -167,7 +167,49 @@ export const MUTANTS: readonly Mutant[] = [
     "armed: this.armed && this.state === 'Standby',",
     'armed: true,',
   ),
+  mutant(
+    'demotion lost behind a refused store',
+    OWNER,
+    "this.emit({ kind: 'store', snapshot: this.snapshot }, ...this.demotion.restate());",
+    "this.emit({ kind: 'store', snapshot: this.snapshot });",
+  ),
+  mutant(
+    'full disk puts the watchdog off',
+    OWNER,
+    "put the watchdog off for ever.\n        if (!this.timers.isSet('down'))",
+    'put the watchdog off for ever.\n        if (true)',
+  ),
+  mutant(
+    'interface left down after a full disk',
+    OWNER,
+    'if (!isUp)\n            this.emit(configure(facts, true));',
+    'if (!this.armed)\n            this.emit(configure(facts, true));',
+  ),
+  mutant(
+    'dialled in silence, not announced',
+    OWNER,
+    'if (this.partner.fresh(now) === undefined && this.config.owner.hasPartner)',
+    'if (false)',
+  ),
+  mutant(
+    'hang-up forgotten with the helper',
+    OWNER,
+    "else if (this.state === 'Off')\n            this.#hangUpAgain(now);",
+    '',
+  ),
   // What events mean.
+  mutant(
+    'adopted, and held down',
+    ENGINE,
+    "this.#owner.timers.clear('hold-down');\n            this.#owner.emit(...this.#owner.demotion.drop('hold-down'));\n            this.#owner.step('Adopt'",
+    "this.#owner.step('Adopt'",
+  ),
+  mutant(
+    'obeys the operator without a helper',
+    ENGINE,
+    "if (this.#owner.helper === undefined)\n            return 'the helper is away';",
+    '',
+  ),
   mutant(
     'hold-down skipped',
     ENGINE,
@@ -183,8 +225,8 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'hold-down not taken back',
     ENGINE,
-    "this.#owner.emit(...this.#owner.demotion.drop('hold-down'));",
-    '',
+    "this.#owner.emit(...this.#owner.demotion.drop('hold-down'));\n        this.#owner.step('Ready'",
+    "this.#owner.step('Ready'",
   ),
   mutant(
     'newer snapshot ignored',
@@ -261,8 +303,8 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'demotion returned too early',
     DEMOTION,
-    'this.#reasons.size === 0 ? this.restate() : []',
-    "[{ kind: 'demote', on: false }]",
+    'this.#reasons.delete(reason) && this.#reasons.size === 0 ? this.restate() : []',
+    "this.#reasons.delete(reason) ? [{ kind: 'demote', on: false }] : []",
   ),
   mutant('handoff demotion kept', ENGINE, 'if (message.yielding)', 'if (false)'),
   // Order, back-off, proof.

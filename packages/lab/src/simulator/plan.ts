@@ -61,9 +61,16 @@ export type Fault =
   | { readonly kind: 'ac-forgets' }
   | { readonly kind: 'ac-renegotiates' }
   | { readonly kind: 'ac-terminates' }
+  /** Of whichever router is MASTER. */
   | { readonly kind: 'handoff' }
   | { readonly kind: 'reconnect' }
-  | { readonly kind: 'disconnect'; readonly forMs: number };
+  | { readonly kind: 'disconnect'; readonly forMs: number }
+  /** Of one router, whatever it is. */
+  | {
+      readonly kind: 'operator';
+      readonly router: RouterIndex;
+      readonly verb: 'connect' | 'handoff' | 'reconnect';
+    };
 
 export interface Plan {
   readonly seed: number;
@@ -101,7 +108,13 @@ export function makePlan(seed: number): Plan {
   let atMs = SETTLE_MS;
   for (let i = 0; i < count; i++) {
     atMs += chance.is(0.3) ? chance.between(0, 50) : chance.between(50, 90_000);
-    faults.push({ atMs, fault: makeFault(chance) });
+    const fault = makeFault(chance);
+    faults.push({ atMs, fault });
+    // Someone is at the console of a router in trouble.
+    if (count > 1 && 'router' in fault && chance.is(0.1)) {
+      const at = atMs + chance.between(0, Math.min(durationOf(fault), 5000) + 1000);
+      faults.push({ atMs: at, fault: makeOrder(fault.router, chance) });
+    }
   }
   if (count > 1 && chance.is(0.1)) {
     // An upgrade: the one router, and when it is back, the other.
@@ -111,6 +124,7 @@ export function makePlan(seed: number): Plan {
     faults.push({ atMs: atMs + 50, fault: { kind: 'power', router: first, forMs } });
     faults.push({ atMs: again, fault: { kind: 'power', router: second, forMs } });
   }
+  if (count > 1 && chance.is(0.06)) faults.push(...makeSplit(chance, atMs + 5000));
   const longest = Math.max(...faults.map(({ atMs: at, fault }) => at + durationOf(fault)));
   return {
     seed,
@@ -124,16 +138,39 @@ export function makePlan(seed: number): Plan {
   };
 }
 
+/**
+ * A split in which both take the same epoch: they do not hear each other, the role has been away and come back, and
+ * both are MASTER. At times the one hears nothing of the line either.
+ */
+function makeSplit(chance: Chance, atMs: number): Plan['faults'] {
+  const [a, b] = chance.pick([[0, 1] as const, [1, 0] as const]);
+  const forMs = chance.between(20_000, 60_000);
+  const split: { atMs: number; fault: Fault }[] = [
+    { atMs, fault: { kind: 'partner-loss', from: 'both', share: 1, forMs: forMs + 10_000 } },
+    { atMs: atMs + 4000, fault: { kind: 'lan-cut', router: a, forMs: 6000 } },
+    { atMs: atMs + 9000, fault: { kind: 'carp-deaf', router: b, forMs } },
+  ];
+  const fault = { kind: 'line-one-way', router: b, lost: 'in', forMs } as const;
+  if (chance.is(0.5)) split.push({ atMs: atMs + 9500, fault });
+  return split;
+}
+
 /** Whether rule R7 applies: one fault, and one that must not cost the session. */
 export const isSingleFault = (plan: Plan): boolean => plan.faults.length === 1;
 
 export const durationOf = (fault: Fault): number => ('forMs' in fault ? fault.forMs : 0);
 
+const makeOrder = (router: RouterIndex, chance: Chance): Fault => ({
+  kind: 'operator',
+  router,
+  verb: chance.pick(['connect', 'handoff', 'reconnect'] as const),
+});
+
 function makeFault(chance: Chance): Fault {
   const router = chance.pick([0, 1] as const);
   const restart = chance.between(200, 1000);
   const outage = chance.is(0.5) ? chance.between(100, 5000) : chance.between(5000, 120_000);
-  switch (chance.next() % 21) {
+  switch (chance.next() % 22) {
     case 0:
     case 1:
       return { kind: 'power', router, forMs: outage, diskLost: chance.is(0.1) };
@@ -186,6 +223,8 @@ function makeFault(chance: Chance): Fault {
       return chance.is(0.5)
         ? { kind: 'partner-jumble', lateMs: chance.between(100, 2500), forMs: outage }
         : { kind: 'ac-slow', lateMs: chance.between(50, 2000), forMs: outage };
+    case 18:
+      return makeOrder(router, chance);
     default:
       return { kind: 'handoff' };
   }

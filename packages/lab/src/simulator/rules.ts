@@ -28,7 +28,8 @@ const SPLIT_MS = 2000;
 /** Routers that share only the line: three seconds until the other counts as silent, and an announce frame's round. */
 const ANNOUNCED_MS = 10_000;
 const MAX_QUEUE = 500;
-const MAX_PADR_PER_MINUTE = 16;
+/** Of both routers, each dial's repetitions included. */
+const MAX_PADR_PER_MINUTE = 24;
 
 export class Rules {
   violation: Violation | undefined;
@@ -45,6 +46,7 @@ export class Rules {
   readonly #padrs: number[] = [];
   readonly #watches: readonly [Watch, Watch] = [new Watch(), new Watch()];
   #splitSince: number | undefined;
+  #isSingle = true;
   #lineSplitSince: number | undefined;
 
   constructor(world: World) {
@@ -66,7 +68,9 @@ export class Rules {
   struck(fault: Fault): void {
     if (durationOf(fault) === 0) this.#pendingFaults--;
     this.#lastHealed = Math.max(this.#lastHealed, this.#now);
-    if (fault.kind === 'reconnect' || fault.kind === 'disconnect') this.#operatorAt.fill(this.#now);
+    // A router that has just failed to dial counts as unable for a while: then the fault is the second one.
+    if (this.#world.routers.some(({ demoted }) => demoted)) this.#isSingle = false;
+    if (isHangUp(fault)) this.#operatorAt.fill(this.#now);
   }
 
   healed(): void {
@@ -86,7 +90,7 @@ export class Rules {
     const { plan } = this.#world;
     const [only] = plan.faults;
     const costs = only !== undefined && endsTheSession(only.fault);
-    if (isSingleFault(plan) && !costs && !this.#isTooLong(only?.fault)) {
+    if (this.#isSingle && isSingleFault(plan) && !costs && !this.#isTooLong(only?.fault)) {
       this.#break('R7', `router ${router.index} carries session ${sessionId}, not ${before}`);
     }
   }
@@ -283,7 +287,7 @@ export class Rules {
     }
     checkAftermath(this.#world, (rule, what) => this.#break(rule, what));
     const [only] = plan.faults;
-    if (isSingleFault(plan) && only !== undefined) this.#checkGap(only.fault);
+    if (this.#isSingle && isSingleFault(plan) && only !== undefined) this.#checkGap(only.fault);
   }
 
   /** R7: the same session carries traffic again in time. */
@@ -320,5 +324,9 @@ const endsTheSession = (fault: Fault): boolean =>
   fault.kind === 'ac-forgets' ||
   fault.kind === 'ac-renegotiates' ||
   fault.kind === 'ac-terminates' ||
+  isHangUp(fault);
+
+const isHangUp = (fault: Fault): boolean =>
   fault.kind === 'reconnect' ||
-  fault.kind === 'disconnect';
+  fault.kind === 'disconnect' ||
+  (fault.kind === 'operator' && fault.verb === 'reconnect');

@@ -19,6 +19,9 @@ const HOLD_DOWN_MS = 4990;
 const ANNOUNCE_MS = 5500;
 /** An announce frame says for this long that the partner may be holding the session. */
 const SEEN_MS = 14_980;
+/** The partner's last word counts for three seconds. */
+const STALE_MS = 3010;
+const STRANDED_MS = 17_000;
 
 export type Break = (rule: string, what: string) => void;
 
@@ -36,6 +39,8 @@ export class Watch {
   #unheardSince: number | undefined;
   #seenAt = -Infinity;
   #hadFacts = false;
+  #heardAt = -Infinity;
+  #strandedSince: number | undefined;
   /** The disk refused a snapshot, and has not been asked again. */
   #isUnsaved = false;
 
@@ -50,6 +55,7 @@ export class Watch {
     this.#unheardSince = undefined;
     this.#seenAt = -Infinity;
     this.#hadFacts = false;
+    this.#strandedSince = undefined;
   }
 
   answered(
@@ -67,7 +73,8 @@ export class Watch {
     const us = `router ${router.index}`;
     this.#checkSpin(us, event, now, fail);
     this.#checkStart(us, event, before, status, now, fail);
-    this.#checkUnheard(us, event, actions, status, now, fail);
+    this.#checkUnheard(us, event, before, actions, status, now, fail);
+    this.#checkKnowledge(us, event, before, status, now, fail);
     checkPlace(us, router.index + 1, event, status, fail);
     checkWords(us, event, actions, status, fail);
     if (event.kind === 'failed' && event.action === 'store') this.#isUnsaved = true;
@@ -105,6 +112,7 @@ export class Watch {
   #checkUnheard(
     us: string,
     event: Event,
+    before: OwnerState,
     actions: readonly Action[],
     status: SessionStatus,
     now: number,
@@ -123,10 +131,33 @@ export class Watch {
     else if (now - (this.#unheardSince ??= now) > ANNOUNCE_MS)
       fail('R9', `${us} does not announce to a partner that it does not hear`);
     const isContested = message === undefined && now - this.#seenAt < SEEN_MS;
-    const ends = this.#hadFacts && status.snapshot.facts === null;
+    const ends = this.#hadFacts && status.snapshot.facts === null && event.kind === 'deadline';
     this.#hadFacts = status.snapshot.facts !== null;
-    if (isContested && ends && event.kind === 'deadline')
+    if (isContested && ends)
       fail('R9', `${us} gives a session up for lost while its partner is on the line`);
+    if (ends && !status.carrier && before !== 'Off')
+      fail('R4', `${us} gives a session up for lost without carrier to ask for it`);
+  }
+
+  /** What a router believes of its partner, and of itself, grows stale with the last sign of it. */
+  #checkKnowledge(
+    us: string,
+    event: Event,
+    before: OwnerState,
+    status: SessionStatus,
+    now: number,
+    fail: Break,
+  ): void {
+    const { message } = status.partner;
+    if (event.kind === 'partner') this.#heardAt = now;
+    if (message !== undefined && now - this.#heardAt > STALE_MS)
+      fail('R8', `${us} goes by what its partner said ${Math.round(now - this.#heardAt)} ms ago`);
+    const isAlone = message === undefined && now - this.#seenAt > STRANDED_MS && status.helper;
+    if (status.state !== 'Fenced' || !isAlone) this.#strandedSince = undefined;
+    else if (now - (this.#strandedSince ??= now) > STRANDED_MS)
+      fail('R11', `${us} is fenced from a session that nobody holds`);
+    if (event.kind === 'admin' && !status.helper && status.state !== before)
+      fail('R12', `${us} obeys the operator without a helper`);
   }
 
   /** A deadline that stays due when it has been served would keep a processor busy for ever. */

@@ -349,6 +349,8 @@ export class World implements Surroundings {
         return this.#operator('reconnect');
       case 'disconnect':
         return this.#operator('disconnect');
+      case 'operator':
+        return this.#router(fault.router).admin(fault.verb);
       default: {
         const unreachable: never = fault;
         return unreachable;
