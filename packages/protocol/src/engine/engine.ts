@@ -215,7 +215,8 @@ export class SessionEngine implements Engine<Event, Action> {
     this.#owner.step('Ready', cause, now);
     if (this.#owner.role !== 'MASTER') return;
     const partner = this.#owner.partner.fresh(now);
-    const isRival = partner !== undefined && partner.open && partner.role === 'MASTER';
+    const isOpen = partner !== undefined && partner.open && partner.role === 'MASTER';
+    const isRival = isOpen || (this.#owner.snapshot.facts === null && this.#owner.isContested(now));
     this.#owner.step(isRival ? 'Rival' : 'Master', 'role MASTER at start', now);
   }
 
@@ -231,7 +232,10 @@ export class SessionEngine implements Engine<Event, Action> {
   #roleIs(role: Role, now: Instant): void {
     if (this.#owner.config.owner.policy !== 'follow-carp') return;
     this.#owner.role = role;
-    this.#owner.step(role === 'MASTER' ? 'Master' : 'Backup', `role ${role}`, now);
+    if (role !== 'MASTER') return this.#owner.step('Backup', `role ${role}`, now);
+    // We know of no session, the partner says nothing, and yet it is on the line: what it carries a dial would end.
+    const isBlind = this.#owner.snapshot.facts === null && this.#owner.isContested(now);
+    this.#owner.step(isBlind ? 'Rival' : 'Master', `role ${role}`, now);
   }
 
   #hear(message: PartnerMessage, now: Instant): void {

@@ -97,7 +97,7 @@ export class Owner {
   absorb(outputs: readonly LinkOutput[], now: Instant): void {
     for (const output of outputs) {
       if (output.kind === 'outcome') this.#outcome(output.outcome, now);
-      else if (!isPadt(output) || !this.#isContested(now)) this.emit(output);
+      else if (!isPadt(output) || !this.isContested(now)) this.emit(output);
     }
   }
 
@@ -142,7 +142,7 @@ export class Owner {
   #closed(reason: string, now: Instant): void {
     this.proven = false;
     // Silence on a line where the partner was seen says nothing about the session: it may well be carrying it.
-    if (this.speaks() && this.#isContested(now)) {
+    if (this.speaks() && this.isContested(now)) {
       return this.step('Newer', `${reason}, partner seen on the line`, now);
     }
     if (this.snapshot.facts !== null) {
@@ -162,7 +162,7 @@ export class Owner {
   }
 
   /** Not heard, yet on the line: whoever is silent to us may be holding the session. */
-  #isContested(now: Instant): boolean {
+  isContested(now: Instant): boolean {
     return (
       this.config.owner.hasPartner &&
       this.partner.fresh(now) === undefined &&

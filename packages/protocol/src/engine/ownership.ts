@@ -29,7 +29,10 @@ export type OwnerEvent =
   | 'Ready'
   /** The role became, or at Ready is, MASTER. */
   | 'Master'
-  /** MASTER at Ready, but the partner is MASTER too and its gate is open: a split, and it was here first. */
+  /**
+   * MASTER, but the partner was here first: it says so at Ready, or it is seen on the line and not heard, and we know of
+   * no session.
+   */
   | 'Rival'
   /** The role became BACKUP or INIT. */
   | 'Backup'
