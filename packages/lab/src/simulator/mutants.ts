@@ -199,12 +199,6 @@ export const MUTANTS: readonly Mutant[] = [
   ),
   // What events mean.
   mutant(
-    'adopted, and held down',
-    ENGINE,
-    "this.#owner.timers.clear('hold-down');\n            this.#owner.emit(...this.#owner.demotion.drop('hold-down'));\n            this.#owner.step('Adopt'",
-    "this.#owner.step('Adopt'",
-  ),
-  mutant(
     'obeys the operator without a helper',
     ENGINE,
     "if (this.#owner.helper === undefined)\n            return 'the helper is away';",

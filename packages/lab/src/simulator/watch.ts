@@ -184,6 +184,9 @@ export class Watch {
     if (this.#demotes !== reasons.length > 0) {
       fail('R10', `${us} told the kernel ${this.#demotes}, for [${reasons.join(', ')}]`);
     }
+    if (status.state !== 'Waiting' && reasons.includes('hold-down')) {
+      fail('R10', `${us} is held down while it is ${status.state}`);
+    }
     if (status.helper && status.state === 'Waiting' && !this.#demotes) {
       fail('R10', `${us} waits for its partner without being demoted`);
     }
