@@ -145,6 +145,23 @@ t.test('Fenced › the partner lets go, so the session is taken with a higher ep
 });
 
 t.test(
+  'Standby › without a snapshot, a partner seen on the line is not dialled over',
+  async (t) => {
+    const router = new Router();
+    router.helperUp();
+    router.pass(5100);
+    t.equal(router.state, 'Standby', 'the hold-down is over');
+    router.feed({ kind: 'own-mac-heard', epoch: 3 });
+    t.notOk(story(router.role('MASTER')).includes('PADI'));
+    t.equal(router.state, 'Fenced');
+    t.ok(
+      story(router.pass(15_100)).includes('PADI'),
+      'and it dials when the other is seen no more',
+    );
+  },
+);
+
+t.test(
   'Handoff › is refused, with the reason, unless the partner could take over (R12)',
   async (t) => {
     const router = Router.holder();

@@ -9,7 +9,7 @@ import t from 'tap';
 import { readTranscripts } from './transcripts.ts';
 
 const WAITING_ONLY = 'only a router that waits leaves that state';
-const AFTER_READY = 'asked right after Ready, in the same answer, and Ready leads to Standby';
+const AFTER_READY = 'asked in Standby only: on its own, or right after Ready, which leads there';
 const YIELDING_ONLY = 'its deadline is set on entering Yielding, and cleared by each way out of it';
 
 const IMPOSSIBLE: Readonly<Record<string, string>> = {

@@ -234,7 +234,8 @@ export class SessionEngine implements Engine<Event, Action> {
     this.#owner.role = role;
     if (role !== 'MASTER') return this.#owner.step('Backup', `role ${role}`, now);
     // We know of no session, the partner says nothing, and yet it is on the line: what it carries a dial would end.
-    const isBlind = this.#owner.snapshot.facts === null && this.#owner.isContested(now);
+    const { state, snapshot } = this.#owner;
+    const isBlind = state === 'Standby' && snapshot.facts === null && this.#owner.isContested(now);
     this.#owner.step(isBlind ? 'Rival' : 'Master', `role ${role}`, now);
   }
 
