@@ -250,8 +250,9 @@ export class SessionEngine implements Engine<Event, Action> {
     if (!wasFresh || isNewer(ours, message.snapshot)) this.#owner.tell(now);
     if (this.#owner.state === 'Waiting' && this.#owner.helper !== undefined)
       this.#ready('partner heard', now);
-    // It wants to give the session back, so ours is the demotion that must go.
-    if (message.yielding) this.#owner.emit(...this.#owner.demotion.drop('handoff'));
+    // It wants to give the session back, so ours is the demotion that must go; while we give, its word is an old one.
+    if (message.yielding && this.#owner.state !== 'Yielding')
+      this.#owner.emit(...this.#owner.demotion.drop('handoff'));
     // It fares no better than we did.
     if (!message.healthy && !message.proven)
       this.#owner.emit(...this.#owner.demotion.drop('watchdog'));
