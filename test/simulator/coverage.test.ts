@@ -9,7 +9,7 @@ import t from 'tap';
 import { readTranscripts } from './transcripts.ts';
 
 const WAITING_ONLY = 'only a router that waits leaves that state';
-const AFTER_READY = 'asked in Standby only: on its own, or right after Ready, which leads there';
+const STANDBY_ONLY = 'a rival is looked for only by a router in Standby that is about to take';
 const YIELDING_ONLY = 'its deadline is set on entering Yielding, and cleared by each way out of it';
 
 const IMPOSSIBLE: Readonly<Record<string, string>> = {
@@ -23,11 +23,11 @@ const IMPOSSIBLE: Readonly<Record<string, string>> = {
   'Ready/Yielding': WAITING_ONLY,
   'Ready/Fenced': WAITING_ONLY,
   'Ready/Off': WAITING_ONLY,
-  'Rival/Waiting': AFTER_READY,
-  'Rival/Holding': AFTER_READY,
-  'Rival/Yielding': AFTER_READY,
-  'Rival/Fenced': AFTER_READY,
-  'Rival/Off': AFTER_READY,
+  'Rival/Waiting': STANDBY_ONLY,
+  'Rival/Holding': STANDBY_ONLY,
+  'Rival/Yielding': STANDBY_ONLY,
+  'Rival/Fenced': STANDBY_ONLY,
+  'Rival/Off': STANDBY_ONLY,
   'Undo/Waiting': YIELDING_ONLY,
   'Undo/Standby': YIELDING_ONLY,
   'Undo/Holding': YIELDING_ONLY,

@@ -300,7 +300,12 @@ export const MUTANTS: readonly Mutant[] = [
     'this.#reasons.delete(reason) && this.#reasons.size === 0 ? this.restate() : []',
     "this.#reasons.delete(reason) ? [{ kind: 'demote', on: false }] : []",
   ),
-  mutant('handoff demotion kept', ENGINE, 'if (message.yielding)', 'if (false)'),
+  mutant(
+    'handoff demotion kept',
+    ENGINE,
+    "if (message.yielding && this.#owner.state !== 'Yielding')",
+    'if (false)',
+  ),
   // Order, back-off, proof.
   mutant('isNewer flipped', SESSION, 'return a.epoch > b.epoch;', 'return a.epoch < b.epoch;'),
   mutant(

@@ -27,6 +27,8 @@ const REDIALLED_MS = 200_000;
 const SPLIT_MS = 2000;
 /** Routers that share only the line: three seconds until the other counts as silent, and an announce frame's round. */
 const ANNOUNCED_MS = 10_000;
+/** After a fault has healed, what fails for another while may still be its doing. */
+const CALM_AGAIN_MS = 10_000;
 const MAX_QUEUE = 500;
 /** Of both routers, each dial's repetitions included. */
 const MAX_PADR_PER_MINUTE = 24;
@@ -47,6 +49,7 @@ export class Rules {
   readonly #watches: readonly [Watch, Watch] = [new Watch(), new Watch()];
   #splitSince: number | undefined;
   #isSingle = true;
+  #disturbedUntil = 0;
   #lineSplitSince: number | undefined;
 
   constructor(world: World) {
@@ -61,8 +64,14 @@ export class Rules {
     this.#watches[router.index].restart(this.#now);
   }
 
-  carpEdge(): void {
+  /** CARP has moved, and the helper has served the edge: its interlock needs nobody's word. */
+  carpEdge(router: SimRouter, wasOpen: boolean): void {
     this.#lastEdge = this.#now;
+    const { helper, kernel, index } = router;
+    if (helper === undefined || this.#world.role(index) !== 'MASTER' || wasOpen) return;
+    const mayOpen = helper.autoOpen && kernel.attached !== null;
+    if (mayOpen && !kernel.gate) this.#break('R7', `the gate of router ${index} stays closed`);
+    if (!mayOpen && kernel.gate) this.#break('R2', `the gate of router ${index} opens unasked`);
   }
 
   struck(fault: Fault): void {
@@ -70,6 +79,10 @@ export class Rules {
     this.#lastHealed = Math.max(this.#lastHealed, this.#now);
     // A router that has just failed to dial counts as unable for a while: then the fault is the second one.
     if (this.#world.routers.some(({ demoted }) => demoted)) this.#isSingle = false;
+    if (fault.kind !== 'handoff') {
+      const until = this.#now + durationOf(fault) + CALM_AGAIN_MS;
+      this.#disturbedUntil = Math.max(this.#disturbedUntil, until);
+    }
     if (isHangUp(fault)) this.#operatorAt.fill(this.#now);
   }
 
@@ -177,7 +190,10 @@ export class Rules {
     const us = router.index + 1;
     const { supervisor } = router;
     const fail = (rule: string, what: string): void => this.#break(rule, what);
-    this.#watches[router.index].answered(router, event, actions, this.#now, fail);
+    const watch = this.#watches[router.index];
+    const isUndone = watch.answered(router, event, actions, this.#now, fail);
+    if (isUndone && this.#now > this.#disturbedUntil)
+      this.#break('R12', `the handoff of router ${router.index} is undone, and nothing was wrong`);
     if (supervisor?.connected === true && supervisor.engine.deadline() === undefined) {
       this.#break('deadline', `router ${router.index} waits for ever`);
     }

@@ -58,15 +58,16 @@ export class Watch {
     this.#strandedSince = undefined;
   }
 
+  /** @returns whether a handoff was undone because CARP did not carry it out */
   answered(
     router: SimRouter,
     event: Event,
     actions: readonly Action[],
     now: number,
     fail: Break,
-  ): void {
+  ): boolean {
     const { supervisor } = router;
-    if (supervisor === undefined) return;
+    if (supervisor === undefined) return false;
     const status = supervisor.engine.status(router.now());
     const before = this.#state;
     this.#state = status.state;
@@ -87,6 +88,7 @@ export class Watch {
     checkAutoOpen(us, actions, status, fail);
     if (isAble) checkOrder(us, before, actions, status, fail);
     this.#checkTells(us, actions, supervisor.connected, now, fail);
+    return before === 'Yielding' && status.state === 'Holding' && event.kind === 'deadline';
   }
 
   /** R9 and R10: nobody takes at start without having waited, or from a partner that was there first. */

@@ -2,12 +2,11 @@
  * One run: two routers, their CARP, the line with its learning switch, the Access Concentrator and the link between
  * the partners, following a plan on one virtual clock. After every step it asks `rules.ts` whether all still holds.
  */
-import { millis, seconds } from '@ppp-thing/protocol/time';
 import type { Action, Event, PartnerMessage } from '@ppp-thing/protocol/engine/events';
-import type { SessionConfig } from '@ppp-thing/protocol/engine/session-config';
 import { NO_SNAPSHOT } from '@ppp-thing/protocol/engine/session';
-import { Secret } from '@ppp-thing/protocol/engine/hashes';
 import { AccessConcentrator, type AcFrame } from './ac.ts';
+import { sessionConfig } from './config.ts';
+import { PartnerLink } from './partner-link.ts';
 import { Carp, type CarpRole } from './carp.ts';
 import {
   durationOf,
@@ -21,10 +20,8 @@ import { Chance } from './random.ts';
 import { Rules, type Violation } from './rules.ts';
 import { SimRouter, type Surroundings } from './router.ts';
 import { Schedule } from './schedule.ts';
+import { answerLine } from './telling.ts';
 
-const OUR_MAC = Uint8Array.of(2, 0, 0x5e, 0x10, 0x53, 1);
-/** Datagrams of the partner link that may be under way at once, replays included. */
-const MAX_UNDER_WAY = 64;
 /** How long a process that died midway stays away. */
 const RESTART_MS = 800;
 
@@ -41,32 +38,6 @@ export function run(plan: Plan, withTranscript = false): RunResult {
   return new World(plan, withTranscript).run();
 }
 
-function sessionConfig(index: RouterIndex): SessionConfig {
-  return {
-    name: 'pppoe0',
-    link: {
-      ourMac: OUR_MAC,
-      user: 'alice',
-      password: new Secret('secret'),
-      auth: ['CHAP-MD5'],
-      serviceName: '',
-      mtu: 1492,
-      magicNumber: true,
-      dns: false,
-      ipv6: false,
-      echo: { interval: seconds(5), failures: 2, probeInterval: millis(500), probeFailures: 20 },
-    },
-    owner: {
-      policy: 'follow-carp',
-      routerId: index + 1,
-      hasPartner: true,
-      holdDown: seconds(5),
-      partnerTimeout: seconds(3),
-      downDemotion: seconds(10),
-    },
-  };
-}
-
 export class World implements Surroundings {
   readonly schedule = new Schedule();
   readonly chance: Chance;
@@ -81,25 +52,26 @@ export class World implements Surroundings {
   #port: RouterIndex | undefined;
   #lineLoss = 0;
   readonly #lineLost: [Set<'in' | 'out'>, Set<'in' | 'out'>] = [new Set(), new Set()];
-  /** Added to what the AC sends, and to what the partners say. */
+  /** Added to what the AC sends. */
   #acLateMs = 0;
-  #partnerLateMs = 0;
-  readonly #partnerLoss: [number, number] = [0, 0];
-  #underWay = 0;
+  readonly #partnerLink: PartnerLink;
   readonly #transcript: string[] | undefined;
 
   constructor(plan: Plan, withTranscript: boolean) {
     this.plan = plan;
     this.chance = new Chance(plan.seed ^ 0x5eed);
     this.#transcript = withTranscript ? [] : undefined;
+    this.#partnerLink = new PartnerLink(this.schedule, this.chance, plan.partnerDelayMs);
     this.routers = [
       new SimRouter(0, sessionConfig(0), this),
       new SimRouter(1, sessionConfig(1), this),
     ];
     this.carp = new Carp(this.schedule, this.chance, plan.advskew, (station, role) => {
       this.note(`router ${station} CARP ${role}`);
-      this.rules.carpEdge();
-      this.#router(station).roleEdge(role);
+      const router = this.#router(station);
+      const wasOpen = router.kernel.gate;
+      router.roleEdge(role);
+      this.rules.carpEdge(router, wasOpen);
     });
     this.ac = new AccessConcentrator(this.schedule, this.chance, plan.temper, (frame) =>
       this.#fromAc(frame),
@@ -132,13 +104,7 @@ export class World implements Surroundings {
 
   /** Whether what the partners say arrives, and what they hear can be stored. */
   get canTell(): boolean {
-    const [a, b] = this.#partnerLoss;
-    return (
-      a === 0 &&
-      b === 0 &&
-      this.#partnerLateMs === 0 &&
-      this.routers.every(({ isDiskFull }) => !isDiskFull)
-    );
+    return this.#partnerLink.isWhole && this.routers.every(({ isDiskFull }) => !isDiskFull);
   }
 
   /** Whether announce frames pass between the two, and both can store what they take. */
@@ -189,32 +155,20 @@ export class World implements Surroundings {
   }
 
   answered(router: SimRouter, event: Event, actions: readonly Action[]): void {
-    if (this.#transcript !== undefined) this.#record(router, event, actions);
+    if (this.#transcript !== undefined) {
+      const state = router.supervisor?.engine.status(router.now()).state ?? '';
+      const line = answerLine(event, state, actions);
+      if (line !== undefined) this.note(`router ${router.index} ${line}`);
+    }
     this.rules.answered(router, event, actions);
   }
 
   tell(router: SimRouter, message: PartnerMessage): void {
-    const loss = this.#partnerLoss[router.index];
-    const other = this.#router(1 - router.index);
-    if (this.chance.is(loss) || this.#underWay >= MAX_UNDER_WAY) return;
-    const copies = this.chance.is(this.#partnerLateMs > 0 ? 0.3 : 0.01) ? 2 : 1;
-    for (let i = 0; i < copies; i++) {
-      this.#underWay++;
-      // The guard of the real channel drops what was overtaken or repeated; here the first arrival counts.
-      const order = ++this.#told[router.index];
-      const late = this.#partnerLateMs > 0 ? this.chance.between(0, this.#partnerLateMs) : 0;
-      const delay = this.plan.partnerDelayMs * this.chance.between(0.5, 1.5) + late;
-      this.schedule.in(delay, () => {
-        this.#underWay--;
-        if (order <= this.#heard[router.index]) return;
-        this.#heard[router.index] = order;
-        if (other.isPowered) other.hearPartner(message);
-      });
-    }
+    this.#partnerLink.tell(router.index, () => {
+      const other = this.#router(1 - router.index);
+      if (other.isPowered) other.hearPartner(message);
+    });
   }
-
-  readonly #told: [number, number] = [0, 0];
-  readonly #heard: [number, number] = [0, 0];
 
   transmit(router: SimRouter, action: Action): void {
     this.rules.transmitted(router, action);
@@ -306,7 +260,7 @@ export class World implements Surroundings {
       case 'dies-midway':
         return this.#sentence(fault);
       case 'partner-jumble':
-        this.#partnerLateMs = fault.lateMs;
+        this.#partnerLink.lateMs = fault.lateMs;
         return;
       case 'ac-slow':
         this.#acLateMs = fault.lateMs;
@@ -328,8 +282,8 @@ export class World implements Surroundings {
         this.carp.reaches[1 - fault.router] = false;
         return;
       case 'partner-loss':
-        if (fault.from !== 1) this.#partnerLoss[0] = fault.share;
-        if (fault.from !== 0) this.#partnerLoss[1] = fault.share;
+        if (fault.from !== 1) this.#partnerLink.loss[0] = fault.share;
+        if (fault.from !== 0) this.#partnerLink.loss[1] = fault.share;
         return;
       case 'line-loss':
         this.#lineLoss = fault.share;
@@ -351,10 +305,6 @@ export class World implements Surroundings {
         return this.#operator('disconnect');
       case 'operator':
         return this.#router(fault.router).admin(fault.verb);
-      default: {
-        const unreachable: never = fault;
-        return unreachable;
-      }
     }
   }
 
@@ -384,7 +334,7 @@ export class World implements Surroundings {
           ? this.#router(fault.router).startHelper()
           : this.#router(fault.router).startSupervisor();
       case 'partner-jumble':
-        this.#partnerLateMs = 0;
+        this.#partnerLink.lateMs = 0;
         return;
       case 'ac-slow':
         this.#acLateMs = 0;
@@ -405,8 +355,8 @@ export class World implements Surroundings {
         this.carp.reaches[1 - fault.router] = true;
         return;
       case 'partner-loss':
-        this.#partnerLoss[0] = 0;
-        this.#partnerLoss[1] = 0;
+        this.#partnerLink.loss[0] = 0;
+        this.#partnerLink.loss[1] = 0;
         return;
       case 'line-loss':
         this.#lineLoss = 0;
@@ -446,42 +396,4 @@ export class World implements Surroundings {
   #router(index: number): SimRouter {
     return index === 0 ? this.routers[0] : this.routers[1];
   }
-
-  #record(router: SimRouter, event: Event, actions: readonly Action[]): void {
-    const shown = actions.flatMap((action) => {
-      if (action.kind === 'note') return [];
-      if (action.kind === 'send-ppp' || action.kind === 'send-discovery') {
-        const { packet } = action;
-        const inner = 'packet' in packet ? packet.packet : packet;
-        return [
-          `${'protocol' in packet ? packet.protocol : ''} ${'code' in inner ? inner.code : ''}`.trim(),
-        ];
-      }
-      if (action.kind === 'gate') return [`gate ${action.open}`];
-      if (action.kind === 'demote') return [`demote ${action.on}`];
-      if (action.kind === 'store')
-        return [`store ${action.snapshot.epoch}.${action.snapshot.generation}`];
-      return action.kind === 'tell-partner' ? [] : [action.kind];
-    });
-    if (event.kind === 'partner' && shown.length === 0) return;
-    if (event.kind === 'deadline' && shown.length === 0) return;
-    const state = router.supervisor?.engine.status(router.now()).state ?? '';
-    this.note(`router ${router.index} ${eventName(event)} => ${state} [${shown.join(', ')}]`);
-  }
-}
-
-function eventName(event: Event): string {
-  if (event.kind === 'role') return `role ${event.role}`;
-  if (event.kind === 'admin') return `operator ${event.verb}`;
-  if (event.kind === 'partner') {
-    const { role, open, snapshot } = event.message;
-    return `partner ${role} open=${open} epoch=${snapshot.epoch}.${snapshot.generation}`;
-  }
-  if (event.kind === 'ppp') {
-    const { packet } = event;
-    return packet.protocol === 'unknown' ? 'ppp' : `${packet.protocol} ${packet.packet.code}`;
-  }
-  if (event.kind === 'discovery') return event.packet.code;
-  if (event.kind === 'failed') return `failed ${event.action} ${event.code}`;
-  return event.kind;
 }
