@@ -255,11 +255,16 @@ export class Rules {
       ({ kernel, supervisor, helper }) =>
         kernel.gate && supervisor?.connected === true && helper !== undefined,
     );
+    if (!isSplit) {
+      this.#splitSince = undefined;
+      this.#lineSplitSince = undefined;
+      return;
+    }
     const { canTell, canAnnounce } = this.#world;
-    if (!isSplit || !canTell) this.#splitSince = undefined;
+    if (!canTell) this.#splitSince = undefined;
     else if (this.#now - (this.#splitSince ??= this.#now) > SPLIT_MS)
       this.#break('R9', `both gates have been open for ${SPLIT_MS} ms`);
-    if (!isSplit || !canAnnounce) this.#lineSplitSince = undefined;
+    if (!canAnnounce) this.#lineSplitSince = undefined;
     else if (this.#now - (this.#lineSplitSince ??= this.#now) > ANNOUNCED_MS)
       this.#break('R9', `both gates have been open for ${ANNOUNCED_MS} ms on one line`);
   }
