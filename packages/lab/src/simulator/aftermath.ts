@@ -13,7 +13,7 @@ export function checkAftermath(world: World, fail: Break): void {
     fail('R8', `the disks hold ${describe(a)} and ${describe(b)}`);
   }
   for (const router of world.routers) {
-    const status = router.supervisor?.engine.status(router.now());
+    const status = router.supervisor?.engine.ownerStatus(router.now());
     if (status === undefined) continue;
     const us = `router ${router.index}`;
     const reasons = status.demoted;

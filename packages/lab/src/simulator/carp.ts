@@ -14,8 +14,12 @@ class Station {
   role: CarpRole = 'INIT';
   isUp = false;
   demotion = 0;
-  /** Raised to forget a pending advertisement or time-out. */
+  /** Raised to forget the pending advertisement. */
   round = 0;
+  /** When a backup takes the master for dead; undefined while it does not wait for one. */
+  masterDownAt: number | undefined;
+  /** When `masterDownAt` is looked at next. */
+  watchedAt = Infinity;
   readonly advskew: number;
 
   constructor(advskew: number) {
@@ -69,6 +73,7 @@ export class Carp {
     const it = this.#station(station);
     it.isUp = false;
     it.round++;
+    it.masterDownAt = undefined;
     this.#become(station, 'INIT');
   }
 
@@ -77,6 +82,7 @@ export class Carp {
     const it = this.#station(station);
     it.isUp = false;
     it.round++;
+    it.masterDownAt = undefined;
     it.role = 'INIT';
     it.demotion = 0;
   }
@@ -102,13 +108,25 @@ export class Carp {
 
   #awaitMaster(station: number): void {
     const it = this.#station(station);
-    const round = ++it.round;
-    this.#schedule.in(it.masterDown, () => {
-      if (it.round === round && it.isUp) this.#master(station);
+    it.round++;
+    it.masterDownAt = this.#schedule.now + it.masterDown;
+    if (it.masterDownAt < it.watchedAt) this.#watchMaster(station, it.masterDownAt);
+  }
+
+  /** Every advertisement puts the time off: a look that comes too early looks again when it is due. */
+  #watchMaster(station: number, at: number): void {
+    const it = this.#station(station);
+    it.watchedAt = at;
+    this.#schedule.at(at, () => {
+      if (it.watchedAt !== at) return;
+      it.watchedAt = Infinity;
+      if (it.masterDownAt === at) this.#master(station);
+      else if (it.masterDownAt !== undefined) this.#watchMaster(station, it.masterDownAt);
     });
   }
 
   #master(station: number): void {
+    this.#station(station).masterDownAt = undefined;
     this.#become(station, 'MASTER');
     this.#advertise(station);
   }

@@ -103,11 +103,11 @@ const TEMPERS: readonly Temper[] = [
 /** The run that `seed` stands for. Every fifth has one fault only, so that rule R7 can be held to its time. */
 export function makePlan(seed: number): Plan {
   const chance = new Chance(seed);
-  const count = seed % 5 === 0 ? 1 : 1 + (chance.next() % 8);
+  const count = seed % 5 === 0 ? 1 : 1 + (chance.next() % 16);
   const faults: { atMs: number; fault: Fault }[] = [];
   let atMs = SETTLE_MS;
   for (let i = 0; i < count; i++) {
-    atMs += chance.is(0.3) ? chance.between(0, 50) : chance.between(50, 90_000);
+    atMs += chance.is(0.3) ? chance.between(0, 50) : chance.between(50, 135_000);
     const fault = makeFault(chance);
     faults.push({ atMs, fault });
     // Someone is at the console of a router in trouble.

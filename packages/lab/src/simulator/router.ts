@@ -36,6 +36,8 @@ export interface Surroundings {
   tell(router: SimRouter, message: PartnerMessage): void;
   /** The engine has answered an event; checked after every step. */
   answered(router: SimRouter, event: Event, actions: readonly Action[]): void;
+  /** The engine has no deadline. */
+  waitsForEver(router: SimRouter): void;
   gateMoved(router: SimRouter): void;
   /** One of its processes is about to die at work. */
   died(router: SimRouter): void;
@@ -225,12 +227,13 @@ export class SimRouter {
 
   #wake(supervisor: Supervisor): void {
     const deadline = supervisor.engine.deadline();
-    if (deadline === undefined) return;
+    if (deadline === undefined) return this.#world.waitsForEver(this);
     const { plan, schedule } = this.#world;
-    const at = (deadline - supervisor.zero) / plan.drift[this.index];
+    // A hair later, so that no rounding lets it come before its time.
+    const at = (deadline - supervisor.zero) / plan.drift[this.index] + 1e-6;
     // A wake-up already under way and early enough serves; the engine's next deadline follows from it.
     if (supervisor.wakeAt > schedule.now && supervisor.wakeAt <= at) return;
-    const wakeAt = Math.max(at + 1e-6, schedule.now);
+    const wakeAt = Math.max(at, schedule.now);
     supervisor.wakeAt = wakeAt;
     schedule.at(wakeAt, () => {
       if (this.supervisor !== supervisor || supervisor.wakeAt !== wakeAt) return;

@@ -46,7 +46,7 @@ export class Rules {
   readonly #unanswered: [number, number] = [0, 0];
   readonly #operatorAt: [number, number] = [-Infinity, -Infinity];
   readonly #padrs: number[] = [];
-  readonly #watches: readonly [Watch, Watch] = [new Watch(), new Watch()];
+  readonly #watches: readonly [Watch, Watch] = [new Watch(0), new Watch(1)];
   #splitSince: number | undefined;
   #isSingle = true;
   #disturbedUntil = 0;
@@ -188,15 +188,10 @@ export class Rules {
   /** R1, R5 and R6, of one answer of an engine. */
   answered(router: SimRouter, event: Event, actions: readonly Action[]): void {
     const us = router.index + 1;
-    const { supervisor } = router;
-    const fail = (rule: string, what: string): void => this.#break(rule, what);
     const watch = this.#watches[router.index];
-    const isUndone = watch.answered(router, event, actions, this.#now, fail);
+    const isUndone = watch.answered(router, event, actions, this.#now, this.#fail);
     if (isUndone && this.#now > this.#disturbedUntil)
       this.#break('R12', `the handoff of router ${router.index} is undone, and nothing was wrong`);
-    if (supervisor?.connected === true && supervisor.engine.deadline() === undefined) {
-      this.#break('deadline', `router ${router.index} waits for ever`);
-    }
     if (
       event.kind === 'ppp' &&
       event.packet.protocol === 'LCP' &&
@@ -234,27 +229,32 @@ export class Rules {
     }
   }
 
+  /** An engine has answered, and asks to be woken at no time. */
+  waitsForEver(router: SimRouter): void {
+    if (router.supervisor?.connected === true)
+      this.#break('deadline', `router ${router.index} waits for ever`);
+  }
+
   /** What must hold at every moment. */
   afterStep(): void {
     const world = this.#world;
     if (world.schedule.length > MAX_QUEUE) {
       this.#break('bounds', `${world.schedule.length} things under way`);
     }
-    for (const { index, helper, kernel } of world.routers) {
-      if (helper === undefined || !kernel.gate || world.role(index) === 'MASTER') continue;
-      this.#break('R2', `router ${index} is ${world.role(index)} with an open gate`);
-    }
-    this.#checkSplit();
+    const [one, other] = world.routers;
+    this.#checkGate(one);
+    this.#checkGate(other);
+    this.#checkSplit(carries(one) && carries(other));
     this.#checkConverged();
   }
 
+  #checkGate({ index, helper, kernel }: SimRouter): void {
+    if (helper === undefined || !kernel.gate || this.#world.role(index) === 'MASTER') return;
+    this.#break('R2', `router ${index} is ${this.#world.role(index)} with an open gate`);
+  }
+
   /** R9: two open gates are a split, and it ends as soon as either way of hearing of each other is whole. */
-  #checkSplit(): void {
-    const { routers } = this.#world;
-    const isSplit = routers.every(
-      ({ kernel, supervisor, helper }) =>
-        kernel.gate && supervisor?.connected === true && helper !== undefined,
-    );
+  #checkSplit(isSplit: boolean): void {
     if (!isSplit) {
       this.#splitSince = undefined;
       this.#lineSplitSince = undefined;
@@ -278,7 +278,7 @@ export class Rules {
       this.#checkedAt = calmSince;
     }
     const states = this.#world.routers.map((router) =>
-      router.supervisor?.engine.status(router.now()),
+      router.supervisor?.engine.ownerStatus(router.now()),
     );
     const holders = states.filter(
       (status) => status?.state === 'Holding' || status?.state === 'Yielding',
@@ -306,7 +306,7 @@ export class Rules {
         this.#break('liveness', 'no session carries traffic long after everything healed');
       }
     }
-    checkAftermath(this.#world, (rule, what) => this.#break(rule, what));
+    checkAftermath(this.#world, this.#fail);
     const [only] = plan.faults;
     if (this.#isSingle && isSingleFault(plan) && only !== undefined) this.#checkGap(only.fault);
   }
@@ -328,12 +328,18 @@ export class Rules {
     return this.#world.schedule.now;
   }
 
+  readonly #fail = (rule: string, what: string): void => this.#break(rule, what);
+
   #break(rule: string, what: string): void {
     if (this.violation !== undefined) return;
     this.violation = { rule, what, atMs: this.#now };
     this.#world.note(`VIOLATION ${rule}: ${what}`);
   }
 }
+
+/** With its gate open, and a whole router behind it. */
+const carries = ({ kernel, supervisor, helper }: SimRouter): boolean =>
+  kernel.gate && supervisor?.connected === true && helper !== undefined;
 
 const speaks = (action: Action): boolean =>
   action.kind === 'send-ppp' ||

@@ -3,7 +3,7 @@
  * handoff, the watchdog. It looks at one router only; `rules.ts` looks at the pair.
  */
 import type { Action, Event } from '@ppp-thing/protocol/engine/events';
-import type { SessionStatus } from '@ppp-thing/protocol/engine/engine';
+import type { OwnerStatus } from '@ppp-thing/protocol/engine/engine';
 import type { OwnerState } from '@ppp-thing/protocol/engine/ownership';
 import { isNewer } from '@ppp-thing/protocol/engine/session';
 import type { SimRouter } from './router.ts';
@@ -26,6 +26,7 @@ const STRANDED_MS = 17_000;
 export type Break = (rule: string, what: string) => void;
 
 export class Watch {
+  readonly #us: string;
   #state: OwnerState = 'Waiting';
   /** What the kernel was last told to do about our demotion by this supervisor. */
   #demotes = false;
@@ -43,6 +44,10 @@ export class Watch {
   #strandedSince: number | undefined;
   /** The disk refused a snapshot, and has not been asked again. */
   #isUnsaved = false;
+
+  constructor(index: number) {
+    this.#us = `router ${index}`;
+  }
 
   /** A new supervisor: nothing is known. */
   restart(now: number): void {
@@ -68,10 +73,10 @@ export class Watch {
   ): boolean {
     const { supervisor } = router;
     if (supervisor === undefined) return false;
-    const status = supervisor.engine.status(router.now());
+    const status = supervisor.engine.ownerStatus(router.now());
     const before = this.#state;
     this.#state = status.state;
-    const us = `router ${router.index}`;
+    const us = this.#us;
     this.#checkSpin(us, event, now, fail);
     this.#checkStart(us, event, before, status, now, fail);
     this.#checkUnheard(us, event, before, actions, status, now, fail);
@@ -96,7 +101,7 @@ export class Watch {
     us: string,
     event: Event,
     before: OwnerState,
-    status: SessionStatus,
+    status: OwnerStatus,
     now: number,
     fail: Break,
   ): void {
@@ -116,7 +121,7 @@ export class Watch {
     event: Event,
     before: OwnerState,
     actions: readonly Action[],
-    status: SessionStatus,
+    status: OwnerStatus,
     now: number,
     fail: Break,
   ): void {
@@ -146,7 +151,7 @@ export class Watch {
     us: string,
     event: Event,
     before: OwnerState,
-    status: SessionStatus,
+    status: OwnerStatus,
     now: number,
     fail: Break,
   ): void {
@@ -174,7 +179,7 @@ export class Watch {
     us: string,
     event: Event,
     actions: readonly Action[],
-    status: SessionStatus,
+    status: OwnerStatus,
     fail: Break,
   ): void {
     const told = actions.filter((action) => action.kind === 'demote');
@@ -198,7 +203,7 @@ export class Watch {
   #checkHandoff(
     us: string,
     before: OwnerState,
-    status: SessionStatus,
+    status: OwnerStatus,
     now: number,
     fail: Break,
   ): void {
@@ -218,7 +223,7 @@ export class Watch {
   }
 
   /** R10: a session that stays down where the partner could carry it is given up. */
-  #checkDown(us: string, status: SessionStatus, now: number, fail: Break): void {
+  #checkDown(us: string, status: OwnerStatus, now: number, fail: Break): void {
     const isDown =
       status.state === 'Holding' &&
       status.helper &&
@@ -251,13 +256,7 @@ export class Watch {
 const speaks = (state: OwnerState): boolean => state === 'Holding' || state === 'Yielding';
 
 /** R1: who holds is who the newest word says; and a helper that is gone is known to be gone. */
-function checkPlace(
-  us: string,
-  id: number,
-  event: Event,
-  status: SessionStatus,
-  fail: Break,
-): void {
+function checkPlace(us: string, id: number, event: Event, status: OwnerStatus, fail: Break): void {
   const claims = speaks(status.state) || status.state === 'Off';
   if (claims && status.snapshot.holder !== id)
     fail('R1', `${us} is ${status.state} in an epoch of router ${status.snapshot.holder - 1}`);
@@ -272,7 +271,7 @@ function checkWords(
   us: string,
   event: Event,
   actions: readonly Action[],
-  status: SessionStatus,
+  status: OwnerStatus,
   fail: Break,
 ): void {
   for (const action of actions) {
@@ -293,7 +292,7 @@ function checkWords(
 function checkAutoOpen(
   us: string,
   actions: readonly Action[],
-  status: SessionStatus,
+  status: OwnerStatus,
   fail: Break,
 ): void {
   const last = actions.filter((action) => action.kind === 'attach').at(-1);
@@ -308,7 +307,7 @@ function checkOrder(
   us: string,
   before: OwnerState,
   actions: readonly Action[],
-  status: SessionStatus,
+  status: OwnerStatus,
   fail: Break,
 ): void {
   if (speaks(before) && (status.state === 'Standby' || status.state === 'Fenced')) {

@@ -156,11 +156,15 @@ export class World implements Surroundings {
 
   answered(router: SimRouter, event: Event, actions: readonly Action[]): void {
     if (this.#transcript !== undefined) {
-      const state = router.supervisor?.engine.status(router.now()).state ?? '';
+      const state = router.supervisor?.engine.ownerStatus(router.now()).state ?? '';
       const line = answerLine(event, state, actions);
       if (line !== undefined) this.note(`router ${router.index} ${line}`);
     }
     this.rules.answered(router, event, actions);
+  }
+
+  waitsForEver(router: SimRouter): void {
+    this.rules.waitsForEver(router);
   }
 
   tell(router: SimRouter, message: PartnerMessage): void {
@@ -387,7 +391,7 @@ export class World implements Surroundings {
   /** An operator who is refused asks again. */
   #connectAgain(): void {
     for (const router of this.routers) {
-      if (router.supervisor?.engine.status(router.now()).state !== 'Off') continue;
+      if (router.supervisor?.engine.ownerStatus(router.now()).state !== 'Off') continue;
       router.admin('connect');
       this.schedule.in(1000, () => this.#connectAgain());
     }

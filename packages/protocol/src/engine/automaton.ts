@@ -89,16 +89,25 @@ export interface Transition {
   readonly next: AutomatonState;
 }
 
-/** What `event` does in `state`; undefined where the RFC has a dash. Pure and total. */
-export function step(state: AutomatonState, event: AutomatonEvent): Transition | undefined {
-  const entry: Entry = TRANSITIONS[event][STATES.indexOf(state)] ?? '-';
+/** The table, read once. */
+const READ = new Map<string, readonly (Transition | undefined)[]>(
+  Object.entries(TRANSITIONS).map(([event, row]) => [event, row.map(read)]),
+);
+
+function read(entry: Entry): Transition | undefined {
   if (entry === '-') return undefined;
   const [actions, next] = entry.includes('/') ? entry.split('/') : ['', entry];
+  const state = STATES[Number.parseInt(next ?? '', 10)];
+  if (state === undefined) return undefined;
   return {
     actions: actions === '' ? [] : ((actions ?? '').split(',') as AutomatonAction[]),
-    next: STATES[Number.parseInt(next ?? '', 10)] ?? state,
+    next: state,
   };
 }
+
+/** What `event` does in `state`; undefined where the RFC has a dash. Pure and total. */
+export const step = (state: AutomatonState, event: AutomatonEvent): Transition | undefined =>
+  READ.get(event)?.[STATES.indexOf(state)];
 
 /** The states in which the Restart timer runs: those in which a TO event can occur (RFC 1661 §4.1). */
 export const isTimed = (state: AutomatonState): boolean => step(state, 'TO+') !== undefined;

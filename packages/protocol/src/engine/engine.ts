@@ -29,8 +29,8 @@ import { stepOwner, type OwnerState } from './ownership.ts';
 import type { SessionConfig } from './session-config.ts';
 import { isNewer, type Snapshot } from './session.ts';
 
-/** Everything an operator may see of a session. Instants are this host's. */
-export interface SessionStatus {
+/** Who holds the session and why, as this router sees it. Instants are this host's. */
+export interface OwnerStatus {
   readonly state: OwnerState;
   readonly role: Role;
   /** Whether the helper answers. */
@@ -41,7 +41,6 @@ export interface SessionStatus {
   /** On standby: the session is joined behind a closed gate, ready to be taken. */
   readonly armed: boolean;
   readonly snapshot: Snapshot;
-  readonly link: LinkStatus;
   readonly demoted: readonly DemotionReason[];
   readonly partner: {
     readonly heardAt: Instant | undefined;
@@ -49,7 +48,12 @@ export interface SessionStatus {
     readonly message: PartnerMessage | undefined;
   };
   /** The last time this router took the session, and how long until the AC answered. */
-  readonly lastTakeover?: Takeover;
+  readonly lastTakeover: Takeover | undefined;
+}
+
+/** Everything an operator may see of a session. */
+export interface SessionStatus extends OwnerStatus {
+  readonly link: LinkStatus;
 }
 
 /** Silence after which a demotion in the partner's favour has lost its point. */
@@ -87,6 +91,10 @@ export class SessionEngine implements Engine<Event, Action> {
   }
 
   status(now: Instant): SessionStatus {
+    return { ...this.ownerStatus(now), link: this.#owner.link.status() };
+  }
+
+  ownerStatus(now: Instant): OwnerStatus {
     return {
       state: this.#owner.state,
       role: this.#owner.role,
@@ -95,10 +103,9 @@ export class SessionEngine implements Engine<Event, Action> {
       proven: this.#owner.proven,
       armed: this.#owner.armed && this.#owner.state === 'Standby',
       snapshot: this.#owner.snapshot,
-      link: this.#owner.link.status(),
       demoted: this.#owner.demotion.reasons(),
       partner: { heardAt: this.#owner.partner.heardAt, message: this.#owner.partner.fresh(now) },
-      ...(this.#owner.lastTakeover === undefined ? {} : { lastTakeover: this.#owner.lastTakeover }),
+      lastTakeover: this.#owner.lastTakeover,
     };
   }
 

@@ -24,18 +24,20 @@ export class Timers<Name extends string> {
   /** The earliest deadline, or undefined if nothing is awaited. */
   next(): Instant | undefined {
     let first: Instant | undefined;
-    for (const at of this.#at.values()) if (first === undefined || at < first) first = at;
+    this.#at.forEach((at) => {
+      if (first === undefined || at < first) first = at;
+    });
     return first;
   }
 
   /** The names that are due, earliest first; each is cleared, so it fires once. */
   expired(now: Instant): readonly Name[] {
-    const first = this.next();
-    if (first === undefined || first > now) return NONE;
-    const due = [...this.#at].filter(([, at]) => at <= now).sort(([, a], [, b]) => a - b);
+    const due: (readonly [Name, Instant])[] = [];
+    this.#at.forEach((at, name) => {
+      if (at <= now) due.push([name, at]);
+    });
+    if (due.length > 1) due.sort(([, a], [, b]) => a - b);
     for (const [name] of due) this.#at.delete(name);
     return due.map(([name]) => name);
   }
 }
-
-const NONE: readonly never[] = [];
