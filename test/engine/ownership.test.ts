@@ -354,6 +354,7 @@ const anyEvent: fc.Arbitrary<Event> = fc.oneof(
       open: fc.boolean(),
       proven: fc.boolean(),
       yielding: fc.boolean(),
+      hearing: fc.boolean(),
       epoch: fc.nat(60),
       generation: fc.nat(3),
       holder: fc.constantFrom(US, PARTNER),

@@ -182,6 +182,7 @@ const partnerHolding: PartnerMessage = {
   open: true,
   proven: true,
   yielding: false,
+  hearing: true,
   snapshot: HELD_BY_PARTNER,
 };
 

@@ -261,6 +261,7 @@ const CASES: readonly [Action, unknown][] = [
         open: true,
         proven: true,
         yielding: false,
+        hearing: true,
         snapshot: SNAPSHOT,
       },
     },

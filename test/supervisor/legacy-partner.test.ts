@@ -89,6 +89,7 @@ const message = (role: Role, open: boolean, snapshot: Snapshot): PartnerMessage 
   open,
   proven: open,
   yielding: false,
+  hearing: true,
   snapshot,
 });
 

@@ -99,6 +99,7 @@ const message = (sender: number): PartnerMessage => ({
   open: true,
   proven: true,
   yielding: false,
+  hearing: true,
   snapshot: SNAPSHOT,
 });
 

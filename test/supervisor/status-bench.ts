@@ -92,7 +92,7 @@ class ScriptedPartner implements PartnerChannel {
   }
 
   #say(message: Partial<PartnerMessage> & Pick<PartnerMessage, 'role' | 'snapshot'>): void {
-    const silent = { armed: false, open: false, proven: false, yielding: false };
+    const silent = { armed: false, open: false, proven: false, yielding: false, hearing: true };
     setImmediate(() => this.hear({ sender: 2, healthy: true, ...silent, ...message }));
   }
 

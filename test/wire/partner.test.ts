@@ -67,16 +67,23 @@ t.test('partner › every message mirrors', async () => {
     counter: fc.bigInt({ min: 0n, max: 0xffff_ffff_ffff_ffffn }),
     echo: nonce,
     role: fc.constantFrom('INIT', 'BACKUP', 'MASTER'),
-    flags: fc.tuple(fc.boolean(), fc.boolean(), fc.boolean(), fc.boolean(), fc.boolean()),
+    flags: fc.array(fc.boolean(), { minLength: 6, maxLength: 6 }),
     configDigest: fc.option(fc.uint8Array({ maxLength: 1024 }), { nil: undefined }),
   });
   fc.assert(
     fc.property(sent, ({ role, flags, configDigest, ...header }) => {
-      const [healthy, armed, open, proven, yielding] = flags;
+      const [
+        healthy = false,
+        armed = false,
+        open = false,
+        proven = false,
+        yielding = false,
+        hearing = false,
+      ] = flags;
       const { snapshot } = HOLDER.body.message;
       const { sender } = header;
       const body = {
-        message: { sender, role, healthy, armed, open, proven, yielding, snapshot },
+        message: { sender, role, healthy, armed, open, proven, yielding, hearing, snapshot },
         ...(configDigest && { configDigest }),
       };
       const whole = { ...header, version: 1, versions: VERSIONS };
@@ -178,7 +185,7 @@ t.test('partner › a partner with a fault gives a DecodeError and nothing else'
 
 t.test('partner › a later partner’s sections, flags and octets are skipped', async (t) => {
   const body = holder.subarray(56, holder.length - 32);
-  const status = hex`01 0004  02 ed 0102`;
+  const status = hex`01 0004  02 cd 0102`;
   const later = Uint8Array.of(
     ...holder.subarray(0, 56),
     ...status,

@@ -136,6 +136,8 @@ export class LegacyPartner implements PartnerChannel {
       open: holds,
       proven: holds,
       yielding: false,
+      // Its protocol cannot say otherwise.
+      hearing: true,
       snapshot: this.#snapshotOf(heard, told.snapshot),
     });
   }

@@ -188,8 +188,20 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'dialled in silence, not announced',
     OWNER,
-    'if (this.partner.fresh(now) === undefined && this.config.owner.hasPartner)',
-    'if (false)',
+    'if (this.isUnheard(now))\n            this.announce(now);\n        this.#provenNow(now);',
+    'this.#provenNow(now);',
+  ),
+  mutant(
+    'silent on the line to a partner that does not hear',
+    OWNER,
+    'this.partner.fresh(now)?.hearing !== true',
+    'this.partner.fresh(now) === undefined',
+  ),
+  mutant(
+    'reconnect forgotten with the helper',
+    OWNER,
+    'return this.reconnects ? this.#dialAgain(now) : undefined;',
+    'return;',
   ),
   mutant(
     'hang-up forgotten with the helper',

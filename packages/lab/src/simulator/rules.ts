@@ -3,6 +3,8 @@
  * ends the run.
  */
 import type { Action, Event } from '@ppp-thing/protocol/engine/events';
+import { LONGEST_DELAY } from '@ppp-thing/protocol/engine/redial';
+import { after } from '@ppp-thing/protocol/time';
 import type { Fault } from './plan.ts';
 import { durationOf, isSingleFault, TRAFFIC_MS } from './plan.ts';
 import type { SimRouter } from './router.ts';
@@ -42,6 +44,7 @@ export class Rules {
   #pendingFaults = 0;
   #lastCarried: number | undefined;
   #carriedSession: number | undefined;
+  #carriedSince = 0;
   #worstGap = 0;
   readonly #unanswered: [number, number] = [0, 0];
   readonly #operatorAt: [number, number] = [-Infinity, -Infinity];
@@ -98,6 +101,7 @@ export class Rules {
     }
     this.#lastCarried = this.#now;
     const before = this.#carriedSession;
+    if (before !== sessionId) this.#carriedSince = this.#now;
     this.#carriedSession = sessionId;
     if (before === undefined || before === sessionId) return;
     const { plan } = this.#world;
@@ -128,7 +132,9 @@ export class Rules {
     if (action.kind !== 'send-ppp' || action.packet.protocol !== 'LCP') return;
     const { code } = action.packet.packet;
     if (code === 'Echo-Request') this.#unanswered[router.index]++;
-    const isLive = this.#world.ac.live() === router.kernel.attached?.sessionId;
+    // Up for the AC, and never for us: our last word may have been lost.
+    const isOpened = router.supervisor?.engine.ownerStatus(router.now()).snapshot.facts !== null;
+    const isLive = isOpened && this.#world.ac.live() === router.kernel.attached?.sessionId;
     if (code === 'Terminate-Request' && isLive && !this.#isOperator(router)) {
       this.#break(
         'R3',
@@ -152,7 +158,8 @@ export class Rules {
       this.#break('R4', `router ${router.index} dials while it has a snapshot of a session`);
     }
     // Nobody could have told it by now.
-    if (!this.#world.canTell && this.#now - this.#lastEdge < ANNOUNCED_MS) return;
+    const news = Math.max(this.#lastEdge, this.#lastHealed, this.#carriedSince);
+    if (!this.#world.canTell && this.#now - news < ANNOUNCED_MS) return;
     if (!this.#world.canTell && !this.#world.canAnnounce) return;
     const other = this.#world.routers[1 - router.index];
     const live = this.#world.ac.live();
@@ -298,17 +305,26 @@ export class Rules {
     if (this.violation !== undefined) return;
     if (this.#now - this.#lastHealed > REDIALLED_MS) {
       const live = ac.live();
-      if (
+      const isSilent =
         live === undefined ||
         this.#lastCarried === undefined ||
-        this.#now - this.#lastCarried > 2000
-      ) {
+        this.#now - this.#lastCarried > 2000;
+      if (isSilent && !this.#backsOff()) {
         this.#break('liveness', 'no session carries traffic long after everything healed');
       }
     }
     checkAftermath(this.#world, this.#fail);
     const [only] = plan.faults;
     if (this.#isSingle && isSingleFault(plan) && only !== undefined) this.#checkGap(only.fault);
+  }
+
+  /** An AC that refused to the last is asked again after the longest back-off, which is longer than a run's calm. */
+  #backsOff(): boolean {
+    return this.#world.routers.some((router) => {
+      const now = router.now();
+      const nextDial = router.supervisor?.engine.status(now).link.nextDial;
+      return nextDial !== undefined && nextDial > now && nextDial <= after(now, LONGEST_DELAY);
+    });
   }
 
   /** R7: the same session carries traffic again in time. */

@@ -133,7 +133,7 @@ export class Watch {
       status.helper &&
       !this.#isUnsaved &&
       status.snapshot.facts !== null &&
-      message === undefined;
+      message?.hearing !== true;
     if (!mustAnnounce || hasAnnounced) this.#unheardSince = mustAnnounce ? now : undefined;
     else if (now - (this.#unheardSince ??= now) > ANNOUNCE_MS)
       fail('R9', `${us} does not announce to a partner that it does not hear`);
@@ -283,6 +283,7 @@ function checkWords(
       message.proven === status.proven &&
       // The partner's own wish to yield takes ours back, and the next word says so.
       (event.kind === 'partner' || message.yielding === status.demoted.includes('handoff')) &&
+      message.hearing === (status.partner.message !== undefined) &&
       (status.helper || !message.healthy);
     if (!isTrue) fail('R8', `${us} tells its partner what is not so`);
   }

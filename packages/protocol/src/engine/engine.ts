@@ -18,6 +18,7 @@ import type { Hashes, Random } from './hashes.ts';
 import { Link } from './link-machine.ts';
 import type { LinkStatus } from './link.ts';
 import {
+  ANNOUNCE_INTERVAL,
   Owner,
   RETRY_INTERVAL,
   SEEN_SPAN,
@@ -58,6 +59,8 @@ export interface SessionStatus extends OwnerStatus {
 
 /** Silence after which a demotion in the partner's favour has lost its point. */
 const UNHEARD_SPAN = seconds(60);
+/** A partner that knows it is not heard has announced itself by then. */
+const ANNOUNCED_SPAN = millis(ANNOUNCE_INTERVAL + 1000);
 /** Two routers that took in the same epoch wait a random time within these bounds before one goes a step higher. */
 const CONTEST = { low: 50, high: 500 };
 
@@ -253,6 +256,9 @@ export class SessionEngine implements Engine<Event, Action> {
     this.#owner.timers.set('partner', after(now, this.#owner.config.owner.partnerTimeout));
     this.#owner.timers.clear('unheard');
     if (isNewer(message.snapshot, ours)) this.#learn(message.snapshot, now);
+    // It says so within a second of falling deaf; until it hears again, the line has to tell it.
+    if (!message.hearing && this.#owner.speaks() && !this.#owner.timers.isSet('announce'))
+      this.#owner.announce(now);
     // What it has is older than what we have, or it may not know us yet: it need not wait for our next second.
     if (!wasFresh || isNewer(ours, message.snapshot)) this.#owner.tell(now);
     if (this.#owner.state === 'Waiting' && this.#owner.helper !== undefined)
@@ -390,10 +396,14 @@ export class SessionEngine implements Engine<Event, Action> {
   #partnerSilent(now: Instant): void {
     this.#owner.note('warn', 'partner silent', [], {});
     this.#owner.timers.set('unheard', after(now, UNHEARD_SPAN));
-    if (!this.#owner.partner.seenWithin(SEEN_SPAN, now)) {
-      this.#owner.step('Freed', 'partner silent', now);
-    }
+    if (!this.#owner.partner.seenWithin(SEEN_SPAN, now)) this.#freed('partner silent', now);
     if (this.#owner.speaks()) this.#owner.announce(now);
+  }
+
+  /** Without a session to take we would dial, and the one it may just have made it can tell us only on the line. */
+  #freed(cause: string, now: Instant): void {
+    if (this.#owner.snapshot.facts !== null) this.#owner.step('Freed', cause, now);
+    else this.#owner.timers.set('unseen', after(now, ANNOUNCED_SPAN));
   }
 
   /**

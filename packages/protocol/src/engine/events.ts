@@ -26,6 +26,8 @@ export interface PartnerMessage {
   readonly proven: boolean;
   /** The sender is demoted because its operator asked for a handoff. */
   readonly yielding: boolean;
+  /** It hears us. */
+  readonly hearing: boolean;
   /** What the sender believes. */
   readonly snapshot: Snapshot;
 }

@@ -31,7 +31,7 @@ const HANDOFF_LIMIT = seconds(5);
 /** Between attempts at what the kernel or the disk refused. */
 export const RETRY_INTERVAL = seconds(1);
 /** Between announce frames while the partner is not heard: they are then the only evidence of who holds the line. */
-const ANNOUNCE_INTERVAL = seconds(5);
+export const ANNOUNCE_INTERVAL = seconds(5);
 /** Without an announce frame for this long, a partner that is not heard is not on the line either. */
 export const SEEN_SPAN = seconds(15);
 /** A watchdog demotion is tried back after this long, or sooner when something changes. */
@@ -125,7 +125,7 @@ export class Owner {
     this.#write(facts);
     this.emit(configure(facts, true), { kind: 'route', via: 'session' });
     // A partner that was never heard may be on the line, and must not dial over this session.
-    if (this.partner.fresh(now) === undefined && this.config.owner.hasPartner) this.announce(now);
+    if (this.isUnheard(now)) this.announce(now);
     this.#provenNow(now);
   }
 
@@ -150,15 +150,18 @@ export class Owner {
       this.emit({ kind: 'route', via: 'none' }, { kind: 'deconfigure' });
       this.tell(now);
     }
-    if (this.reconnects && this.state === 'Off') {
-      this.reconnects = false;
-      return this.step('Connect', 'operator reconnect', now);
-    }
+    if (this.reconnects && this.state === 'Off') return this.#dialAgain(now);
     if (!this.speaks()) return;
     if (!this.timers.isSet('down')) {
       this.timers.set('down', after(now, this.config.owner.downDemotion));
     }
     this.absorb(this.link.dial(this.previous, now), now);
+  }
+
+  /** The second half of a reconnect. */
+  #dialAgain(now: Instant): void {
+    this.reconnects = false;
+    this.step('Connect', 'operator reconnect', now);
   }
 
   /** Not heard, yet on the line: whoever is silent to us may be holding the session. */
@@ -292,7 +295,8 @@ export class Owner {
   /** The helper died before the AC had let go: tell it again, or a reconnect would stay Off for ever. */
   #hangUpAgain(now: Instant): void {
     const { facts } = this.snapshot;
-    if (facts === null || this.role !== 'MASTER' || this.link.status().phase !== 'Dead') return;
+    if (this.role !== 'MASTER' || this.link.status().phase !== 'Dead') return;
+    if (facts === null) return this.reconnects ? this.#dialAgain(now) : undefined;
     this.emit(attach(facts, true), { kind: 'gate', open: true });
     this.absorb(this.link.resume(facts, now), now);
     this.absorb(this.link.hangUp(now), now);
@@ -318,8 +322,13 @@ export class Owner {
     this.emit({ kind: 'store', snapshot: this.snapshot });
   }
 
+  /** The partner may know nothing of us but what it hears on the line. */
+  isUnheard(now: Instant): boolean {
+    return this.config.owner.hasPartner && this.partner.fresh(now)?.hearing !== true;
+  }
+
   announce(now: Instant): void {
-    if (this.config.owner.hasPartner && this.partner.fresh(now) === undefined) {
+    if (this.isUnheard(now)) {
       this.timers.set('announce', after(now, ANNOUNCE_INTERVAL));
     }
     this.emit({ kind: 'announce', epoch: this.snapshot.epoch });
@@ -336,6 +345,7 @@ export class Owner {
       open: this.speaks(),
       proven: this.proven,
       yielding: this.demotion.has('handoff'),
+      hearing: this.partner.fresh(now) !== undefined,
       snapshot: this.snapshot,
     };
     this.emit({ kind: 'tell-partner', message });

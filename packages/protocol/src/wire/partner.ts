@@ -81,7 +81,7 @@ export const MAX_DATAGRAM = 8192;
 const MAGIC = 0x7070_7468; // "ppth"
 const SECTION = { status: 1, snapshot: 2, configDigest: 3 } as const;
 const ROLES: readonly Role[] = ['INIT', 'BACKUP', 'MASTER'];
-const FLAGS = ['healthy', 'armed', 'open', 'proven', 'yielding'] as const;
+const FLAGS = ['healthy', 'armed', 'open', 'proven', 'yielding', 'hearing'] as const;
 /** A name in its field of 16 octets, filled with zeros. */
 const NAME_FIELD = /^[!-~]{1,15}\0+$/;
 const NAME_LENGTH = 16;
@@ -188,6 +188,7 @@ function decodeBody(reader: Reader, sender: RouterId): PartnerBody {
     open: has('open'),
     proven: has('proven'),
     yielding: has('yielding'),
+    hearing: has('hearing'),
     snapshot: decodeSnapshot(section(SECTION.snapshot, 'snapshot').rest()),
   };
   const digest = sections.get(SECTION.configDigest);
