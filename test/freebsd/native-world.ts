@@ -4,11 +4,12 @@
  */
 import { FreebsdBackend } from '@ppp-thing/helper/freebsd/backend';
 import type { Libc } from '@ppp-thing/helper/libc';
-import { createLoop, type MainLoop } from '@ppp-thing/helper/loop';
+import { createLoop } from '@ppp-thing/helper/loop';
 import type { SessionPolicy } from '@ppp-thing/helper/policy';
 import type { World } from '../backend-contract.ts';
 import { at, c } from './fake/abi.ts';
-import { cstring, field, set16, set32, u16, u32 } from './fake/octets.ts';
+import { cstring, field, set16, set32, u16 } from './fake/octets.ts';
+import { BpfPort } from './native/bpf-port.ts';
 import { HELPER } from './world.ts';
 
 const VHID = 61;
@@ -18,10 +19,6 @@ const STATES = { BACKUP: 1, MASTER: 2 } as const;
 const OWN = Uint8Array.of(192, 0, 2, 8);
 const PARTNER = Uint8Array.of(192, 0, 2, 9);
 const VIRTUAL = Uint8Array.of(192, 0, 2, 1);
-const BUFFER = 32 * 1024;
-const POLLIN = 1;
-/** BPF_D_IN. */
-const DIRECTION_IN = 0;
 
 /** ioctls on interfaces, as ifconfig(8) makes them. */
 class Ifconfig {
@@ -99,53 +96,6 @@ class Ifconfig {
 
 const other = (epair: string): string => `${epair.slice(0, -1)}b`;
 
-/** The other end of the line: hears what the router sends, and speaks as other stations do. */
-class Observer {
-  readonly fd: number;
-  readonly #libc: Libc;
-  readonly #loop: MainLoop;
-
-  constructor(libc: Libc, loop: MainLoop, name: string, hear: (frame: Uint8Array) => void) {
-    this.#libc = libc;
-    this.#loop = loop;
-    this.fd = libc.open('/dev/bpf', c('O_RDWR') | c('O_NONBLOCK'));
-    const int = (value: number): Uint8Array => {
-      const octets = new Uint8Array(4);
-      set32(octets, 0, value);
-      return octets;
-    };
-    const request = new Uint8Array(at('ifreq', 'size'));
-    request.set(field(name, 16));
-    libc.ioctl(this.fd, c('BIOCSBLEN'), int(BUFFER));
-    libc.ioctl(this.fd, c('BIOCSETIF'), request);
-    libc.ioctl(this.fd, c('BIOCSHDRCMPLT'), int(1));
-    libc.ioctl(this.fd, c('BIOCIMMEDIATE'), int(1));
-    libc.ioctl(this.fd, c('BIOCSDIRECTION'), int(DIRECTION_IN));
-    libc.ioctl(this.fd, c('BIOCPROMISC'), new Uint8Array(0));
-    loop.watch(this.fd, POLLIN, () => this.#read(hear));
-  }
-
-  #read(hear: (frame: Uint8Array) => void): void {
-    const into = new Uint8Array(BUFFER);
-    const length = this.#libc.read(this.fd, into);
-    for (let i = 0; i < length;) {
-      const captured = u32(into, i + at('bpf_hdr', 'bh_caplen'));
-      const header = u16(into, i + at('bpf_hdr', 'bh_hdrlen'));
-      hear(into.slice(i + header, i + header + captured));
-      i += Math.ceil((header + captured) / 8) * 8;
-    }
-  }
-
-  send(frame: Uint8Array): void {
-    this.#libc.write(this.fd, frame);
-  }
-
-  close(): void {
-    this.#loop.unwatch(this.fd);
-    this.#libc.close(this.fd);
-  }
-}
-
 /** What was made is destroyed by `close`, and by a world that could not be made. */
 export async function nativeWorld(libc: Libc): Promise<World> {
   const undo: (() => void)[] = [];
@@ -173,7 +123,8 @@ export async function nativeWorld(libc: Libc): Promise<World> {
     );
     undo.push(() => loop.close());
     const heard: Uint8Array[] = [];
-    const observer = new Observer(libc, loop, other(line), (frame) => heard.push(frame));
+    // The other end of the line: hears what the router sends, and speaks as other stations do.
+    const observer = new BpfPort(libc, loop, other(line), (frame) => heard.push(frame));
     undo.push(() => observer.close());
     const policy: SessionPolicy = {
       name: 'pptest0',

@@ -9,6 +9,7 @@ import t from 'tap';
 import { loadLibc, type Libc } from '@ppp-thing/helper/libc';
 import { backendContract, type Skip } from '../backend-contract.ts';
 import { nativeWorld } from './native-world.ts';
+import { describeRun } from './native/run.ts';
 
 const JAIL = 'ppp_thing_test';
 const MODULES = [
@@ -33,18 +34,23 @@ async function givenLibc(path: string): Promise<Libc> {
   return module.default('r1');
 }
 
-/** This file again, in a jail with a network stack of its own that ends with it. */
-function runInJail(): number {
-  const run = (command: string, ...args: readonly string[]): number =>
-    spawnSync(command, args, { stdio: 'inherit' }).status ?? 1;
-  // A module that is loaded already is no failure.
+/** This file again, in a jail with a network stack of its own that ends with it. Undefined if all went well. */
+function runInJail(): string | undefined {
+  const run = (command: string, ...args: readonly string[]): string | undefined => {
+    process.stdout.write(`# $ ${command} ${args.join(' ')}\n`);
+    const { status, signal, error } = spawnSync(command, args, { stdio: 'inherit' });
+    if (status === 0) return undefined;
+    return `${command} ${args.join(' ')}: ${error?.message ?? signal ?? `exit ${status}`}`;
+  };
+  // A module that is loaded already is no failure; one that there is not shows in the tests, by its name.
   for (const module of MODULES) run('kldload', '-n', module);
-  if (run('jail', '-c', `name=${JAIL}`, 'path=/', 'vnet', 'persist', 'allow.raw_sockets') !== 0)
-    return 1;
+  // Of a run that was killed.
+  if (spawnSync('jls', ['-j', JAIL]).status === 0) run('jail', '-r', JAIL);
+  const made = run('jail', '-c', `name=${JAIL}`, 'path=/', 'vnet', 'persist', 'allow.raw_sockets');
+  if (made !== undefined) return made;
   try {
-    const file = fileURLToPath(import.meta.url);
-    const env = ['env', 'PPP_THING_TEST_JAILED=1', process.execPath, file];
-    return run('jexec', JAIL, ...env);
+    const program = [process.execPath, ...process.execArgv, fileURLToPath(import.meta.url)];
+    return run('jexec', JAIL, 'env', 'PPP_THING_TEST_JAILED=1', ...program);
   } finally {
     run('jail', '-r', JAIL);
   }
@@ -52,10 +58,11 @@ function runInJail(): number {
 
 if (named !== undefined || jailed !== undefined) {
   const libc = named === undefined ? await loadLibc() : await givenLibc(named);
+  for (const line of describeRun(libc)) process.stdout.write(`# ${line}\n`);
   backendContract('freebsd on a real kernel', () => nativeWorld(libc), SKIPS);
 } else if (process.platform === 'freebsd' && isRoot) {
-  const status = runInJail();
-  void t.test('freebsd on a real kernel, in a jail', async (t) => t.equal(status, 0));
+  const failure = runInJail();
+  void t.test('freebsd on a real kernel, in a jail', async (t) => t.equal(failure, undefined));
 } else {
   const reason =
     process.platform === 'freebsd' ? 'not root' : `this is ${process.platform}, not FreeBSD`;

@@ -1,0 +1,146 @@
+/**
+ * The native pair's scenes on a scripted host: that each passes where two routers do as they must, and fails, with the
+ * reason, where they do not. What a kernel does is not shown here.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { Pair } from './native/pair.ts';
+import { difference, inventoryOf } from './native/router.ts';
+import { dial, play, SCENES } from './native/scenes.ts';
+import { ScriptedHost } from './native/scripted-host.ts';
+
+async function started(t: Test): Promise<{ readonly host: ScriptedHost; readonly pair: Pair }> {
+  const folder = mkdtempSync(join(tmpdir(), 'ppt-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const host = new ScriptedHost();
+  const pair = new Pair({
+    commands: host.commands,
+    say: (line) => void host.said.push(line),
+    ask: host.ask,
+    runtime: 'runtime',
+    place: join(folder, 'place'),
+    pause: host.pause,
+    now: () => host.now,
+    chown: () => {},
+  });
+  await pair.build();
+  await pair.startAc(undefined);
+  pair.startRouters();
+  return { host, pair };
+}
+
+/** With a session and its traffic. */
+async function begun(t: Test): Promise<{ readonly host: ScriptedHost; readonly pair: Pair }> {
+  const both = await started(t);
+  await dial(both.pair);
+  await both.pair.startTraffic();
+  return both;
+}
+
+const sceneOf = (part: string) => {
+  const scene = SCENES.find(({ name }) => name.includes(part));
+  if (scene === undefined) throw new Error(`no scene ${part}`);
+  return scene;
+};
+
+t.test('scenes › all pass where the session moves as it must', async (t) => {
+  const { host, pair } = await started(t);
+  const { sessionId, text } = await dial(pair);
+  t.equal(sessionId, 7);
+  t.match(text, /^r1 holds session 7, \d+ ms after the start$/);
+  await pair.startTraffic();
+  for (const scene of SCENES) {
+    const told = await play(scene, pair, sessionId);
+    t.match(told.text, /^r[12] → r[12] in \d+ ms, session 7; /, scene.name);
+  }
+  for (const router of pair.routers) await router.stop();
+  t.ok(host.ran.some((line) => /ppp_thing.conf --remove$|--remove$/.test(line)));
+  t.strictSame(await pair.takeDown(false), []);
+  t.strictSame([...host.commands.running], [], 'every program has ended');
+});
+
+t.test('scenes › a PADT on the line fails the scene', async (t) => {
+  const { host, pair } = await begun(t);
+  host.line = { padt: 1 };
+  await t.rejects(play(sceneOf('of the supervisor'), pair, 7), { message: '1 PADT on the line' });
+});
+
+t.test('scenes › a redial fails the scene', async (t) => {
+  const { host, pair } = await begun(t);
+  host.line = { granted: [7, 7, 8] };
+  const message = 'sessions granted: 7, 8; expected 7 alone';
+  await t.rejects(play(sceneOf('of both'), pair, 7), { message });
+  host.sessionId = 8;
+  await t.rejects(play(sceneOf('of both'), pair, 7), { message: 'session 8; it was 7' });
+});
+
+t.test('scenes › a role that does not move is a wait that ends', async (t) => {
+  const { host, pair } = await begun(t);
+  host.stuck = true;
+  const message = 'wait for r2 to hold the session: ETIMEDOUT: not within 90 s';
+  await t.rejects(play(sceneOf('goes down'), pair, 7), { message });
+});
+
+t.test('scenes › a program that dies by itself is named, with its log', async (t) => {
+  const { host, pair } = await begun(t);
+  host.stuck = true;
+  host.before = (line) => void (line.includes(' handoff ') && host.die('r2 helper'));
+  await t.rejects(play(sceneOf('handoff'), pair, 7), {
+    message: /ECHILD: r2 helper has ended: SIGSEGV; see .*r2-helper\.log$/,
+  });
+});
+
+t.test('scenes › nobody dials: the wait says so', async (t) => {
+  const { host, pair } = await started(t);
+  for (const { running } of Object.values(host.machines)) running.clear();
+  await t.rejects(dial(pair), { message: 'wait for a session: ETIMEDOUT: not within 90 s' });
+});
+
+t.test(
+  'inventory › what a helper could leave shows, what changes by itself does not',
+  async (t) => {
+    const before = inventoryOf({
+      nodes:
+        '  Name: ppt_r1l  Type: ether  ID: 2  Num hooks: 0\n  Name: ngctl65 Type: socket ID: f\n',
+      interfaces: 'lo0 ppt_r1l ppt_r1n\n',
+      routes: [
+        'Destination        Gateway            Flags     Netif Expire',
+        '127.0.0.1          link#1             UH          lo0',
+        '192.168.7.0/24     link#5             U       ppt_r1n',
+        '192.168.7.1        link#5             UH          lo0',
+      ].join('\n'),
+      demotion: '0\n',
+      line: 'ppt_r1l: flags=8863<UP,BROADCAST,RUNNING,SIMPLEX,MULTICAST> metric 0 mtu 1500',
+    });
+    t.strictSame(before, [
+      'demotion 0',
+      'flags of the line UP,BROADCAST,RUNNING,SIMPLEX,MULTICAST',
+      'interface lo0',
+      'interface ppt_r1l',
+      'interface ppt_r1n',
+      'node ppt_r1l (ether)',
+      'route 127.0.0.1 link UH',
+      'route 192.168.7.0/24 link U',
+    ]);
+    const after = inventoryOf({
+      nodes:
+        '  Name: ppt_r1l  Type: ether  ID: 2  Num hooks: 1\n  Name: pthr_ppt_r1l Type: hub ID: 9\n',
+      interfaces: 'lo0 ppt_r1l ppt_r1n ng0\n',
+      routes:
+        'default  100.64.0.1  UGS  ppt0\n127.0.0.1 link#2 UH lo0\n192.168.7.0/24 link#7 U ppt_r1n\n',
+      demotion: '240\n',
+      line: 'ppt_r1l: flags=28963<UP,BROADCAST,RUNNING,PROMISC,SIMPLEX,MULTICAST,PPROMISC>',
+    });
+    t.strictSame(difference(before, after), [
+      '+ demotion 240',
+      '+ flags of the line UP,BROADCAST,RUNNING,PROMISC,SIMPLEX,MULTICAST,PPROMISC',
+      '+ interface ng0',
+      '+ node pthr_ppt_r1l (hub)',
+      '+ route default 100.64.0.1 UGS',
+      '- demotion 0',
+      '- flags of the line UP,BROADCAST,RUNNING,SIMPLEX,MULTICAST',
+    ]);
+  },
+);

@@ -1,0 +1,208 @@
+/**
+ * Two whole routers on a real FreeBSD kernel, in vnet jails: helper, supervisor, CARP, an Access Concentrator, a LAN. As
+ * root on FreeBSD only; elsewhere it is skipped, with the reason. What makes it and what is done is `native/`.
+ *
+ *     PPP_THING_TEST_AC    pppoed or lab: this Access Concentrator and no other
+ *     PPP_THING_TEST_KEEP  leave the logs where they are, also if all is well
+ */
+import { existsSync } from 'node:fs';
+import { setTimeout as wait } from 'node:timers/promises';
+import t from 'tap';
+import { loadLibc } from '@ppp-thing/helper/libc';
+import type { AcKind } from './native/ac.ts';
+import { askStatus } from './native/ask-status.ts';
+import { hostCommands } from './native/commands.ts';
+import { Pair, writeStory } from './native/pair.ts';
+import { PLACE } from './native/place.ts';
+import { difference } from './native/router.ts';
+import { describeRun } from './native/run.ts';
+import { dial, judgeLine, play, SCENES } from './native/scenes.ts';
+
+const {
+  PPP_THING_TEST_AC: askedFor,
+  PPP_THING_TEST_KEEP: keep,
+  PPP_THING_TEST_LIBC: foreign,
+} = process.env;
+/** The original's, which a supervisor that starts for the first time reads. */
+const LEGACY_STATE = '/var/db/ppp_thing.state';
+
+function reasonToSkip(): string | false {
+  if (foreign !== undefined)
+    return 'PPP_THING_TEST_LIBC gives one router, not a host that runs commands';
+  if (process.platform !== 'freebsd') return `this is ${process.platform}, not FreeBSD`;
+  return process.getuid?.() === 0 ? false : 'not root';
+}
+
+const story: string[] = [];
+const say = (line: string): void => {
+  const seconds = (performance.now() / 1000).toFixed(2).padStart(7);
+  story.push(`[${seconds}] ${line}`);
+  process.stdout.write(`# [${seconds}] ${line.replaceAll('\n', '\n# ')}\n`);
+};
+/** Every command is in the story; on the terminal only what happens. */
+const note = (line: string): void => void story.push(line);
+
+const skip = reasonToSkip();
+const wanted: AcKind | undefined =
+  askedFor === 'pppoed' || askedFor === 'lab' ? askedFor : undefined;
+
+const pair = new Pair({
+  commands: hostCommands(note),
+  say,
+  ask: askStatus,
+  runtime: process.execPath,
+  place: PLACE,
+  pause: (milliseconds) => wait(milliseconds),
+  now: () => performance.now(),
+});
+
+let failed = false;
+let sessionId: number | undefined;
+let before: readonly (readonly string[])[] = [];
+
+/** A step that others build on: its failure is told with all there is to know, and what follows is skipped. */
+function step(name: string, run: () => Promise<void>, needs: () => string | undefined): void {
+  void t.test(`pair › ${name}`, { skip }, async (t) => {
+    const missing = needs();
+    if (missing !== undefined) {
+      t.fail(`not tried: ${missing}`);
+      return;
+    }
+    try {
+      say(name);
+      await run();
+      t.pass(name);
+    } catch (error) {
+      failed = true;
+      const message = error instanceof Error ? error.message : String(error);
+      say(`FAILED: ${message}`);
+      await pair.explain();
+      t.fail(message);
+    }
+  });
+}
+
+/** Everything taken apart, also when a person interrupts. */
+async function takeDown(): Promise<string[]> {
+  const remained = await pair.takeDown(failed || keep !== undefined);
+  if (failed || keep !== undefined) {
+    writeStory(PLACE, story);
+    say(`logs, captures and every command: ${PLACE}`);
+  }
+  return remained;
+}
+
+if (skip === false) {
+  for (const line of describeRun(await loadLibc())) say(line);
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.once(signal, () => {
+      failed = true;
+      say(`${signal}: taking everything apart`);
+      void takeDown().finally(() => process.exit(1));
+    });
+}
+
+let isBuilt = false;
+const network = (): string | undefined => (isBuilt ? undefined : 'there is no network');
+const session = (): string | undefined =>
+  sessionId === undefined ? 'there is no session' : undefined;
+
+step(
+  'jails, cables, CARP',
+  async () => {
+    if (existsSync(LEGACY_STATE))
+      throw new Error(`look at ${LEGACY_STATE}: EEXIST: the routers would resume it; move it away`);
+    await pair.build();
+    const inventories: string[][] = [];
+    for (const router of pair.routers) inventories.push(await router.inventory());
+    before = inventories;
+    isBuilt = true;
+  },
+  () => undefined,
+);
+
+step(
+  'two routers start, and one dials',
+  async () => {
+    const kind = await pair.startAc(wanted);
+    pair.startRouters();
+    const { sessionId: id, text } = await dial(pair);
+    sessionId = id;
+    say(`${text}, Access Concentrator: ${kind}`);
+  },
+  network,
+);
+
+// What the rest shows does not depend on whose Access Concentrator it is.
+step(
+  "or, where pppoed(8) serves nobody, with the lab's Access Concentrator",
+  async () => {
+    if (sessionId !== undefined || wanted !== undefined) return;
+    await pair.replaceAc('lab');
+    sessionId = (await dial(pair)).sessionId;
+  },
+  network,
+);
+
+step(
+  'traffic runs through the session',
+  async () => {
+    await pair.startTraffic();
+    await pair.until(
+      'traffic that runs',
+      30_000,
+      async () => (await pair.traffic()).steadyMs > 1000,
+    );
+    say((await pair.traffic()).text);
+  },
+  session,
+);
+
+for (const scene of SCENES)
+  step(scene.name, async () => say((await play(scene, pair, sessionId ?? 0)).text), session);
+
+step(
+  'stopped, the session is left in the kernel, and goes on',
+  async () => {
+    for (const router of pair.routers) await router.stop();
+    await pair.beginTraffic();
+    await pair.until(
+      'traffic that runs',
+      30_000,
+      async () => (await pair.traffic()).steadyMs > 1000,
+    );
+    say((await pair.traffic()).text);
+  },
+  session,
+);
+
+step(
+  'removed, nothing is left: nodes, interfaces, routes, demotion, flags',
+  async () => {
+    const left: string[] = [];
+    for (const [i, router] of pair.routers.entries()) {
+      await router.remove();
+      const lines = difference(before[i] ?? [], await router.inventory());
+      left.push(...lines.map((line) => `${router.name}: ${line}`));
+    }
+    if (left.length > 0) throw new Error(`left in the kernel:\n${left.join('\n')}`);
+  },
+  network,
+);
+
+step(
+  'no PADT and no Terminate-Request in all that time, and one dial',
+  async () => {
+    await judgeLine(pair, sessionId ?? 0);
+    const line = await pair.line();
+    const seen = pair.padtSeenByTcpdump();
+    say(`${line.frames} frames, ${line.padi} PADI, ${line.moved} moves of a MAC address`);
+    if (seen === undefined) say('tcpdump(1) did not run: only our own witness saw the line');
+    else if (seen > 0) throw new Error(`${seen} PADT seen by tcpdump(1)`);
+  },
+  session,
+);
+
+void t.test('pair › everything is removed from the host', { skip }, async (t) => {
+  t.strictSame(await takeDown(), []);
+});

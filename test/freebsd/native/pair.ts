@@ -1,0 +1,249 @@
+/**
+ * The native pair as a whole: the network, the line, an Access Concentrator, two routers and their traffic, put together
+ * and taken apart. What is done to it is `scenes.ts`.
+ */
+import { randomBytes } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Traffic } from '@ppp-thing/lab/kernel/traffic';
+import { startAc, stopAc, unmount, type Ac, type AcKind } from './ac.ts';
+import { endAll, type Commands, type Running, type Say } from './commands.ts';
+import type { AcReport } from './lab-ac.ts';
+import type { LineReport } from './line.ts';
+import {
+  AC_PORT,
+  buildNetwork,
+  inside,
+  INTERNET,
+  removeNetwork,
+  ROUTERS,
+  SWITCH_PORTS,
+  type RouterName,
+} from './network.ts';
+import { occupy, vacate } from './place.ts';
+import { Router, type AskStatus, type RouterOptions } from './router.ts';
+import { Station } from './station.ts';
+
+export interface PairOptions {
+  readonly commands: Commands;
+  readonly say: Say;
+  readonly ask: AskStatus;
+  readonly runtime: string;
+  readonly place: string;
+  readonly pause: (milliseconds: number) => Promise<void>;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+  readonly chown?: RouterOptions['chown'];
+}
+
+/** How often to look while waiting. */
+const LOOK_MS = 100;
+const REMOVE_PAUSE_MS = 250;
+const LOG_LINES = 25;
+
+export class Pair {
+  readonly options: PairOptions;
+  readonly r1: Router;
+  readonly r2: Router;
+  readonly #key = randomBytes(32).toString('hex');
+  #padtBefore = 0;
+  #line: Station<LineReport> | undefined;
+  #ac: Ac | undefined;
+  #probe: Station<Traffic> | undefined;
+  #acStation: Station<AcReport> | undefined;
+  #witness: Running | undefined;
+
+  constructor(options: PairOptions) {
+    this.options = options;
+    const { chown } = options;
+    const router = (name: RouterName): Router =>
+      new Router(name, { ...options, ...(chown !== undefined && { chown }) });
+    this.r1 = router('r1');
+    this.r2 = router('r2');
+  }
+
+  get routers(): readonly Router[] {
+    return [this.r1, this.r2];
+  }
+
+  get acKind(): AcKind | undefined {
+    return this.#ac?.kind;
+  }
+
+  /** Clear away what an earlier run left, then make network and line. */
+  async build(): Promise<void> {
+    const { commands, place, runtime } = this.options;
+    occupy(place);
+    await this.#clear('left by an earlier run');
+    await buildNetwork(commands);
+    const ports = Object.values(SWITCH_PORTS);
+    const file = fileURLToPath(new URL('line.js', import.meta.url));
+    const words = inside('ppt_sw', runtime, file, join(place, 'line.pcap'), ...ports);
+    this.#line = new Station(commands.start('line', join(place, 'line.log'), ...words));
+    await this.#line.ready();
+    // A second witness, whose dissectors are not ours.
+    const tcpdump = ['tcpdump', '-l', '-n', '-e', '-i', AC_PORT, 'ether', 'proto', '0x8863'];
+    const log = join(place, 'ac-tcpdump.log');
+    this.#witness = commands.start('tcpdump', log, ...inside('ppt_ac', ...tcpdump));
+    for (const router of this.routers) router.prepare(this.#key);
+  }
+
+  async startAc(wanted: AcKind | undefined): Promise<AcKind> {
+    this.#ac = await startAc(this.options, wanted, this.options.say);
+    if (this.#ac.kind === 'lab') {
+      this.#acStation = new Station(this.#ac.program);
+      await this.#acStation.ready();
+    }
+    return this.#ac.kind;
+  }
+
+  /** Another Access Concentrator in place of one that serves nobody, and routers that never heard of that one. */
+  async replaceAc(wanted: AcKind): Promise<AcKind> {
+    for (const router of this.routers) {
+      await router.stop();
+      await router.remove();
+      router.forget();
+    }
+    if (this.#ac !== undefined) await stopAc(this.#ac, this.options);
+    await this.#line?.ask('begin');
+    this.#padtBefore = this.#padtByTcpdump() ?? 0;
+    const kind = await this.startAc(wanted);
+    this.startRouters();
+    return kind;
+  }
+
+  startRouters(): void {
+    for (const router of this.routers)
+      for (const program of ['helper', 'supervisor'] as const) router.start(program);
+  }
+
+  /** Traffic across the session that lasts until the end: from the LAN, or from an Access Concentrator that forwards none. */
+  async startTraffic(): Promise<void> {
+    if (this.#ac?.kind !== 'pppoed') return;
+    const { commands, place, runtime } = this.options;
+    await this.#ac.routeToLan();
+    const file = fileURLToPath(import.meta.resolve('@ppp-thing/lab/kernel/traffic'));
+    const program = (mode: 'serve' | 'probe', jail: 'ppt_ac' | 'ppt_lan'): Running => {
+      const words = inside(jail, runtime, file, mode, INTERNET);
+      return commands.start(mode, join(place, `${mode}.log`), ...words);
+    };
+    await new Station(program('serve', 'ppt_ac')).ready();
+    this.#probe = new Station(program('probe', 'ppt_lan'));
+    await this.#probe.ready();
+  }
+
+  /** Count losses from now on. */
+  async beginTraffic(): Promise<void> {
+    await this.#probe?.ask('begin');
+  }
+
+  async traffic(): Promise<{
+    readonly steadyMs: number;
+    readonly alive: boolean;
+    readonly text: string;
+  }> {
+    if (this.#probe !== undefined) {
+      const report = await this.#probe.ask();
+      const { tcpAlive, probesLost, probesSent, gapMs, tcpGapMs } = report;
+      const steadyMs = Math.min(report.steadyMs, report.tcpSteadyMs);
+      const lost = `${probesLost} of ${probesSent} probes lost`;
+      const text = `${lost}, longest gap ${gapMs} ms; TCP ${tcpAlive ? `alive, longest gap ${tcpGapMs} ms` : 'dead'}`;
+      return { steadyMs, alive: tcpAlive, text };
+    }
+    const report = await this.#acStation?.ask();
+    if (report === undefined) return { steadyMs: 0, alive: false, text: 'no traffic was started' };
+    const text = `the AC's pings: ${report.pongs} of ${report.pings} answered`;
+    return { steadyMs: report.steadyMs, alive: report.violations.length === 0, text };
+  }
+
+  line(): Promise<LineReport> {
+    if (this.#line === undefined) throw new Error('ask line: ENOTCONN: it was not started');
+    return this.#line.ask();
+  }
+
+  /** PADTs that tcpdump(1) saw arrive at, or leave, the Access Concentrator; undefined if it did not run. */
+  padtSeenByTcpdump(): number | undefined {
+    const seen = this.#padtByTcpdump();
+    return seen === undefined ? undefined : seen - this.#padtBefore;
+  }
+
+  #padtByTcpdump(): number | undefined {
+    if (this.#witness === undefined || this.#witness.ended() !== undefined) return undefined;
+    const text = readFileSync(this.#witness.log, 'utf8');
+    return text.match(/\bPADT\b/g)?.length ?? 0;
+  }
+
+  async until(what: string, limitMs: number, there: () => Promise<boolean>): Promise<number> {
+    const { now, pause } = this.options;
+    const start = now();
+    while (!(await there())) {
+      const trouble = this.routers.map((router) => router.trouble()).find(Boolean);
+      if (trouble !== undefined) throw new Error(`wait for ${what}: ECHILD: ${trouble}`);
+      if (now() - start > limitMs)
+        throw new Error(`wait for ${what}: ETIMEDOUT: not within ${limitMs / 1000} s`);
+      await pause(LOOK_MS);
+    }
+    return Math.round(now() - start);
+  }
+
+  async holder(): Promise<Router | undefined> {
+    for (const router of this.routers) if (await router.holds()) return router;
+    return undefined;
+  }
+
+  other(router: Router): Router {
+    return router === this.r1 ? this.r2 : this.r1;
+  }
+
+  /** The end of each log, and what the kernels of the routers have: for whoever reads a failure. */
+  async explain(): Promise<void> {
+    const { say, place } = this.options;
+    const logs = ROUTERS.flatMap((name) => [`${name}-helper`, `${name}-supervisor`]);
+    for (const name of [...logs, 'line', 'ac-pppoed', 'ac-lab', 'ac-tcpdump']) {
+      const file = join(place, `${name}.log`);
+      let text: string;
+      try {
+        text = readFileSync(file, 'utf8');
+      } catch {
+        continue;
+      }
+      say(`--- the end of ${file}`);
+      for (const line of text.trimEnd().split('\n').slice(-LOG_LINES)) say(`  ${line}`);
+    }
+    for (const router of this.routers)
+      for (const words of [
+        ['ifconfig', '-a'],
+        ['ngctl', 'list'],
+        ['netstat', '-rnW'],
+      ]) {
+        const output = await router.attempt(...words);
+        for (const line of output.trimEnd().split('\n')) say(`  ${line}`);
+      }
+  }
+
+  /**
+   * Take everything apart, whatever state it is in; may be called again.
+   *
+   * @param keep  leave the logs, with the output of every command among them
+   * @returns what remained, a line each
+   */
+  async takeDown(keep: boolean): Promise<string[]> {
+    const { commands, place } = this.options;
+    await endAll([...commands.running]);
+    const remained = await this.#clear('of this run');
+    vacate(keep, place);
+    return remained;
+  }
+
+  async #clear(whose: string): Promise<string[]> {
+    const { commands, place, pause, say } = this.options;
+    say(`remove what is ${whose}`);
+    await unmount(commands, place);
+    return removeNetwork(commands, say, () => pause(REMOVE_PAUSE_MS));
+  }
+}
+
+/** Put down what the run said, beside the logs. */
+export const writeStory = (place: string, lines: readonly string[]): void =>
+  writeFileSync(join(place, 'story.log'), `${lines.join('\n')}\n`);
