@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import t from 'tap';
-import { filesBelow, make, makes, modeOf, ROOT } from './make.ts';
+import { filesBelow, make, makes, modeOf, noBsdMake, port, PORT, ROOT } from './make.ts';
 
 // Another than the tarballs' tests make, which may run at the same time.
 const TARGET = ['OS=freebsd', 'CPU=arm64'];
@@ -17,7 +17,8 @@ const SCRIPTS = [
 ];
 
 /** The names in pkg-plist, without the keyword that says how pkg(8) treats a file. */
-const plist = readFileSync(join(ROOT, 'packaging/freebsd/pkg-plist'), 'utf8')
+const plist = readFileSync(join(PORT, 'pkg-plist'), 'utf8')
+  .replaceAll(/^@dir.*\n/gm, '')
   .trimEnd()
   .split('\n')
   .map((line) => line.replaceAll('%%CPU%%', 'arm64').replace(/^@sample\([^)]*\) /, ''))
@@ -82,10 +83,28 @@ t.test('install.sh', async (t) => {
   t.equal(install('-x'), 64);
 });
 
+t.test("the port's stage holds what pkg-plist lists", { skip: noBsdMake }, async (t) => {
+  const tree = join(ROOT, 'dist/ppp-thing-0.1.0-freebsd-arm64');
+  if (!existsSync(tree)) {
+    t.pass('no tree', { skip: 'make install made none' });
+    return;
+  }
+  const stage = mkdtempSync(join(tmpdir(), 'ppp-thing-port-'));
+  t.teardown(() => rmSync(stage, { recursive: true }));
+  const words = ['ARCH=aarch64', `WRKSRC=${tree}`, `STAGEDIR=${stage}`, 'PREFIX=/usr/local'];
+  const { status, stderr } = port(...words, 'do-install');
+  t.equal(status, 0, stderr);
+  t.same(filesBelow(join(stage, 'usr/local')), plist);
+  const text = readFileSync(join(PORT, 'pkg-plist'), 'utf8');
+  const directories = [...text.matchAll(/^@dir\(.*\) (.*)$/gm)].map(([, name = '']) => name);
+  t.same(directories, ['/var/db/ppp_thing', '/var/db/ppp_thing_helper']);
+  for (const directory of directories) t.ok(existsSync(join(stage, directory)), directory);
+});
+
 t.test('the port is of this version', async (t) => {
   const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
     readonly version: string;
   };
-  const port = readFileSync(join(ROOT, 'packaging/freebsd/Makefile'), 'utf8');
+  const port = readFileSync(join(PORT, 'Makefile'), 'utf8');
   t.match(port, new RegExp(`^DISTVERSION=\\t${version}$`, 'm'));
 });

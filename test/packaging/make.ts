@@ -41,6 +41,23 @@ export function makes(): readonly string[] {
   );
 }
 
+/** FreeBSD's own make is BSD make; elsewhere it is called bmake. */
+export const BSD_MAKE = process.platform === 'freebsd' ? 'make' : 'bmake';
+/** Why a test of it is skipped; false where there is one. */
+export const noBsdMake = makes().includes(BSD_MAKE)
+  ? false
+  : 'BSD make is not installed (apt-get install bmake)';
+
+export const PORT = join(ROOT, 'packaging/freebsd');
+
+/** The port's Makefile as the ports framework reads it, on a stub of bsd.port.mk. */
+export const port = (...words: readonly string[]) =>
+  spawnSync(
+    BSD_MAKE,
+    ['-r', '-m', join(ROOT, 'test/packaging/stub'), '-f', join(PORT, 'Makefile'), ...words],
+    { cwd: PORT, encoding: 'utf8' },
+  );
+
 /** Every file below `folder`, by its name in it; anything that is neither file nor directory is an error. */
 export function filesBelow(folder: string): readonly string[] {
   return readdirSync(folder, { recursive: true, withFileTypes: true })
