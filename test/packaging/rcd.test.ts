@@ -19,7 +19,9 @@ import t, { type Test } from 'tap';
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const STUBS = join(ROOT, 'test/packaging/stub');
 const COMMANDS = ['daemon', 'install', 'kldstat', 'kldload', 'pkill', 'su', 'runtime'];
-const MODULES = 'netgraph ng_socket ng_ether ng_bpf ng_etf ng_pppoe ng_ppp ng_iface'.split(' ');
+const MODULES = 'netgraph ng_socket ng_ether ng_hub ng_bpf ng_etf ng_pppoe ng_ppp ng_iface'.split(
+  ' ',
+);
 
 interface Router {
   /** Where the program is: packages, and rc.d beside them. */
@@ -91,25 +93,33 @@ function installScripts(to: string): void {
   }
 }
 
+/** How the configuration is tried before a start. */
+const checkLine = ({ tree, config }: Router, program: string): string =>
+  `runtime ${tree}/packages/${program}/dist/main.js --config ${config} --check`;
+
 const daemonLine = ({ folder, tree, config }: Router, name: string, program: string): string =>
   `daemon -P /var/run/${name}.pid -r -R 1 -S -T ${name} -f ${folder}/bin/runtime ` +
   `${tree}/packages/${program}/dist/main.js --config ${config}`;
 
 t.test('ppp_thing_helper', async (t) => {
-  t.test('onestart loads the modules, makes the directories and starts daemon(8)', async (t) => {
-    const at = router(t);
-    const helper = join(at.tree, 'rc.d/ppp_thing_helper');
-    t.match(at.service(helper, 'onestart'), { code: 0, output: /Starting ppp_thing_helper\./ });
-    t.same(at.calls(), [
-      ...MODULES.map((module) => `kldload ${module}`),
-      'install -d -o root -g ppp_thing -m 0775 /var/run/ppp_thing',
-      'install -d -o ppp_thing -g ppp_thing -m 0700 /var/db/ppp_thing',
-      'install -d -o root -g wheel -m 0700 /var/db/ppp_thing_helper',
-      daemonLine(at, 'ppp_thing_helper', 'helper'),
-    ]);
-    t.match(at.service(helper, 'onestart'), { code: 1, output: /already running/ });
-    t.same(at.calls(), [], 'a second start does nothing');
-  });
+  t.test(
+    'onestart tries the configuration, makes the directories, loads the modules and starts daemon(8)',
+    async (t) => {
+      const at = router(t);
+      const helper = join(at.tree, 'rc.d/ppp_thing_helper');
+      t.match(at.service(helper, 'onestart'), { code: 0, output: /Starting ppp_thing_helper\./ });
+      t.same(at.calls(), [
+        checkLine(at, 'helper'),
+        'install -d -o root -g ppp_thing -m 0775 /var/run/ppp_thing',
+        'install -d -o ppp_thing -g ppp_thing -m 0700 /var/db/ppp_thing',
+        'install -d -o root -g wheel -m 0700 /var/db/ppp_thing_helper',
+        ...MODULES.map((module) => `kldload ${module}`),
+        daemonLine(at, 'ppp_thing_helper', 'helper'),
+      ]);
+      t.match(at.service(helper, 'onestart'), { code: 1, output: /already running/ });
+      t.same(at.calls(), [], 'a second start does nothing');
+    },
+  );
 
   t.test('modules that are there are not loaded again', async (t) => {
     const at = router(t);
@@ -127,7 +137,7 @@ t.test('ppp_thing_helper', async (t) => {
     const { code, output } = at.service(join(at.tree, 'rc.d/ppp_thing_helper'), 'onestart');
     t.equal(code, 1);
     t.match(output, 'Unable to load kernel module ng_etf');
-    t.notMatch(at.calls().join('\n'), /daemon|install/);
+    t.notMatch(at.calls().join('\n'), /daemon/);
   });
 
   t.test('a missing runtime is said with what to do, before anything is made', async (t) => {
@@ -158,6 +168,46 @@ t.test('ppp_thing_helper', async (t) => {
     t.match(at.service(helper, 'start').output, 'Starting');
   });
 
+  t.test('a mistake in the configuration is shown, and a running helper stays', async (t) => {
+    const at = router(t);
+    const helper = join(at.tree, 'rc.d/ppp_thing_helper');
+    t.equal(at.service(helper, 'onestart').code, 0);
+    at.calls();
+    const mistake = 'helper: ppp_thing.conf:3: session.pppoe0.mac: missing';
+    writeFileSync(join(at.folder, 'mistakes'), `${mistake}\n`);
+    for (const verb of ['onerestart', 'onereload', 'oneconfigtest']) {
+      t.match(at.service(helper, verb), { code: 1, output: mistake }, verb);
+      t.same(at.calls(), [checkLine(at, 'helper')], `${verb} stops nothing`);
+    }
+    rmSync(join(at.folder, 'mistakes'));
+    t.match(at.service(helper, 'oneconfigtest'), { code: 0, output: '' });
+  });
+
+  t.test('a mistake in the configuration keeps daemon(8) from trying for ever', async (t) => {
+    const at = router(t);
+    writeFileSync(join(at.folder, 'mistakes'), 'ppp_thing.conf:3: mac: missing\n');
+    for (const script of ['ppp_thing_helper', 'ppp_thing']) {
+      const { code, output } = at.service(join(at.tree, 'rc.d', script), 'onestart');
+      t.equal(code, 1);
+      t.match(output, 'mac: missing');
+    }
+    t.notMatch(at.calls().join('\n'), /^(daemon|install|kldload) /m);
+  });
+
+  t.test('rcorder(8) and rc.subr find what they look for in both scripts', async (t) => {
+    for (const name of ['ppp_thing', 'ppp_thing_helper']) {
+      const text = readFileSync(join(ROOT, 'rc.d', name), 'utf8');
+      t.match(text, new RegExp(`^# PROVIDE: ${name}$`, 'm'));
+      t.match(text, /^# REQUIRE: NETWORKING syslogd/m, 'NETWORKING, as the original meant');
+      t.match(text, new RegExp(`^rcvar=${name}_enable$`, 'm'));
+      t.match(text, `"\${${name}_svcj:=NO}"`, 'not in a service jail');
+      for (const [, verbs = ''] of text.matchAll(/^extra_commands="(.*)"$/gm))
+        for (const verb of verbs.split(' ')) t.match(text, `\n${verb}_cmd=`);
+    }
+    const supervisor = readFileSync(join(ROOT, 'rc.d/ppp_thing'), 'utf8');
+    t.match(supervisor, /^# REQUIRE: .*\bppp_thing_helper$/m);
+  });
+
   t.test('flags go to the program, not to daemon(8); user and group to install(1)', async (t) => {
     const at = router(t);
     at.configure(
@@ -183,7 +233,7 @@ t.test('ppp_thing_helper', async (t) => {
     at.calls();
     t.equal(at.service(helper, 'onereload').code, 0);
     const calls = at.calls();
-    t.equal(calls[0], 'stop ppp_thing_helper');
+    t.same(calls.slice(0, 2), [checkLine(at, 'helper'), 'stop ppp_thing_helper']);
     t.equal(calls.at(-1), daemonLine(at, 'ppp_thing_helper', 'helper'));
   });
 
@@ -210,7 +260,9 @@ t.test('ppp_thing', async (t) => {
       [daemonLine(at, 'ppp_thing_helper', 'helper'), daemonLine(at, 'ppp_thing', 'supervisor')],
     );
     t.equal(at.service(supervisor, 'onerestart').code, 0);
-    t.same(at.calls(), ['stop ppp_thing', daemonLine(at, 'ppp_thing', 'supervisor')]);
+    const check = checkLine(at, 'supervisor');
+    const started = daemonLine(at, 'ppp_thing', 'supervisor');
+    t.same(at.calls(), [check, 'stop ppp_thing', check, started]);
   });
 
   t.test('it is not started where the helper could not be', async (t) => {
@@ -236,6 +288,8 @@ t.test('ppp_thing', async (t) => {
     at.calls();
     t.match(at.service(supervisor, 'onereload'), { code: 0, output: /Reloaded ppp_thing\./ });
     t.same(at.calls(), ['pkill -HUP -P 4242']);
+    writeFileSync(join(at.folder, 'childless'), '');
+    t.match(at.service(supervisor, 'onereload'), { code: 1, output: /is being restarted/ });
   });
 
   t.test('at boot rc(8) reads the script into itself, under its own name', async (t) => {
