@@ -21,6 +21,7 @@ const OWNER = 'protocol/dist/engine/owner.js';
 const TABLE = 'protocol/dist/engine/ownership.js';
 const DEMOTION = 'protocol/dist/engine/demotion.js';
 const PARTNERSHIP = 'protocol/dist/engine/partnership.js';
+const PHASES = 'protocol/dist/engine/phases.js';
 const REDIAL = 'protocol/dist/engine/redial.js';
 const SESSION = 'protocol/dist/engine/session.js';
 const KEEPALIVE = 'protocol/dist/engine/keepalive.js';
@@ -196,6 +197,18 @@ export const MUTANTS: readonly Mutant[] = [
     OWNER,
     'this.partner.fresh(now)?.hearing !== true',
     'this.partner.fresh(now) === undefined',
+  ),
+  mutant(
+    'demoted for a partner that cannot carry',
+    ENGINE,
+    "if (message.healthy)\n            this.#owner.timers.clear('unheard');",
+    "this.#owner.timers.clear('unheard');\n        if (true) { }",
+  ),
+  mutant(
+    'timers run without carrier',
+    PHASES,
+    'return !this.#hasCarrier && !this.isEnding;',
+    'return false;',
   ),
   mutant(
     'reconnect forgotten with the helper',

@@ -87,7 +87,7 @@ function show({ mutant, found, runs, crash }: Verdict): void {
 async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
-      runs: { type: 'string', default: '3000' },
+      runs: { type: 'string', default: '10000' },
       jobs: { type: 'string', default: String(availableParallelism()) },
       only: { type: 'string' },
     },

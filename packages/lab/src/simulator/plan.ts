@@ -125,6 +125,7 @@ export function makePlan(seed: number): Plan {
     faults.push({ atMs: again, fault: { kind: 'power', router: second, forMs } });
   }
   if (count > 1 && chance.is(0.06)) faults.push(...makeSplit(chance, atMs + 5000));
+  else if (count > 1 && chance.is(0.1)) faults.push(...makeOutage(chance, atMs + 5000));
   const longest = Math.max(...faults.map(({ atMs: at, fault }) => at + durationOf(fault)));
   return {
     seed,
@@ -153,6 +154,18 @@ function makeSplit(chance: Chance, atMs: number): Plan['faults'] {
   const fault = { kind: 'line-one-way', router: b, lost: 'in', forMs } as const;
   if (chance.is(0.5)) split.push({ atMs: atMs + 9500, fault });
   return split;
+}
+
+/** The switch before the AC restarts, and both lines are gone, or one; at times just as the AC negotiates anew. */
+function makeOutage(chance: Chance, atMs: number): Plan['faults'] {
+  const forMs = chance.between(500, 60_000);
+  const soon = atMs + chance.between(0, 20);
+  const lines = chance.pick([[0, 1], [0, 1], [0], [1]] as const);
+  const cuts = lines.map((router): { atMs: number; fault: Fault } => ({
+    atMs: soon,
+    fault: { kind: 'line-cut', router, forMs, silent: false },
+  }));
+  return chance.is(0.5) ? [{ atMs, fault: { kind: 'ac-renegotiates' } }, ...cuts] : cuts;
 }
 
 /** Whether rule R7 applies: one fault, and one that must not cost the session. */

@@ -10,7 +10,7 @@ import { durationOf, isSingleFault, TRAFFIC_MS } from './plan.ts';
 import type { SimRouter } from './router.ts';
 import type { World } from './world.ts';
 import { checkAftermath } from './aftermath.ts';
-import { Watch } from './watch.ts';
+import { isEchoReply, Watch } from './watch.ts';
 
 export interface Violation {
   readonly rule: string;
@@ -127,7 +127,7 @@ export class Rules {
   transmitted(router: SimRouter, action: Action): void {
     if (action.kind === 'send-discovery' && action.packet.code === 'PADT')
       this.#checkPadt(router, action.packet.sessionId);
-    if (action.kind === 'send-discovery' && action.packet.code === 'PADI') this.#checkDial(router);
+    if (isDial(action)) this.#checkDial(router);
     if (action.kind === 'send-discovery' && action.packet.code === 'PADR') this.#countPadr();
     if (action.kind !== 'send-ppp' || action.packet.protocol !== 'LCP') return;
     const { code } = action.packet.packet;
@@ -154,13 +154,11 @@ export class Rules {
   }
 
   #checkDial(router: SimRouter): void {
-    if (router.disk.facts !== null) {
-      this.#break('R4', `router ${router.index} dials while it has a snapshot of a session`);
-    }
     // Nobody could have told it by now.
+    const { canTell, canAnnounce } = this.#world;
     const news = Math.max(this.#lastEdge, this.#lastHealed, this.#carriedSince);
-    if (!this.#world.canTell && this.#now - news < ANNOUNCED_MS) return;
-    if (!this.#world.canTell && !this.#world.canAnnounce) return;
+    if (this.#now - news < (canTell ? SPLIT_MS : ANNOUNCED_MS)) return;
+    if (!canTell && !canAnnounce) return;
     const other = this.#world.routers[1 - router.index];
     const live = this.#world.ac.live();
     const carries =
@@ -199,13 +197,7 @@ export class Rules {
     const isUndone = watch.answered(router, event, actions, this.#now, this.#fail);
     if (isUndone && this.#now > this.#disturbedUntil)
       this.#break('R12', `the handoff of router ${router.index} is undone, and nothing was wrong`);
-    if (
-      event.kind === 'ppp' &&
-      event.packet.protocol === 'LCP' &&
-      event.packet.packet.code === 'Echo-Reply'
-    ) {
-      this.#unanswered[router.index] = 0;
-    }
+    if (isEchoReply(event)) this.#unanswered[router.index] = 0;
     let stored = router.disk;
     for (const action of actions) {
       if (action.kind === 'store') {
@@ -222,6 +214,8 @@ export class Rules {
             `router ${router.index} told epoch ${action.message.snapshot.epoch} before storing it`,
           );
         }
+      } else if (isDial(action) && stored.facts !== null) {
+        this.#break('R4', `router ${router.index} dials while it has a snapshot of a session`);
       } else if (speaks(action) && stored.holder !== us) {
         this.#break(
           'R1',
@@ -313,7 +307,8 @@ export class Rules {
         this.#break('liveness', 'no session carries traffic long after everything healed');
       }
     }
-    checkAftermath(this.#world, this.#fail);
+    // What has only just moved is still under way.
+    if (this.#now - this.#lastEdge > CONVERGED_MS) checkAftermath(this.#world, this.#fail);
     const [only] = plan.faults;
     if (this.#isSingle && isSingleFault(plan) && only !== undefined) this.#checkGap(only.fault);
   }
@@ -356,6 +351,9 @@ export class Rules {
 /** With its gate open, and a whole router behind it. */
 const carries = ({ kernel, supervisor, helper }: SimRouter): boolean =>
   kernel.gate && supervisor?.connected === true && helper !== undefined;
+
+const isDial = (action: Action): boolean =>
+  action.kind === 'send-discovery' && action.packet.code === 'PADI';
 
 const speaks = (action: Action): boolean =>
   action.kind === 'send-ppp' ||

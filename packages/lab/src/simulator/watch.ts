@@ -22,6 +22,8 @@ const SEEN_MS = 14_980;
 /** The partner's last word counts for three seconds. */
 const STALE_MS = 3010;
 const STRANDED_MS = 17_000;
+/** A router that stood back for its partner stands back no longer when that has been unable to carry for this long. */
+const SACRIFICE_MS = 5500;
 
 export type Break = (rule: string, what: string) => void;
 
@@ -42,6 +44,9 @@ export class Watch {
   #hadFacts = false;
   #heardAt = -Infinity;
   #strandedSince: number | undefined;
+  /** Echo-Replies in a row that did not prove the session. */
+  #uncounted = 0;
+  #sacrificedSince: number | undefined;
   /** The disk refused a snapshot, and has not been asked again. */
   #isUnsaved = false;
 
@@ -61,6 +66,8 @@ export class Watch {
     this.#seenAt = -Infinity;
     this.#hadFacts = false;
     this.#strandedSince = undefined;
+    this.#sacrificedSince = undefined;
+    this.#uncounted = 0;
   }
 
   /** @returns whether a handoff was undone because CARP did not carry it out */
@@ -82,6 +89,7 @@ export class Watch {
     this.#checkUnheard(us, event, before, actions, status, now, fail);
     this.#checkKnowledge(us, event, before, status, now, fail);
     checkPlace(us, router.index + 1, event, status, fail);
+    this.#checkAnswers(us, event, status, fail);
     checkWords(us, event, actions, status, fail);
     if (event.kind === 'failed' && event.action === 'store') this.#isUnsaved = true;
     else if (event.kind === 'deadline' && actions.some(({ kind }) => kind === 'store'))
@@ -90,6 +98,7 @@ export class Watch {
     this.#checkDemotion(us, event, actions, status, fail);
     this.#checkHandoff(us, before, status, now, fail);
     this.#checkDown(us, status, now, fail);
+    this.#checkSacrifice(us, status, now, fail);
     checkAutoOpen(us, actions, status, fail);
     if (isAble) checkOrder(us, before, actions, status, fail);
     this.#checkTells(us, actions, supervisor.connected, now, fail);
@@ -140,7 +149,7 @@ export class Watch {
     const isContested = message === undefined && now - this.#seenAt < SEEN_MS;
     const ends = this.#hadFacts && status.snapshot.facts === null && event.kind === 'deadline';
     this.#hadFacts = status.snapshot.facts !== null;
-    if (isContested && ends)
+    if (isContested && ends && before !== 'Off')
       fail('R9', `${us} gives a session up for lost while its partner is on the line`);
     if (ends && !status.carrier && before !== 'Off')
       fail('R4', `${us} gives a session up for lost without carrier to ask for it`);
@@ -199,6 +208,25 @@ export class Watch {
     }
   }
 
+  /** R10: an answer proves the session; the first may be to what the other router had asked. */
+  #checkAnswers(us: string, event: Event, status: OwnerStatus, fail: Break): void {
+    const isDue = speaks(status.state) && status.snapshot.facts !== null && status.carrier;
+    if (!isDue || status.proven) this.#uncounted = 0;
+    else if (isEchoReply(event) && ++this.#uncounted > 2)
+      fail('R10', `${us} was answered by the AC, and does not count it`);
+  }
+
+  /** R10: the role was given to a partner that can carry the session, and only for as long as it can. */
+  #checkSacrifice(us: string, status: OwnerStatus, now: number, fail: Break): void {
+    const isInVain =
+      status.demoted.includes('handoff') &&
+      status.state !== 'Yielding' &&
+      status.partner.message?.healthy === false;
+    if (!isInVain) this.#sacrificedSince = undefined;
+    else if (now - (this.#sacrificedSince ??= now) > SACRIFICE_MS)
+      fail('R10', `${us} stays demoted for a partner that cannot carry the session`);
+  }
+
   /** R12: only to a partner that can, and not for ever. */
   #checkHandoff(
     us: string,
@@ -252,6 +280,11 @@ export class Watch {
     }
   }
 }
+
+export const isEchoReply = (event: Event): boolean =>
+  event.kind === 'ppp' &&
+  event.packet.protocol === 'LCP' &&
+  event.packet.packet.code === 'Echo-Reply';
 
 const speaks = (state: OwnerState): boolean => state === 'Holding' || state === 'Yielding';
 

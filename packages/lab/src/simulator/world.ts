@@ -104,14 +104,14 @@ export class World implements Surroundings {
 
   /** Whether what the partners say arrives, and what they hear can be stored. */
   get canTell(): boolean {
-    return this.#partnerLink.isWhole && this.routers.every(({ isDiskFull }) => !isDiskFull);
+    return this.#partnerLink.isWhole && this.routers.every(canSpeak);
   }
 
   /** Whether announce frames pass between the two, and both can store what they take. */
   get canAnnounce(): boolean {
     const isWhole = this.routers.every(
       (router) =>
-        !router.isDiskFull && this.lineReaches(router, 'in') && this.lineReaches(router, 'out'),
+        canSpeak(router) && this.lineReaches(router, 'in') && this.lineReaches(router, 'out'),
     );
     return isWhole && this.#lineLoss === 0;
   }
@@ -401,3 +401,7 @@ export class World implements Surroundings {
     return index === 0 ? this.routers[0] : this.routers[1];
   }
 }
+
+/** Whole, and able to store what it says first. */
+const canSpeak = ({ supervisor, isDiskFull }: SimRouter): boolean =>
+  supervisor?.connected === true && !isDiskFull;

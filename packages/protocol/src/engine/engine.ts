@@ -59,6 +59,8 @@ export interface SessionStatus extends OwnerStatus {
 
 /** Silence after which a demotion in the partner's favour has lost its point. */
 const UNHEARD_SPAN = seconds(60);
+/** The same of a partner that is heard, and says that it cannot. */
+const UNHEALTHY_SPAN = seconds(5);
 /** A partner that knows it is not heard has announced itself by then. */
 const ANNOUNCED_SPAN = millis(ANNOUNCE_INTERVAL + 1000);
 /** Two routers that took in the same epoch wait a random time within these bounds before one goes a step higher. */
@@ -254,7 +256,10 @@ export class SessionEngine implements Engine<Event, Action> {
     const ours = this.#owner.snapshot;
     this.#owner.partner.hear(message, now);
     this.#owner.timers.set('partner', after(now, this.#owner.config.owner.partnerTimeout));
-    this.#owner.timers.clear('unheard');
+    // What we gave it, it cannot carry; a helper that is being restarted is not worth moving the session.
+    if (message.healthy) this.#owner.timers.clear('unheard');
+    else if (!wasFresh || !this.#owner.timers.isSet('unheard'))
+      this.#owner.timers.set('unheard', after(now, UNHEALTHY_SPAN));
     if (isNewer(message.snapshot, ours)) this.#learn(message.snapshot, now);
     // It says so within a second of falling deaf; until it hears again, the line has to tell it.
     if (!message.hearing && this.#owner.speaks() && !this.#owner.timers.isSet('announce'))

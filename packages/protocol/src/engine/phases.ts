@@ -39,6 +39,7 @@ export class Phases {
   #phaseEndsAt: Instant | undefined;
   #end: End | undefined;
   #isOver = false;
+  #hasCarrier = true;
   #out: PhasesOutput[] = [];
 
   /**
@@ -83,8 +84,13 @@ export class Phases {
     return this.#end !== undefined;
   }
 
+  /** Silence on a line without carrier proves nothing, so no timer runs; only a farewell does not wait. */
+  get #isPaused(): boolean {
+    return !this.#hasCarrier && !this.isEnding;
+  }
+
   deadline(): Instant | undefined {
-    if (this.#isOver) return undefined;
+    if (this.#isOver || this.#isPaused) return undefined;
     return earliest(
       this.#phaseEndsAt,
       this.#lcp.deadline(),
@@ -129,13 +135,17 @@ export class Phases {
   }
 
   carrier(up: boolean, now: Instant): PhasesOutput[] {
-    if (up) this.#keepaliveDid(this.#keepalive.unpause(now), now);
-    else this.#keepalive.pause();
+    this.#hasCarrier = up;
+    if (!up) this.#keepalive.pause();
+    else {
+      if (this.#phaseEndsAt !== undefined) this.#phaseEndsAt = after(now, PHASE_LIMIT);
+      this.#keepaliveDid(this.#keepalive.unpause(now), now);
+    }
     return this.#flush();
   }
 
   expire(now: Instant): PhasesOutput[] {
-    if (this.#isOver) return [];
+    if (this.#isOver || this.#isPaused) return [];
     this.#lcpDid(this.#lcp.expire(now), now);
     this.#authDid(this.#auth.expire(now), now);
     this.#ncpDid(this.#ncps.expire(now), now);
