@@ -2,10 +2,13 @@
 import { readFileSync } from 'node:fs';
 import type { Libc } from '@ppp-thing/helper/libc';
 
+/** More than a kernel has to say of itself. */
+const ROOM = 1024;
+
 /** Where a kernel does not say, as a fake one. */
 const ask = (libc: Libc, name: string): string => {
   try {
-    const octets = libc.sysctl(name, 256);
+    const octets = libc.sysctl(name, ROOM);
     return new TextDecoder().decode(octets).replace(/[\0\n][^]*$/, '');
   } catch {
     return 'it does not say';

@@ -207,7 +207,7 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'timers run without carrier',
     PHASES,
-    'return !this.#hasCarrier && !this.isEnding;',
+    "return !this.#hasCarrier && this.#phase !== 'Terminate';",
     'return false;',
   ),
   mutant(

@@ -86,7 +86,7 @@ export class Phases {
 
   /** Silence on a line without carrier proves nothing, so no timer runs; only a farewell does not wait. */
   get #isPaused(): boolean {
-    return !this.#hasCarrier && !this.isEnding;
+    return !this.#hasCarrier && this.#phase !== 'Terminate';
   }
 
   deadline(): Instant | undefined {
