@@ -10,7 +10,7 @@ import { durationOf, isSingleFault, TRAFFIC_MS } from './plan.ts';
 import type { SimRouter } from './router.ts';
 import type { World } from './world.ts';
 import { checkAftermath } from './aftermath.ts';
-import { isEchoReply, Watch } from './watch.ts';
+import { Watch } from './watch.ts';
 
 export interface Violation {
   readonly rule: string;
@@ -32,6 +32,8 @@ const ANNOUNCED_MS = 10_000;
 /** After a fault has healed, what fails for another while may still be its doing. */
 const CALM_AGAIN_MS = 10_000;
 const MAX_QUEUE = 500;
+/** Requests without an answer after which the AC may be taken for gone. */
+const SILENT_REQUESTS = 10;
 /** Of both routers, each dial's repetitions included. */
 const MAX_PADR_PER_MINUTE = 24;
 
@@ -129,23 +131,23 @@ export class Rules {
       this.#checkPadt(router, action.packet.sessionId);
     if (isDial(action)) this.#checkDial(router);
     if (action.kind === 'send-discovery' && action.packet.code === 'PADR') this.#countPadr();
-    if (action.kind !== 'send-ppp' || action.packet.protocol !== 'LCP') return;
+    if (action.kind !== 'send-ppp' || action.packet.protocol === 'unknown') return;
     const { code } = action.packet.packet;
-    if (code === 'Echo-Request') this.#unanswered[router.index]++;
-    // Up for the AC, and never for us: our last word may have been lost.
-    const isOpened = router.supervisor?.engine.ownerStatus(router.now()).snapshot.facts !== null;
-    const isLive = isOpened && this.#world.ac.live() === router.kernel.attached?.sessionId;
-    if (code === 'Terminate-Request' && isLive && !this.#isOperator(router)) {
+    if (code === 'Echo-Request' || code === 'Configure-Request' || code === 'Response')
+      this.#unanswered[router.index]++;
+    const isLive = this.#world.ac.live() === router.kernel.attached?.sessionId;
+    const mayEnd = this.#isOperator(router) || this.#unanswered[router.index] >= SILENT_REQUESTS;
+    if (code === 'Terminate-Request' && isLive && !mayEnd) {
       this.#break(
         'R3',
-        `router ${router.index} sent Terminate-Request on a live session without the operator`,
+        `router ${router.index} sent Terminate-Request on a live session that it had not probed`,
       );
     }
   }
 
   #checkPadt(router: SimRouter, sessionId: number): void {
     const wasUp = this.#world.ac.live() === sessionId;
-    if (wasUp && !this.#isOperator(router) && this.#unanswered[router.index] < 10) {
+    if (wasUp && !this.#isOperator(router) && this.#unanswered[router.index] < SILENT_REQUESTS) {
       this.#break(
         'R3',
         `router ${router.index} sent PADT for a live session that it had not probed`,
@@ -197,7 +199,7 @@ export class Rules {
     const isUndone = watch.answered(router, event, actions, this.#now, this.#fail);
     if (isUndone && this.#now > this.#disturbedUntil)
       this.#break('R12', `the handoff of router ${router.index} is undone, and nothing was wrong`);
-    if (isEchoReply(event)) this.#unanswered[router.index] = 0;
+    if (isAnswer(event)) this.#unanswered[router.index] = 0;
     let stored = router.disk;
     for (const action of actions) {
       if (action.kind === 'store') {
@@ -351,6 +353,13 @@ export class Rules {
 /** With its gate open, and a whole router behind it. */
 const carries = ({ kernel, supervisor, helper }: SimRouter): boolean =>
   kernel.gate && supervisor?.connected === true && helper !== undefined;
+
+const isAnswer = (event: Event): boolean =>
+  event.kind === 'ppp' &&
+  event.packet.protocol !== 'unknown' &&
+  !ASKING.has(event.packet.packet.code);
+
+const ASKING: ReadonlySet<string> = new Set(['Echo-Request', 'Configure-Request', 'Challenge']);
 
 const isDial = (action: Action): boolean =>
   action.kind === 'send-discovery' && action.packet.code === 'PADI';

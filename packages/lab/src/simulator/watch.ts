@@ -24,6 +24,8 @@ const STALE_MS = 3010;
 const STRANDED_MS = 17_000;
 /** A router that stood back for its partner stands back no longer when that has been unable to carry for this long. */
 const SACRIFICE_MS = 5500;
+/** What the AC sends is never later than this. */
+const LATE_MS = 5000;
 
 export type Break = (rule: string, what: string) => void;
 
@@ -46,6 +48,7 @@ export class Watch {
   #strandedSince: number | undefined;
   /** Echo-Replies in a row that did not prove the session. */
   #uncounted = 0;
+  #unprovenSince: number | undefined;
   #sacrificedSince: number | undefined;
   /** The disk refused a snapshot, and has not been asked again. */
   #isUnsaved = false;
@@ -67,7 +70,7 @@ export class Watch {
     this.#hadFacts = false;
     this.#strandedSince = undefined;
     this.#sacrificedSince = undefined;
-    this.#uncounted = 0;
+    this.#unprovenSince = undefined;
   }
 
   /** @returns whether a handoff was undone because CARP did not carry it out */
@@ -89,7 +92,7 @@ export class Watch {
     this.#checkUnheard(us, event, before, actions, status, now, fail);
     this.#checkKnowledge(us, event, before, status, now, fail);
     checkPlace(us, router.index + 1, event, status, fail);
-    this.#checkAnswers(us, event, status, fail);
+    this.#checkAnswers(us, event, status, now, fail);
     checkWords(us, event, actions, status, fail);
     if (event.kind === 'failed' && event.action === 'store') this.#isUnsaved = true;
     else if (event.kind === 'deadline' && actions.some(({ kind }) => kind === 'store'))
@@ -208,10 +211,12 @@ export class Watch {
     }
   }
 
-  /** R10: an answer proves the session; the first may be to what the other router had asked. */
-  #checkAnswers(us: string, event: Event, status: OwnerStatus, fail: Break): void {
-    const isDue = speaks(status.state) && status.snapshot.facts !== null && status.carrier;
-    if (!isDue || status.proven) this.#uncounted = 0;
+  /** R10: an answer proves the session; the first ones may be to what the other router had asked. */
+  #checkAnswers(us: string, event: Event, status: OwnerStatus, now: number, fail: Break): void {
+    const isDue =
+      speaks(status.state) && status.snapshot.facts !== null && status.carrier && !this.#isUnsaved;
+    if (!isDue || status.proven) this.#unprovenSince = undefined;
+    else if (now - (this.#unprovenSince ??= now) < LATE_MS) this.#uncounted = 0;
     else if (isEchoReply(event) && ++this.#uncounted > 2)
       fail('R10', `${us} was answered by the AC, and does not count it`);
   }
@@ -281,7 +286,7 @@ export class Watch {
   }
 }
 
-export const isEchoReply = (event: Event): boolean =>
+const isEchoReply = (event: Event): boolean =>
   event.kind === 'ppp' &&
   event.packet.protocol === 'LCP' &&
   event.packet.packet.code === 'Echo-Reply';
