@@ -7,8 +7,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import type { Libc } from '@ppp-thing/helper/libc';
+import { createLoop } from '@ppp-thing/helper/loop';
 import type { Serving } from '@ppp-thing/helper/serve';
 import { Client } from '../helper/client.ts';
+import { Capture, joinPorts } from './native/line.ts';
 import { Router } from './world.ts';
 
 t.test('native tests › run on the Libc of a module', async (t) => {
@@ -19,6 +21,74 @@ t.test('native tests › run on the Libc of a module', async (t) => {
   t.equal(status, 0, stdout.slice(-2000));
   t.match(stdout, /ok \d+ - backend freebsd on a real kernel › gate › opens and closes, and again/);
   t.match(stdout, /# SKIP an epair\(4\) always has a carrier/i);
+});
+
+const MACS = [Uint8Array.of(2, 0, 0, 0, 0, 1), Uint8Array.of(2, 0, 0, 0, 0, 2)] as const;
+const BROADCAST = new Uint8Array(6).fill(0xff);
+
+function frame(to: Uint8Array, from: Uint8Array, ...rest: readonly number[]): Uint8Array {
+  const octets = new Uint8Array(60);
+  octets.set(to);
+  octets.set(from, 6);
+  octets.set(rest, 12);
+  return octets;
+}
+
+t.test('native line › joins its ports, learns, and testifies', async (t) => {
+  const router = await Router.make();
+  const sent = new Map<string, Uint8Array[]>();
+  const ports = ['sw0', 'sw1', 'sw2'].map((name, i) => {
+    sent.set(name, []);
+    const mac = Uint8Array.of(2, 0, 0, 0, 1, i);
+    return router.kernel.addEther(name, mac, (octets) => sent.get(name)?.push(octets.slice()));
+  });
+  const { libc } = router.process();
+  const loop = createLoop(
+    libc,
+    () => router.now,
+    (line) => t.fail(line),
+  );
+  const kept: Uint8Array[] = [];
+  const line = joinPorts(libc, loop, [...sent.keys()], (octets) => kept.push(octets));
+  t.teardown(() => loop.close());
+  /** What `octets`, which come in at a port, are sent on to. */
+  const pass = async (port: number, octets: Uint8Array): Promise<string[]> => {
+    for (const each of sent.values()) each.length = 0;
+    ports[port]?.receive(octets);
+    let turns = 0;
+    await loop.run(() => turns++ > 2);
+    return [...sent].filter(([, frames]) => frames.length > 0).map(([name]) => name);
+  };
+  const [host, ac] = MACS;
+  const padi = frame(BROADCAST, host, 0x88, 0x63, 0x11, 0x09, 0, 0);
+  const pads = frame(host, ac, 0x88, 0x63, 0x11, 0x65, 0, 7);
+  const terminate = frame(ac, host, 0x88, 0x64, 0x11, 0, 0, 7, 0, 6, 0xc0, 0x21, 5, 1, 0, 4);
+  const data = frame(ac, host, 0x88, 0x64, 0x11, 0, 0, 7, 0, 6, 0x00, 0x21, 0x45, 0, 0, 0);
+  const padt = frame(ac, host, 0x88, 0x63, 0x11, 0xa7, 0, 7);
+  t.strictSame(await pass(0, padi), ['sw1', 'sw2'], 'a broadcast goes to all the others');
+  t.strictSame(await pass(2, pads), ['sw0'], 'an address that has spoken is known');
+  t.strictSame(await pass(0, terminate), ['sw2']);
+  t.strictSame(await pass(1, data), ['sw2'], 'from another port: it has moved');
+  t.strictSame(await pass(1, padt), ['sw2']);
+  t.strictSame(sent.get('sw2')?.[0], padt, 'a frame is passed on as it is');
+  const counts = { frames: 5, padi: 1, padt: 1, terminates: 1, moved: 1, lost: 0 };
+  t.strictSame(line.report(), { ...counts, granted: [7] });
+  t.strictSame(kept, [padi, pads, terminate, padt], 'data is not kept');
+  line.begin();
+  t.match(line.report(), { frames: 0, padt: 0, granted: [] });
+  line.close();
+});
+
+t.test('native line › its capture is pcap', async (t) => {
+  const file = join(t.testdir({}), 'line.pcap');
+  const capture = new Capture(file);
+  capture.write(frame(BROADCAST, MACS[0], 0x88, 0x63));
+  capture.close();
+  const octets = readFileSync(file);
+  t.equal(octets.length, 24 + 16 + 60);
+  t.equal(octets.readUInt32LE(0), 0xa1b2c3d4);
+  t.equal(octets.readUInt32LE(20), 1, 'Ethernet');
+  t.equal(octets.readUInt32LE(24 + 8), 60, 'the length of the first frame');
 });
 
 type Start = (

@@ -56,7 +56,11 @@ t.test('scenes › all pass where the session moves as it must', async (t) => {
     t.match(told.text, /^r[12] → r[12] in \d+ ms, session 7; /, scene.name);
   }
   for (const router of pair.routers) await router.stop();
-  t.ok(host.ran.some((line) => /ppp_thing.conf --remove$|--remove$/.test(line)));
+  t.ok(host.ran.some((line) => line.endsWith('ppp_thing.conf --remove')));
+  t.strictSame(await pair.leftovers([['demotion 0'], []]), [
+    ...['+ demotion ', '+ flags of the line unknown', '- demotion 0'].map((each) => `r1: ${each}`),
+    ...['+ demotion ', '+ flags of the line unknown'].map((each) => `r2: ${each}`),
+  ]);
   t.strictSame(await pair.takeDown(false), []);
   t.strictSame([...host.commands.running], [], 'every program has ended');
 });

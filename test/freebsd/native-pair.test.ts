@@ -14,7 +14,6 @@ import { askStatus } from './native/ask-status.ts';
 import { hostCommands } from './native/commands.ts';
 import { Pair, writeStory } from './native/pair.ts';
 import { PLACE } from './native/place.ts';
-import { difference } from './native/router.ts';
 import { describeRun } from './native/run.ts';
 import { dial, judgeLine, play, SCENES } from './native/scenes.ts';
 
@@ -179,12 +178,8 @@ step(
 step(
   'removed, nothing is left: nodes, interfaces, routes, demotion, flags',
   async () => {
-    const left: string[] = [];
-    for (const [i, router] of pair.routers.entries()) {
-      await router.remove();
-      const lines = difference(before[i] ?? [], await router.inventory());
-      left.push(...lines.map((line) => `${router.name}: ${line}`));
-    }
+    for (const router of pair.routers) await router.remove();
+    const left = await pair.leftovers(before);
     if (left.length > 0) throw new Error(`left in the kernel:\n${left.join('\n')}`);
   },
   network,

@@ -32,8 +32,8 @@ ppt:
  deny acfcomp protocomp vjcomp pred1 deflate lqr
  enable chap
  enable echo
- set lqrperiod 5
- set echoperiod 5
+ set lqrperiod 10
+ set echoperiod 10
  set ifaddr ${OURS} ${PUBLIC} 255.255.255.255
 `;
 
@@ -60,7 +60,7 @@ async function startPppoed({ commands, place, pause }: AcOptions): Promise<Runni
   const directory = join(place, 'ppp');
   mkdirSync(directory, { recursive: true });
   writeFileSync(join(directory, 'ppp.conf'), PPP_CONF, { mode: 0o600 });
-  writeFileSync(join(directory, 'ppp.secret'), `${USER} "${PASSWORD}"\n`, { mode: 0o600 });
+  writeFileSync(join(directory, 'ppp.secret'), `${USER} ${PASSWORD}\n`, { mode: 0o600 });
   const mounted = await commands.attempt('mount', '-t', 'nullfs', directory, ETC_PPP);
   if (mounted.code !== 0) return `${mounted.line}: ${mounted.output.trim()}`;
   const words = [PPPOED, '-F', '-d', '-P', join(place, 'pppoed.pid'), '-a', 'pptac', '-l', 'ppt'];

@@ -44,8 +44,8 @@ const configOf = (user: string, password: string): AcConfig => ({
   dns: [],
   ipv6: false,
   maxPayload: 1492,
-  // As many Access Concentrators: gone after 30 s.
-  echo: { interval: millis(5000), failures: 6, dataCheck: false },
+  // As patient as many: gone after a minute.
+  echo: { interval: millis(10_000), failures: 6, dataCheck: false },
   pppDelay: millis(100),
   restart: RESTART,
   hashes: systemHashes,

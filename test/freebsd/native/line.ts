@@ -10,8 +10,8 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
-import { loadLibc, SystemError } from '@ppp-thing/helper/libc';
-import { createLoop } from '@ppp-thing/helper/loop';
+import { loadLibc, SystemError, type Libc } from '@ppp-thing/helper/libc';
+import { createLoop, type Loop } from '@ppp-thing/helper/loop';
 import { LearningSwitch, type SwitchOutput } from '@ppp-thing/lab/sim/switch';
 import type { Instant } from '@ppp-thing/protocol/time';
 import { BpfPort } from './bpf-port.ts';
@@ -84,7 +84,7 @@ export class Observed {
 }
 
 /** A file of pcap: LINKTYPE_ETHERNET, microseconds, this machine's order of octets. */
-class Capture {
+export class Capture {
   readonly #fd: number;
 
   constructor(path: string) {
@@ -107,17 +107,29 @@ class Capture {
   }
 }
 
-async function main([file, ...names]: readonly string[]): Promise<void> {
-  if (file === undefined || names.length === 0) throw new Error('usage: line.js CAPTURE PORT...');
-  const now = (): Instant => performance.now() as Instant;
-  const libc = await loadLibc();
-  const complain = (line: string): void => void process.stderr.write(`line: ${line}\n`);
-  const loop = createLoop(libc, now, complain);
-  const capture = new Capture(file);
-  let observed = new Observed();
+/** The switch at work. */
+export interface Line {
+  report(): LineReport;
+  /** Count from now on. */
+  begin(): void;
+  close(): void;
+}
+
+/**
+ * Join interfaces, each by its other end.
+ *
+ * @param keep  each frame of discovery and control, as it came
+ */
+export function joinPorts(
+  libc: Libc,
+  loop: Loop,
+  names: readonly string[],
+  keep: (frame: Uint8Array) => void,
+): Line {
+  const now = (): Instant => loop.now() as Instant;
   const fabric = new LearningSwitch(names);
   const ports = new Map<string, BpfPort>();
-
+  let observed = new Observed();
   const perform = (output: SwitchOutput): void => {
     if (output.kind === 'moved') {
       observed.moved++;
@@ -130,27 +142,43 @@ async function main([file, ...names]: readonly string[]): Promise<void> {
       observed.lost++;
     }
   };
-  for (const name of names) {
+  for (const port of names) {
     const hear = (frame: Uint8Array): void => {
-      if (observed.see(frame)) capture.write(frame);
-      for (const output of fabric.handle({ kind: 'frame', port: name, frame }, now()))
-        perform(output);
+      if (observed.see(frame)) keep(frame);
+      for (const output of fabric.handle({ kind: 'frame', port, frame }, now())) perform(output);
     };
-    ports.set(name, new BpfPort(libc, loop, name, hear));
+    ports.set(port, new BpfPort(libc, loop, port, hear));
   }
+  return {
+    report: () => observed.report(),
+    begin: () => void (observed = new Observed()),
+    close() {
+      for (const port of ports.values()) port.close();
+    },
+  };
+}
+
+async function main([file, ...names]: readonly string[]): Promise<void> {
+  if (file === undefined || names.length === 0) throw new Error('usage: line.js CAPTURE PORT...');
+  const libc = await loadLibc();
+  const complain = (line: string): void => void process.stderr.write(`line: ${line}\n`);
+  const loop = createLoop(libc, () => performance.now(), complain);
+  const capture = new Capture(file);
+  const line = joinPorts(libc, loop, names, (frame) => capture.write(frame));
+  const answer = (): void => void process.stdout.write(`${JSON.stringify(line.report())}\n`);
 
   let stopped = false;
   const stop = (): void => loop.wake(() => void (stopped = true));
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, stop);
   const input = createInterface({ input: process.stdin });
   input.on('line', (word) => {
-    if (word === 'begin') observed = new Observed();
-    process.stdout.write(`${JSON.stringify(observed.report())}\n`);
+    if (word === 'begin') line.begin();
+    answer();
   });
   input.on('close', stop);
-  process.stdout.write(`${JSON.stringify(observed.report())}\n`);
+  answer();
   await loop.run(() => stopped);
-  for (const port of ports.values()) port.close();
+  line.close();
   loop.close();
   capture.close();
 }

@@ -22,7 +22,7 @@ import {
   type RouterName,
 } from './network.ts';
 import { occupy, vacate } from './place.ts';
-import { Router, type AskStatus, type RouterOptions } from './router.ts';
+import { difference, Router, type AskStatus, type RouterOptions } from './router.ts';
 import { Station } from './station.ts';
 
 export interface PairOptions {
@@ -41,6 +41,9 @@ export interface PairOptions {
 const LOOK_MS = 100;
 const REMOVE_PAUSE_MS = 250;
 const LOG_LINES = 25;
+const PPP_LOG = '/var/log/ppp.log';
+/** What is taken down may be on its way out for a moment. */
+const GONE_MS = 5000;
 
 export class Pair {
   readonly options: PairOptions;
@@ -187,6 +190,25 @@ export class Pair {
     return Math.round(now() - start);
   }
 
+  /**
+   * What is in the kernels of the routers that was not there before, a line each, once it does not get less.
+   *
+   * @param before  of each router, its inventory
+   */
+  async leftovers(before: readonly (readonly string[])[]): Promise<string[]> {
+    const { now, pause } = this.options;
+    const start = now();
+    for (;;) {
+      const left: string[] = [];
+      for (const [i, router] of this.routers.entries()) {
+        const lines = difference(before[i] ?? [], await router.inventory());
+        left.push(...lines.map((line) => `${router.name}: ${line}`));
+      }
+      if (left.length === 0 || now() - start > GONE_MS) return left;
+      await pause(LOOK_MS);
+    }
+  }
+
   async holder(): Promise<Router | undefined> {
     for (const router of this.routers) if (await router.holds()) return router;
     return undefined;
@@ -200,8 +222,9 @@ export class Pair {
   async explain(): Promise<void> {
     const { say, place } = this.options;
     const logs = ROUTERS.flatMap((name) => [`${name}-helper`, `${name}-supervisor`]);
-    for (const name of [...logs, 'line', 'ac-pppoed', 'ac-lab', 'ac-tcpdump']) {
-      const file = join(place, `${name}.log`);
+    const programs = [...logs, 'line', 'ac-pppoed', 'ac-lab', 'ac-tcpdump', 'serve', 'probe'];
+    // ppp(8) speaks to the host's syslogd alone.
+    for (const file of [...programs.map((name) => join(place, `${name}.log`)), PPP_LOG]) {
       let text: string;
       try {
         text = readFileSync(file, 'utf8');

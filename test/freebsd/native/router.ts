@@ -212,7 +212,7 @@ export class Router {
   async inventory(): Promise<string[]> {
     const nodes = await this.run('list nodes', 'ngctl', 'list');
     const interfaces = await this.run('list interfaces', 'ifconfig', '-l');
-    const routes = await this.run('list routes', 'netstat', '-rnW');
+    const routes = await this.run('list routes', 'netstat', '-rnW', '-f', 'inet');
     const demotion = await this.run('read demotion', 'sysctl', '-n', 'net.inet.carp.demotion');
     const line = await this.run('read the line', 'ifconfig', portsOf(this.name).line);
     return inventoryOf({ nodes, interfaces, routes, demotion, line });
