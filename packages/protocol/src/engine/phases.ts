@@ -14,25 +14,22 @@ import { PLAIN_PAYLOAD } from './discovery.ts';
 import { agreement, describe, type End, type PhasesOutput } from './agreement.ts';
 import type { Note } from './events.ts';
 import type { Hashes, Random } from './hashes.ts';
-import { Keepalive, type KeepaliveVerdict } from './keepalive.ts';
 import { Lcp, type LcpOutput } from './lcp.ts';
+import { LineCheck, type LineOutput } from './line-check.ts';
 import type { LinkConfig, Phase } from './link.ts';
 import { Ncps, type NcpOutput } from './ncps.ts';
 import type { LayerSignal } from './negotiation.ts';
 import type { SessionFacts } from './session.ts';
-import { SizeProbe } from './size-probe.ts';
 
 /** Longest time for LCP, for authentication, and for IPCP: each several times what its retransmissions take to succeed. */
 const PHASE_LIMIT = seconds(30);
-const ECHO_LENGTH = 8;
 
 export class Phases {
   readonly #config: LinkConfig;
   readonly #lcp: Lcp;
   readonly #auth: Authentication;
   readonly #ncps: Ncps;
-  readonly #keepalive: Keepalive;
-  readonly #size: SizeProbe;
+  readonly #line: LineCheck;
   #phase: Phase;
   #maxPayload: number;
   /** When the phase must have led to the next. */
@@ -63,8 +60,7 @@ export class Phases {
     this.#lcp = new Lcp({ mru: Math.min(maxPayload, mtu), magicNumber, auth }, random);
     this.#auth = new Authentication(config, hashes, random);
     this.#ncps = new Ncps(config.dns, previous, peerMru, random);
-    this.#keepalive = new Keepalive(config.echo);
-    this.#size = new SizeProbe(config.echo.probeInterval);
+    this.#line = new LineCheck(config.echo, this.#lcp);
   }
 
   get phase(): Phase {
@@ -72,11 +68,11 @@ export class Phases {
   }
 
   get rtt(): Millis | undefined {
-    return this.#keepalive.rtt;
+    return this.#line.rtt;
   }
 
   get unanswered(): number {
-    return this.#keepalive.unanswered;
+    return this.#line.unanswered;
   }
 
   /** Whether the end has been decided: what comes now is only the farewell. */
@@ -96,8 +92,7 @@ export class Phases {
       this.#lcp.deadline(),
       this.#auth.deadline(),
       this.#ncps.deadline(),
-      this.#keepalive.deadline(),
-      this.#size.deadline(),
+      this.#line.deadline(),
     );
   }
 
@@ -118,13 +113,13 @@ export class Phases {
     this.#lcpDid(this.#lcp.resume(facts, facts.identifiers.lcp), now);
     this.#auth.resume(facts.auth);
     this.#ncpDid(this.#ncps.resume(facts), now);
-    this.#keepaliveDid(this.#keepalive.probe(now), now);
+    this.#lineDid(this.#line.probe(now), now);
     return this.#flush();
   }
 
   /** Ask the AC at once whether it still knows the session. */
   probe(now: Instant): PhasesOutput[] {
-    if (this.#isOpened() && !this.isEnding) this.#keepaliveDid(this.#keepalive.probe(now), now);
+    if (this.#isOpened() && !this.isEnding) this.#lineDid(this.#line.probe(now), now);
     return this.#flush();
   }
 
@@ -136,10 +131,10 @@ export class Phases {
 
   carrier(up: boolean, now: Instant): PhasesOutput[] {
     this.#hasCarrier = up;
-    if (!up) this.#keepalive.pause();
+    if (!up) this.#line.pause();
     else {
       if (this.#phaseEndsAt !== undefined) this.#phaseEndsAt = after(now, PHASE_LIMIT);
-      this.#keepaliveDid(this.#keepalive.unpause(now), now);
+      this.#lineDid(this.#line.unpause(now), now);
     }
     return this.#flush();
   }
@@ -149,8 +144,7 @@ export class Phases {
     this.#lcpDid(this.#lcp.expire(now), now);
     this.#authDid(this.#auth.expire(now), now);
     this.#ncpDid(this.#ncps.expire(now), now);
-    this.#keepaliveDid(this.#keepalive.expire(now), now);
-    this.#probeSize(now);
+    this.#lineDid(this.#line.expire(now), now);
     if (this.#phaseEndsAt !== undefined && this.#phaseEndsAt <= now)
       this.#fail(`no agreement with the AC in phase ${this.#phase} after 30 s`, false, now);
     return this.#flush();
@@ -188,7 +182,7 @@ export class Phases {
           if (output.signal === 'tlf') this.#finish();
           break;
         case 'alive':
-          this.#answered(output, now);
+          this.#lineDid(this.#line.answered(output, now), now);
           break;
         case 'protocol-rejected':
           this.#protocolRejected(output.protocol, now);
@@ -213,9 +207,8 @@ export class Phases {
 
   /** Everything above goes down with it. */
   #lcpDown(now: Instant): void {
-    this.#keepalive.stop();
+    this.#line.stop();
     this.#lcp.forgetEchoes();
-    this.#size.stop();
     this.#auth.stop();
     this.#ncpDid(this.#ncps.fire('ipv6cp', 'Down', now), now);
     this.#ncpDid(this.#ncps.fire('ipcp', 'Down', now), now);
@@ -303,13 +296,11 @@ export class Phases {
     if (this.#ncps.ipv4.ourAddress.every((octet) => octet === 0))
       return this.#fail('the AC gave us no address', true, now);
     this.#phaseEndsAt = undefined;
-    this.#keepalive.watch(now);
+    this.#line.watch(now);
     this.#opened();
     const { ourMru, theirMru } = this.#lcp.agreement;
     const octets = Math.min(ourMru, theirMru, this.#maxPayload);
-    if (octets <= PLAIN_PAYLOAD) return;
-    this.#size.start(octets, now);
-    this.#probeSize(now);
+    this.#lineDid(this.#line.tryWide(octets, now), now);
   }
 
   #isOpened(): boolean {
@@ -324,43 +315,31 @@ export class Phases {
 
   // --- is the AC there, and does the line carry what it promised -------------------------------------------------
 
-  #keepaliveDid(verdicts: readonly KeepaliveVerdict[], now: Instant): void {
-    for (const verdict of verdicts) {
-      if (verdict === 'echo')
-        this.#send({ protocol: 'LCP', packet: this.#lcp.echo(ECHO_LENGTH, now) });
-      if (verdict === 'silent') {
-        this.#note('warn', 'Echo-Requests unanswered', { failures: this.#config.echo.failures });
-        this.#out.push({ kind: 'silent' });
-      }
-      if (verdict === 'dead') {
+  #lineDid(outputs: readonly LineOutput[], now: Instant): void {
+    for (const output of outputs) {
+      if (output.kind === 'send') this.#send(output.packet);
+      else if (output.kind === 'proven') this.#proven(output.rtt, now);
+      else if (output.kind === 'dead') {
         this.#endWith({ reason: 'the AC answers no Echo-Request', padt: true, refused: false });
         this.#finish();
+      } else if (output.kind === 'silent') {
+        this.#note('warn', 'Echo-Requests unanswered', { failures: this.#config.echo.failures });
+        this.#out.push({ kind: 'silent' });
+      } else if (output.kind === 'wide') {
+        this.#note('debug', 'full-size Echo-Reply', { octets: output.octets });
+      } else {
+        this.#maxPayload = PLAIN_PAYLOAD;
+        this.#note('warn', 'full-size Echo-Requests lost', { maxPayload: PLAIN_PAYLOAD });
+        this.#opened();
       }
     }
   }
 
-  #answered(answer: Extract<LcpOutput, { kind: 'alive' }>, now: Instant): void {
-    if (this.#size.answered(answer.identifier, answer.length + ECHO_LENGTH))
-      this.#note('debug', 'full-size Echo-Reply', { octets: answer.length + ECHO_LENGTH });
-    if (!this.#keepalive.answered(answer.rtt, now)) return;
-    this.#note('info', 'Echo-Reply', { proven: true, rttMs: answer.rtt });
-    this.#out.push({ kind: 'proven', rtt: answer.rtt });
+  #proven(rtt: Millis, now: Instant): void {
+    this.#note('info', 'Echo-Reply', { proven: true, rttMs: rtt });
+    this.#out.push({ kind: 'proven', rtt });
     // The former holder may have gone before IPV6CP was Opened; an AC without it says so again.
     if (this.#config.ipv6 && this.#ncps.isIpv6New) this.#open('ipv6cp', now);
-  }
-
-  /** Some line between us and the AC may carry less than both ends promised (RFC 4638 §6). */
-  #probeSize(now: Instant): void {
-    const size = this.#size.expire(now);
-    if (size === undefined) return;
-    if (size === 'lost') {
-      this.#maxPayload = PLAIN_PAYLOAD;
-      this.#note('warn', 'full-size Echo-Requests lost', { maxPayload: PLAIN_PAYLOAD });
-      return this.#opened();
-    }
-    const packet = this.#lcp.echo(size, now);
-    this.#size.sent(packet.identifier);
-    this.#send({ protocol: 'LCP', packet });
   }
 
   // --- the end -------------------------------------------------------------------------------------------------
@@ -383,8 +362,7 @@ export class Phases {
     this.#endWith({ reason: 'no LCP agreement with the AC', padt: true, refused: false });
     this.#isOver = true;
     this.#phaseEndsAt = undefined;
-    this.#size.stop();
-    this.#keepalive.stop();
+    this.#line.stop();
     if (this.#end !== undefined) this.#out.push(this.#end);
   }
 
