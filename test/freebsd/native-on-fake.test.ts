@@ -10,6 +10,7 @@ import type { Libc } from '@ppp-thing/helper/libc';
 import { createLoop } from '@ppp-thing/helper/loop';
 import type { Serving } from '@ppp-thing/helper/serve';
 import { Client } from '../helper/client.ts';
+import { configOf, serveAc } from './native/lab-ac.ts';
 import { Capture, joinPorts } from './native/line.ts';
 import { Router } from './world.ts';
 
@@ -77,6 +78,34 @@ t.test('native line › joins its ports, learns, and testifies', async (t) => {
   line.begin();
   t.match(line.report(), { frames: 0, padt: 0, granted: [] });
   line.close();
+});
+
+t.test("native pair › the lab's Access Concentrator answers on an interface", async (t) => {
+  const router = await Router.make();
+  const sent: Uint8Array[] = [];
+  const mac = Uint8Array.of(2, 0, 0, 0, 1, 0);
+  const line = router.kernel.addEther('ac0', mac, (octets) => sent.push(octets.slice()));
+  const { libc } = router.process();
+  const loop = createLoop(
+    libc,
+    () => router.now,
+    (text) => t.fail(text),
+  );
+  const said: string[] = [];
+  const ac = serveAc(libc, loop, 'ac0', configOf('a', 'b'), (text) => said.push(text));
+  const [host] = MACS;
+  // Service-Name of any, and a Host-Uniq to be given back.
+  const tags = [1, 1, 0, 0, 1, 3, 0, 2, 0xbe, 0xef];
+  line.receive(frame(BROADCAST, host, 0x88, 0x63, 0x11, 0x09, 0, 0, 0, tags.length, ...tags));
+  await loop.run(() => sent.length > 0);
+  const [pado = new Uint8Array()] = sent;
+  t.strictSame(pado.subarray(0, 6), host);
+  t.strictSame(pado.subarray(12, 16), Uint8Array.of(0x88, 0x63, 0x11, 0x07));
+  t.equal(pado.length >= 60, true, 'no shorter than Ethernet has it');
+  t.match(said.join('\n'), 'PADI from 02:00:00:00:00:01');
+  t.match(ac.report(), { sessions: [], pings: 0, steadyMs: 0, violations: [] });
+  ac.close();
+  loop.close();
 });
 
 t.test('native line › its capture is pcap', async (t) => {

@@ -6,8 +6,9 @@
  */
 import { randomBytes } from 'node:crypto';
 import { createInterface } from 'node:readline';
-import { loadLibc, SystemError } from '@ppp-thing/helper/libc';
-import { createLoop } from '@ppp-thing/helper/loop';
+import { pathToFileURL } from 'node:url';
+import { loadLibc, SystemError, type Libc } from '@ppp-thing/helper/libc';
+import { createLoop, type Loop } from '@ppp-thing/helper/loop';
 import { Queue, Runner } from '@ppp-thing/lab/embedded/clock';
 import { AccessConcentrator, type AcEvent, type AcOutput } from '@ppp-thing/lab/sim/ac';
 import { PATIENT, RESTART, type AcConfig } from '@ppp-thing/lab/sim/ac-config';
@@ -33,7 +34,7 @@ const PING_MS = 100;
 const BREAK_MS = 500;
 const ETHERNET_MINIMUM = 60;
 
-const configOf = (user: string, password: string): AcConfig => ({
+export const configOf = (user: string, password: string): AcConfig => ({
   mac: Uint8Array.of(2, 0, 0, 0, 0, 0xac),
   name: 'labac',
   services: [''],
@@ -53,71 +54,94 @@ const configOf = (user: string, password: string): AcConfig => ({
   temper: PATIENT,
 });
 
+/** The Access Concentrator at work. */
+export interface Serving {
+  report(): AcReport;
+  close(): void;
+}
+
+/** Serve on an interface. @param say  what would be in its log */
+export function serveAc(
+  libc: Libc,
+  loop: Loop,
+  interfaceName: string,
+  config: AcConfig,
+  say: (line: string) => void,
+): Serving {
+  const violations: string[] = [];
+  let pings = 0;
+  let pongs = 0;
+  let lastPong = 0;
+  let steadySince = 0;
+  const send = (packet: Uint8Array): void => {
+    const frame = new Uint8Array(Math.max(ETHERNET_MINIMUM, packet.length));
+    frame.set(packet);
+    try {
+      port.send(frame);
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+      say(`send: ${error.message}`);
+    }
+  };
+  const answered = (): void => {
+    const now = loop.now();
+    pongs++;
+    if (now - lastPong > BREAK_MS) steadySince = now;
+    lastPong = now;
+  };
+  const perform = (output: AcOutput): void => {
+    if (output.kind === 'send') return send(output.frame);
+    if (output.kind === 'pong') return answered();
+    say(JSON.stringify(output));
+    if (output.kind === 'violation') violations.push(output.text);
+  };
+  const ac = new AccessConcentrator(config);
+  const runner = new Runner<AcEvent, AcOutput>(ac, new Queue(), perform);
+  const hear = (frame: Uint8Array): void => runner.feed({ kind: 'frame', frame });
+  const port = new BpfPort(libc, loop, interfaceName, hear);
+  const stopPinging = loop.every(PING_MS, () => {
+    if (![...ac.sessions.values()].includes(true)) return;
+    pings++;
+    runner.feed({ kind: 'ping', sequence: pings & 0xffff });
+  });
+  return {
+    report: () => ({
+      sessions: [...ac.sessions].filter(([, isUp]) => isUp).map(([id]) => id),
+      negotiations: ac.negotiations,
+      pings,
+      pongs,
+      steadyMs:
+        pongs === 0 || loop.now() - lastPong > BREAK_MS ? 0 : Math.round(loop.now() - steadySince),
+      violations,
+    }),
+    close() {
+      stopPinging();
+      runner.stop();
+      port.close();
+    },
+  };
+}
+
 async function main([name, user, password]: readonly string[]): Promise<void> {
   if (name === undefined || user === undefined || password === undefined)
     throw new Error('usage: lab-ac.js PORT USER PASSWORD');
   const libc = await loadLibc();
   const say = (line: string): void => void process.stderr.write(`ac: ${line}\n`);
   const loop = createLoop(libc, () => performance.now(), say);
-  const violations: string[] = [];
-  let pings = 0;
-  let pongs = 0;
-  let lastPong = 0;
-  let steadySince = 0;
-  const perform = (output: AcOutput): void => {
-    if (output.kind === 'send') {
-      const frame = new Uint8Array(Math.max(ETHERNET_MINIMUM, output.frame.length));
-      frame.set(output.frame);
-      try {
-        port.send(frame);
-      } catch (error) {
-        if (!(error instanceof SystemError)) throw error;
-        say(`send: ${error.message}`);
-      }
-      return;
-    }
-    if (output.kind === 'pong') {
-      pongs++;
-      const now = performance.now();
-      if (now - lastPong > BREAK_MS) steadySince = now;
-      lastPong = now;
-      return;
-    }
-    say(JSON.stringify(output));
-    if (output.kind === 'violation') violations.push(output.text);
-  };
-  const ac = new AccessConcentrator(configOf(user, password));
-  const runner = new Runner<AcEvent, AcOutput>(ac, new Queue(), perform);
-  const port = new BpfPort(libc, loop, name, (frame) => runner.feed({ kind: 'frame', frame }));
-  const pinging = setInterval(() => {
-    if (![...ac.sessions.values()].includes(true)) return;
-    pings++;
-    runner.feed({ kind: 'ping', sequence: pings & 0xffff });
-  }, PING_MS);
-
-  const report = (): AcReport => {
-    const now = performance.now();
-    return {
-      sessions: [...ac.sessions].filter(([, isUp]) => isUp).map(([id]) => id),
-      negotiations: ac.negotiations,
-      pings,
-      pongs,
-      steadyMs: now - lastPong > BREAK_MS ? 0 : Math.round(now - steadySince),
-      violations,
-    };
-  };
+  const serving = serveAc(libc, loop, name, configOf(user, password), say);
+  const answer = (): void => void process.stdout.write(`${JSON.stringify(serving.report())}\n`);
   let stopped = false;
   const stop = (): void => loop.wake(() => void (stopped = true));
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, stop);
   const input = createInterface({ input: process.stdin });
-  input.on('line', () => process.stdout.write(`${JSON.stringify(report())}\n`));
+  input.on('line', answer);
   input.on('close', stop);
-  process.stdout.write(`${JSON.stringify(report())}\n`);
+  answer();
   await loop.run(() => stopped);
-  clearInterval(pinging);
-  runner.stop();
-  port.close();
+  serving.close();
   loop.close();
 }
 
-await main(process.argv.slice(2));
+const [, program] = process.argv;
+if (program !== undefined && import.meta.url === pathToFileURL(program).href)
+  await main(process.argv.slice(2));

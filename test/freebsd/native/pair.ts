@@ -156,8 +156,9 @@ export class Pair {
     }
     const report = await this.#acStation?.ask();
     if (report === undefined) return { steadyMs: 0, alive: false, text: 'no traffic was started' };
-    const text = `the AC's pings: ${report.pongs} of ${report.pings} answered`;
-    return { steadyMs: report.steadyMs, alive: report.violations.length === 0, text };
+    const { pings, pongs, violations, steadyMs } = report;
+    const held = violations.length === 0 ? '' : `; it holds against us: ${violations.join('; ')}`;
+    return { steadyMs, alive: true, text: `the AC's pings: ${pongs} of ${pings} answered${held}` };
   }
 
   line(): Promise<LineReport> {
