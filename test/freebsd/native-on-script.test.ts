@@ -8,8 +8,9 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { Pair } from './native/pair.ts';
 import { difference, inventoryOf } from './native/router.ts';
-import { dial, play, SCENES } from './native/scenes.ts';
+import { dial, MOVES, play, SCENES } from './native/scenes.ts';
 import { ScriptedHost } from './native/scripted-host.ts';
+import { rules, stopTranslating, translate } from './native/translation.ts';
 
 async function started(t: Test): Promise<{ readonly host: ScriptedHost; readonly pair: Pair }> {
   const folder = mkdtempSync(join(tmpdir(), 'ppt-'));
@@ -63,6 +64,39 @@ t.test('scenes › all pass where the session moves as it must', async (t) => {
   ]);
   t.strictSame(await pair.takeDown(false), []);
   t.strictSame([...host.commands.running], [], 'every program has ended');
+});
+
+t.test(
+  'translation › rules and pfsync on both routers, then traffic that only NAT brings back',
+  async (t) => {
+    const { host, pair } = await started(t);
+    await dial(pair);
+    await pair.startTraffic();
+    host.ran.length = 0;
+    if (pair.acKind === 'pppoed') {
+      t.equal(await translate(pair), undefined);
+      const order = ['-f', '-e', 'syncdev', 'route delete'].map((word) =>
+        host.ran.findIndex((line) => line.includes(` ${word} `) || line.endsWith(` ${word}`)),
+      );
+      t.strictSame(
+        order,
+        [...order].sort((a, b) => a - b),
+      );
+      t.ok(order.every((place) => place >= 0));
+      const line = 'jexec ppt_r2 ifconfig pfsync0 syncpeer 10.99.0.1 syncdev ppt_r2s up';
+      t.ok(host.ran.includes(line));
+      for (const scene of MOVES) await play(scene, pair, 7);
+    }
+    await stopTranslating(pair);
+    t.ok(host.ran.includes('jexec ppt_r1 pfctl -d'));
+  },
+);
+
+t.test('translation › names nothing in NAT that one router has alone', async (t) => {
+  const { pair } = await started(t);
+  const [one = '', two = ''] = pair.routers.map((router) => rules(router));
+  t.match(one, /^nat on ppt0 inet from !\(ppt0x\) to any -> \(ppt0x:0\)$/m);
+  t.equal(one.replaceAll('ppt_r1', 'ppt_r2'), two);
 });
 
 t.test('scenes › a PADT on the line fails the scene', async (t) => {

@@ -15,7 +15,8 @@ import { hostCommands } from './native/commands.ts';
 import { Pair, writeStory } from './native/pair.ts';
 import { PLACE } from './native/place.ts';
 import { describeRun } from './native/run.ts';
-import { dial, judgeLine, play, SCENES } from './native/scenes.ts';
+import { dial, judgeLine, MOVES, play, SCENES } from './native/scenes.ts';
+import { stopTranslating, translate } from './native/translation.ts';
 
 const {
   PPP_THING_TEST_AC: askedFor,
@@ -160,6 +161,25 @@ step(
 for (const scene of SCENES)
   step(scene.name, async () => say((await play(scene, pair, sessionId ?? 0)).text), session);
 
+let noTranslation: string | undefined = 'pf and pfsync could not be started';
+step(
+  'pf with NAT to the stub, and pfsync',
+  async () => {
+    noTranslation = await translate(pair);
+    if (noTranslation !== undefined) say(`not shown here: ${noTranslation}`);
+  },
+  session,
+);
+for (const scene of MOVES)
+  step(
+    `through NAT: ${scene.name}`,
+    async () => {
+      if (noTranslation === undefined) say((await play(scene, pair, sessionId ?? 0)).text);
+      else say(`not shown here: ${noTranslation}`);
+    },
+    session,
+  );
+
 step(
   'stopped, the session is left in the kernel, and goes on',
   async () => {
@@ -178,6 +198,7 @@ step(
 step(
   'removed, nothing is left: nodes, interfaces, routes, demotion, flags',
   async () => {
+    await stopTranslating(pair);
     for (const router of pair.routers) await router.remove();
     const left = await pair.leftovers(before);
     if (left.length > 0) throw new Error(`left in the kernel:\n${left.join('\n')}`);

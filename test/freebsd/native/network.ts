@@ -86,6 +86,8 @@ export const MODULES =
     ' ',
   );
 
+export const PF_MODULES = ['pf', 'pfsync'] as const;
+
 /** A command in a jail; the jail shares the host's files and devices. */
 export const inside = (jail: Jail, ...words: readonly string[]): readonly [string, ...string[]] => [
   'jexec',
@@ -96,6 +98,8 @@ export const inside = (jail: Jail, ...words: readonly string[]): readonly [strin
 export async function buildNetwork(commands: Commands): Promise<void> {
   // -n: one that is loaded already is no failure.
   for (const module of MODULES) await commands.run(`load ${module}`, 'kldload', '-n', module);
+  // Where these are missing there is no NAT to be shown, and all else is.
+  for (const module of PF_MODULES) await commands.attempt('kldload', '-n', module);
   for (const jail of JAILS) {
     const words = [`name=${jail}`, `host.hostname=${jail}`, 'path=/', 'vnet', 'persist'];
     await commands.run(`make jail ${jail}`, 'jail', '-c', ...words, 'allow.raw_sockets');

@@ -124,16 +124,29 @@ export class Pair {
   /** Traffic across the session that lasts until the end: from the LAN, or from an Access Concentrator that forwards none. */
   async startTraffic(): Promise<void> {
     if (this.#ac?.kind !== 'pppoed') return;
-    const { commands, place, runtime } = this.options;
     await this.#ac.routeToLan();
-    const file = fileURLToPath(import.meta.resolve('@ppp-thing/lab/kernel/traffic'));
-    const program = (mode: 'serve' | 'probe', jail: 'ppt_ac' | 'ppt_lan'): Running => {
-      const words = inside(jail, runtime, file, mode, INTERNET);
-      return commands.start(mode, join(place, `${mode}.log`), ...words);
-    };
-    await new Station(program('serve', 'ppt_ac')).ready();
-    this.#probe = new Station(program('probe', 'ppt_lan'));
+    await new Station(this.#startTraffic('serve', 'ppt_ac')).ready();
+    await this.#startProbe();
+  }
+
+  /** End the LAN's traffic, do `between`, and begin it anew, with a new TCP connection. */
+  async restartProbe(between: () => Promise<void>): Promise<void> {
+    const probing = [...this.options.commands.running].filter(({ name }) => name === 'probe');
+    await endAll(probing);
+    await between();
+    await this.#startProbe();
+  }
+
+  async #startProbe(): Promise<void> {
+    this.#probe = new Station(this.#startTraffic('probe', 'ppt_lan'));
     await this.#probe.ready();
+  }
+
+  #startTraffic(mode: 'serve' | 'probe', jail: 'ppt_ac' | 'ppt_lan'): Running {
+    const { commands, place, runtime } = this.options;
+    const file = fileURLToPath(import.meta.resolve('@ppp-thing/lab/kernel/traffic'));
+    const words = inside(jail, runtime, file, mode, INTERNET);
+    return commands.start(mode, join(place, `${mode}.log`), ...words);
   }
 
   /** Count losses from now on. */

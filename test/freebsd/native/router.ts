@@ -232,7 +232,10 @@ export function inventoryOf(outputs: Outputs): string[] {
   const nodes = [...outputs.nodes.matchAll(/Name: (\S+)\s+Type: (\S+)/g)]
     .map(([, name, type]) => `node ${name} (${type})`)
     .filter((line) => !/^node (ngctl\d+|<unnamed>) \(socket\)/.test(line));
-  const interfaces = outputs.interfaces.split(/\s+/).filter((each) => each !== '');
+  // The modules of pf make theirs by themselves, when they like.
+  const interfaces = outputs.interfaces
+    .split(/\s+/)
+    .filter((each) => !/^(pf(log|sync)0)?$/.test(each));
   // Columns: destination, gateway, flags. What CARP's address has depends on who is MASTER.
   const routes = [...outputs.routes.matchAll(/^([\da-f:.]\S*|default)\s+(\S+)\s+([A-Z]\w*)\s/gm)]
     .map(

@@ -102,6 +102,9 @@ export const SCENES: readonly Scene[] = [
   },
 ];
 
+/** Those that move the session, for traffic that NAT translates. */
+export const MOVES = SCENES.filter(({ name }) => /handoff|LAN interface/.test(name));
+
 export interface Told {
   readonly sessionId: number;
   readonly text: string;

@@ -77,6 +77,7 @@ export class ScriptedHost {
       state: isMaster ? 'Holding' : 'Standby',
       proven: isMaster && isSound,
       armed: !isMaster && isSound,
+      demoted: [],
       session: { sessionId: this.sessionId, ourAddress: '100.64.0.11' },
       partner: { inSync: this.machines[other(name)].running.has('supervisor') },
     } as unknown as SessionStatusJson;
