@@ -4,7 +4,7 @@
  */
 import t from 'tap';
 import { C, S } from '@ppp-thing/helper/freebsd/abi';
-import { abis } from './fake/abi.ts';
+import { abis } from '@ppp-thing/lab/freebsd/abi';
 
 for (const release of ['13.2', '15'] as const) {
   const { constants, structs } = abis[release];

@@ -5,9 +5,9 @@
 import t, { type Test } from 'tap';
 import type { BackendEvents, Settings } from '@ppp-thing/helper/backend';
 import type { SessionPolicy } from '@ppp-thing/helper/policy';
-import { be16, concat, tohex } from './fake/octets.ts';
-import type { KernelOptions } from './fake/kernel.ts';
-import type { ProcessOptions } from './fake/process.ts';
+import { be16, concat, tohex } from '@ppp-thing/lab/freebsd/octets';
+import type { KernelOptions } from '@ppp-thing/lab/freebsd/kernel';
+import type { ProcessOptions } from '@ppp-thing/lab/freebsd/process';
 import { LAN, LINE, Router, SESSION, VHID, noEvents, type Helper } from './world.ts';
 
 const name = SESSION.name;

@@ -5,10 +5,10 @@
 import t from 'tap';
 import { BackendError } from '@ppp-thing/helper/backend';
 import type { SessionPolicy } from '@ppp-thing/helper/policy';
-import { Errno } from './fake/abi.ts';
-import type { KernelOptions } from './fake/kernel.ts';
+import { Errno } from '@ppp-thing/lab/freebsd/abi';
+import type { KernelOptions } from '@ppp-thing/lab/freebsd/kernel';
 import type { FreebsdBackend } from '@ppp-thing/helper/freebsd/backend';
-import type { FakeProcess, ProcessOptions } from './fake/process.ts';
+import type { FakeProcess, ProcessOptions } from '@ppp-thing/lab/freebsd/process';
 import { LAN, Router, SESSION } from './world.ts';
 
 const ALL_MODULES = ['ether', 'socket', 'hub', 'bpf', 'etf', 'pppoe', 'ppp', 'iface'];

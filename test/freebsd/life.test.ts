@@ -10,8 +10,8 @@ import { FreebsdBackend } from '@ppp-thing/helper/freebsd/backend';
 import type { SessionPolicy } from '@ppp-thing/helper/policy';
 import { serve, type Serving } from '@ppp-thing/helper/serve';
 import { Client, type Wish } from '../helper/client.ts';
-import type { FakeProcess } from './fake/process.ts';
-import { be16, concat, tohex } from './fake/octets.ts';
+import type { FakeProcess } from '@ppp-thing/lab/freebsd/process';
+import { be16, concat, tohex } from '@ppp-thing/lab/freebsd/octets';
 import { HELPER, LAN, LINE, Router, SESSION, VHID } from './world.ts';
 
 const session = SESSION.name;

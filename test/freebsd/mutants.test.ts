@@ -116,7 +116,7 @@ t.teardown(() => rmSync(copy, { recursive: true, force: true }));
 
 /** The compiled packages and tests in a folder of their own, where `@ppp-thing` is the copy. */
 function copyAll(): void {
-  const names = ['protocol', 'helper'];
+  const names = ['protocol', 'helper', 'lab'];
   mkdirSync(join(copy, 'node_modules/@ppp-thing'), { recursive: true });
   for (const name of readdirSync(join(root, 'node_modules')))
     if (name !== '@ppp-thing')

@@ -5,6 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import type { Libc } from '@ppp-thing/helper/libc';
 import { createLoop } from '@ppp-thing/helper/loop';
@@ -16,7 +17,10 @@ import { Router } from './world.ts';
 
 t.test('native tests › run on the Libc of a module', async (t) => {
   const folder = join(process.cwd(), 'test/dist/freebsd');
-  const env = { ...process.env, PPP_THING_TEST_LIBC: join(folder, 'fake/module.js') };
+  const env = {
+    ...process.env,
+    PPP_THING_TEST_LIBC: fileURLToPath(import.meta.resolve('@ppp-thing/lab/freebsd/module')),
+  };
   const options = { env, encoding: 'utf8', timeout: 25_000 } as const;
   const { status, stdout } = spawnSync(process.execPath, [join(folder, 'native.test.js')], options);
   t.equal(status, 0, stdout.slice(-2000));

@@ -7,8 +7,8 @@ import type { Libc } from '@ppp-thing/helper/libc';
 import { createLoop } from '@ppp-thing/helper/loop';
 import type { SessionPolicy } from '@ppp-thing/helper/policy';
 import type { World } from '../backend-contract.ts';
-import { at, c } from './fake/abi.ts';
-import { cstring, field, set16, set32, u16 } from './fake/octets.ts';
+import { at, c } from '@ppp-thing/lab/freebsd/abi';
+import { cstring, field, set16, set32, u16 } from '@ppp-thing/lab/freebsd/octets';
 import { BpfPort } from './native/bpf-port.ts';
 import { HELPER } from './world.ts';
 

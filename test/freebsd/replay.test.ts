@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { tohex, unhex } from './fake/octets.ts';
+import { tohex, unhex } from '@ppp-thing/lab/freebsd/octets';
 import { Replay, type Line } from './replay.ts';
 
 const path = join(process.cwd(), 'test/fixtures/netgraph-transcript.jsonl');

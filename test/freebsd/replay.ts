@@ -4,10 +4,10 @@
  * place first.
  */
 import { SystemError } from '@ppp-thing/helper/libc';
-import { at, c } from './fake/abi.ts';
-import { FakeKernel } from './fake/kernel.ts';
-import { be16, concat, cstring, tohex, u16, u32, unhex } from './fake/octets.ts';
-import { FakeProcess } from './fake/process.ts';
+import { at, c } from '@ppp-thing/lab/freebsd/abi';
+import { FakeKernel } from '@ppp-thing/lab/freebsd/kernel';
+import { be16, concat, cstring, tohex, u16, u32, unhex } from '@ppp-thing/lab/freebsd/octets';
+import { FakeProcess } from '@ppp-thing/lab/freebsd/process';
 
 export interface Line {
   readonly part: string;

@@ -7,9 +7,9 @@ import { FreebsdBackend } from '@ppp-thing/helper/freebsd/backend';
 import { createLoop, type MainLoop } from '@ppp-thing/helper/loop';
 import type { HelperPolicy, SessionPolicy } from '@ppp-thing/helper/policy';
 import type { World } from '../backend-contract.ts';
-import { FakeKernel, type KernelOptions } from './fake/kernel.ts';
-import { FakeProcess, type ProcessOptions } from './fake/process.ts';
-import { RealSystem } from './fake/real.ts';
+import { FakeKernel, type KernelOptions } from '@ppp-thing/lab/freebsd/kernel';
+import { FakeProcess, type ProcessOptions } from '@ppp-thing/lab/freebsd/process';
+import { RealSystem } from '@ppp-thing/lab/freebsd/real';
 
 export const LINE = 'igb0';
 export const LAN = 'igb1';

@@ -3,14 +3,13 @@
  * knows names and offsets, no behaviour.
  */
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 
 interface Abi {
   readonly constants: Readonly<Record<string, number>>;
   readonly structs: Readonly<Record<string, Readonly<Record<string, number>>>>;
 }
 
-const path = join(process.cwd(), 'test/fixtures/freebsd-abi.json');
+const path = new URL('../../../../test/fixtures/freebsd-abi.json', import.meta.url);
 const recorded = JSON.parse(readFileSync(path, 'utf8')) as Readonly<Record<'13.2' | '15', Abi>>;
 
 export const abis = recorded;
