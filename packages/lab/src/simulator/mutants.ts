@@ -23,6 +23,7 @@ const DEMOTION = 'protocol/dist/engine/demotion.js';
 const PARTNERSHIP = 'protocol/dist/engine/partnership.js';
 const PHASES = 'protocol/dist/engine/phases.js';
 const REDIAL = 'protocol/dist/engine/redial.js';
+const REFUSAL = 'protocol/dist/engine/refusal.js';
 const SESSION = 'protocol/dist/engine/session.js';
 const KEEPALIVE = 'protocol/dist/engine/keepalive.js';
 const INTERLOCK = 'helper/dist/interlock.js';
@@ -225,8 +226,8 @@ export const MUTANTS: readonly Mutant[] = [
   // What events mean.
   mutant(
     'obeys the operator without a helper',
-    ENGINE,
-    "if (this.#owner.helper === undefined)\n            return 'the helper is away';",
+    REFUSAL,
+    "if (owner.helper === undefined)\n        return 'the helper is away';",
     '',
   ),
   mutant(
@@ -301,8 +302,8 @@ export const MUTANTS: readonly Mutant[] = [
   mutant('anything is adopted', ENGINE, 'holder === this.#owner.config.owner.routerId &&', ''),
   mutant(
     'hands over to anybody',
-    ENGINE,
-    "if (!partner.armed)\n            return 'the partner is not armed';",
+    REFUSAL,
+    "if (!partner.armed)\n        return 'the partner is not armed';",
     '',
   ),
   mutant(

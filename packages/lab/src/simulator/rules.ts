@@ -165,15 +165,15 @@ export class Rules {
     const live = this.#world.ac.live();
     const carries =
       // What reaches nobody harms nobody.
-      this.#world.lineReaches(router, 'in') &&
-      this.#world.lineReaches(router, 'out') &&
+      this.#world.line.reaches(router.index, 'in') &&
+      this.#world.line.reaches(router.index, 'out') &&
       other?.isPowered === true &&
       other.kernel.gate &&
       other.kernel.attached?.sessionId === live &&
       // What it could not store it could not tell.
       other.disk.facts?.key.sessionId === live &&
-      this.#world.lineReaches(other, 'in') &&
-      this.#world.lineReaches(other, 'out') &&
+      this.#world.line.reaches(other.index, 'in') &&
+      this.#world.line.reaches(other.index, 'out') &&
       live !== undefined;
     if (carries && this.#lastCarried !== undefined && this.#now - this.#lastCarried < 1000) {
       this.#break('R9', `router ${router.index} dials while its partner carries session ${live}`);

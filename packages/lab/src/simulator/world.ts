@@ -6,6 +6,7 @@ import type { Action, Event, PartnerMessage } from '@ppp-thing/protocol/engine/e
 import { NO_SNAPSHOT } from '@ppp-thing/protocol/engine/session';
 import { AccessConcentrator, type AcFrame } from './ac.ts';
 import { sessionConfig } from './config.ts';
+import { Line } from './line.ts';
 import { PartnerLink } from './partner-link.ts';
 import { Carp, type CarpRole } from './carp.ts';
 import {
@@ -46,14 +47,7 @@ export class World implements Surroundings {
   readonly carp: Carp;
   readonly ac: AccessConcentrator;
   readonly rules: Rules;
-  /** Whether frames pass between each router and the switch. */
-  readonly lineUp: [boolean, boolean] = [true, true];
-  /** The switch's port for our MAC. */
-  #port: RouterIndex | undefined;
-  #lineLoss = 0;
-  readonly #lineLost: [Set<'in' | 'out'>, Set<'in' | 'out'>] = [new Set(), new Set()];
-  /** Added to what the AC sends. */
-  #acLateMs = 0;
+  readonly line: Line;
   readonly #partnerLink: PartnerLink;
   readonly #transcript: string[] | undefined;
 
@@ -61,6 +55,7 @@ export class World implements Surroundings {
     this.plan = plan;
     this.chance = new Chance(plan.seed ^ 0x5eed);
     this.#transcript = withTranscript ? [] : undefined;
+    this.line = new Line(this.schedule, this.chance);
     this.#partnerLink = new PartnerLink(this.schedule, this.chance, plan.partnerDelayMs);
     this.routers = [
       new SimRouter(0, sessionConfig(0), this),
@@ -74,7 +69,7 @@ export class World implements Surroundings {
       this.rules.carpEdge(router, wasOpen);
     });
     this.ac = new AccessConcentrator(this.schedule, this.chance, plan.temper, (frame) =>
-      this.#fromAc(frame),
+      this.line.fromAc((index) => this.#fromAc(index, frame)),
     );
     this.rules = new Rules(this);
   }
@@ -111,14 +106,11 @@ export class World implements Surroundings {
   get canAnnounce(): boolean {
     const isWhole = this.routers.every(
       (router) =>
-        canSpeak(router) && this.lineReaches(router, 'in') && this.lineReaches(router, 'out'),
+        canSpeak(router) &&
+        this.line.reaches(router.index, 'in') &&
+        this.line.reaches(router.index, 'out'),
     );
-    return isWhole && this.#lineLoss === 0;
-  }
-
-  /** Whether frames of the line pass from, or to, this router. */
-  lineReaches(router: SimRouter, way: 'in' | 'out'): boolean {
-    return this.lineUp[router.index] && !this.#lineLost[router.index].has(way);
+    return isWhole && this.line.loss === 0;
   }
 
   note(line: string): void {
@@ -177,45 +169,22 @@ export class World implements Surroundings {
   transmit(router: SimRouter, action: Action): void {
     this.rules.transmitted(router, action);
     const session = router.kernel.attached?.sessionId;
-    this.#onLine(router, () => {
+    this.line.send(router.index, () => {
       if (action.kind === 'send-discovery') this.ac.discovery(action.packet);
       else if (action.kind === 'send-ppp' && session !== undefined)
         this.ac.ppp(session, action.packet);
       else if (action.kind === 'announce') {
         const other = this.#router(1 - router.index);
-        if (other.isPowered && this.lineReaches(other, 'in')) other.hearOwnMac(action.epoch);
+        if (other.isPowered && this.line.reaches(other.index, 'in')) other.hearOwnMac(action.epoch);
       }
     });
   }
 
   // The line.
 
-  #onLine(router: SimRouter, arrive: () => void): void {
-    if (!this.lineReaches(router, 'out') || this.chance.is(this.#lineLoss)) return;
-    this.schedule.in(this.chance.between(0.2, 2), () => {
-      this.#port = router.index;
-      arrive();
-    });
-  }
-
-  #fromAc(frame: AcFrame): void {
-    if (this.chance.is(this.#lineLoss)) return;
-    // Ethernet does not reorder; a line that loses frames does here, and repeats some.
-    const arrives = this.schedule.now + this.#acLateMs + this.chance.between(0.2, 2);
-    const at = this.#lineLoss > 0 ? arrives : Math.max(arrives, this.#lastFromAc);
-    this.#lastFromAc = at;
-    if (this.chance.is(this.#lineLoss / 4)) this.#deliver(at + 1, frame);
-    this.#deliver(at, frame);
-  }
-
-  #lastFromAc = 0;
-
-  #deliver(at: number, frame: AcFrame): void {
-    this.schedule.at(at, () => {
-      if (this.#port === undefined) return;
-      const router = this.#router(this.#port);
-      if (router.isPowered && this.lineReaches(router, 'in')) router.receive(frame);
-    });
+  #fromAc(index: RouterIndex, frame: AcFrame): void {
+    const router = this.#router(index);
+    if (router.isPowered) router.receive(frame);
   }
 
   #traffic(): void {
@@ -229,7 +198,7 @@ export class World implements Surroundings {
     const { attached, gate } = router.kernel;
     if (!router.isPowered || !gate || attached === null) return;
     const { sessionId } = attached;
-    this.#onLine(router, () => {
+    this.line.send(router.index, () => {
       this.ac.data(sessionId);
       if (this.ac.live() === sessionId) this.rules.carried(router, sessionId);
     });
@@ -259,7 +228,7 @@ export class World implements Surroundings {
         if (fault.diskLost === true) this.#router(fault.router).disk = NO_SNAPSHOT;
         return;
       case 'line-one-way':
-        this.#lineLost[fault.router].add(fault.lost);
+        this.line.lost[fault.router].add(fault.lost);
         return;
       case 'dies-midway':
         return this.#sentence(fault);
@@ -267,7 +236,7 @@ export class World implements Surroundings {
         this.#partnerLink.lateMs = fault.lateMs;
         return;
       case 'ac-slow':
-        this.#acLateMs = fault.lateMs;
+        this.line.acLateMs = fault.lateMs;
         return;
       case 'kill-helper':
         return this.#router(fault.router).killHelper();
@@ -277,7 +246,7 @@ export class World implements Surroundings {
         this.#router(fault.router).killSupervisor();
         return this.#router(fault.router).killHelper();
       case 'line-cut':
-        this.lineUp[fault.router] = false;
+        this.line.up[fault.router] = false;
         if (!fault.silent) this.#router(fault.router).carrierIs(false);
         return;
       case 'lan-cut':
@@ -290,7 +259,7 @@ export class World implements Surroundings {
         if (fault.from !== 0) this.#partnerLink.loss[1] = fault.share;
         return;
       case 'line-loss':
-        this.#lineLoss = fault.share;
+        this.line.loss = fault.share;
         return;
       case 'disk-full':
         this.#router(fault.router).isDiskFull = true;
@@ -331,7 +300,7 @@ export class World implements Surroundings {
       case 'power':
         return this.#powerOn(fault.router);
       case 'line-one-way':
-        this.#lineLost[fault.router].delete(fault.lost);
+        this.line.lost[fault.router].delete(fault.lost);
         return;
       case 'dies-midway':
         return fault.process === 'helper'
@@ -341,7 +310,7 @@ export class World implements Surroundings {
         this.#partnerLink.lateMs = 0;
         return;
       case 'ac-slow':
-        this.#acLateMs = 0;
+        this.line.acLateMs = 0;
         return;
       case 'kill-helper':
         return this.#router(fault.router).startHelper();
@@ -351,7 +320,7 @@ export class World implements Surroundings {
         this.#router(fault.router).startHelper();
         return this.#router(fault.router).startSupervisor();
       case 'line-cut':
-        this.lineUp[fault.router] = true;
+        this.line.up[fault.router] = true;
         return fault.silent ? undefined : this.#router(fault.router).carrierIs(true);
       case 'lan-cut':
         return this.#router(fault.router).isPowered ? this.carp.up(fault.router) : undefined;
@@ -363,7 +332,7 @@ export class World implements Surroundings {
         this.#partnerLink.loss[1] = 0;
         return;
       case 'line-loss':
-        this.#lineLoss = 0;
+        this.line.loss = 0;
         return;
       case 'disk-full':
         this.#router(fault.router).isDiskFull = false;

@@ -26,7 +26,8 @@ import {
   type Takeover,
   type TimerName,
 } from './owner.ts';
-import { stepOwner, type OwnerState } from './ownership.ts';
+import type { OwnerState } from './ownership.ts';
+import { refusal } from './refusal.ts';
 import type { SessionConfig } from './session-config.ts';
 import { isNewer, type Snapshot } from './session.ts';
 
@@ -116,30 +117,7 @@ export class SessionEngine implements Engine<Event, Action> {
 
   /** Why the operator's verb would be refused now, as a sentence; undefined if it would not. Changes nothing. */
   refusal(verb: AdminVerb, now: Instant): string | undefined {
-    const events = {
-      handoff: 'Handoff',
-      connect: 'Connect',
-      disconnect: 'Disconnect',
-      reconnect: 'Disconnect',
-    } as const;
-    if (stepOwner(this.#owner.state, events[verb]) === undefined) {
-      return `${verb} is not possible in state ${this.#owner.state}`;
-    }
-    if (this.#owner.helper === undefined) return 'the helper is away';
-    return verb === 'handoff' ? this.#handoffRefusal(now) : undefined;
-  }
-
-  #handoffRefusal(now: Instant): string | undefined {
-    const { policy, hasPartner } = this.#owner.config.owner;
-    const partner = this.#owner.partner.fresh(now);
-    if (policy === 'pinned') return 'the policy is pinned: this router always holds the session';
-    if (!hasPartner) return 'no partner is configured';
-    if (partner === undefined) return 'the partner is not heard';
-    if (!partner.healthy) return 'the partner is not healthy: no helper, no carrier, or given up';
-    if (!partner.armed) return 'the partner is not armed';
-    if (isNewer(this.#owner.snapshot, partner.snapshot)) return 'the partner is not in sync';
-    if (!this.#owner.proven) return 'the session is not proven: the AC has not answered yet';
-    return undefined;
+    return refusal(this.#owner, verb, now);
   }
 
   // Events, one method each.
