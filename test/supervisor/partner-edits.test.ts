@@ -1,7 +1,7 @@
 /** What someone between the two routers can do to their datagrams: real traffic, edited, played back and turned round. */
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import t, { type Test } from 'tap';
 import type { PartnerMessage } from '@ppp-thing/protocol/engine/events';
 import type { Instant } from '@ppp-thing/protocol/time';
