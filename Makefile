@@ -4,6 +4,7 @@
 #   make test         the tests
 #   make lab-kernel   the same on a real Linux kernel against a real Access Concentrator (root, Debian packages)
 #   make test-freebsd the tests of a real FreeBSD kernel (root on a FreeBSD host)
+#   make test-freebsd-kit  the same as a tarball, for a FreeBSD host that has Node.js or Bun and nothing else
 #   make sim          two simulated routers, one virtual clock, many seeds (RUNS= SEED= JOBS= ARGS=--json)
 #   make sim-mutants  that the simulator notices every deliberate fault
 #   make check        types, lint, format, import rules
@@ -50,6 +51,9 @@ test: build
 test-freebsd: build
 	@NODE='$(NODE)' sh packaging/freebsd/test.sh
 
+test-freebsd-kit: build
+	@NODE='$(NODE)' sh packaging/freebsd/kit.sh '$(OS)' '$(CPU)'
+
 # What is installed: the lab and the tests are not.
 programs: $(INSTALLED)
 	@npx tsc -b packages/ctl packages/helper
@@ -74,4 +78,4 @@ format: $(INSTALLED)
 clean:
 	rm -rf packages/*/dist packages/*/*.tsbuildinfo test/dist dist stage
 
-.PHONY: build lab lab-kernel sim sim-mutants test test-freebsd programs install deinstall dist check format clean
+.PHONY: build lab lab-kernel sim sim-mutants test test-freebsd test-freebsd-kit programs install deinstall dist check format clean

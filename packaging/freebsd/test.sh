@@ -29,7 +29,9 @@ export TAP_TIMEOUT
 
 echo "# host: $(uname -a)"
 echo "# runtime: $node, $("$node" --version)"
-if revision=$(git describe --always --dirty 2>/dev/null); then
+if [ -f REVISION ]; then
+	echo "# revision: $(cat REVISION)"
+elif revision=$(git describe --always --dirty 2>/dev/null); then
 	echo "# revision: $revision"
 fi
 

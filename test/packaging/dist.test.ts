@@ -5,7 +5,7 @@
 import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import t, { type Test } from 'tap';
 import { binariesBelow, filesBelow, make, ROOT } from './make.ts';
 
@@ -101,3 +101,40 @@ user = "${userInfo().username}"
 group = "${group}"
 `;
 }
+
+t.test('make test-freebsd-kit packs tests that need a runtime and nothing else', async (t) => {
+  const target = [`OS=${process.platform}`, `CPU=${process.arch}`];
+  const made = make('make', 'test-freebsd-kit', ...target);
+  if (made.unreachable !== undefined) {
+    t.pass('not made', { skip: `npm's registry: ${made.unreachable}` });
+    return;
+  }
+  t.equal(made.code, 0, made.output);
+  const [tarball = ''] = /dist\/\S+-tests\.tar\.gz/.exec(made.output) ?? [];
+  const folder = mkdtempSync(join(tmpdir(), 'ppp-thing-kit-'));
+  t.teardown(() => {
+    rmSync(folder, { recursive: true });
+    rmSync(join(ROOT, tarball));
+  });
+  t.equal(spawnSync('tar', ['-xzf', join(ROOT, tarball), '-C', folder]).status, 0);
+  const kit = join(folder, basename(tarball, '.tar.gz'));
+  for (const runtime of [process.execPath, ...(existsSync(BUN) ? [BUN] : [])]) {
+    const { status, stdout, stderr } = spawnSync('sh', ['packaging/freebsd/test.sh'], {
+      cwd: kit,
+      env: {
+        PATH: '/usr/bin:/bin',
+        NODE: runtime,
+        PPP_THING_TEST_LIBC: 'packages/lab/dist/freebsd/module.js',
+      },
+      encoding: 'utf8',
+    });
+    t.equal(status, 0, stdout.slice(-2000) + stderr);
+    t.match(stdout, /^# runtime: .*\n# revision: [\da-f]/m, 'it says what it ran on');
+    t.match(stdout, /^ok \d+ - backend freebsd on a real kernel › gate › opens and closes/m);
+    t.match(
+      stdout,
+      /^ok \d+ - pair › two routers start, and one dials # SKIP PPP_THING_TEST_LIBC/m,
+    );
+    t.equal(stderr, '', 'and nothing that need not be');
+  }
+});
