@@ -7,6 +7,7 @@ import { Bus, StoppedError, type Timed } from './embedded/bus.ts';
 import { now } from './embedded/clock.ts';
 import { Lab } from './embedded/lab.ts';
 import { findRuntime, type RuntimeName } from './embedded/runtime.ts';
+import { BACKENDS, type BackendName } from './embedded/setting.ts';
 import { runScenes, type SceneResult } from './embedded/scenes.ts';
 import { formatSummary, summarise } from './embedded/summary.ts';
 import { Timeline } from './embedded/timeline.ts';
@@ -20,7 +21,7 @@ const USAGE = `usage: make lab [ARGS="--json --verbose …"] [RUNTIME=node|bun]
 
   --json            print only the summary, as JSON
   --runtime R       what runs helper and supervisor: node or bun (also from $RUNTIME)
-  --backend B       the helper's backend: sim
+  --backend B       whose kernels the routers have: sim or freebsd-fake; sim unless given
   --carp-second MS  how long a second of CARP's lasts; 1000 unless given
   --keep            leave the temporary directory
   --verbose         everything, the AC's log and the debug lines too
@@ -29,7 +30,7 @@ const USAGE = `usage: make lab [ARGS="--json --verbose …"] [RUNTIME=node|bun]
 interface Options {
   readonly json: boolean;
   readonly runtime: RuntimeName;
-  readonly backend: string;
+  readonly backend: BackendName;
   readonly carpSecondMs: number;
   readonly keep: boolean;
   readonly verbose: boolean;
@@ -45,13 +46,16 @@ function readOptions(): Options | 'help' {
   if (values.help === true) return 'help';
   const runtime = values.runtime ?? process.env['RUNTIME'] ?? 'node';
   if (runtime !== 'node' && runtime !== 'bun') throw new UsageError(`no runtime '${runtime}'`);
+  const backend = BACKENDS.find((each) => each === (values.backend ?? 'sim'));
+  if (backend === undefined)
+    throw new UsageError(`no backend '${values.backend}': expected ${BACKENDS.join(' or ')}`);
   const carpSecondMs = Number(values['carp-second'] ?? 1000);
   if (!(carpSecondMs >= 100 && carpSecondMs <= 10_000))
     throw new UsageError('--carp-second: expected milliseconds from 100 to 10000');
   return {
     json: values.json ?? false,
     runtime,
-    backend: values.backend ?? 'sim',
+    backend,
     carpSecondMs,
     keep: values.keep ?? false,
     verbose: values.verbose ?? false,

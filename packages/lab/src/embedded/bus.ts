@@ -3,7 +3,6 @@
  * what happens: nothing here polls.
  */
 import type { Instant } from '@ppp-thing/protocol/time';
-import type { CallName } from '@ppp-thing/helper/sim/line';
 import type { CarpRole } from '../sim/carp.ts';
 
 export type RouterName = 'r1' | 'r2';
@@ -46,8 +45,8 @@ export type Happening =
       /** The lab killed it. */
       readonly wanted: boolean;
     }
-  /** A helper has asked its kernel for something. */
-  | { readonly kind: 'call'; readonly router: RouterName; readonly call: CallName }
+  /** A router has sent a control packet of PPP: both of its processes live. */
+  | { readonly kind: 'spoke'; readonly router: RouterName }
   /** A datagram between the supervisors has passed. */
   | { readonly kind: 'datagram'; readonly from: RouterName };
 

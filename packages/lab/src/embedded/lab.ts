@@ -9,13 +9,14 @@ import { join } from 'node:path';
 import type { Bus, ProcessName, RouterName } from './bus.ts';
 import { Relay } from './relay.ts';
 import { Router } from './router.ts';
+import type { BackendName } from './setting.ts';
 import { World, ROUTERS } from './world.ts';
 
 export interface LabOptions {
   readonly bus: Bus;
   /** The program that runs helper and supervisor. */
   readonly runtime: string;
-  readonly backend: string;
+  readonly backend: BackendName;
   /** How long a second of CARP's lasts, milliseconds. */
   readonly carpSecondMs: number;
   /** Leave the temporary directory. */
@@ -125,7 +126,7 @@ export class Lab {
     const speaks = this.bus.waitFor(
       `an Echo-Request through the ${which} of ${name}`,
       BOOT_MS,
-      (it) => (it?.kind === 'call' && it.router === name && it.call === 'ppp-send') || undefined,
+      (it) => (it?.kind === 'spoke' && it.router === name) || undefined,
     );
     process.start();
     await speaks;

@@ -10,7 +10,7 @@ import type { Bus, ProcessName, RouterName } from './bus.ts';
 import { Operator } from './operator.ts';
 import { LabProcess } from './process.ts';
 import { LOOPBACK, type Ends } from './relay.ts';
-import { ADDRESSES, PASSWORD, USER } from './setting.ts';
+import { ADDRESSES, INTERFACES, PASSWORD, USER, type BackendName } from './setting.ts';
 
 export interface RouterOptions {
   readonly name: RouterName;
@@ -19,15 +19,17 @@ export interface RouterOptions {
   readonly keyFile: string;
   readonly ends: Ends;
   readonly runtime: string;
-  readonly backend: string;
+  readonly backend: BackendName;
   readonly logLevel: 'info' | 'debug';
   readonly bus: Bus;
 }
 
-const MAIN: Readonly<Record<ProcessName, string>> = {
+const MAIN = {
   helper: fileURLToPath(import.meta.resolve('@ppp-thing/helper/main')),
+  /** The same helper, with a `Libc` that is the lab's. */
+  remoteHelper: fileURLToPath(import.meta.resolve('@ppp-thing/lab/freebsd/helper')),
   supervisor: fileURLToPath(import.meta.resolve('@ppp-thing/supervisor/main')),
-};
+} as const;
 
 const IDS = { r1: 1, r2: 2 } as const;
 const PARTNER = { r1: 'r2', r2: 'r1' } as const;
@@ -44,16 +46,19 @@ export class Router {
     this.name = name;
     this.#options = options;
     const config = this.#path('ppp_thing.conf');
-    const process = (which: ProcessName, ...more: string[]): LabProcess =>
+    const process = (which: ProcessName, main: string, ...more: string[]): LabProcess =>
       new LabProcess({
         router: name,
         process: which,
         command: runtime,
-        args: [MAIN[which], '--config', config, ...more],
+        args: [main, '--config', config, ...more],
         bus,
       });
-    this.helper = process('helper', '--backend', backend);
-    this.supervisor = process('supervisor');
+    this.helper =
+      backend === 'sim'
+        ? process('helper', MAIN.helper, '--backend', backend)
+        : process('helper', MAIN.remoteHelper, '--kernel', this.kernelSocket);
+    this.supervisor = process('supervisor', MAIN.supervisor);
     this.operator = new Operator({ router: name, runDirectory: this.#path('run'), runtime, bus });
   }
 
@@ -88,7 +93,7 @@ export class Router {
   }
 
   #config(): string {
-    const { name, keyFile, ends, logLevel } = this.#options;
+    const { name, keyFile, ends, logLevel, backend } = this.#options;
     const user = userInfo().username;
     // Only a root's helper looks the group up; the group of a file system's root has two names.
     const group = process.platform === 'freebsd' ? 'wheel' : 'root';
@@ -98,7 +103,7 @@ export class Router {
         state_directory: this.#path('helper'),
         user,
         group,
-        sim_switch: this.kernelSocket,
+        ...(backend === 'sim' ? { sim_switch: this.kernelSocket } : {}),
       },
       supervisor: {
         state_directory: this.#path('state'),
@@ -117,12 +122,12 @@ export class Router {
         partner_id: IDS[PARTNER[name]],
       },
       [`session.${ADDRESSES.session}`]: {
-        interface: 'line0',
+        interface: INTERFACES.line,
         mac: ADDRESSES.sessionMac,
         user: USER,
         password: PASSWORD,
-        carp_interface: 'lan0',
-        carp_vhid: 1,
+        carp_interface: INTERFACES.lan,
+        carp_vhid: INTERFACES.vhid,
         carp_address: ADDRESSES.carp,
         local_address: ADDRESSES.lan[name],
         partner_address: ADDRESSES.lan[PARTNER[name]],

@@ -91,7 +91,7 @@ function lineOf(it: Timed, verbose: boolean): Line | undefined {
     case 'line':
       return logLine(it.router, it.process, it.text, verbose);
     case 'pong':
-    case 'call':
+    case 'spoke':
     case 'datagram':
       return undefined;
     default: {

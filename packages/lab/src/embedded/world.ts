@@ -4,19 +4,20 @@
  */
 import { randomBytes } from 'node:crypto';
 import { millis, type Instant } from '@ppp-thing/protocol/time';
-import type { Answer, Call } from '@ppp-thing/helper/sim/line';
+import { ETHERTYPE } from '@ppp-thing/protocol/wire/ethernet';
 import { systemHashes } from '@ppp-thing/supervisor/hashes';
 import { AccessConcentrator, type AcEvent, type AcOutput } from '../sim/ac.ts';
 import { PATIENT, RESTART, type AcConfig } from '../sim/ac-config.ts';
 import { CarpPair, type PairEvent, type RoleEdge } from '../sim/carp.ts';
 import { Probe, type Account, type Ping, type ProbeEvent } from '../sim/probe.ts';
-import { RouterKernel, type KernelEvent, type KernelOutput } from '../sim/router.ts';
 import { LearningSwitch, type SwitchEvent, type SwitchOutput } from '../sim/switch.ts';
 import { Witness, type WitnessEvent } from '../sim/witness.ts';
 import type { Bus, RouterName } from './bus.ts';
 import { now, Queue, Runner } from './clock.ts';
-import { Door } from './door.ts';
-import { ADDRESSES, PASSWORD, USER } from './setting.ts';
+import { FreebsdMachine } from './freebsd-machine.ts';
+import type { Machine, MachineNews } from './machine.ts';
+import { ADDRESSES, PASSWORD, USER, type BackendName } from './setting.ts';
+import { SimMachine } from './sim-machine.ts';
 
 export const ROUTERS: readonly RouterName[] = ['r1', 'r2'];
 const AC_PORT = 'ac';
@@ -29,13 +30,9 @@ const LAN_DELAY = millis(2);
 export interface WorldOptions {
   /** How long a second of CARP's lasts, milliseconds. */
   readonly carpSecondMs: number;
+  /** Whose kernels the routers have. */
+  readonly backend: BackendName;
   readonly bus: Bus;
-}
-
-interface Machine {
-  kernel: RouterKernel;
-  isOn: boolean;
-  door: Door | undefined;
 }
 
 export class World {
@@ -54,7 +51,7 @@ export class World {
     readonly probe: Runner<ProbeEvent, Ping>;
   };
 
-  constructor({ carpSecondMs, bus }: WorldOptions) {
+  constructor({ carpSecondMs, backend, bus }: WorldOptions) {
     this.#bus = bus;
     this.carpSecondMs = carpSecondMs;
     const station = { advbase: 1, preempt: true, secondMs: carpSecondMs };
@@ -78,43 +75,35 @@ export class World {
       ),
     };
     for (const name of ROUTERS) {
-      this.#machines.set(name, { kernel: new RouterKernel(), isOn: false, door: undefined });
+      const options = { router: name, queue, news: this.#news(name) };
+      this.#machines.set(
+        name,
+        backend === 'sim' ? new SimMachine(options) : new FreebsdMachine(options),
+      );
       this.#runners.line.feed({ kind: 'link', port: name, up: false });
     }
   }
 
   /** A fresh kernel, its cables plugged in, listening for a helper at `path`. CARP comes up demoted by `demotion`. */
   async powerOn(router: RouterName, path: string, demotion: number): Promise<void> {
-    const machine = this.#machine(router);
-    const door = new Door((call) => this.#call(router, call));
-    await door.open(path);
-    machine.kernel = new RouterKernel();
-    machine.isOn = true;
-    machine.door = door;
-    this.#demotions.set(router, { kernel: 0, boot: demotion });
+    await this.#machine(router).powerOn(path, demotion);
     this.#runners.line.feed({ kind: 'link', port: router, up: true });
-    this.#demote(router);
     this.#runners.lan.feed({ kind: 'link', station: ROUTERS.indexOf(router), up: true });
   }
 
   /** What demotes the router while it boots, as pfsync does until its bulk update is in, is taken back. */
   booted(router: RouterName): void {
-    const { kernel } = this.#demotions.get(router) ?? { kernel: 0 };
-    this.#demotions.set(router, { kernel, boot: 0 });
-    this.#demote(router);
+    this.#machine(router).booted();
   }
 
   /** Both cables dead, the kernel and everything in it gone, all at once. */
   async powerCut(router: RouterName): Promise<void> {
-    const machine = this.#machine(router);
-    const { door } = machine;
-    machine.isOn = false;
-    machine.door = undefined;
+    const gone = this.#machine(router).powerOff();
     this.#runners.line.feed({ kind: 'link', port: router, up: false });
     this.#runners.lan.feed({ kind: 'power-cut', station: ROUTERS.indexOf(router) });
     this.#testify({ kind: 'gate', port: router, open: false });
     this.#testify({ kind: 'role', port: router, role: 'INIT' });
-    await door?.close();
+    await gone;
   }
 
   startProbe(): void {
@@ -134,27 +123,22 @@ export class World {
   }
 
   isOpen(router: RouterName): boolean {
-    const { isOn, kernel } = this.#machine(router);
-    return isOn && kernel.gateOpen(ADDRESSES.session);
+    return this.#machine(router).isOpen;
   }
 
   attached(router: RouterName): number | undefined {
-    const { isOn, kernel } = this.#machine(router);
-    return isOn ? kernel.shown(ADDRESSES.session)?.attached?.sessionId : undefined;
+    return this.#machine(router).attached;
   }
 
   /** The session's interface has its addresses and is up. */
   isUp(router: RouterName): boolean {
-    const { isOn, kernel } = this.#machine(router);
-    return isOn && kernel.shown(ADDRESSES.session)?.settings?.up === true;
+    return this.#machine(router).isUp;
   }
 
   async stop(): Promise<void> {
     for (const runner of Object.values(this.#runners)) runner.stop();
-    await Promise.all([...this.#machines.values()].map(async ({ door }) => door?.close()));
+    await Promise.all([...this.#machines.values()].map(async (machine) => machine.powerOff()));
   }
-
-  readonly #demotions = new Map<RouterName, { readonly kernel: number; readonly boot: number }>();
 
   #machine(router: RouterName): Machine {
     const machine = this.#machines.get(router);
@@ -162,64 +146,23 @@ export class World {
     return machine;
   }
 
-  #call(router: RouterName, call: Call): Answer {
-    let given: Answer | undefined;
-    for (const output of this.#machine(router).kernel.handle({ kind: 'call', call })) {
-      if (output.kind === 'answer') given = output.answer;
-      else this.#queue.do(() => this.#fromKernel(router, output));
-    }
-    this.#queue.do(() => this.#bus.tell({ kind: 'call', router, call: call.call }));
-    if (given === undefined) throw new Error(`the kernel did not answer ${call.call}`);
-    return given;
-  }
-
-  #toKernel(router: RouterName, event: KernelEvent): void {
-    const machine = this.#machine(router);
-    if (!machine.isOn) return;
-    for (const output of machine.kernel.handle(event))
-      this.#queue.do(() => this.#fromKernel(router, output));
-  }
-
-  #fromKernel(router: RouterName, output: KernelOutput): void {
-    const machine = this.#machine(router);
-    if (!machine.isOn) return;
-    switch (output.kind) {
-      case 'transmit':
-        this.#testify({ kind: 'frame', port: router, frame: output.frame });
-        this.#runners.line.feed({ kind: 'frame', port: router, frame: output.frame });
-        return;
-      case 'event':
-        machine.door?.tell(output.event);
-        return;
-      case 'gate':
-        this.#testify({ kind: 'gate', port: router, open: output.open });
-        this.#bus.tell({ kind: 'gate', router, open: output.open });
-        return;
-      case 'attached':
-        this.#bus.tell({ kind: 'attached', router, sessionId: output.sessionId });
-        return;
-      case 'demotion': {
-        const { boot } = this.#demotions.get(router) ?? { boot: 0 };
-        this.#demotions.set(router, { kernel: output.amount, boot });
-        this.#demote(router);
-        return;
-      }
-      case 'answer':
-      case 'lan':
-      case 'to-partner':
-        return;
-      default: {
-        const unreachable: never = output;
-        return unreachable;
-      }
-    }
-  }
-
-  #demote(router: RouterName): void {
-    const { kernel, boot } = this.#demotions.get(router) ?? { kernel: 0, boot: 0 };
-    const amount = kernel + boot;
-    this.#runners.lan.feed({ kind: 'demotion', station: ROUTERS.indexOf(router), amount });
-    this.#bus.tell({ kind: 'demotion', router, amount });
+  #news(router: RouterName): MachineNews {
+    return {
+      transmit: (frame) => {
+        this.#testify({ kind: 'frame', port: router, frame });
+        this.#runners.line.feed({ kind: 'frame', port: router, frame });
+        if (isControl(frame)) this.#bus.tell({ kind: 'spoke', router });
+      },
+      gate: (open) => {
+        this.#testify({ kind: 'gate', port: router, open });
+        this.#bus.tell({ kind: 'gate', router, open });
+      },
+      attached: (sessionId) => this.#bus.tell({ kind: 'attached', router, sessionId }),
+      demotion: (amount) => {
+        this.#runners.lan.feed({ kind: 'demotion', station: ROUTERS.indexOf(router), amount });
+        this.#bus.tell({ kind: 'demotion', router, amount });
+      },
+    };
   }
 
   #fromLan({ station, role, reason }: RoleEdge): void {
@@ -227,7 +170,7 @@ export class World {
     if (router === undefined) return;
     this.#testify({ kind: 'role', port: router, role });
     this.#bus.tell({ kind: 'role', router, role, reason });
-    this.#toKernel(router, { kind: 'role', role });
+    this.#machine(router).role(role);
   }
 
   #fromLine(output: SwitchOutput): void {
@@ -237,7 +180,7 @@ export class World {
       this.#runners.ac.feed({ kind: 'frame', frame: output.frame });
     } else {
       const router = ROUTERS.find((name) => name === output.port);
-      if (router !== undefined) this.#toKernel(router, { kind: 'frame', frame: output.frame });
+      if (router !== undefined) this.#machine(router).frame(output.frame);
     }
   }
 
@@ -275,6 +218,12 @@ export class World {
     for (const { text } of this.witness.handle(event, now()))
       this.#bus.tell({ kind: 'violation', text: `line: ${text}` });
   }
+}
+
+/** A session's frame with a PPP protocol that no kernel says of itself: a helper, and a supervisor, live behind it. */
+function isControl(frame: Uint8Array): boolean {
+  const u16 = (at: number): number => ((frame[at] ?? 0) << 8) | (frame[at + 1] ?? 0);
+  return u16(12) === ETHERTYPE.PPPOE_SESSION && u16(20) >= 0x8000;
 }
 
 function acConfig(): AcConfig {

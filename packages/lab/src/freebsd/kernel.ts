@@ -24,6 +24,8 @@ export interface KernelOptions {
   /** How many control messages the other end of a removed hook outlives it. */
   readonly lag?: number;
   readonly bpfDevices?: number;
+  /** Seconds since 1970. */
+  readonly bootedAt?: number;
 }
 
 export class FakeKernel {
@@ -33,6 +35,10 @@ export class FakeKernel {
   readonly netgraph: Netgraph;
   readonly modules: Set<string>;
   readonly isJail: boolean;
+  /** kern.boottime: seconds since 1970. */
+  readonly bootedAt: number;
+  /** A packet that came in by a session's interface: for whoever plays the router's IP. */
+  packet: (packet: Uint8Array) => void = () => {};
   bpfDevices: number;
   readonly bpfs = new Set<BpfDescriptor>();
 
@@ -43,7 +49,7 @@ export class FakeKernel {
       etf: (graph) => new EtfNode(graph),
       pppoe: (graph) => new PppoeNode(graph),
       ppp: (graph) => new PppNode(graph),
-      iface: (graph) => new IfaceNode(graph, this.interfaces),
+      iface: (graph) => this.#ifaceNode(graph),
     };
     // MKPEER loads what it needs, but not in a jail.
     const types = Object.fromEntries(
@@ -59,6 +65,7 @@ export class FakeKernel {
     this.netgraph.lag = options.lag ?? 0;
     this.modules = new Set(options.loaded ?? []);
     this.isJail = options.isJail ?? false;
+    this.bootedAt = Math.trunc(options.bootedAt ?? 0);
     this.bpfDevices = options.bpfDevices ?? 256;
     this.interfaces.arrived = (line) => this.modules.has('ng_ether') && this.#etherNode(line);
     this.interfaces.departed = (line) => {
@@ -84,6 +91,12 @@ export class FakeKernel {
     this.modules.add(name);
     if (name === 'ng_ether')
       for (const line of this.interfaces.all()) if (line.kind === 'ether') this.#etherNode(line);
+  }
+
+  #ifaceNode(graph: Netgraph): IfaceNode {
+    const node = new IfaceNode(graph, this.interfaces);
+    node.line.unclaimed = (packet) => this.packet(packet);
+    return node;
   }
 
   #etherNode(line: NetInterface): void {

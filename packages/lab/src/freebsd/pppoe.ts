@@ -39,6 +39,13 @@ export class PppoeNode extends Node {
   #in = 0;
   #out = 0;
 
+  /** SESSION_IDs of the sessions that are up. */
+  get sessions(): readonly number[] {
+    return [...this.#dials.values()]
+      .filter(({ state }) => state === 'connected')
+      .map(({ sessionId }) => sessionId);
+  }
+
   override data(from: Hook, octets: Uint8Array): void {
     if (from.name !== 'ethernet') return this.#transmit(from, octets);
     this.#in++;

@@ -8,7 +8,7 @@ import { BpfDescriptor } from './bpf-device.ts';
 import { DevdClient } from './carp.ts';
 import type { NetInterface } from './interfaces.ts';
 import type { FakeKernel } from './kernel.ts';
-import { cstring, i32, long } from './octets.ts';
+import { cstring, i32, long, set64 } from './octets.ts';
 import { RouteSocket } from './routes.ts';
 import { ControlSocket, DataSocket } from './socket.ts';
 import type { RealSystem } from './real.ts';
@@ -214,6 +214,7 @@ export class FakeProcess {
   }
 
   #sysctl(name: string, room: number, value: Uint8Array | undefined): Uint8Array {
+    if (name === 'kern.boottime') return timeval(this.#kernel.bootedAt).subarray(0, room);
     if (name !== 'net.inet.carp.demotion') fail('ENOENT');
     const { carp } = this.#kernel;
     if (!carp.isLoaded) fail('ENOENT');
@@ -354,6 +355,12 @@ export class FakeProcess {
 interface Received {
   readonly length: number;
   readonly fromLength: number;
+}
+
+function timeval(seconds: number): Uint8Array {
+  const octets = new Uint8Array(16);
+  set64(octets, 0, seconds);
+  return octets;
 }
 
 /** sockaddr_ng: at most 31 characters and a NUL. */

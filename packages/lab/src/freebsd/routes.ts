@@ -41,6 +41,12 @@ export class Routes {
     return which === 'AF_INET' ? found.gateway.slice(4, 8) : found.gateway.slice(8, 24);
   }
 
+  /** The interface that leads to an IPv4 address, straight or by the default route. */
+  lineTo(address: Uint8Array, fib = 0): NetInterface | undefined {
+    const straight = this.#interfaces.leadsTo(address);
+    return straight ?? this.#defaults.get(`${fib} ${c('AF_INET')}`)?.line;
+  }
+
   count(): number {
     return this.#defaults.size;
   }

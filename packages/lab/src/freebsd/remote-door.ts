@@ -1,0 +1,205 @@
+/**
+ * Where a `Libc` is let to other processes: each that connects has a process of its own here, which ends when its
+ * connection does. It knows no system; what calls mean is the `Libc`'s business.
+ */
+import { once } from 'node:events';
+import { createServer, type Server, type Socket } from 'node:net';
+import { Deframer, FramingError, encodeMessage } from '@ppp-thing/protocol/ipc/framing';
+import { SystemError, type Libc } from '@ppp-thing/helper/libc';
+import {
+  CALL,
+  CALLS,
+  LIMIT,
+  OPEN_CALLS,
+  OPEN_POLL,
+  POLL,
+  VERSION,
+  isCallName,
+  type AnswerBody,
+  type CallBody,
+  type CallName,
+} from './remote-calls.ts';
+
+/** A process as the kernel has it. */
+export interface Guest {
+  readonly libc: Libc;
+  /** It is gone without a word: close what it had open. */
+  kill(): void;
+}
+
+export interface RemoteDoorOptions {
+  /** A new process. */
+  readonly admit: () => Guest;
+  /** Called for each call, to run it; `run` throws nothing. */
+  readonly around?: (run: () => void) => void;
+}
+
+export class RemoteDoor {
+  readonly #server: Server;
+  readonly #options: RemoteDoorOptions;
+  readonly #sockets = new Set<Socket>();
+  readonly #guests = new Map<number, Guest>();
+  #next = 1;
+
+  constructor(options: RemoteDoorOptions) {
+    this.#options = options;
+    this.#server = createServer((socket) => this.#welcome(socket));
+  }
+
+  async open(path: string): Promise<void> {
+    this.#server.listen(path);
+    await once(this.#server, 'listening');
+  }
+
+  /** End every process and listen no more. */
+  async close(): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy();
+    for (const guest of this.#guests.values()) guest.kill();
+    this.#guests.clear();
+    if (!this.#server.listening) return;
+    this.#server.close();
+    await once(this.#server, 'close');
+  }
+
+  #welcome(socket: Socket): void {
+    this.#sockets.add(socket);
+    const deframer = new Deframer(LIMIT);
+    let serve: ((message: unknown) => void) | undefined;
+    socket.on('data', (chunk: Uint8Array) => {
+      try {
+        for (const message of deframer.push(chunk)) {
+          if (serve === undefined) serve = this.#begin(socket, message);
+          else serve(message);
+        }
+      } catch (error) {
+        if (!(error instanceof FramingError)) throw error;
+        socket.destroy();
+      }
+    });
+    // A process that is killed leaves a broken connection.
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => this.#sockets.delete(socket));
+  }
+
+  /** What serves the messages that follow the first. */
+  #begin(socket: Socket, opening: unknown): (message: unknown) => void {
+    if (OPEN_CALLS.is(opening) && opening.version === VERSION) {
+      const guest = this.#options.admit();
+      const process = this.#next++;
+      this.#guests.set(process, guest);
+      socket.on('close', () => {
+        if (this.#guests.delete(process)) this.#around(() => guest.kill());
+      });
+      say(socket, { platform: guest.libc.platform, process });
+      return (message) => this.#call(socket, guest, message);
+    }
+    const guest = OPEN_POLL.is(opening) ? this.#guests.get(opening.process) : undefined;
+    if (guest === undefined) throw new FramingError('not an opening of our version');
+    return (message) => void this.#poll(socket, guest, message);
+  }
+
+  #around(run: () => void): void {
+    (this.#options.around ?? ((it) => it()))(run);
+  }
+
+  #call(socket: Socket, { libc }: Guest, message: unknown): void {
+    if (!CALL.is(message) || !isCallName(message.call)) throw new FramingError('not a call');
+    const { call, body } = message;
+    if (!isBody(call, body)) throw new FramingError(`not a call of ${call}`);
+    let answer: unknown;
+    let fault: unknown;
+    this.#around(() => {
+      try {
+        answer = { done: perform(libc, call, body) };
+      } catch (error) {
+        if (error instanceof SystemError) {
+          const { call: name, code, errno } = error;
+          answer = { failed: { call: name, code, errno } };
+        } else fault = error;
+      }
+    });
+    if (fault !== undefined) throw fault;
+    say(socket, answer);
+  }
+
+  async #poll(socket: Socket, { libc }: Guest, message: unknown): Promise<void> {
+    if (!POLL.is(message)) return void socket.destroy();
+    const entries = message.entries.map((entry) => ({ ...entry, revents: 0 }));
+    const found = await libc.poll(entries, message.timeoutMs);
+    say(socket, { found, revents: entries.map(({ revents }) => revents) });
+  }
+}
+
+function say(socket: Socket, message: unknown): void {
+  if (!socket.destroyed) socket.write(encodeMessage(message, LIMIT));
+}
+
+const isBody = <C extends CallName>(call: C, body: unknown): body is CallBody<C> =>
+  CALLS[call].is(body);
+
+function perform<C extends CallName>(libc: Libc, call: C, body: CallBody<C>): AnswerBody<C> {
+  return PERFORM[call](libc, body);
+}
+
+const done = (_nothing: void): null => null;
+
+const PERFORM: {
+  readonly [C in CallName]: (libc: Libc, body: CallBody<C>) => AnswerBody<C>;
+} = {
+  open: (libc, { path, flags, mode }) => libc.open(path, flags, mode),
+  close: (libc, { fd }) => done(libc.close(fd)),
+  read(libc, { fd, room }) {
+    const into = new Uint8Array(room);
+    const result = libc.read(fd, into);
+    return { result, octets: into.subarray(0, Math.max(0, result)) };
+  },
+  write: (libc, { fd, data }) => libc.write(fd, data),
+  socket: (libc, { domain, type, protocol }) => libc.socket(domain, type, protocol),
+  bind: (libc, { fd, address }) => done(libc.bind(fd, address)),
+  listen: (libc, { fd, backlog }) => done(libc.listen(fd, backlog)),
+  accept: (libc, { fd }) => libc.accept(fd),
+  connect: (libc, { fd, address }) => done(libc.connect(fd, address)),
+  sendto: (libc, { fd, data, flags, address }) =>
+    address === null ? libc.sendto(fd, data, flags) : libc.sendto(fd, data, flags, address),
+  recvfrom(libc, { fd, room, flags, fromRoom }) {
+    const into = new Uint8Array(room);
+    const from = fromRoom === null ? undefined : new Uint8Array(fromRoom);
+    const { length, fromLength } = libc.recvfrom(fd, into, flags, from);
+    return {
+      length,
+      octets: into.subarray(0, Math.max(0, length)),
+      fromLength,
+      from: from?.subarray(0, fromLength) ?? new Uint8Array(0),
+    };
+  },
+  getsockopt(libc, { fd, level, option, room }) {
+    const into = new Uint8Array(room);
+    const result = libc.getsockopt(fd, level, option, into);
+    return { result, octets: into };
+  },
+  setsockopt: (libc, { fd, level, option, value }) =>
+    done(libc.setsockopt(fd, level, option, value)),
+  ioctl(libc, { fd, request, octets, number, pointers }) {
+    const argument = octets ?? number ?? 0;
+    const result = libc.ioctl(fd, request, argument, pointers);
+    return {
+      result,
+      octets: octets ?? new Uint8Array(0),
+      pointers: pointers.map(({ to }) => to),
+    };
+  },
+  fcntl: (libc, { fd, command, argument }) => libc.fcntl(fd, command, argument),
+  pipe(libc) {
+    const [read, write] = libc.pipe();
+    return { read, write };
+  },
+  sysctl: (libc, { name, room, value }) => libc.sysctl(name, room, value ?? undefined),
+  getpeereid(libc, { fd }) {
+    const { uid, gid, pid } = libc.getpeereid(fd);
+    return { uid, gid, pid: pid ?? null };
+  },
+  kldload: (libc, { name }) => done(libc.kldload(name)),
+  chmod: (libc, { path, mode }) => done(libc.chmod(path, mode)),
+  chown: (libc, { path, uid, gid }) => done(libc.chown(path, uid, gid)),
+  unlink: (libc, { path }) => done(libc.unlink(path)),
+};
