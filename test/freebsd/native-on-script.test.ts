@@ -117,7 +117,7 @@ t.test('scenes › a redial fails the scene', async (t) => {
 t.test('scenes › a role that does not move is a wait that ends', async (t) => {
   const { host, pair } = await begun(t);
   host.stuck = true;
-  const message = 'wait for r2 to hold the session: ETIMEDOUT: not within 90 s';
+  const message = 'wait for r2 to hold the session: ETIMEDOUT: not within 120 s';
   await t.rejects(play(sceneOf('goes down'), pair, 7), { message });
 });
 
@@ -133,7 +133,7 @@ t.test('scenes › a program that dies by itself is named, with its log', async 
 t.test('scenes › nobody dials: the wait says so', async (t) => {
   const { host, pair } = await started(t);
   for (const { running } of Object.values(host.machines)) running.clear();
-  await t.rejects(dial(pair), { message: 'wait for a session: ETIMEDOUT: not within 90 s' });
+  await t.rejects(dial(pair), { message: 'wait for a session: ETIMEDOUT: not within 120 s' });
 });
 
 t.test(

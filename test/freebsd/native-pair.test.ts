@@ -148,12 +148,7 @@ step(
   'traffic runs through the session',
   async () => {
     await pair.startTraffic();
-    await pair.until(
-      'traffic that runs',
-      30_000,
-      async () => (await pair.traffic()).steadyMs > 1000,
-    );
-    say((await pair.traffic()).text);
+    say(await pair.trafficRuns(60_000));
   },
   session,
 );
@@ -185,12 +180,7 @@ step(
   async () => {
     for (const router of pair.routers) await router.stop();
     await pair.beginTraffic();
-    await pair.until(
-      'traffic that runs',
-      30_000,
-      async () => (await pair.traffic()).steadyMs > 1000,
-    );
-    say((await pair.traffic()).text);
+    say(await pair.trafficRuns(60_000));
   },
   session,
 );

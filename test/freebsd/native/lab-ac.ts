@@ -23,15 +23,11 @@ export interface AcReport {
   readonly negotiations: number;
   readonly pings: number;
   readonly pongs: number;
-  /** How long pings have been answered without a break, milliseconds; 0 in a break. */
-  readonly steadyMs: number;
   /** What the routers did that the RFCs forbid. */
   readonly violations: readonly string[];
 }
 
 const PING_MS = 100;
-/** A silence as long as this is a break. */
-const BREAK_MS = 500;
 const ETHERNET_MINIMUM = 60;
 
 export const configOf = (user: string, password: string): AcConfig => ({
@@ -71,8 +67,6 @@ export function serveAc(
   const violations: string[] = [];
   let pings = 0;
   let pongs = 0;
-  let lastPong = 0;
-  let steadySince = 0;
   const send = (packet: Uint8Array): void => {
     const frame = new Uint8Array(Math.max(ETHERNET_MINIMUM, packet.length));
     frame.set(packet);
@@ -83,15 +77,9 @@ export function serveAc(
       say(`send: ${error.message}`);
     }
   };
-  const answered = (): void => {
-    const now = loop.now();
-    pongs++;
-    if (now - lastPong > BREAK_MS) steadySince = now;
-    lastPong = now;
-  };
   const perform = (output: AcOutput): void => {
     if (output.kind === 'send') return send(output.frame);
-    if (output.kind === 'pong') return answered();
+    if (output.kind === 'pong') return void pongs++;
     say(JSON.stringify(output));
     if (output.kind === 'violation') violations.push(output.text);
   };
@@ -110,8 +98,6 @@ export function serveAc(
       negotiations: ac.negotiations,
       pings,
       pongs,
-      steadyMs:
-        pongs === 0 || loop.now() - lastPong > BREAK_MS ? 0 : Math.round(loop.now() - steadySince),
       violations,
     }),
     close() {

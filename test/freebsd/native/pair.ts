@@ -41,6 +41,8 @@ export interface PairOptions {
 const LOOK_MS = 100;
 const REMOVE_PAUSE_MS = 250;
 const LOG_LINES = 25;
+/** Of ten pings, or fifty octets on a TCP connection. */
+const ANSWERS_A_SECOND = 5;
 const PPP_LOG = '/var/log/ppp.log';
 /** What is taken down may be on its way out for a moment. */
 const GONE_MS = 5000;
@@ -155,23 +157,39 @@ export class Pair {
   }
 
   async traffic(): Promise<{
-    readonly steadyMs: number;
+    /** Answers since the count began. */
+    readonly answers: number;
     readonly alive: boolean;
     readonly text: string;
   }> {
     if (this.#probe !== undefined) {
-      const report = await this.#probe.ask();
-      const { tcpAlive, probesLost, probesSent, gapMs, tcpGapMs } = report;
-      const steadyMs = Math.min(report.steadyMs, report.tcpSteadyMs);
+      const { tcpAlive, tcpEchoes, probesLost, probesSent, gapMs, tcpGapMs } =
+        await this.#probe.ask();
       const lost = `${probesLost} of ${probesSent} probes lost`;
-      const text = `${lost}, longest gap ${gapMs} ms; TCP ${tcpAlive ? `alive, longest gap ${tcpGapMs} ms` : 'dead'}`;
-      return { steadyMs, alive: tcpAlive, text };
+      const tcp = tcpAlive ? `alive, longest gap ${tcpGapMs} ms` : 'dead';
+      const text = `${lost}, longest gap ${gapMs} ms; TCP ${tcp}`;
+      return { answers: tcpEchoes, alive: tcpAlive, text };
     }
     const report = await this.#acStation?.ask();
-    if (report === undefined) return { steadyMs: 0, alive: false, text: 'no traffic was started' };
-    const { pings, pongs, violations, steadyMs } = report;
+    if (report === undefined) return { answers: 0, alive: false, text: 'no traffic was started' };
+    const { pings, pongs, violations } = report;
     const held = violations.length === 0 ? '' : `; it holds against us: ${violations.join('; ')}`;
-    return { steadyMs, alive: true, text: `the AC's pings: ${pongs} of ${pings} answered${held}` };
+    const text = `the AC's pings: ${pongs} of ${pings} answered${held}`;
+    return { answers: pongs, alive: true, text };
+  }
+
+  /** Until answers come for a second; how regularly is told, and not judged: the machine may be an emulated one. */
+  async trafficRuns(limitMs: number): Promise<string> {
+    let before = (await this.traffic()).answers;
+    await this.until('traffic that runs', limitMs, async () => {
+      await this.options.pause(1000);
+      const { answers, alive, text } = await this.traffic();
+      if (!alive) throw new Error(`wait for traffic that runs: EPIPE: ${text}`);
+      const more = answers - before;
+      before = answers;
+      return more >= ANSWERS_A_SECOND;
+    });
+    return (await this.traffic()).text;
   }
 
   line(): Promise<LineReport> {

@@ -6,9 +6,7 @@ import type { Pair } from './pair.ts';
 import type { Router } from './router.ts';
 
 /** Starting a runtime on an emulated machine takes ten seconds. */
-export const LIMITS = { dial: 90_000, settle: 90_000 } as const;
-/** Traffic without a break for this long is traffic that runs. */
-const STEADY_MS = 1500;
+export const LIMITS = { dial: 120_000, settle: 120_000 } as const;
 /** Longer than CARP needs to give the role back: three advertisements and a little. */
 const CALM_MS = 6000;
 
@@ -178,20 +176,15 @@ export async function play(scene: Scene, pair: Pair, sessionId: number): Promise
   const ms = await (wanted === undefined
     ? calm(pair)
     : pair.until(`${wanted.name} to hold the session`, LIMITS.settle, () => wanted.holds()));
-  await pair.until('traffic that runs', LIMITS.settle, async () => {
-    const { steadyMs, alive, text } = await pair.traffic();
-    if (!alive) throw new SceneError(`traffic: ${text}`);
-    return steadyMs >= STEADY_MS;
-  });
+  const traffic = await pair.trafficRuns(LIMITS.settle);
   if (scene.standby) await pair.until('an armed standby', LIMITS.settle, () => isArmed(pair));
   const holder = await pair.holder();
   if (holder === undefined) throw new SceneError('nobody holds the session after the scene');
   const now = await sessionIdOf(holder);
   if (now !== sessionId) throw new SceneError(`session ${now}; it was ${sessionId}`);
   await judgeLine(pair, sessionId);
-  const { text } = await pair.traffic();
   return {
     sessionId,
-    text: `${from.name} → ${holder.name} in ${ms} ms, session ${sessionId}; ${text}`,
+    text: `${from.name} → ${holder.name} in ${ms} ms, session ${sessionId}; ${traffic}`,
   };
 }

@@ -34,6 +34,7 @@ export class ScriptedHost {
   readonly machines: Readonly<Record<RouterName, Machine>> = { r1: machine(), r2: machine() };
   readonly commands: Commands;
   readonly #running = new Set<Running>();
+  #answers = 0;
   #master: RouterName = 'r1';
   #vacantSince: number | undefined;
 
@@ -133,9 +134,10 @@ export class ScriptedHost {
   #answer(name: string): string {
     const line = { frames: 9, padi: 1, padt: 0, granted: [7], terminates: 0, moved: 1, lost: 0 };
     if (name === 'line') return JSON.stringify({ ...line, ...this.line });
+    this.#answers += 50;
     if (name === 'lab AC')
-      return JSON.stringify({ steadyMs: 9999, pings: 9, pongs: 9, violations: [] });
-    return JSON.stringify({ steadyMs: 9999, tcpSteadyMs: 9999, tcpAlive: true, probesLost: 0 });
+      return JSON.stringify({ pings: 9, pongs: this.#answers, violations: [] });
+    return JSON.stringify({ tcpEchoes: this.#answers, tcpAlive: true, probesLost: 0 });
   }
 
   /** A program of a router ends by itself. */

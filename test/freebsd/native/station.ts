@@ -1,7 +1,8 @@
 /** A program that answers a line on its standard input with one line of JSON, and waiting for what it says. */
 import type { Running } from './commands.ts';
 
-const PATIENCE_MS = 10_000;
+/** A runtime that starts on an emulated machine needs a quarter of it. */
+const PATIENCE_MS = 60_000;
 
 /** `T` is what the program answers; the program is ours, and is taken at its word. */
 export class Station<T> {
