@@ -7,7 +7,7 @@
  */
 import { existsSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { loadLibc } from '@ppp-thing/helper/libc';
 import type { AcKind } from './native/ac.ts';
 import { askStatus } from './native/ask-status.ts';
@@ -34,10 +34,14 @@ function reasonToSkip(): string | false {
 }
 
 const story: string[] = [];
+/** The test that is under way: what is said stands among its results, as TAP wants it. */
+let current: Pick<Test, 'comment'> | undefined;
 const say = (line: string): void => {
   const seconds = (performance.now() / 1000).toFixed(2).padStart(7);
   story.push(`[${seconds}] ${line}`);
-  process.stdout.write(`# [${seconds}] ${line.replaceAll('\n', '\n# ')}\n`);
+  for (const part of `[${seconds}] ${line}`.split('\n'))
+    if (current === undefined) process.stdout.write(`# ${part}\n`);
+    else current.comment(part);
 };
 /** Every command is in the story; on the terminal only what happens. */
 const note = (line: string): void => void story.push(line);
@@ -63,6 +67,7 @@ let before: readonly (readonly string[])[] = [];
 /** A step that others build on: its failure is told with all there is to know, and what follows is skipped. */
 function step(name: string, run: () => Promise<void>, needs: () => string | undefined): void {
   void t.test(`pair › ${name}`, { skip }, async (t) => {
+    current = t;
     const missing = needs();
     if (missing !== undefined) {
       t.fail(`not tried: ${missing}`);
@@ -210,5 +215,6 @@ step(
 );
 
 void t.test('pair › everything is removed from the host', { skip }, async (t) => {
+  current = t;
   t.strictSame(await takeDown(), []);
 });

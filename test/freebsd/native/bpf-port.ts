@@ -3,6 +3,7 @@
  * whatever its destination, and writes frames as they are. It reads nothing of them.
  */
 import { C, S, SEEN } from '@ppp-thing/helper/freebsd/abi';
+import { attempt } from '@ppp-thing/helper/freebsd/errors';
 import { ifreq } from '@ppp-thing/helper/freebsd/interface';
 import { int, u16At, u32At } from '@ppp-thing/helper/freebsd/octets';
 import type { Libc } from '@ppp-thing/helper/libc';
@@ -21,18 +22,22 @@ export class BpfPort {
   readonly #fd: number;
   readonly #room = new Uint8Array(BUFFER);
 
-  /** @param hear  each frame that came from the other end; it may be kept */
+  /** @param hear  each frame that came from the other end; it may be kept. Throws BackendError. */
   constructor(libc: Libc, loop: Loop, interfaceName: string, hear: (frame: Uint8Array) => void) {
     this.#libc = libc;
     this.#loop = loop;
-    const fd = libc.open('/dev/bpf', C.O_RDWR | C.O_NONBLOCK);
+    const fd = attempt('open', '/dev/bpf', () => libc.open('/dev/bpf', C.O_RDWR | C.O_NONBLOCK), {
+      ENOENT: "a jail's devfs rules must unhide bpf",
+    });
     this.#fd = fd;
-    libc.ioctl(fd, C.BIOCSBLEN, int(BUFFER));
-    libc.ioctl(fd, C.BIOCSETIF, ifreq(interfaceName));
-    libc.ioctl(fd, C.BIOCSHDRCMPLT, int(1));
-    libc.ioctl(fd, C.BIOCIMMEDIATE, int(1));
-    libc.ioctl(fd, C.BIOCSDIRECTION, int(SEEN.BPF_D_IN));
-    libc.ioctl(fd, BIOCPROMISC, 0);
+    attempt('open bpf on', interfaceName, () => {
+      libc.ioctl(fd, C.BIOCSBLEN, int(BUFFER));
+      libc.ioctl(fd, C.BIOCSETIF, ifreq(interfaceName));
+      libc.ioctl(fd, C.BIOCSHDRCMPLT, int(1));
+      libc.ioctl(fd, C.BIOCIMMEDIATE, int(1));
+      libc.ioctl(fd, C.BIOCSDIRECTION, int(SEEN.BPF_D_IN));
+      libc.ioctl(fd, BIOCPROMISC, 0);
+    });
     loop.watch(fd, POLLIN, () => this.#read(hear));
   }
 

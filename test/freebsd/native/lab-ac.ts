@@ -5,16 +5,15 @@
  *     node lab-ac.js PORT USER PASSWORD     a line on standard input is answered with `AcReport` as one line of JSON
  */
 import { randomBytes } from 'node:crypto';
-import { createInterface } from 'node:readline';
-import { pathToFileURL } from 'node:url';
-import { loadLibc, SystemError, type Libc } from '@ppp-thing/helper/libc';
-import { createLoop, type Loop } from '@ppp-thing/helper/loop';
+import { SystemError, type Libc } from '@ppp-thing/helper/libc';
+import type { Loop } from '@ppp-thing/helper/loop';
 import { Queue, Runner } from '@ppp-thing/lab/embedded/clock';
 import { AccessConcentrator, type AcEvent, type AcOutput } from '@ppp-thing/lab/sim/ac';
 import { PATIENT, RESTART, type AcConfig } from '@ppp-thing/lab/sim/ac-config';
 import { millis } from '@ppp-thing/protocol/time';
 import { systemHashes } from '@ppp-thing/supervisor/hashes';
 import { BpfPort } from './bpf-port.ts';
+import { runProgram } from './program.ts';
 
 export interface AcReport {
   /** SESSION_IDs that data flows in. */
@@ -108,26 +107,10 @@ export function serveAc(
   };
 }
 
-async function main([name, user, password]: readonly string[]): Promise<void> {
+await runProgram(import.meta.url, (libc, loop, say) => {
+  const [, , name, user, password] = process.argv;
   if (name === undefined || user === undefined || password === undefined)
     throw new Error('usage: lab-ac.js PORT USER PASSWORD');
-  const libc = await loadLibc();
-  const say = (line: string): void => void process.stderr.write(`ac: ${line}\n`);
-  const loop = createLoop(libc, () => performance.now(), say);
   const serving = serveAc(libc, loop, name, configOf(user, password), say);
-  const answer = (): void => void process.stdout.write(`${JSON.stringify(serving.report())}\n`);
-  let stopped = false;
-  const stop = (): void => loop.wake(() => void (stopped = true));
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, stop);
-  const input = createInterface({ input: process.stdin });
-  input.on('line', answer);
-  input.on('close', stop);
-  answer();
-  await loop.run(() => stopped);
-  serving.close();
-  loop.close();
-}
-
-const [, program] = process.argv;
-if (program !== undefined && import.meta.url === pathToFileURL(program).href)
-  await main(process.argv.slice(2));
+  return { answer: () => serving.report(), close: () => serving.close() };
+});

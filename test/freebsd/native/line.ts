@@ -8,13 +8,12 @@
  * CAPTURE gets what is worth reading afterwards, discovery and PPP's control packets, in the format of pcap.
  */
 import { closeSync, openSync, writeSync } from 'node:fs';
-import { createInterface } from 'node:readline';
-import { pathToFileURL } from 'node:url';
-import { loadLibc, SystemError, type Libc } from '@ppp-thing/helper/libc';
-import { createLoop, type Loop } from '@ppp-thing/helper/loop';
+import { SystemError, type Libc } from '@ppp-thing/helper/libc';
+import type { Loop } from '@ppp-thing/helper/loop';
 import { LearningSwitch, type SwitchOutput } from '@ppp-thing/lab/sim/switch';
 import type { Instant } from '@ppp-thing/protocol/time';
 import { BpfPort } from './bpf-port.ts';
+import { runProgram } from './program.ts';
 
 export interface LineReport {
   readonly frames: number;
@@ -158,31 +157,19 @@ export function joinPorts(
   };
 }
 
-async function main([file, ...names]: readonly string[]): Promise<void> {
+await runProgram(import.meta.url, (libc, loop) => {
+  const [, , file, ...names] = process.argv;
   if (file === undefined || names.length === 0) throw new Error('usage: line.js CAPTURE PORT...');
-  const libc = await loadLibc();
-  const complain = (line: string): void => void process.stderr.write(`line: ${line}\n`);
-  const loop = createLoop(libc, () => performance.now(), complain);
   const capture = new Capture(file);
   const line = joinPorts(libc, loop, names, (frame) => capture.write(frame));
-  const answer = (): void => void process.stdout.write(`${JSON.stringify(line.report())}\n`);
-
-  let stopped = false;
-  const stop = (): void => loop.wake(() => void (stopped = true));
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, stop);
-  const input = createInterface({ input: process.stdin });
-  input.on('line', (word) => {
-    if (word === 'begin') line.begin();
-    answer();
-  });
-  input.on('close', stop);
-  answer();
-  await loop.run(() => stopped);
-  line.close();
-  loop.close();
-  capture.close();
-}
-
-const [, program] = process.argv;
-if (program !== undefined && import.meta.url === pathToFileURL(program).href)
-  await main(process.argv.slice(2));
+  return {
+    answer(word) {
+      if (word === 'begin') line.begin();
+      return line.report();
+    },
+    close() {
+      line.close();
+      capture.close();
+    },
+  };
+});

@@ -273,6 +273,7 @@ export class Pair {
         ['netstat', '-rnW'],
       ]) {
         const output = await router.attempt(...words);
+        say(`--- ${router.name}: ${words.join(' ')}`);
         for (const line of output.trimEnd().split('\n')) say(`  ${line}`);
       }
   }

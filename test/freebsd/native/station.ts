@@ -34,8 +34,11 @@ export class Station<T> {
     if (early !== undefined) return Promise.resolve(early);
     const { name, log, end, ended } = this.#program;
     return new Promise((resolve, reject) => {
-      const fail = (why: string): void => reject(new Error(`ask ${name}: ${why}; see ${log}`));
       const late = setTimeout(() => fail('ETIMEDOUT: no answer'), PATIENCE_MS);
+      const fail = (why: string): void => {
+        clearTimeout(late);
+        reject(new Error(`ask ${name}: ${why}; see ${log}`));
+      };
       void end.then(() => fail(`EPIPE: it has ended: ${ended() ?? ''}`));
       this.#waiting.push((line) => {
         clearTimeout(late);
