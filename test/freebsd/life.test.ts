@@ -2,117 +2,26 @@
  * A whole helper on the fake FreeBSD kernel, with a supervisor on its socket: a life from the first start to an
  * administrator's stop, in which nothing is said on the wire that nobody asked for, and of which nothing is left.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import t, { type Test } from 'tap';
-import { FreebsdBackend } from '@ppp-thing/helper/freebsd/backend';
+import t from 'tap';
 import type { SessionPolicy } from '@ppp-thing/helper/policy';
-import { serve, type Serving } from '@ppp-thing/helper/serve';
-import { Client, type Wish } from '../helper/client.ts';
-import type { FakeProcess } from '@ppp-thing/lab/freebsd/process';
-import { be16, concat, tohex } from '@ppp-thing/lab/freebsd/octets';
-import { HELPER, LAN, LINE, Router, SESSION, VHID } from './world.ts';
-
-const session = SESSION.name;
-const AC_MAC = Uint8Array.of(2, 0, 0, 0, 0, 0xac);
-const KEY = { sessionId: 0x1234, acMac: AC_MAC };
-const OURS = Uint8Array.of(198, 51, 100, 7);
-const THEIRS = Uint8Array.of(198, 51, 100, 1);
-const ECHO = Uint8Array.of(9, 1, 0, 8, 0, 0, 0, 0);
-const ATTACH: Wish = { verb: 'attach', session, key: KEY, maxPayload: 1492, autoOpen: true };
-const CONFIGURE: Wish = {
-  verb: 'configure',
+import { tohex } from '@ppp-thing/lab/freebsd/octets';
+import { Client } from '../helper/client.ts';
+import {
+  ATTACH,
+  CONFIGURE,
+  DISCOVERY,
+  ECHO,
+  KEY,
+  Life,
+  SESSION_STAGE,
+  THEIRS,
+  role,
+  say,
   session,
-  mtu: 1492,
-  up: true,
-  ourAddress: OURS,
-  theirAddress: THEIRS,
-  interfaceIds: null,
-};
-const DISCOVERY = 0x8863;
-const SESSION_STAGE = 0x8864;
-
-interface Helper {
-  readonly serving: Serving;
-  readonly process: FakeProcess;
-  readonly path: string;
-  readonly lines: string[];
-}
-
-/** A router and the helpers that serve it one after the other. */
-class Life {
-  readonly router: Router;
-  readonly #folder = mkdtempSync(join(tmpdir(), 'ppp-thing-freebsd-'));
-
-  static async make(t: Test): Promise<Life> {
-    const life = new Life(await Router.make({ lag: 2 }));
-    life.router.kernel.routes.fibs = 2;
-    t.teardown(() => rmSync(life.#folder, { recursive: true, force: true }));
-    return life;
-  }
-
-  constructor(router: Router) {
-    this.router = router;
-  }
-
-  start(sessions: readonly SessionPolicy[] = [SESSION]): Helper {
-    const process = this.router.waitingProcess();
-    const lines: string[] = [];
-    const path = join(this.#folder, 'helper.sock');
-    const serving = serve({
-      libc: process.libc,
-      policy: {
-        ...HELPER,
-        socketPath: path,
-        stateDirectory: join(this.#folder, 'state'),
-        sessions,
-      },
-      uid: globalThis.process.getuid?.() ?? 0,
-      makeBackend: (context) => new FreebsdBackend(context),
-      log: (line) => lines.push(line),
-    });
-    return { serving, process, path, lines };
-  }
-
-  get padts(): Uint8Array[] {
-    return this.router.heard.filter((frame) => be16(frame, 12) === DISCOVERY && frame[15] === 0xa7);
-  }
-
-  count(etherType: number): number {
-    return this.router.heard.filter((frame) => be16(frame, 12) === etherType).length;
-  }
-
-  /** A packet of the session as the AC sends it, with its Protocol. */
-  fromAc(...packet: readonly number[]): void {
-    const header = Uint8Array.of(0x88, 0x64, 0x11, 0, 0x12, 0x34, 0, packet.length);
-    const frame = concat(SESSION.mac, AC_MAC, header, Uint8Array.from(packet));
-    this.router.inject(frame);
-  }
-}
-
-async function stop({ serving }: Helper, how: 'leave' | 'remove' = 'leave'): Promise<void> {
-  serving.stop(how);
-  await serving.stopped;
-}
-
-const role = (client: Client, wanted: string): Promise<boolean> =>
-  client.until(`role ${wanted}`, () => {
-    const roles = client.notices.filter((each) => each.notice === 'role');
-    const told = roles.at(-1);
-    return told?.role === wanted ? told.gateOpen : undefined;
-  });
-
-const say = (client: Client): Promise<string> =>
-  client.outcome({ verb: 'ppp-send', session, protocol: 0xc021, packet: ECHO });
-
-/** What hello says of the session. */
-async function state(client: Client): Promise<unknown> {
-  const reply = (await client.ask({ verb: 'hello', version: 1 })) as {
-    readonly done?: { readonly sessions?: readonly unknown[] };
-  };
-  return reply.done?.sessions?.[0];
-}
+  state,
+  stop,
+} from './life.ts';
+import { LAN, LINE, SESSION, VHID } from './world.ts';
 
 t.test(
   'freebsd › a life: nothing is said that nobody asked for, and nothing is left',

@@ -71,8 +71,8 @@ export class Router {
   }
 
   /** A process that waits as processes do: for a whole helper with clients. */
-  waitingProcess(): FakeProcess {
-    return new FakeProcess(this.kernel, { real: this.#real });
+  waitingProcess(options: ProcessOptions = {}): FakeProcess {
+    return new FakeProcess(this.kernel, { real: this.#real, ...options });
   }
 
   /** A new helper with a backend that is not started. */

@@ -6,6 +6,7 @@ import { BackendError, type Backend } from '@ppp-thing/helper/backend';
 import { openDemotions, type Boot, type Demotions } from '@ppp-thing/helper/demotion';
 
 const AMOUNT = 240;
+const AMOUNTS = new Map(['pppoe0', 'pppoe1'].map((name) => [name, AMOUNT]));
 const BOOT: Boot = { at: 1_700_000_000, uptime: 5000 };
 
 type Part = Pick<Backend, 'inspect' | 'demote' | 'adoptDemotion'>;
@@ -37,7 +38,7 @@ function folder(t: Test): string {
 
 /** A helper begins: it reads the record and adopts its session. */
 function begin(directory: string, kernel: SumKernel, boot: Boot = BOOT): Demotions {
-  const demotions = openDemotions(directory, kernel.backend(), () => boot);
+  const demotions = openDemotions(directory, kernel.backend(), () => boot, AMOUNTS);
   demotions.adopt('pppoe0');
   return demotions;
 }
@@ -83,6 +84,7 @@ t.test('demotion › is written down before it is in force', async (t) => {
       },
     },
     () => BOOT,
+    AMOUNTS,
   );
   demotions.adopt('pppoe0');
   demotions.set('pppoe0', true);
@@ -145,7 +147,7 @@ t.test('demotion › a session that is late keeps its record until it has come',
   const kernel = new SumKernel();
   const directory = folder(t);
   begin(directory, kernel).set('pppoe0', true);
-  const first = openDemotions(directory, kernel.backend(), () => BOOT);
+  const first = openDemotions(directory, kernel.backend(), () => BOOT, AMOUNTS);
   first.adopt('pppoe1');
   first.set('pppoe1', true);
   const next = begin(directory, kernel);
@@ -183,7 +185,7 @@ t.test('demotion › a kernel that shows ours is believed, record or none', asyn
     }),
     demote: (_, on) => void (shown = on),
   };
-  const demotions = openDemotions(folder(t), backend, () => BOOT);
+  const demotions = openDemotions(folder(t), backend, () => BOOT, AMOUNTS);
   demotions.adopt('pppoe0');
   t.equal(demotions.has('pppoe0'), true);
   demotions.set('pppoe0', false);

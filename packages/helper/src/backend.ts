@@ -88,10 +88,16 @@ export interface Backend {
   /** Called only to change what is in force: the server remembers it, across restarts too. */
   demote(session: string, on: boolean): void;
   /**
-   * After `start`, for a session that an earlier helper demoted since the machine booted: take it as demoted if the
-   * kernel can still hold our amount, and say whether. Absent where `inspect` reads our own demotion back.
+   * After `start`, for a session that an earlier helper demoted since the machine booted: take it as demoted by `amount`,
+   * the policy's unless given, if the kernel can still hold that, and say whether. Absent where `inspect` reads our own
+   * demotion back.
    */
-  adoptDemotion?(session: string): boolean;
+  adoptDemotion?(session: string, amount?: number): boolean;
+  /**
+   * Take back `amount` that an earlier helper put in force for a session that nobody will adopt, if the kernel can still
+   * hold it beside what has been adopted. Absent where `adoptDemotion` is.
+   */
+  returnDemotion?(amount: number): void;
   counters(session: string): Counters;
   /** Leave every session as it is, for the next helper to adopt; release only what dies with the process anyway. */
   leave(): void;

@@ -27,11 +27,24 @@ export interface Boot {
 /** The clock may be set while the machine runs; a reboot moves the boot by more than this, or shortens the uptime. */
 const BOOT_TOLERANCE_SECONDS = 120;
 
+/** By how much each session demotes this router. */
+export type Amounts = ReadonlyMap<string, number>;
+
+export type DemotionBackend = Pick<
+  Backend,
+  'inspect' | 'demote' | 'adoptDemotion' | 'returnDemotion'
+>;
+
 export interface Demotions {
   /** Once for each session, after the backend has started it: take over what an earlier helper left in force. */
   adopt(session: string): void;
   /** Whether ours is in force for `session`. */
   has(session: string): boolean;
+  /**
+   * Give back what is on record for sessions that will not be adopted, once: those that `isAwaited` does not name. After
+   * the others have been adopted. Throws what the backend throws, and keeps the record of what is still in force.
+   */
+  settle(isAwaited: (session: string) => boolean): void;
   /** Put in force or take back; no effect if it is so already. Throws what the backend throws, and then nothing changed. */
   set(session: string, on: boolean): void;
 }
@@ -39,35 +52,47 @@ export interface Demotions {
 /**
  * Read what is remembered in `directory`, which is made if it is missing, for its owner alone.
  *
- * @param boot  asked at every write
+ * @param boot    asked at every write
+ * @param amounts by how much each session demotes, as it is configured now
  */
 export function openDemotions(
   directory: string,
-  backend: Pick<Backend, 'inspect' | 'demote' | 'adoptDemotion'>,
+  backend: DemotionBackend,
   boot: () => Boot,
+  amounts: Amounts,
 ): Demotions {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const path = join(directory, 'demotion.json');
   const recorded = readRecord(path, boot());
-  const inForce = new Set<string>();
+  const inForce = new Map<string, number>();
   // A session that has not been adopted yet keeps its record: it may only be late.
-  const remember = (): void => writeRecord(path, [...new Set([...recorded, ...inForce])], boot());
+  const remember = (): void => writeRecord(path, new Map([...recorded, ...inForce]), boot());
+  const configured = (session: string): number => amounts.get(session) ?? 0;
 
   return {
     adopt(session) {
+      const amount = recorded.get(session) ?? configured(session);
       const held =
         backend.adoptDemotion === undefined
           ? backend.inspect(session).demoted
-          : recorded.has(session) && backend.adoptDemotion(session);
+          : recorded.has(session) && backend.adoptDemotion(session, amount);
       recorded.delete(session);
-      if (held) inForce.add(session);
+      if (held) inForce.set(session, amount);
       remember();
     },
     has: (session) => inForce.has(session),
+    settle(isAwaited) {
+      for (const [session, amount] of recorded) {
+        if (isAwaited(session)) continue;
+        if (amount !== undefined) backend.returnDemotion?.(amount);
+        recorded.delete(session);
+        remember();
+      }
+    },
     set(session, on) {
       if (inForce.has(session) === on) return;
       if (on) {
-        inForce.add(session);
+        inForce.set(session, configured(session));
         remember();
       }
       try {
@@ -87,19 +112,29 @@ export function openDemotions(
   };
 }
 
+/** A helper before this one may have written no amount. */
+type Recorded = Map<string, number | undefined>;
+
 /** The sessions demoted since this boot. A file that is missing, damaged or of another boot holds none. */
-function readRecord(path: string, now: Boot): Set<string> {
+function readRecord(path: string, now: Boot): Recorded {
   const record = parse(path);
-  if (record === undefined) return new Set();
+  if (record === undefined) return new Map();
   const sameBoot =
     now.uptime >= record.uptime && Math.abs(now.at - record.bootedAt) < BOOT_TOLERANCE_SECONDS;
-  return new Set(sameBoot ? record.demoted : []);
+  const { demoted, amounts } = record;
+  const amountAt = (i: number): number | undefined => {
+    const amount = amounts?.[i];
+    return typeof amount === 'number' ? amount : undefined;
+  };
+  return new Map(sameBoot ? demoted.map((session, i) => [session, amountAt(i)]) : []);
 }
 
 interface DemotionRecord {
   readonly bootedAt: number;
   readonly uptime: number;
   readonly demoted: readonly string[];
+  /** Of each of `demoted`; null is not known. */
+  readonly amounts?: readonly unknown[];
 }
 
 const isRecord = (value: unknown): value is DemotionRecord =>
@@ -111,7 +146,8 @@ const isRecord = (value: unknown): value is DemotionRecord =>
   typeof value.uptime === 'number' &&
   'demoted' in value &&
   Array.isArray(value.demoted) &&
-  value.demoted.every((name) => typeof name === 'string');
+  value.demoted.every((name) => typeof name === 'string') &&
+  (!('amounts' in value) || Array.isArray(value.amounts));
 
 function parse(path: string): DemotionRecord | undefined {
   try {
@@ -123,8 +159,13 @@ function parse(path: string): DemotionRecord | undefined {
 }
 
 /** Whole or not at all: written aside, synced, renamed over. */
-function writeRecord(path: string, demoted: readonly string[], boot: Boot): void {
-  const record: DemotionRecord = { bootedAt: boot.at, uptime: boot.uptime, demoted };
+function writeRecord(path: string, all: Recorded, boot: Boot): void {
+  const record: DemotionRecord = {
+    bootedAt: boot.at,
+    uptime: boot.uptime,
+    demoted: [...all.keys()],
+    amounts: Array.from(all.values(), (amount) => amount ?? null),
+  };
   const aside = `${path}.new`;
   const fd = openSync(aside, 'w', 0o600);
   try {

@@ -140,8 +140,9 @@ async function main(): Promise<number> {
     return 0;
   }
   const makeBackend = await BACKENDS[backend]();
-  const serving = serve({ libc, policy, makeBackend, ...who, log });
-  if (mode === 'remove') serving.stop('remove');
+  const removing = mode === 'remove';
+  const serving = serve({ libc, policy, makeBackend, ...who, log, removing });
+  if (removing) serving.stop('remove');
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => serving.stop());
   // A terminal that goes away, or newsyslog(8), is no reason to stop.
   process.on('SIGHUP', () => {});

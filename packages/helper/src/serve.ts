@@ -26,6 +26,8 @@ export interface ServeOptions {
   readonly now?: () => number;
   /** When the machine booted; this machine unless given. */
   readonly boot?: () => Boot;
+  /** To be followed by `stop('remove')`: sessions that cannot be started, be it all of them, are only logged. */
+  readonly removing?: boolean;
 }
 
 export interface Serving {
@@ -33,6 +35,16 @@ export interface Serving {
   readonly stopped: Promise<void>;
   /** Stop. Every session is left for the next helper to adopt, or with `remove` taken down without a PADT. */
   stop(how?: 'leave' | 'remove'): void;
+}
+
+/** `run`; what the kernel refuses is a line in the log. */
+function tolerate(run: () => void, log: (line: string) => void): void {
+  try {
+    run();
+  } catch (error) {
+    if (!(error instanceof BackendError || error instanceof SystemError)) throw error;
+    log(error.message);
+  }
 }
 
 const thisBoot = (): Boot => ({ at: Date.now() / 1000 - uptime(), uptime: uptime() });
@@ -52,13 +64,19 @@ export function serve(options: ServeOptions): Serving {
   });
   const backend = makeBackend({ libc, loop, policy, events: sessions.events(), log });
   try {
-    demotions = openDemotions(policy.stateDirectory, backend, boot);
+    const amounts = new Map(policy.sessions.map(({ name, demotion }) => [name, demotion]));
+    demotions = openDemotions(policy.stateDirectory, backend, boot, amounts);
     // The socket first: a second helper must find out before it touches what the first one serves.
     listener = listenAt(libc, policy.socketPath, gid);
-    sessions.start(backend, {
-      started: (name) => demotions.adopt(name),
-      late: (name) => server?.greetAgain(`session ${name} has come`),
-    });
+    const starting = (): void =>
+      sessions.start(backend, {
+        started: (name) => demotions.adopt(name),
+        late: (name) => server?.greetAgain(`session ${name} has come`),
+      });
+    if (options.removing === true) tolerate(starting, log);
+    else starting();
+    // What a session that is configured no more has left in force.
+    tolerate(() => demotions.settle((name) => amounts.has(name)), log);
     const requests = createRequests(backend, sessions, demotions);
     server = createServer({ libc, loop, listener, uid, requests, log });
   } catch (error) {
@@ -70,14 +88,8 @@ export function serve(options: ServeOptions): Serving {
 
   /** What cannot be given back stays on record, and keeps nothing else from being removed. */
   const giveBack = (): void => {
-    for (const name of sessions.names()) {
-      try {
-        demotions.set(name, false);
-      } catch (error) {
-        if (!(error instanceof BackendError || error instanceof SystemError)) throw error;
-        log(error.message);
-      }
-    }
+    for (const name of sessions.names()) tolerate(() => demotions.set(name, false), log);
+    tolerate(() => demotions.settle(() => false), log);
   };
   let stopping: 'leave' | 'remove' | undefined;
   const run = async (): Promise<void> => {
@@ -85,11 +97,14 @@ export function serve(options: ServeOptions): Serving {
       await loop.run(() => stopping !== undefined);
     } finally {
       server?.close();
-      if (stopping === 'remove') {
-        giveBack();
-        backend.remove();
-      } else backend.leave();
-      loop.close();
+      try {
+        if (stopping === 'remove') {
+          giveBack();
+          backend.remove();
+        } else backend.leave();
+      } finally {
+        loop.close();
+      }
     }
   };
   return {

@@ -17,6 +17,7 @@ import {
 } from '../backend.ts';
 import type { SessionPolicy } from '../policy.ts';
 import { POLLIN } from '../unix.ts';
+import { route } from './addressing.ts';
 import { Devd, demotion, readRole, vhidName } from './carp.ts';
 import { anyway, attempt, unless } from './errors.ts';
 import { removeSession, sessionsAmong, shutGate } from './graph.ts';
@@ -58,7 +59,8 @@ export class FreebsdBackend implements Backend {
   readonly platform = 'freebsd';
   readonly #context: BackendContext;
   readonly #entries = new Map<string, Entry>();
-  readonly #demoted = new Set<string>();
+  /** What is in force for each session: the policy's amount, or that of the helper which put it in force. */
+  readonly #demoted = new Map<string, number>();
   #common: Common | undefined;
   #toldOfDevd = false;
 
@@ -144,23 +146,35 @@ export class FreebsdBackend implements Backend {
   demote(name: string, on: boolean): void {
     const { policy } = this.#session('demote', name);
     if (on === this.#demoted.has(name)) return;
-    const amount = on ? policy.demotion : -policy.demotion;
-    attempt('demote', name, () => demotion.add(this.#context.libc, amount), {
-      ENOENT: 'the module carp is not loaded; run kldload carp',
-    });
-    if (on) this.#demoted.add(name);
+    const amount = this.#demoted.get(name) ?? policy.demotion;
+    this.#addDemotion(name, on ? amount : -amount);
+    if (on) this.#demoted.set(name, amount);
     else this.#demoted.delete(name);
   }
 
+  #addDemotion(subject: string, amount: number): void {
+    attempt('demote', subject, () => demotion.add(this.#context.libc, amount), {
+      ENOENT: 'the module carp is not loaded; run kldload carp',
+    });
+  }
+
   /** A crash between the record and the sysctl leaves a record of nothing: then the sum is too small to hold ours. */
-  adoptDemotion(name: string): boolean {
-    const { policy } = this.#session('demote', name);
-    const sum = unless(['ENOENT'], () => demotion.read(this.#context.libc)) ?? 0;
-    const others = Array.from(this.#demoted, (each) => this.#entries.get(each));
-    const known = others.reduce((total, each) => total + (each?.session.policy.demotion ?? 0), 0);
-    if (sum - known < policy.demotion) return false;
-    this.#demoted.add(name);
+  adoptDemotion(name: string, amount = this.#session('demote', name).policy.demotion): boolean {
+    if (!this.#holds(amount)) return false;
+    this.#demoted.set(name, amount);
     return true;
+  }
+
+  returnDemotion(amount: number): void {
+    if (this.#holds(amount)) this.#addDemotion('an earlier session', -amount);
+  }
+
+  /** Whether the sum has room for `amount` beside what is known to be in force. */
+  #holds(amount: number): boolean {
+    const sum = unless(['ENOENT'], () => demotion.read(this.#context.libc)) ?? 0;
+    let known = 0;
+    for (const each of this.#demoted.values()) known += each;
+    return sum - known >= amount;
   }
 
   counters(name: string): Counters {
@@ -174,7 +188,8 @@ export class FreebsdBackend implements Backend {
   }
 
   remove(): void {
-    const { log } = this.#context;
+    const { libc, log, policy } = this.#context;
+    const unstarted = policy.sessions.filter(({ name }) => !this.#entries.has(name));
     for (const [name, { session }] of this.#entries) {
       anyway(() => session.remove(), log);
       anyway(() => this.demote(name, false), log);
@@ -182,8 +197,14 @@ export class FreebsdBackend implements Backend {
     }
     this.#entries.clear();
     // Also what an earlier configuration left, and the sessions that could not be started.
-    anyway(() => this.#sweep(this.#open().shared.interfaces, []), log);
-    this.#close();
+    try {
+      const { interfaces } = this.#open().shared;
+      for (const each of unstarted)
+        anyway(() => route(libc, interfaces, each, { via: 'none', theirs: undefined, log }), log);
+      this.#sweep(interfaces, []);
+    } finally {
+      this.#close();
+    }
   }
 
   #entry(verb: string, name: string): Entry {
