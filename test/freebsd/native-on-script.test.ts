@@ -2,11 +2,15 @@
  * The native pair's scenes on a scripted host: that each passes where two routers do as they must, and fails, with the
  * reason, where they do not. What a kernel does is not shown here.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { parsePolicy } from '@ppp-thing/helper/policy-file';
+import { readConfig } from '@ppp-thing/supervisor/config';
+import { readKeys } from '@ppp-thing/supervisor/keys';
 import { Pair } from './native/pair.ts';
+import { PLACE } from './native/place.ts';
 import { difference, inventoryOf } from './native/router.ts';
 import { dial, MOVES, play, SCENES } from './native/scenes.ts';
 import { ScriptedHost } from './native/scripted-host.ts';
@@ -97,6 +101,25 @@ t.test('translation › names nothing in NAT that one router has alone', async (
   const [one = '', two = ''] = pair.routers.map((router) => rules(router));
   t.match(one, /^nat on ppt0 inet from !\(ppt0x\) to any -> \(ppt0x:0\)$/m);
   t.equal(one.replaceAll('ppt_r1', 'ppt_r2'), two);
+});
+
+t.test('router › its configuration is one that both programs take', async (t) => {
+  const { pair } = await started(t);
+  const policies = pair.routers.map(({ config, directory }) => {
+    const { sessions, partner } = readConfig(config);
+    t.match(sessions, [{ engine: { name: 'ppt0' } }]);
+    if (partner?.protocol === 'ppp-thing')
+      t.equal(readKeys(partner.keyFile ?? '', undefined).byId.size, 1, 'with a key');
+    const host = { platform: 'freebsd', uid: 1, interfaceWith: () => undefined } as const;
+    const policy = parsePolicy(readFileSync(config, 'utf8'), config, host);
+    t.match(policy, { socketPath: join(directory, 'helper.sock'), user: 'nobody' });
+    return policy.sessions[0];
+  });
+  const [one, two] = policies;
+  t.match(one, { interface: 'ppt_r1l', carp: { interface: 'ppt_r1n', vhid: 1 }, stub: 'ppt0x' });
+  t.strictSame(one?.mac, two?.mac);
+  t.strictSame(one?.localAddress, two?.partnerAddress);
+  t.ok(join(PLACE, 'r1/control.sock').length < 104, 'a path that a Unix socket has room for');
 });
 
 t.test('scenes › a PADT on the line fails the scene', async (t) => {
