@@ -92,7 +92,7 @@ const MUTANTS: Readonly<Record<string, Mutant>> = {
   },
   'a demotion that is not taken back': {
     file: 'backend',
-    from: ': -policy.demotion',
+    from: ': -amount',
     to: ': 0',
     suite: 'life',
   },

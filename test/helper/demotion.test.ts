@@ -2,14 +2,19 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { BackendError, type Backend } from '@ppp-thing/helper/backend';
-import { openDemotions, type Boot, type Demotions } from '@ppp-thing/helper/demotion';
+import { BackendError } from '@ppp-thing/helper/backend';
+import {
+  openDemotions,
+  type Boot,
+  type DemotionBackend,
+  type Demotions,
+} from '@ppp-thing/helper/demotion';
 
 const AMOUNT = 240;
 const AMOUNTS = new Map(['pppoe0', 'pppoe1'].map((name) => [name, AMOUNT]));
 const BOOT: Boot = { at: 1_700_000_000, uptime: 5000 };
 
-type Part = Pick<Backend, 'inspect' | 'demote' | 'adoptDemotion'>;
+type Part = DemotionBackend;
 
 /** A kernel that shows only the sum, as FreeBSD's does. `fails` stands for sysctl's refusal. */
 class SumKernel {
@@ -190,4 +195,40 @@ t.test('demotion › a kernel that shows ours is believed, record or none', asyn
   t.equal(demotions.has('pppoe0'), true);
   demotions.set('pppoe0', false);
   t.equal(shown, false);
+});
+
+/** What is on record for sessions that nobody adopts is given back, with the amounts it was given back by. */
+function settled(directory: string, refuses = false): number[] {
+  const returned: number[] = [];
+  const backend: Part = {
+    ...new SumKernel().backend(),
+    returnDemotion(amount) {
+      if (refuses) throw new BackendError('demote', 'an earlier session', 'EPERM', 'jail');
+      returned.push(amount);
+    },
+  };
+  openDemotions(directory, backend, () => BOOT, new Map()).settle(() => false);
+  return returned;
+}
+
+t.test('demotion › what nobody adopts is given back once, with its own amount', async (t) => {
+  const directory = folder(t);
+  begin(directory, new SumKernel()).set('pppoe0', true);
+  const late = openDemotions(directory, new SumKernel().backend(), () => BOOT, AMOUNTS);
+  late.settle((session) => session === 'pppoe0');
+  t.throws(() => settled(directory, true), { code: 'EPERM' });
+  t.strictSame(settled(directory), [AMOUNT], 'neither awaited nor refused is it forgotten');
+  t.strictSame(settled(directory), []);
+});
+
+t.test('demotion › a record without amounts, of an older helper, is adopted', async (t) => {
+  const directory = folder(t);
+  const kernel = new SumKernel();
+  begin(directory, kernel).set('pppoe0', true);
+  const record = { bootedAt: BOOT.at, uptime: BOOT.uptime, demoted: ['pppoe0'] };
+  const path = join(directory, 'demotion.json');
+  writeFileSync(path, JSON.stringify(record));
+  t.equal(begin(directory, kernel).has('pppoe0'), true);
+  writeFileSync(path, JSON.stringify(record));
+  t.strictSame(settled(directory), [], 'and how much it was is not guessed');
 });

@@ -9,12 +9,10 @@ import {
   BackendError,
   type Backend,
   type BackendContext,
-  type Counters,
   type Found,
-  type Key,
   type Role,
-  type Settings,
 } from '../backend.ts';
+import { PerSession } from '../per-session.ts';
 import type { SessionPolicy } from '../policy.ts';
 import { POLLIN } from '../unix.ts';
 import { route } from './addressing.ts';
@@ -55,22 +53,22 @@ interface Common {
   readonly stopTicking: () => void;
 }
 
-export class FreebsdBackend implements Backend {
+export class FreebsdBackend extends PerSession<Entry> implements Backend {
   readonly platform = 'freebsd';
   readonly #context: BackendContext;
-  readonly #entries = new Map<string, Entry>();
   /** What is in force for each session: the policy's amount, or that of the helper which put it in force. */
   readonly #demoted = new Map<string, number>();
   #common: Common | undefined;
   #toldOfDevd = false;
 
   constructor(context: BackendContext) {
+    super();
     this.#context = context;
   }
 
   start(policy: SessionPolicy): void {
     const { name } = policy;
-    if (this.#entries.has(name)) return;
+    if (this.entries.has(name)) return;
     const { shared } = this.#open();
     try {
       this.#start(shared, policy);
@@ -90,11 +88,11 @@ export class FreebsdBackend implements Backend {
     };
     const mayBeOpen = policy.policy !== 'follow-carp' || level.role === 'MASTER';
     const session = new FreebsdSession(shared, policy, mayBeOpen);
-    this.#entries.set(policy.name, { session, ...level });
+    this.entries.set(policy.name, { session, ...level });
   }
 
   inspect(name: string): Found {
-    const entry = this.#entry('inspect', name);
+    const entry = this.entry('inspect', name);
     const { attached, gateOpen, policy } = entry.session;
     const { interfaces } = this.#open().shared;
     return {
@@ -106,45 +104,9 @@ export class FreebsdBackend implements Backend {
     };
   }
 
-  sendDiscovery(name: string, destination: Uint8Array, payload: Uint8Array): void {
-    this.#session('discovery-send', name).sendDiscovery(destination, payload);
-  }
-
-  attach(name: string, key: Key, maxPayload: number): void {
-    this.#session('attach', name).attach(key, maxPayload);
-  }
-
-  gate(name: string, open: boolean): void {
-    this.#session('gate', name).gate(open);
-  }
-
-  sendPpp(name: string, protocol: number, packet: Uint8Array): void {
-    this.#session('ppp-send', name).sendPpp(protocol, packet);
-  }
-
-  configure(name: string, settings: Settings): void {
-    this.#session('configure', name).configure(settings);
-  }
-
-  deconfigure(name: string): void {
-    this.#session('deconfigure', name).deconfigure();
-  }
-
-  route(name: string, via: 'session' | 'partner' | 'none'): void {
-    this.#session('route', name).route(via);
-  }
-
-  announce(name: string, epoch: number): void {
-    this.#session('announce', name).announce(epoch);
-  }
-
-  detach(name: string): void {
-    this.#session('detach', name).detach();
-  }
-
   /** Writing the sysctl adds, and it shows everybody's sum: what is ours is remembered, here and by the server. */
   demote(name: string, on: boolean): void {
-    const { policy } = this.#session('demote', name);
+    const { policy } = this.session('demote', name);
     if (on === this.#demoted.has(name)) return;
     const amount = this.#demoted.get(name) ?? policy.demotion;
     this.#addDemotion(name, on ? amount : -amount);
@@ -159,7 +121,7 @@ export class FreebsdBackend implements Backend {
   }
 
   /** A crash between the record and the sysctl leaves a record of nothing: then the sum is too small to hold ours. */
-  adoptDemotion(name: string, amount = this.#session('demote', name).policy.demotion): boolean {
+  adoptDemotion(name: string, amount = this.session('demote', name).policy.demotion): boolean {
     if (!this.#holds(amount)) return false;
     this.#demoted.set(name, amount);
     return true;
@@ -177,25 +139,21 @@ export class FreebsdBackend implements Backend {
     return sum - known >= amount;
   }
 
-  counters(name: string): Counters {
-    return this.#session('counters', name).counters();
-  }
-
   leave(): void {
-    for (const { session } of this.#entries.values()) session.leave();
-    this.#entries.clear();
+    for (const { session } of this.entries.values()) session.leave();
+    this.entries.clear();
     this.#close();
   }
 
   remove(): void {
     const { libc, log, policy } = this.#context;
-    const unstarted = policy.sessions.filter(({ name }) => !this.#entries.has(name));
-    for (const [name, { session }] of this.#entries) {
+    const unstarted = policy.sessions.filter(({ name }) => !this.entries.has(name));
+    for (const [name, { session }] of this.entries) {
       anyway(() => session.remove(), log);
       anyway(() => this.demote(name, false), log);
       session.leave();
     }
-    this.#entries.clear();
+    this.entries.clear();
     // Also what an earlier configuration left, and the sessions that could not be started.
     try {
       const { interfaces } = this.#open().shared;
@@ -205,16 +163,6 @@ export class FreebsdBackend implements Backend {
     } finally {
       this.#close();
     }
-  }
-
-  #entry(verb: string, name: string): Entry {
-    const entry = this.#entries.get(name);
-    if (entry === undefined) throw new BackendError(verb, name, 'ENXIO', 'it is not started');
-    return entry;
-  }
-
-  #session(verb: string, name: string): FreebsdSession {
-    return this.#entry(verb, name).session;
   }
 
   #open(): Common {
@@ -320,7 +268,7 @@ export class FreebsdBackend implements Backend {
     const { devd } = this.#open();
     this.#listenToDevd(devd);
     this.#look(() => true);
-    for (const { session } of this.#entries.values())
+    for (const { session } of this.entries.values())
       anyway(() => session.tick(), this.#context.log);
   }
 
@@ -328,7 +276,7 @@ export class FreebsdBackend implements Backend {
   #look(concerns: (policy: SessionPolicy) => boolean): void {
     const { events } = this.#context;
     const { interfaces } = this.#open().shared;
-    const entries = [...this.#entries].filter(([, { session }]) => concerns(session.policy));
+    const entries = [...this.entries].filter(([, { session }]) => concerns(session.policy));
     for (const [name, entry] of entries) {
       const role = this.#role(interfaces, entry.session.policy);
       if (role === entry.role) continue;

@@ -9,12 +9,10 @@ import {
   BackendError,
   type Backend,
   type BackendContext,
-  type Counters,
   type Found,
-  type Key,
   type Role,
-  type Settings,
 } from '../backend.ts';
+import { PerSession } from '../per-session.ts';
 import type { SessionPolicy } from '../policy.ts';
 import { setDefaultRoute, tableOf } from './addressing.ts';
 import { Demotion } from './demotion.ts';
@@ -46,23 +44,23 @@ interface Entry extends Level {
   lineDoubtful: boolean;
 }
 
-export class LinuxBackend implements Backend {
+export class LinuxBackend extends PerSession<Entry> implements Backend {
   readonly platform = 'linux';
   readonly #shared: Shared;
-  readonly #entries = new Map<string, Entry>();
   readonly #demotion: Demotion;
   #watching: { readonly news: News; readonly stopTicking: () => void } | undefined;
 
   readonly #log: (line: string) => void;
 
   constructor({ libc, loop, events, log }: Omit<BackendContext, 'policy'>) {
+    super();
     this.#shared = { libc, loop, events, kernel: new Rtnetlink(libc) };
     this.#demotion = new Demotion(libc);
     this.#log = log;
   }
 
   start(policy: SessionPolicy): void {
-    if (this.#entries.has(policy.name)) return;
+    if (this.entries.has(policy.name)) return;
     const session = new LinuxSession(this.#shared, policy);
     this.#watch();
     try {
@@ -72,11 +70,11 @@ export class LinuxBackend implements Backend {
       session.leave();
       throw error;
     }
-    this.#entries.set(policy.name, { session, lineDoubtful: false, ...this.#level(policy) });
+    this.entries.set(policy.name, { session, lineDoubtful: false, ...this.#level(policy) });
   }
 
   inspect(name: string): Found {
-    const entry = this.#entry('inspect', name);
+    const entry = this.entry('inspect', name);
     const { session } = entry;
     return {
       ...this.#level(session.policy),
@@ -86,53 +84,13 @@ export class LinuxBackend implements Backend {
     };
   }
 
-  sendDiscovery(name: string, destination: Uint8Array, payload: Uint8Array): void {
-    this.#session('discovery-send', name).sendDiscovery(destination, payload);
-  }
-
-  attach(name: string, key: Key, maxPayload: number): void {
-    this.#session('attach', name).attach(key, maxPayload);
-  }
-
-  gate(name: string, open: boolean): void {
-    this.#session('gate', name).gate(open);
-  }
-
-  sendPpp(name: string, protocol: number, packet: Uint8Array): void {
-    this.#session('ppp-send', name).sendPpp(protocol, packet);
-  }
-
-  configure(name: string, settings: Settings): void {
-    this.#session('configure', name).configure(settings);
-  }
-
-  deconfigure(name: string): void {
-    this.#session('deconfigure', name).deconfigure();
-  }
-
-  route(name: string, via: 'session' | 'partner' | 'none'): void {
-    this.#session('route', name).route(via);
-  }
-
-  announce(name: string, epoch: number): void {
-    this.#session('announce', name).announce(epoch);
-  }
-
-  detach(name: string): void {
-    this.#session('detach', name).detach();
-  }
-
   demote(name: string, on: boolean): void {
-    this.#demotion.set(this.#session('demote', name).policy, on);
-  }
-
-  counters(name: string): Counters {
-    return this.#session('counters', name).counters();
+    this.#demotion.set(this.session('demote', name).policy, on);
   }
 
   leave(): void {
-    for (const { session } of this.#entries.values()) session.leave();
-    this.#entries.clear();
+    for (const { session } of this.entries.values()) session.leave();
+    this.entries.clear();
     this.#shared.kernel.close();
     if (!this.#watching) return;
     const { news, stopTicking } = this.#watching;
@@ -144,7 +102,7 @@ export class LinuxBackend implements Backend {
 
   remove(): void {
     const { kernel } = this.#shared;
-    for (const { session } of this.#entries.values()) {
+    for (const { session } of this.entries.values()) {
       const { policy } = session;
       session.deconfigure();
       for (const family of [FAMILY.IPV4, FAMILY.IPV6])
@@ -155,16 +113,6 @@ export class LinuxBackend implements Backend {
     // Also what an earlier configuration left, under names that no session has any more.
     for (const link of ourLinks(kernel)) removeLink(kernel, link);
     this.leave();
-  }
-
-  #entry(verb: string, name: string): Entry {
-    const entry = this.#entries.get(name);
-    if (!entry) throw new BackendError(verb, name, 'ENOENT', 'there is no such session');
-    return entry;
-  }
-
-  #session(verb: string, name: string): LinuxSession {
-    return this.#entry(verb, name).session;
   }
 
   /** Role and carrier as they are now. */
@@ -192,7 +140,7 @@ export class LinuxBackend implements Backend {
 
   #hear(news: readonly Message[] | 'lost'): void {
     const view = new View(this.#shared.kernel);
-    for (const entry of this.#entries.values()) {
+    for (const entry of this.entries.values()) {
       if (news !== 'lost' && !news.some((message) => concerns(entry.session, message))) continue;
       this.#look(entry, view);
       entry.lineDoubtful = true;
@@ -201,7 +149,7 @@ export class LinuxBackend implements Backend {
 
   #tick(): void {
     const view = new View(this.#shared.kernel);
-    for (const entry of this.#entries.values()) {
+    for (const entry of this.entries.values()) {
       this.#look(entry, view);
       if (entry.lineDoubtful) this.#mend(entry);
       const drops = entry.session.drops();

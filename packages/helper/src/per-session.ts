@@ -1,0 +1,84 @@
+/**
+ * What every kernel's backend does alike: keep one entry for each session that was started, and pass a verb on to the
+ * session it is about. It starts none and watches nothing.
+ */
+import { BackendError, type Backend } from './backend.ts';
+
+/** The verbs of `Backend` that are one session's business, without its name. */
+export interface SessionVerbs {
+  sendDiscovery: Of<'sendDiscovery'>;
+  attach: Of<'attach'>;
+  gate: Of<'gate'>;
+  sendPpp: Of<'sendPpp'>;
+  configure: Of<'configure'>;
+  deconfigure: Of<'deconfigure'>;
+  route: Of<'route'>;
+  announce: Of<'announce'>;
+  detach: Of<'detach'>;
+  counters: Of<'counters'>;
+}
+
+/** A verb without its first argument. */
+type Of<V extends keyof Backend> = Backend[V] extends (
+  session: string,
+  ...rest: infer Rest
+) => infer Result
+  ? (...rest: Rest) => Result
+  : never;
+
+type Verb<V extends keyof SessionVerbs> = Parameters<SessionVerbs[V]>;
+
+export abstract class PerSession<Entry extends { readonly session: SessionVerbs }> {
+  protected readonly entries = new Map<string, Entry>();
+
+  /** ENXIO: no such session was started. */
+  protected entry(verb: string, name: string): Entry {
+    const entry = this.entries.get(name);
+    if (entry === undefined) throw new BackendError(verb, name, 'ENXIO', 'it is not started');
+    return entry;
+  }
+
+  protected session(verb: string, name: string): Entry['session'] {
+    return this.entry(verb, name).session;
+  }
+
+  sendDiscovery(name: string, ...rest: Verb<'sendDiscovery'>): void {
+    this.session('discovery-send', name).sendDiscovery(...rest);
+  }
+
+  attach(name: string, ...rest: Verb<'attach'>): void {
+    this.session('attach', name).attach(...rest);
+  }
+
+  gate(name: string, open: boolean): void {
+    this.session('gate', name).gate(open);
+  }
+
+  sendPpp(name: string, ...rest: Verb<'sendPpp'>): void {
+    this.session('ppp-send', name).sendPpp(...rest);
+  }
+
+  configure(name: string, ...rest: Verb<'configure'>): void {
+    this.session('configure', name).configure(...rest);
+  }
+
+  deconfigure(name: string): void {
+    this.session('deconfigure', name).deconfigure();
+  }
+
+  route(name: string, ...rest: Verb<'route'>): void {
+    this.session('route', name).route(...rest);
+  }
+
+  announce(name: string, epoch: number): void {
+    this.session('announce', name).announce(epoch);
+  }
+
+  detach(name: string): void {
+    this.session('detach', name).detach();
+  }
+
+  counters(name: string): ReturnType<SessionVerbs['counters']> {
+    return this.session('counters', name).counters();
+  }
+}
