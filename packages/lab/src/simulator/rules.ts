@@ -3,8 +3,6 @@
  * ends the run.
  */
 import type { Action, Event } from '@ppp-thing/protocol/engine/events';
-import { LONGEST_DELAY } from '@ppp-thing/protocol/engine/redial';
-import { after } from '@ppp-thing/protocol/time';
 import type { Fault } from './plan.ts';
 import { durationOf, isSingleFault, TRAFFIC_MS } from './plan.ts';
 import type { SimRouter } from './router.ts';
@@ -23,8 +21,6 @@ const TAKEOVER_MS = 3940 + 1000;
 /** A silent line is only found out by Echo-Requests. */
 const SILENT_LINE_MS = 5000 + 2 * 5000 + TAKEOVER_MS;
 const CONVERGED_MS = 5000;
-/** A new session is up, lock-outs and back-off included, this long after the last fault healed. */
-const REDIALLED_MS = 200_000;
 /** Routers that hear each other agree on who holds in this time: a second for the next word, and its way. */
 const SPLIT_MS = 2000;
 /** Routers that share only the line: three seconds until the other counts as silent, and an announce frame's round. */
@@ -296,32 +292,21 @@ export class Rules {
 
   #checkedAt = -1;
 
+  /** Traffic runs through a session that lives. */
+  get isCarrying(): boolean {
+    const isLive = this.#world.ac.live() !== undefined;
+    return isLive && this.#now - (this.#lastCarried ?? -Infinity) <= 2 * TRAFFIC_MS;
+  }
+
   end(): void {
-    const { plan, ac } = this.#world;
+    const { plan } = this.#world;
     if (this.violation !== undefined) return;
-    if (this.#now - this.#lastHealed > REDIALLED_MS) {
-      const live = ac.live();
-      const isSilent =
-        live === undefined ||
-        this.#lastCarried === undefined ||
-        this.#now - this.#lastCarried > 2000;
-      if (isSilent && !this.#backsOff()) {
-        this.#break('liveness', 'no session carries traffic long after everything healed');
-      }
-    }
+    if (!this.isCarrying)
+      this.#break('liveness', 'no session carries traffic long after everything healed');
     // What has only just moved is still under way.
     if (this.#now - this.#lastEdge > CONVERGED_MS) checkAftermath(this.#world, this.#fail);
     const [only] = plan.faults;
     if (this.#isSingle && isSingleFault(plan) && only !== undefined) this.#checkGap(only.fault);
-  }
-
-  /** An AC that refused to the last is asked again after the longest back-off, which is longer than a run's calm. */
-  #backsOff(): boolean {
-    return this.#world.routers.some((router) => {
-      const now = router.now();
-      const nextDial = router.supervisor?.engine.status(now).link.nextDial;
-      return nextDial !== undefined && nextDial > now && nextDial <= after(now, LONGEST_DELAY);
-    });
   }
 
   /** R7: the same session carries traffic again in time. */

@@ -24,8 +24,6 @@ const STALE_MS = 3010;
 const STRANDED_MS = 17_000;
 /** A router that stood back for its partner stands back no longer when that has been unable to carry for this long. */
 const SACRIFICE_MS = 5500;
-/** What the AC sends is never later than this. */
-const LATE_MS = 5000;
 
 export type Break = (rule: string, what: string) => void;
 
@@ -46,9 +44,8 @@ export class Watch {
   #hadFacts = false;
   #heardAt = -Infinity;
   #strandedSince: number | undefined;
-  /** Echo-Replies in a row that did not prove the session. */
-  #uncounted = 0;
-  #unprovenSince: number | undefined;
+  /** Identifiers of the Echo-Requests by which an unproven session was to be proven. */
+  readonly #asked = new Set<number>();
   #sacrificedSince: number | undefined;
   /** The disk refused a snapshot, and has not been asked again. */
   #isUnsaved = false;
@@ -70,7 +67,7 @@ export class Watch {
     this.#hadFacts = false;
     this.#strandedSince = undefined;
     this.#sacrificedSince = undefined;
-    this.#unprovenSince = undefined;
+    this.#asked.clear();
   }
 
   /** @returns whether a handoff was undone because CARP did not carry it out */
@@ -92,7 +89,7 @@ export class Watch {
     this.#checkUnheard(us, event, before, actions, status, now, fail);
     this.#checkKnowledge(us, event, before, status, now, fail);
     checkPlace(us, router.index + 1, event, status, fail);
-    this.#checkAnswers(us, event, status, now, fail);
+    this.#checkAnswers(us, event, actions, status, fail);
     checkWords(us, event, actions, status, fail);
     if (event.kind === 'failed' && event.action === 'store') this.#isUnsaved = true;
     else if (event.kind === 'deadline' && actions.some(({ kind }) => kind === 'store'))
@@ -211,14 +208,22 @@ export class Watch {
     }
   }
 
-  /** R10: an answer proves the session; the first ones may be to what the other router had asked. */
-  #checkAnswers(us: string, event: Event, status: OwnerStatus, now: number, fail: Break): void {
+  /** R10: an answer to what we asked proves the session. What the other router asked is answered to our MAC too. */
+  #checkAnswers(
+    us: string,
+    event: Event,
+    actions: readonly Action[],
+    status: OwnerStatus,
+    fail: Break,
+  ): void {
     const isDue =
       speaks(status.state) && status.snapshot.facts !== null && status.carrier && !this.#isUnsaved;
-    if (!isDue || status.proven) this.#unprovenSince = undefined;
-    else if (now - (this.#unprovenSince ??= now) < LATE_MS) this.#uncounted = 0;
-    else if (isEchoReply(event) && ++this.#uncounted > 2)
+    if (!isDue || status.proven) this.#asked.clear();
+    const reply = event.kind === 'ppp' ? event.packet : undefined;
+    const isAnswer = reply?.protocol === 'LCP' && reply.packet.code === 'Echo-Reply';
+    if (isAnswer && this.#asked.has(reply.packet.identifier))
       fail('R10', `${us} was answered by the AC, and does not count it`);
+    if (isDue && !status.proven) for (const id of echoesOf(actions)) this.#asked.add(id);
   }
 
   /** R10: the role was given to a partner that can carry the session, and only for as long as it can. */
@@ -286,10 +291,14 @@ export class Watch {
   }
 }
 
-const isEchoReply = (event: Event): boolean =>
-  event.kind === 'ppp' &&
-  event.packet.protocol === 'LCP' &&
-  event.packet.packet.code === 'Echo-Reply';
+const echoesOf = (actions: readonly Action[]): readonly number[] =>
+  actions.flatMap((action) =>
+    action.kind === 'send-ppp' &&
+    action.packet.protocol === 'LCP' &&
+    action.packet.packet.code === 'Echo-Request'
+      ? [action.packet.packet.identifier]
+      : [],
+  );
 
 const speaks = (state: OwnerState): boolean => state === 'Holding' || state === 'Yielding';
 

@@ -3,6 +3,7 @@
  * the partners, following a plan on one virtual clock. After every step it asks `rules.ts` whether all still holds.
  */
 import type { Action, Event, PartnerMessage } from '@ppp-thing/protocol/engine/events';
+import { LONGEST_DELAY } from '@ppp-thing/protocol/engine/redial';
 import { NO_SNAPSHOT } from '@ppp-thing/protocol/engine/session';
 import { AccessConcentrator, type AcFrame } from './ac.ts';
 import { sessionConfig } from './config.ts';
@@ -25,6 +26,8 @@ import { answerLine } from './telling.ts';
 
 /** How long a process that died midway stays away. */
 const RESTART_MS = 800;
+/** A dial takes no longer, an AC that is slow to answer included. */
+const DIAL_MS = 40_000;
 
 export interface RunResult {
   readonly violation: Violation | undefined;
@@ -83,11 +86,9 @@ export class World implements Surroundings {
     }
     this.schedule.at(SETTLE_MS / 2, () => this.#traffic());
     this.rules.begin();
-    let steps = 0;
-    while (this.rules.violation === undefined && this.schedule.step(this.plan.lengthMs)) {
-      steps++;
-      this.rules.afterStep();
-    }
+    let steps = this.#play(this.plan.lengthMs);
+    // An AC that refused to the last is asked again after the longest back-off, and that is longer than a run's calm.
+    if (!this.rules.isCarrying) steps += this.#play(this.plan.lengthMs + LONGEST_DELAY + DIAL_MS);
     this.rules.end();
     return {
       violation: this.rules.violation,
@@ -95,6 +96,16 @@ export class World implements Surroundings {
       simulatedMs: this.schedule.now,
       transcript: this.#transcript ?? [],
     };
+  }
+
+  /** @returns how many steps there were until `until`, or until a rule was broken */
+  #play(until: number): number {
+    let steps = 0;
+    while (this.rules.violation === undefined && this.schedule.step(until)) {
+      steps++;
+      this.rules.afterStep();
+    }
+    return steps;
   }
 
   /** Whether what the partners say arrives, and what they hear can be stored. */
