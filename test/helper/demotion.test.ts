@@ -217,7 +217,7 @@ t.test('demotion › what nobody adopts is given back once, with its own amount'
   const late = openDemotions(directory, new SumKernel().backend(), () => BOOT, AMOUNTS);
   late.settle((session) => session === 'pppoe0');
   t.throws(() => settled(directory, true), { code: 'EPERM' });
-  t.strictSame(settled(directory), [AMOUNT], 'neither awaited nor refused is it forgotten');
+  t.strictSame(settled(directory), [AMOUNT], 'one that is awaited, or refused, stays on record');
   t.strictSame(settled(directory), []);
 });
 
