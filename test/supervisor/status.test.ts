@@ -4,7 +4,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { NO_SNAPSHOT } from '@ppp-thing/protocol/engine/session';
-import type { SessionStatusJson } from '@ppp-thing/supervisor/api';
+import type { HistoryJson, SessionStatusJson } from '@ppp-thing/supervisor/api';
 import { startStatusServers } from '@ppp-thing/supervisor/status-server';
 import { bench, holding, PASSWORD, type Answer } from './status-bench.ts';
 
@@ -81,6 +81,39 @@ t.test('status › without a session there are no facts of one, and never a secr
   for (const path of ['/v1/status', '/v1/metrics', '/v1/events?follow=no']) {
     t.notMatch((await ask('status', 'GET', path)).body, new RegExp(PASSWORD), path);
   }
+});
+
+t.test('history › samples, holders and what ownership did, as described', async (t) => {
+  const { ask, script, notice, until, supervisor } = await holding(t, { partner: true });
+  await script.happened.until('counters', 2);
+  const path = '/v1/sessions/{name}/history';
+  const read = async (query = ''): Promise<HistoryJson> => {
+    const answer = await ask('status', 'GET', `/v1/sessions/pppoe0/history${query}`);
+    return described(t, answer, 200, path) as HistoryJson;
+  };
+  const { samples, holders, events } = await read();
+  const [first] = samples;
+  t.match(first, { echoRttMs: Number, octetsIn: 1500, octetsOut: 700 });
+  t.same((await read(`?after=${first?.time ?? 0}`)).samples[0]?.time, samples[1]?.time);
+  t.match(holders, [{ holder: 'this router', epoch: 42, isStart: true }]);
+  t.ok(events.length > 0 && events.every(({ machine }) => machine === 'owner'));
+  supervisor.admin('pppoe0', 'handoff');
+  notice({ notice: 'role', session: 'pppoe0', role: 'BACKUP', gateOpen: false });
+  await until(() => supervisor.session('pppoe0')?.status.snapshot.holder === 2);
+  t.match((await read()).holders.at(-1), { holder: 'partner', epoch: 44 });
+});
+
+t.test('history › what is no time is refused, and so is an unknown session', async (t) => {
+  const { ask } = await bench(t);
+  const path = '/v1/sessions/{name}/history';
+  for (const after of ['-1', 'x', '1e3', ''])
+    described(
+      t,
+      await ask('status', 'GET', `/v1/sessions/pppoe0/history?after=${after}`),
+      400,
+      path,
+    );
+  described(t, await ask('status', 'GET', '/v1/sessions/other/history'), 404, path);
 });
 
 t.test('status › what is not there is 404, what is not taken 405', async (t) => {

@@ -56,6 +56,10 @@ export interface SessionStatusJson {
     readonly armed: boolean;
     /** It has the snapshot that we have. */
     readonly inSync: boolean;
+    /** The AC has answered it within its echo budget: only a holder can say so. */
+    readonly proven: boolean;
+    /** It hears us. */
+    readonly hearing: boolean;
   };
   readonly lastTakeover: {
     readonly at: number;
@@ -86,11 +90,44 @@ export interface StatusJson {
   readonly helper: { readonly connected: boolean; readonly platform: string | null };
   readonly partner: {
     readonly protocol: string;
+    /** Null without a partner. */
+    readonly routerId: number | null;
     readonly address: string | null;
     readonly trouble: string | null;
   };
   readonly logLevel: string;
   readonly sessions: readonly SessionStatusJson[];
+}
+
+/** One reading of a session; octets count up, and begin anew with each time it is joined to its interface. */
+export interface SampleJson {
+  readonly time: number;
+  /** Of the last answered Echo-Request; null while the AC does not answer this router. */
+  readonly echoRttMs: number | null;
+  /** Of this router's data path; null while the helper does not say. */
+  readonly octetsIn: number | null;
+  readonly octetsOut: number | null;
+}
+
+export interface HolderChangeJson {
+  readonly time: number;
+  readonly holder: SessionStatusJson['holder'];
+  readonly epoch: number;
+  /** No change: what this process found when it started. */
+  readonly isStart: boolean;
+}
+
+/** What is kept of a session for as long as this process lives. */
+export interface HistoryJson {
+  readonly session: string;
+  /** Between two samples. */
+  readonly intervalMs: number;
+  /** The last 600, oldest first; with `?after=TIME` those after it. */
+  readonly samples: readonly SampleJson[];
+  /** The last 100, oldest first. */
+  readonly holders: readonly HolderChangeJson[];
+  /** The last 100 of ownership, debug ones left out, oldest first. */
+  readonly events: readonly EventJson[];
 }
 
 /** One event of `/v1/events`: a line of the log, and what it is made of. */

@@ -110,10 +110,11 @@ export class Running implements Supervisor {
   partner(): PartnerView {
     const { config, partner } = this.#options;
     if (config.partner === undefined || partner === undefined) return { protocol: 'none' };
-    const { protocol, address, partnerPort } = config.partner;
+    const { protocol, partnerId, address, partnerPort } = config.partner;
     const trouble = partner.trouble();
     return {
       protocol,
+      routerId: partnerId,
       address: `${address}:${partnerPort}`,
       refused: partner.refused(),
       ...(trouble === undefined ? {} : { trouble }),

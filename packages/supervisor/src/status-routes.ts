@@ -5,6 +5,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { VERBS, type AcceptedJson, type ErrorJson, type HealthJson, type LogJson } from './api.ts';
 import type { EventStreams } from './event-streams.ts';
+import type { History } from './history.ts';
 import { LOG_LEVELS } from './log.ts';
 import { healthJson, sessionJson, statusJson } from './view.ts';
 import type { SessionView, Supervisor } from './supervisor.ts';
@@ -15,6 +16,7 @@ const MAX_BODY_OCTETS = 4096;
 export interface Serving {
   readonly supervisor: Supervisor;
   readonly streams: EventStreams;
+  readonly history: History;
   /** Whether this is the control socket. */
   readonly mayControl: boolean;
   readonly report: (line: string) => void;
@@ -37,6 +39,7 @@ interface Route {
 const ROUTES: readonly Route[] = [
   { path: /^\/v1\/status$/, method: 'GET', answer: status },
   { path: /^\/v1\/sessions\/([^/]+)$/, method: 'GET', answer: session },
+  { path: /^\/v1\/sessions\/([^/]+)\/history$/, method: 'GET', answer: history },
   { path: /^\/v1\/health$/, method: 'GET', answer: health },
   { path: /^\/v1\/metrics$/, method: 'GET', answer: metrics },
   { path: /^\/v1\/events$/, method: 'GET', answer: events },
@@ -102,6 +105,16 @@ function status({ supervisor, response }: Asked): void {
 function session(asked: Asked): void {
   const view = known(asked);
   if (view !== undefined) reply(asked.response, 200, sessionJson(asked.supervisor, view));
+}
+
+function history(asked: Asked): void {
+  const view = known(asked);
+  if (view === undefined) return;
+  const after = asked.query.get('after') ?? '0';
+  if (!/^\d{1,15}$/.test(after)) {
+    return refuse(asked.response, 400, 'after: expected milliseconds since 1970-01-01 UTC');
+  }
+  reply(asked.response, 200, asked.history.of(view.name, Number(after)));
 }
 
 function health({ supervisor, response }: Asked): void {

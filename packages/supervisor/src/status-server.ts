@@ -7,6 +7,7 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import { connect } from 'node:net';
 import { codeOf } from './errors.ts';
 import { EventStreams } from './event-streams.ts';
+import { History } from './history.ts';
 import { answerTo } from './status-routes.ts';
 import type { Supervisor } from './supervisor.ts';
 
@@ -37,16 +38,18 @@ export async function startStatusServers(
   report: (line: string) => void = () => undefined,
 ): Promise<StatusServers> {
   const streams = new EventStreams(supervisor);
+  const history = new History(supervisor);
   const servers: Server[] = [];
   const close = (): void => {
     streams.close();
+    history.close();
     for (const server of servers) {
       server.close();
       server.closeAllConnections();
     }
   };
   const open = async (name: string, mode: number, mayControl: boolean): Promise<void> => {
-    const answer = answerTo({ supervisor, streams, mayControl, report });
+    const answer = answerTo({ supervisor, streams, history, mayControl, report });
     const path = `${directory}/${name}`;
     const server = await listen(path, mode, answer);
     server.on('error', (error) => report(`accept ${path}: ${codeOf(error)}`));

@@ -79,6 +79,7 @@ export interface HelperView {
 
 export interface PartnerView {
   readonly protocol: 'ppp-thing' | 'ppp_thing' | 'none';
+  readonly routerId?: RouterId;
   /** `10.99.0.3:8863` */
   readonly address?: string;
   /** Datagrams that could not be put down to a session, by reason: forged, malformed, stranger … */

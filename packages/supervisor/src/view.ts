@@ -27,6 +27,7 @@ export function statusJson(supervisor: Supervisor): StatusJson {
     helper: { connected: helper.connected, platform: helper.platform ?? null },
     partner: {
       protocol: partner.protocol,
+      routerId: partner.routerId ?? null,
       address: partner.address ?? null,
       trouble: partner.trouble ?? null,
     },
@@ -49,7 +50,7 @@ export function sessionJson(supervisor: Supervisor, view: SessionView): SessionS
     policy: settings.policy,
     role: status.role,
     state: status.state,
-    holder: holder(snapshot.holder, supervisor.routerId),
+    holder: holderOf(snapshot.holder, supervisor.routerId),
     epoch: snapshot.epoch,
     generation: snapshot.generation,
     phase: link.phase,
@@ -62,7 +63,7 @@ export function sessionJson(supervisor: Supervisor, view: SessionView): SessionS
       attempts: link.attempts,
       nextDialAt: at(link.nextDial),
       lastError: link.lastError ?? null,
-      echoRttMs: link.echoRtt === undefined ? null : round(link.echoRtt),
+      echoRttMs: link.echoRtt === undefined ? null : roundedSpan(link.echoRtt),
       unansweredEchoes: link.unansweredEchoes,
     },
     partner: {
@@ -74,6 +75,8 @@ export function sessionJson(supervisor: Supervisor, view: SessionView): SessionS
         said !== undefined &&
         !isNewer(said.snapshot, snapshot) &&
         !isNewer(snapshot, said.snapshot),
+      proven: said?.proven ?? false,
+      hearing: said?.hearing ?? false,
     },
     lastTakeover:
       lastTakeover === undefined
@@ -82,7 +85,7 @@ export function sessionJson(supervisor: Supervisor, view: SessionView): SessionS
             at: Math.round(supervisor.timeOf(lastTakeover.at)),
             epoch: lastTakeover.epoch,
             provenAfterMs:
-              lastTakeover.provenAfter === undefined ? null : round(lastTakeover.provenAfter),
+              lastTakeover.provenAfter === undefined ? null : roundedSpan(lastTakeover.provenAfter),
           },
     counters: {
       framesIn: counters.framesIn,
@@ -99,7 +102,7 @@ export function sessionJson(supervisor: Supervisor, view: SessionView): SessionS
   };
 }
 
-function holder(id: number, us: number): SessionStatusJson['holder'] {
+export function holderOf(id: number, us: number): SessionStatusJson['holder'] {
   if (id === 0) return 'nobody';
   return id === us ? 'this router' : 'partner';
 }
@@ -169,4 +172,4 @@ export function eventJson({ sequence, time, session, note, line }: Happening): E
 }
 
 /** Milliseconds, to the hundredth. */
-const round = (span: number): number => Math.round(span * 100) / 100;
+export const roundedSpan = (span: number): number => Math.round(span * 100) / 100;

@@ -1,0 +1,109 @@
+/**
+ * What a status page draws: the last ten minutes of each session in samples, who held it, and what ownership did. All of
+ * it is bounded, lives as long as this process, and is kept whether or not somebody looks. It decides nothing.
+ */
+import { after, millis } from '@ppp-thing/protocol/time';
+import type { EventJson, HistoryJson, HolderChangeJson, SampleJson } from './api.ts';
+import { now, wakeAt, wallClock } from './clock.ts';
+import type { Happening, SessionView, Supervisor } from './supervisor.ts';
+import { eventJson, holderOf, roundedSpan } from './view.ts';
+
+export const SAMPLE_INTERVAL = millis(1000);
+/** Ten minutes. */
+export const SAMPLES = 600;
+/** Changes of holder, and events of ownership, of each session. */
+export const CHANGES = 100;
+
+interface Kept {
+  readonly samples: SampleJson[];
+  readonly holders: HolderChangeJson[];
+  readonly events: EventJson[];
+}
+
+export class History {
+  readonly #supervisor: Supervisor;
+  readonly #kept = new Map<string, Kept>();
+  readonly #unsubscribe: () => void;
+  #cancel: () => void = () => undefined;
+  #isSampling = false;
+
+  /** Begins at once; `close` ends it. */
+  constructor(supervisor: Supervisor) {
+    this.#supervisor = supervisor;
+    for (const view of supervisor.sessions()) {
+      const { holder, epoch } = view.status.snapshot;
+      const first = { time: Math.round(supervisor.startedAt), epoch, isStart: true };
+      const holders = [{ ...first, holder: holderOf(holder, supervisor.routerId) }];
+      this.#kept.set(view.name, { samples: [], holders, events: [] });
+    }
+    this.#unsubscribe = supervisor.subscribe((happening) => this.#hear(happening));
+    this.#arm();
+  }
+
+  /** What is kept of a session, and of the samples those after `since`, milliseconds since 1970-01-01 UTC. */
+  of(name: string, since: number): HistoryJson {
+    const { samples, holders, events } = this.#kept.get(name) ?? EMPTY;
+    return {
+      session: name,
+      intervalMs: SAMPLE_INTERVAL,
+      samples: samples.filter(({ time }) => time > since),
+      holders,
+      events,
+    };
+  }
+
+  close(): void {
+    this.#unsubscribe();
+    this.#cancel();
+  }
+
+  #arm(): void {
+    this.#cancel = wakeAt(after(now(), SAMPLE_INTERVAL), () => {
+      this.#arm();
+      void this.#sample();
+    });
+  }
+
+  /** One of every session. While a helper takes longer than the interval there is no second round. */
+  async #sample(): Promise<void> {
+    if (this.#isSampling) return;
+    this.#isSampling = true;
+    const time = wallClock();
+    for (const view of this.#supervisor.sessions()) {
+      this.#look(view, time);
+      const traffic = await this.#supervisor.traffic(view.name);
+      const { proven, link } = view.status;
+      const { echoRtt } = link;
+      keep(this.#kept.get(view.name)?.samples, SAMPLES, {
+        time,
+        echoRttMs: proven && echoRtt !== undefined ? roundedSpan(echoRtt) : null,
+        octetsIn: traffic?.octetsIn ?? null,
+        octetsOut: traffic?.octetsOut ?? null,
+      });
+    }
+    this.#isSampling = false;
+  }
+
+  #hear(happening: Happening): void {
+    const view = this.#supervisor.session(happening.session);
+    if (view !== undefined) this.#look(view, Math.round(happening.time));
+    const { machine, level } = happening.note;
+    if (machine !== 'owner' || level === 'debug') return;
+    keep(this.#kept.get(happening.session)?.events, CHANGES, eventJson(happening));
+  }
+
+  /** The holder may also change without an event here: while the partner holds, it is the partner who says so. */
+  #look({ name, status: { snapshot } }: SessionView, time: number): void {
+    const holders = this.#kept.get(name)?.holders;
+    const holder = holderOf(snapshot.holder, this.#supervisor.routerId);
+    if (holders?.at(-1)?.holder === holder) return;
+    keep(holders, CHANGES, { time, holder, epoch: snapshot.epoch, isStart: false });
+  }
+}
+
+const EMPTY: Kept = { samples: [], holders: [], events: [] };
+
+function keep<T>(list: T[] | undefined, most: number, item: T): void {
+  list?.push(item);
+  if (list !== undefined && list.length > most) list.shift();
+}
