@@ -79,8 +79,22 @@ async function hold(libc: Libc): Promise<never> {
   for (;;) await libc.poll([], 60_000);
 }
 
+/** Four ends of pipes, of which two are left open. */
+async function pipes(libc: Libc): Promise<unknown> {
+  const [from, to] = libc.pipe();
+  const closed = libc.pipe();
+  for (const fd of closed) libc.close(fd);
+  libc.write(to, Uint8Array.of(7, 8, 9));
+  await libc.poll([{ fd: from, events: POLLIN, revents: 0 }], 10_000);
+  const into = new Uint8Array(8);
+  const length = libc.read(from, into);
+  const { code } = refused(() => libc.read(closed[0], into));
+  return { read: [...into.subarray(0, length)], refused: code };
+}
+
 const [, , path = '', what] = process.argv;
 const libc = await connectLibc(path);
 if (what === 'hold') await hold(libc);
-process.stdout.write(`${JSON.stringify(await calls(libc))}\n`);
+const found = what === 'pipes' ? await pipes(libc) : await calls(libc);
+process.stdout.write(`${JSON.stringify(found)}\n`);
 process.exit(0);

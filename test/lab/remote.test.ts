@@ -2,7 +2,7 @@
  * A `Libc` over a socket: what comes out of it is what went in, with the fake FreeBSD kernel at the other end and a real
  * process at this one. The backend's whole contract runs through it.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { EventEmitter, once } from 'node:events';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -21,6 +21,7 @@ const directory = mkdtempSync(join(tmpdir(), 'ppp-remote-'));
 t.teardown(() => rmSync(directory, { recursive: true }));
 const CLIENT = fileURLToPath(new URL('remote-client.js', import.meta.url));
 const MODULE = fileURLToPath(import.meta.resolve('@ppp-thing/lab/freebsd/remote-module'));
+const SERVE = fileURLToPath(import.meta.resolve('@ppp-thing/lab/freebsd/remote-serve'));
 const NATIVE = fileURLToPath(new URL('../freebsd/native.test.js', import.meta.url));
 
 interface Let {
@@ -101,6 +102,23 @@ t.test('what is no call ends the connection', async (t) => {
     await once(stranger, 'close');
     t.pass(JSON.stringify(messages.at(-1)));
   }
+});
+
+t.test("a system's own libc is let, and what a process left open is closed", async (t) => {
+  const path = join(directory, 'own.sock');
+  const door = execa(process.execPath, [SERVE, path], { reject: false });
+  t.teardown(() => door.kill());
+  const lines = door.iterable();
+  t.match((await lines.next()).value, /^let the libc of (linux|freebsd) at /);
+  t.equal(statSync(path).mode & 0o777, 0o700);
+  const args = [CLIENT, path, 'pipes'];
+  const { stdout, stderr } = await execa(process.execPath, args, { reject: false });
+  t.strictSame(JSON.parse(stdout || '{}'), { read: [7, 8, 9], refused: 'EBADF' }, stderr);
+  t.equal((await lines.next()).value, 'process 1: connected');
+  t.equal((await lines.next()).value, 'process 1: ended, 2 descriptors closed');
+  door.kill('SIGTERM');
+  await lines.return?.();
+  t.equal((await door).exitCode, 0);
 });
 
 t.test("the backend's contract holds through it", { timeout: 60_000 }, async (t) => {

@@ -112,10 +112,8 @@ export class RemoteDoor {
       try {
         answer = { done: perform(libc, call, body) };
       } catch (error) {
-        if (error instanceof SystemError) {
-          const { call: name, code, errno } = error;
-          answer = { failed: { call: name, code, errno } };
-        } else fault = error;
+        if (error instanceof SystemError) answer = failure(error);
+        else fault = error;
       }
     });
     if (fault !== undefined) throw fault;
@@ -125,10 +123,19 @@ export class RemoteDoor {
   async #poll(socket: Socket, { libc }: Guest, message: unknown): Promise<void> {
     if (!POLL.is(message)) return void socket.destroy();
     const entries = message.entries.map((entry) => ({ ...entry, revents: 0 }));
-    const found = await libc.poll(entries, message.timeoutMs);
-    say(socket, { found, revents: entries.map(({ revents }) => revents) });
+    try {
+      const found = await libc.poll(entries, message.timeoutMs);
+      say(socket, { found, revents: entries.map(({ revents }) => revents) });
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+      say(socket, failure(error));
+    }
   }
 }
+
+const failure = ({ call, code, errno }: SystemError): unknown => ({
+  failed: { call, code, errno },
+});
 
 function say(socket: Socket, message: unknown): void {
   if (!socket.destroyed) socket.write(encodeMessage(message, LIMIT));

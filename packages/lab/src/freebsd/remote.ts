@@ -69,10 +69,7 @@ export async function connectLibc(path: string): Promise<Libc> {
   const ask = <C extends CallName>(call: C, body: CallBody<C>): AnswerBody<C> => {
     calls.say({ call, body });
     const answer = calls.next();
-    if (FAILED.is(answer)) {
-      const { call: name, code, errno } = answer.failed;
-      throw new SystemError(name, code, errno);
-    }
+    refuse(answer);
     if (!DONE.is(answer) || !isAnswer(call, answer.done)) throw calls.lost();
     return answer.done;
   };
@@ -85,11 +82,19 @@ export async function connectLibc(path: string): Promise<Libc> {
     const found = { fd: polls.fd, events: POLLIN, revents: 0 };
     if ((await here.poll([found], wanted + GRACE_MS)) === 0) throw polls.lost();
     const answer = polls.next();
+    refuse(answer);
     if (!POLLED.is(answer)) throw polls.lost();
     entries.forEach((entry, i) => (entry.revents = answer.revents[i] ?? 0));
     return answer.found;
   };
   return { platform: welcome.platform, ...asked(ask), poll };
+}
+
+/** What the other end's system refused is refused here, by the same errno. */
+function refuse(answer: unknown): void {
+  if (!FAILED.is(answer)) return;
+  const { call, code, errno } = answer.failed;
+  throw new SystemError(call, code, errno);
 }
 
 const isAnswer = <C extends CallName>(call: C, done: unknown): done is AnswerBody<C> =>
