@@ -130,6 +130,8 @@ export async function dial(pair: Pair): Promise<Told> {
     return (await pair.holder()) !== undefined;
   });
   await pair.until('an armed standby', LIMITS.settle, () => isArmed(pair));
+  // Whoever is there first dials; the router that CARP prefers may take it a moment later.
+  await calm(pair);
   const holder = await pair.holder();
   if (holder === undefined) throw new SceneError('nobody holds the session any more');
   const sessionId = await sessionIdOf(holder);
