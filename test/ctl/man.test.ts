@@ -6,6 +6,7 @@ import { EXIT } from '@ppp-thing/ctl/client';
 import { COMMANDS } from '@ppp-thing/ctl/commands';
 import {
   HELPER_KEYS,
+  HOOK_KEYS,
   PARTNER_KEYS,
   SESSION_KEYS,
   SUPERVISOR_KEYS,
@@ -40,6 +41,7 @@ for (const [title, keys] of [
   ['Sessions', SESSION_KEYS],
   ['The partner', PARTNER_KEYS],
   ['The supervisor', SUPERVISOR_KEYS],
+  ['Hooks', HOOK_KEYS],
   ['The helper', HELPER_KEYS],
 ] as const) {
   t.test(`ppp_thing.conf(5) › ${title}: every key, with its default`, async (t) => {

@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import t from 'tap';
 import {
   HELPER_KEYS,
+  HOOK_KEYS,
   PARTNER_KEYS,
   SESSION_KEYS,
   SUPERVISOR_KEYS,
@@ -17,6 +18,21 @@ the eight lines of the original ppp_thing. \`pppthingctl check-config\` says eve
 \`etc/ppp_thing.conf.sample\` is an example with a comment for each line one is likely to edit.
 
 This page is written from the schema.
+`;
+
+const HOOKS = `
+Each is the path of a program. It runs as the supervisor's user, without arguments, in \`/\`, one at a time for each session;
+what it prints is logged (20 lines), and so is how it ended. What changes while one runs is told next, and only its last
+state. A supervisor that is started again tells anew what it finds, so a program must do no harm when it runs twice.
+
+| in the environment | |
+| --- | --- |
+| \`PPP_THING_EVENT\` | \`session-up\`, \`session-down\`, \`master\` or \`backup\` |
+| \`IFNAME\`, \`PPP_THING_LINE\` | the session's interface, and the Ethernet interface below it |
+| \`PPP_THING_ROLE\`, \`PPP_THING_STATE\`, \`PPP_THING_EPOCH\` | as \`pppthingctl status\` shows them |
+| \`IPLOCAL\`, \`IPREMOTE\`, \`DNS1\`, \`DNS2\`, \`MACREMOTE\` | of the session, if there is one: the names that pppd(8) gives its ip-up |
+| \`PPP_THING_SESSION_ID\`, \`PPP_THING_AC_NAME\`, \`PPP_THING_MTU\` | of the session, likewise |
+| \`PATH\` | the usual; there is nothing else |
 `;
 
 interface Key {
@@ -38,6 +54,8 @@ const page = [
   table('[partner]', PARTNER_KEYS),
   table('[supervisor]', SUPERVISOR_KEYS),
   table('[helper]', HELPER_KEYS),
+  table('[hooks]', HOOK_KEYS),
+  HOOKS,
 ].join('');
 
 t.test('docs/configuration.md › is what the schema says', async (t) => {

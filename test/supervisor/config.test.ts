@@ -187,7 +187,7 @@ default_route = 1979-05-27
       '8 supervisor.log_level: expected "error", "warn", "info", "debug", "trace"',
       '9 supervisor.user: expected a user name',
       '12 helper.socket: expected an absolute path',
-      '14 elsewhere: unknown; expected [helper], [supervisor], [partner] or [session.NAME]',
+      '14 elsewhere: unknown; expected [helper], [supervisor], [partner], [hooks] or [session.NAME]',
       '18 session.pppoe0.interface: expected an interface name of at most 15 characters',
       '19 session.pppoe0.mac: expected a unicast MAC address such as 02:00:5e:10:53:01',
       '20 session.pppoe0.user: expected a user name',

@@ -233,7 +233,7 @@ t.test(
     write(`${user}\nlog_level = "debug"`);
     writeFileSync(keyFile, `8 ${KEY}\n7 ${KEY}\n`);
     command.child.kill('SIGHUP');
-    await command.printed('SIGHUP: log level debug and 2 keys, sending with 8');
+    await command.printed('SIGHUP: log level debug, hooks and 2 keys, sending with 8');
     write(`${user}\nlog_level = "loud"`);
     command.child.kill('SIGHUP');
     await command.printed('error: SIGHUP: read ');

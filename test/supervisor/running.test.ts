@@ -32,7 +32,11 @@ carp_vhid = 1
 const COUNTERS = { octetsIn: 1, octetsOut: 2, packetsIn: 3, packetsOut: 4 };
 
 /** Two sessions, of which the helper knows pppoe0 only; pppoe0 was stored. */
-async function bench(t: Test, prepare: (folder: string) => void = () => undefined): Promise<Bench> {
+async function bench(
+  t: Test,
+  prepare: (folder: string) => void = () => undefined,
+  hooks = '',
+): Promise<Bench> {
   const folder = mkdtempSync(join(tmpdir(), 'ppp-thing-running-'));
   const path = join(folder, 'helper.sock');
   const script = new Script((request) =>
@@ -44,6 +48,7 @@ async function bench(t: Test, prepare: (folder: string) => void = () => undefine
 socket = "${path}"
 [supervisor]
 log_level = "debug"
+${hooks}
 ${session('pppoe0', '02:00:5e:10:53:01')}${session('pppoe1', '02:00:5e:10:53:02')}`,
     'test.conf',
     () => '',
@@ -116,6 +121,18 @@ t.test(
     );
   },
 );
+
+t.test('running › hooks follow the role, and what SIGHUP brings from then on', async (t) => {
+  const { running, script, lines } = await bench(t, undefined, '[hooks]\nbackup = "/usr/bin/true"');
+  const logged = async (text: string): Promise<void> => {
+    while (!lines.some((line) => line.includes(text)))
+      await new Promise<void>((resolve) => setImmediate(resolve));
+  };
+  await logged('pppoe0: hook backup: /usr/bin/true: exit status 0');
+  running.setHooks({ programs: { master: '/usr/bin/false' }, limit: 1000 });
+  script.say(role('MASTER'));
+  await logged('warn: pppoe0: hook master: /usr/bin/false: exit status 1');
+});
 
 t.test('running › a session that the helper does not know is reported, and waits', async (t) => {
   const { running, lines } = await bench(t);

@@ -19,7 +19,7 @@ const expect =
 
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
 const isIpv4 = (value: unknown): boolean => isText(value) && parseIpv4(value) !== undefined;
-const isPath = (value: unknown): boolean => isText(value) && value.startsWith('/');
+const isPath = (value: unknown): boolean => isText(value) && /^\/[^\0]*$/u.test(value);
 const isInterface = (value: unknown): boolean =>
   isText(value) && /^[A-Za-z][A-Za-z0-9_.-]{0,14}$/.test(value);
 const isUnicastMac = (value: unknown): boolean => {
@@ -147,6 +147,34 @@ export const PARTNER_KEYS = {
     format: whole(1, 0xffff_ffff, true),
     default: null as number | null,
     doc: "The partner's number; its address unless given.",
+  },
+};
+
+export const HOOK_KEYS = {
+  'session-up': {
+    format: path,
+    default: null as string | null,
+    doc: 'Run when the session is up on this router, dialled or taken over.',
+  },
+  'session-down': {
+    format: path,
+    default: null as string | null,
+    doc: 'Run when it is up here no more: ended, or moved to the partner.',
+  },
+  master: {
+    format: path,
+    default: null as string | null,
+    doc: 'Run when this router becomes MASTER.',
+  },
+  backup: {
+    format: path,
+    default: null as string | null,
+    doc: 'Run when it is MASTER no more, and at the start of one that is not.',
+  },
+  timeout_seconds: {
+    format: span(1, 300),
+    default: 30,
+    doc: 'A program that runs longer gets SIGTERM, and after as long again SIGKILL.',
   },
 };
 
@@ -295,6 +323,7 @@ type TableOf<K extends Keys> = { readonly [N in keyof K]: K[N]['default'] };
 export type HelperTable = TableOf<typeof HELPER_KEYS>;
 export type SupervisorTable = TableOf<typeof SUPERVISOR_KEYS>;
 export type PartnerTable = TableOf<typeof PARTNER_KEYS>;
+export type HookTable = TableOf<typeof HOOK_KEYS>;
 export type SessionTable = TableOf<typeof SESSION_KEYS>;
 
 /**

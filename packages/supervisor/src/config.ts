@@ -22,12 +22,15 @@ import { parseIpv4 } from '@ppp-thing/protocol/wire/ncp';
 import {
   checkTable,
   HELPER_KEYS,
+  HOOK_KEYS,
   PARTNER_KEYS,
   SESSION_KEYS,
   SUPERVISOR_KEYS,
+  type HookTable,
   type PartnerTable,
   type SessionTable,
 } from './config-schema.ts';
+import { HOOKS, type HookSettings } from './hooks.ts';
 import type { LogLevel } from './log.ts';
 import { places } from './places.ts';
 
@@ -56,6 +59,7 @@ export interface Config {
   readonly group: string;
   readonly logLevel: LogLevel;
   readonly partner: PartnerSettings | undefined;
+  readonly hooks: HookSettings;
   readonly sessions: readonly SessionSettings[];
 }
 
@@ -98,13 +102,15 @@ export function parseConfig(
     return {};
   };
   for (const name of Object.keys(values)) {
-    if (!['helper', 'supervisor', 'partner', 'session'].includes(name)) {
-      report(name, '', 'unknown; expected [helper], [supervisor], [partner] or [session.NAME]');
+    if (!TABLES.includes(name)) {
+      const expected = '[helper], [supervisor], [partner], [hooks] or [session.NAME]';
+      report(name, '', `unknown; expected ${expected}`);
     }
   }
   const { run, state } = places();
   const helper = checkTable(HELPER_KEYS, 'helper', table('helper'), report);
   const supervisor = checkTable(SUPERVISOR_KEYS, 'supervisor', table('supervisor'), report);
+  const hooks = checkTable(HOOK_KEYS, 'hooks', table('hooks'), report);
   const partnerTable = checkTable(PARTNER_KEYS, 'partner', table('partner'), report);
   const sessionTables = Object.entries(table('session'));
   if (sessionTables.length === 0) report('session', '', 'missing; expected [session.NAME]');
@@ -140,9 +146,12 @@ export function parseConfig(
     group: supervisor?.group ?? helper?.group ?? 'ppp_thing',
     logLevel: supervisor?.log_level ?? 'info',
     partner,
+    hooks: hookSettings(hooks),
     sessions,
   };
 }
+
+const TABLES: readonly string[] = ['helper', 'supervisor', 'partner', 'hooks', 'session'];
 
 type Report = (table: string, key: string, message: string) => void;
 
@@ -208,6 +217,15 @@ function partnerSettings(
     partnerId: table.partner_id ?? addressNumber(address),
     keyFile: table.key_file ?? undefined,
     activeKey: table.active_key ?? undefined,
+  };
+}
+
+/** @param table undefined if it was wrong, which has been reported */
+function hookSettings(table: HookTable | undefined): HookSettings {
+  const programs = HOOKS.flatMap((name) => (table?.[name] ? [[name, table[name]] as const] : []));
+  return {
+    programs: Object.fromEntries(programs),
+    limit: seconds(table?.timeout_seconds ?? HOOK_KEYS.timeout_seconds.default),
   };
 }
 

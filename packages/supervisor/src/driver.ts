@@ -19,17 +19,21 @@ export class Driver {
   readonly #clock: DriverClock;
   /** Events that came while one was in hand: a refused store, or what a request was answered with at once. */
   readonly #waiting: Event[] = [];
+  readonly #settled: () => void;
   #isBusy = false;
   #cancel: () => void = () => undefined;
 
+  /** @param settled called when an event has been handled to completion */
   constructor(
     engine: Pick<SessionEngine, 'handle' | 'deadline'>,
     perform: (action: Action) => Failed | undefined,
     clock: DriverClock,
+    settled: () => void = () => undefined,
   ) {
     this.#engine = engine;
     this.#perform = perform;
     this.#clock = clock;
+    this.#settled = settled;
   }
 
   feed(event: Event, at = this.#clock.now()): void {
@@ -41,6 +45,7 @@ export class Driver {
     }
     this.#isBusy = false;
     this.#arm();
+    this.#settled();
   }
 
   /** Fire no timer any more. */

@@ -36,7 +36,7 @@ const USAGE = `usage: ppp_thing [--config FILE] [--timestamps] [--check]
   --check        read the configuration, say what is wrong with it, and exit
 
 It stays in the foreground and logs to standard output. Started as root, it binds its ports and becomes the user of the
-configuration for good. SIGTERM ends it and leaves the session as it is; SIGHUP reads log_level and keys again.
+configuration for good. SIGTERM ends it and leaves the session as it is; SIGHUP reads log_level, hooks and keys again.
 `;
 
 /** The status sockets cannot be had. */
@@ -119,7 +119,7 @@ async function main(): Promise<void> {
       process.exit(0);
     });
   }
-  process.on('SIGHUP', () => reload(config, log, partner));
+  process.on('SIGHUP', () => reload(config, log, supervisor, partner));
 }
 
 const print = (text: string): void => void process.stdout.write(text);
@@ -167,15 +167,21 @@ function readLegacyState({ sessions }: Config, log: Log): Snapshot | undefined {
 }
 
 /** SIGHUP. What is wrong with the file is said, and what was in force stays. */
-function reload(before: Config, log: Log, partner: PartnerChannel | undefined): void {
+function reload(
+  before: Config,
+  log: Log,
+  supervisor: Running,
+  partner: PartnerChannel | undefined,
+): void {
   try {
     const config = readConfig(before.file);
     const keys = readAllKeys(config);
     log.level = config.logLevel;
+    supervisor.setHooks(config.hooks);
     if (keys !== undefined && partner instanceof Partner) partner.setKeys(keys);
     const loaded =
       keys === undefined ? '' : ` and ${keys.byId.size} keys, sending with ${keys.active}`;
-    log.line('info', `SIGHUP: log level ${log.level}${loaded}; the rest needs a restart`);
+    log.line('info', `SIGHUP: log level ${log.level}, hooks${loaded}; the rest needs a restart`);
   } catch (error) {
     const lines = problemsOf(error);
     if (lines === undefined) throw error;

@@ -9,6 +9,7 @@ import type { Instant } from '@ppp-thing/protocol/time';
 import { now, wallClock, wallClockAtZero } from './clock.ts';
 import type { Config } from './config.ts';
 import { HelperClient } from './helper.ts';
+import type { HookSettings } from './hooks.ts';
 import type { Log, LogLevel } from './log.ts';
 import type { PartnerChannel } from './partner.ts';
 import { Session } from './session.ts';
@@ -62,6 +63,7 @@ export class Running implements Supervisor {
       partner,
       store,
       log,
+      hooks: config.hooks,
       sequence: () => ++this.#sequence,
       happened: (happening: Happening) => {
         for (const listener of this.#listeners) listener(happening);
@@ -88,6 +90,11 @@ export class Running implements Supervisor {
     this.#helper.close();
     this.#each((session) => session.stop());
     this.#options.partner?.close();
+  }
+
+  /** From now on. */
+  setHooks(hooks: HookSettings): void {
+    this.#each((session) => session.setHooks(hooks));
   }
 
   /** A verified message of the partner. */

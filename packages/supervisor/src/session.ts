@@ -14,6 +14,7 @@ import { Driver } from './driver.ts';
 import { eventOf, octetsOf, receivedLine, sentLine, type Heard } from './frames.ts';
 import { systemHashes } from './hashes.ts';
 import type { HelperClient } from './helper.ts';
+import { Hooks, type HookSettings } from './hooks.ts';
 import { formatNote, type Log } from './log.ts';
 import type { PartnerChannel } from './partner.ts';
 import { perform, type Effects, type Failed } from './perform.ts';
@@ -27,6 +28,7 @@ export interface Surroundings {
   readonly partner: PartnerChannel | undefined;
   readonly store: Store;
   readonly log: Log;
+  readonly hooks: HookSettings;
   /** The next number of a happening. */
   sequence(): number;
   /** Tell the subscribers. */
@@ -41,6 +43,7 @@ export class Session {
   readonly #around: Surroundings;
   readonly #engine: SessionEngine;
   readonly #driver: Driver;
+  readonly #hooks: Hooks;
   readonly #recent: Happening[] = [];
   readonly #counts = {
     framesIn: 0,
@@ -60,10 +63,14 @@ export class Session {
     const before = stored ?? NO_SNAPSHOT;
     this.#engine = new SessionEngine(config, before, systemHashes, random, wallClockAtZero);
     const effects = this.#effects();
-    this.#driver = new Driver(this.#engine, (action) => this.#perform(action, effects), {
-      now,
-      wakeAt,
-    });
+    const subject = { session: this.name, line: settings.interface };
+    this.#hooks = new Hooks(around.hooks, subject, around.log);
+    this.#driver = new Driver(
+      this.#engine,
+      (action) => this.#perform(action, effects),
+      { now, wakeAt },
+      () => this.#hooks.observe(this.#engine.ownerStatus(now())),
+    );
   }
 
   /** The helper is there, and this is how it found the session; undefined if its policy does not name it. */
@@ -147,8 +154,14 @@ export class Session {
     };
   }
 
+  /** From now on. */
+  setHooks(hooks: HookSettings): void {
+    this.#hooks.settings = hooks;
+  }
+
   stop(): void {
     this.#driver.stop();
+    this.#hooks.stop();
   }
 
   #perform(action: Action, effects: Effects): Failed | undefined {

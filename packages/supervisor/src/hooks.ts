@@ -1,0 +1,150 @@
+/**
+ * The operator's programs: run when the session comes up or goes down on this router, and when the role changes. Each is
+ * bounded in time, and at most one runs for each session. It decides nothing and delays nobody.
+ *
+ * Theory of operation. Up and down are one pair of states, MASTER and BACKUP another. What was last told of a pair is
+ * remembered; what is not told yet waits behind the program that runs, and something newer of the same pair takes its
+ * place. So however fast things change, no more than two wait, and the last state of each pair is always told.
+ */
+import type { OwnerStatus } from '@ppp-thing/protocol/engine/engine';
+import { printable } from '@ppp-thing/protocol/printable';
+import type { SessionFacts } from '@ppp-thing/protocol/engine/session';
+import { formatMac } from '@ppp-thing/protocol/wire/ethernet';
+import { formatIpv4 } from '@ppp-thing/protocol/wire/ncp';
+import type { Log } from './log.ts';
+import { runProgram } from './program.ts';
+
+export const HOOKS = ['session-up', 'session-down', 'master', 'backup'] as const;
+export type HookName = (typeof HOOKS)[number];
+
+export interface HookSettings {
+  /** The program of each hook, an absolute path; undefined for none. */
+  readonly programs: Readonly<Partial<Record<HookName, string>>>;
+  /** Milliseconds a program may run until it is asked to end; after as long again it is killed. */
+  readonly limit: number;
+}
+
+/** What does not change while the session is configured. */
+export interface HookSubject {
+  /** The session's name, which is its interface's. */
+  readonly session: string;
+  /** The Ethernet interface of the line. */
+  readonly line: string;
+}
+
+type Pair = 'session' | 'role';
+type Environment = Readonly<Record<string, string>>;
+
+const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+export class Hooks {
+  settings: HookSettings;
+  readonly #subject: HookSubject;
+  readonly #log: Log;
+  /** What each pair was last found to be. */
+  readonly #state = new Map<Pair, HookName>();
+  readonly #waiting = new Map<Pair, { readonly name: HookName; readonly facts: Environment }>();
+  /** Of the session that was last up: what goes down is what was up. */
+  #facts: SessionFacts | undefined;
+  /** Asks the program that runs to end. */
+  #end: (() => void) | undefined;
+  #isStopped = false;
+
+  constructor(settings: HookSettings, subject: HookSubject, log: Log) {
+    this.settings = settings;
+    this.#subject = subject;
+    this.#log = log;
+  }
+
+  /** Look at the session, after each event. A router that has just started tells its role, and nothing that is not up. */
+  observe(status: OwnerStatus): void {
+    const { facts } = status.snapshot;
+    const speaks = status.state === 'Holding' || status.state === 'Yielding';
+    const wasUp = this.#state.get('session') === 'session-up';
+    const isSame = identity(this.#facts) === identity(facts);
+    // Up once the AC has answered; a moment's silence on a session that is still held changes nothing.
+    const isUp = speaks && facts !== null && (status.proven || (wasUp && isSame));
+    if (wasUp && !(isUp && isSame)) this.#became('session', 'session-down', status);
+    if (isUp) this.#facts = facts;
+    if (isUp) this.#became('session', 'session-up', status);
+    if (status.helper) this.#became('role', status.role === 'MASTER' ? 'master' : 'backup', status);
+  }
+
+  /** End what runs: nothing is left behind. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#waiting.clear();
+    this.#end?.();
+  }
+
+  #became(pair: Pair, name: HookName, status: OwnerStatus): void {
+    if (this.#state.get(pair) === name) return;
+    this.#state.set(pair, name);
+    if (this.settings.programs[name] === undefined) {
+      this.#waiting.delete(pair);
+      return;
+    }
+    this.#waiting.set(pair, { name, facts: this.#environment(name, status) });
+    if (this.#end === undefined) this.#next();
+  }
+
+  #next(): void {
+    const [first] = this.#waiting;
+    if (first === undefined || this.#isStopped) return;
+    const [pair, { name, facts }] = first;
+    this.#waiting.delete(pair);
+    const program = this.settings.programs[name];
+    if (program !== undefined) this.#run(name, program, facts);
+  }
+
+  #run(name: HookName, path: string, env: Environment): void {
+    const say = (level: 'info' | 'warn', text: string): void =>
+      this.#log.line(level, `${this.#subject.session}: hook ${name}: ${text}`);
+    this.#end = runProgram({
+      path,
+      env,
+      limit: this.settings.limit,
+      line: (text) => say('info', text),
+      ended: (isWell, outcome) => {
+        say(isWell ? 'info' : 'warn', `${path}: ${outcome}`);
+        this.#end = undefined;
+        this.#next();
+      },
+    });
+  }
+
+  /** The names are those that pppd(8) gives its ip-up, where it has one. */
+  #environment(name: HookName, status: OwnerStatus): Environment {
+    const { session, line } = this.#subject;
+    const { snapshot, role, state } = status;
+    const facts = name === 'session-down' ? this.#facts : (snapshot.facts ?? undefined);
+    return {
+      PATH,
+      PPP_THING_EVENT: name,
+      PPP_THING_LINE: line,
+      PPP_THING_ROLE: role,
+      PPP_THING_STATE: state,
+      PPP_THING_EPOCH: String(snapshot.epoch),
+      IFNAME: session,
+      ...(facts === undefined ? {} : sessionVariables(facts)),
+    };
+  }
+}
+
+/** A session that was negotiated anew with another address is another one to whoever is told. */
+const identity = (facts: SessionFacts | null | undefined): string =>
+  facts ? `${facts.key.sessionId} ${formatIpv4(facts.ourAddress)}` : '';
+
+function sessionVariables(facts: SessionFacts): Environment {
+  const { key, acName, ourAddress, theirAddress, dns, theirMru, maxPayload } = facts;
+  const servers = dns.map((server, i) => [`DNS${i + 1}`, formatIpv4(server)]);
+  return {
+    PPP_THING_SESSION_ID: String(key.sessionId),
+    PPP_THING_AC_NAME: printable(acName),
+    PPP_THING_MTU: String(Math.min(theirMru, maxPayload)),
+    MACREMOTE: formatMac(key.acMac),
+    IPLOCAL: formatIpv4(ourAddress),
+    IPREMOTE: formatIpv4(theirAddress),
+    ...(Object.fromEntries(servers) as Environment),
+  };
+}
