@@ -12,6 +12,8 @@ t.test(
     t.same(result['first'], done);
     t.same(result['second'], done, 'the next one takes the same session');
     t.equal(result['firstEcho'], true);
+    // CAP_NET_ADMIN is 12, CAP_NET_RAW 13.
+    t.match(result['capabilities'], /^0*3000$/, 'all of it with the two capabilities of the unit');
     t.equal(result['secondEcho'], true, 'and hears the AC');
     t.equal(result['attachedWhileDead'], false, 'the kernel ends what a killed process holds');
     // How long the runtime takes to start says more about a busy test host than about the helper.

@@ -36,13 +36,22 @@ const station = await openStation((frame) => {
   heard.push(toHex(frame));
   client?.look();
 });
+/** Root as its systemd unit leaves it: these two capabilities, and no way to more. */
+const AS_UNIT = [
+  '--no-new-privs',
+  '--bounding-set',
+  '-all,+net_admin,+net_raw',
+  '--inh-caps',
+  '-all',
+];
 const startHelper = (): Subprocess =>
-  execa(process.execPath, [HELPER, '--config', '/run/ppp_thing.conf', '--backend', 'linux'], {
-    stdin: 'ignore',
-    stdout: 'inherit',
-    stderr: 'inherit',
-    reject: false,
-  });
+  execa(
+    'setpriv',
+    [...AS_UNIT, process.execPath, HELPER, '--config', '/run/ppp_thing.conf', '--backend', 'linux'],
+    { stdin: 'ignore', stdout: 'inherit', stderr: 'inherit', reject: false },
+  );
+const capabilitiesOf = (pid: number | undefined): string | undefined =>
+  /^CapEff:\s*(\w+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1];
 
 /** Connect as soon as there is someone to connect to. */
 async function greet(): Promise<Client> {
@@ -90,6 +99,7 @@ client = await greet();
 const first = await carryOn(client);
 const firstEcho = await echoed(client);
 const attachedBefore = isAttached();
+const capabilities = capabilitiesOf(helper.pid);
 
 const killedAt = performance.now();
 helper.kill('SIGKILL');
@@ -123,6 +133,7 @@ const result = {
   firstEcho,
   secondEcho,
   attachedBefore,
+  capabilities,
   attachedWhileDead,
   socketAfter: Math.round(socketAfter),
   carriedAfter: Math.round(carriedAfter),
