@@ -36,7 +36,7 @@ const IMPOSSIBLE: Readonly<Record<string, string>> = {
 };
 
 const cells = countCells();
-const { runs, found } = runSeeds({ first: 1, end: 301, stride: 1 });
+const { runs, found } = runSeeds({ first: 1, end: 301 });
 for (const { plan } of readTranscripts()) run(plan);
 
 void t.test('simulator › the first 300 seeds break no rule', (t) => {

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { runSeeds } from '@ppp-thing/lab/simulator/batch';
+import { runSeeds, Threads } from '@ppp-thing/lab/simulator/batch';
 import { MUTANTS } from '@ppp-thing/lab/simulator/mutants';
 import { makePlan, type Plan } from '@ppp-thing/lab/simulator/plan';
 import { shrink, story } from '@ppp-thing/lab/simulator/shrink';
@@ -55,15 +55,20 @@ void t.test('simulator › a plan that ends in disagreement breaks a rule, and s
   t.end();
 });
 
-void t.test('simulator › seeds are run in order, and a stride shares them', (t) => {
-  const whole = runSeeds({ first: 1, end: 11, stride: 1 });
-  const parts = [1, 2].map((first) => runSeeds({ first, end: 11, stride: 2 }));
-  t.equal(whole.runs, 10);
+void t.test('simulator › threads share the seeds, each of which is run once', async (t) => {
+  const whole = runSeeds({ first: 1, end: 501 });
+  const threads = new Threads(2);
+  const parts = [await threads.run(1, 450), await threads.run(451, 50)];
+  await threads.close();
+  t.equal(whole.runs, 500);
+  t.strictSame(
+    parts.map(({ runs }) => runs),
+    [450, 50],
+  );
   t.equal(
     parts.reduce((sum, { steps }) => sum + steps, 0),
     whole.steps,
   );
-  t.end();
 });
 
 void t.test('simulator › a campaign goes on where it stopped', (t) => {

@@ -1,7 +1,7 @@
 /**
  * Many runs: consecutive seeds, spread over worker threads, added up. It shows nothing and keeps nothing between calls.
  */
-import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+import { isMainThread, parentPort, Worker } from 'node:worker_threads';
 import { makePlan } from './plan.ts';
 import type { Violation } from './rules.ts';
 import { run } from './world.ts';
@@ -21,8 +21,10 @@ export interface Tally {
 interface Share {
   readonly first: number;
   readonly end: number;
-  readonly stride: number;
 }
+
+/** Seeds that a thread takes at a time: about a second's work. */
+const CHUNK = 200;
 
 export const noRuns = (): Tally => ({ runs: 0, steps: 0, simulatedMs: 0, found: [] });
 
@@ -35,11 +37,11 @@ export function add(total: Tally, part: Tally): void {
 
 /** Run the seeds `first` … `end - 1` here, one after the other. @param isEnough ends it after a run */
 export function runSeeds(
-  { first, end, stride }: Share,
+  { first, end }: Share,
   isEnough: (tally: Tally) => boolean = () => false,
 ): Tally {
   const tally = noRuns();
-  for (let seed = first; seed < end && !isEnough(tally); seed += stride) {
+  for (let seed = first; seed < end && !isEnough(tally); seed++) {
     const { violation, steps, simulatedMs } = run(makePlan(seed));
     tally.runs++;
     tally.steps += steps;
@@ -49,23 +51,60 @@ export function runSeeds(
   return tally;
 }
 
-/** Run the seeds `first` … `first + runs - 1` on `jobs` threads. */
-export async function runOnThreads(first: number, runs: number, jobs: number): Promise<Tally> {
-  const total = noRuns();
-  const parts = Array.from({ length: jobs }, (_, job) =>
-    onThread({ first: first + job, end: first + runs, stride: jobs }),
-  );
-  for (const part of await Promise.all(parts)) add(total, part);
-  total.found.sort((a, b) => a.seed - b.seed);
-  return total;
+/** A fixed number of threads, which take seeds from one heap: a slow one holds nobody up. */
+export class Threads {
+  readonly #workers: readonly Worker[];
+
+  constructor(jobs: number) {
+    const url = new URL(import.meta.url);
+    this.#workers = Array.from({ length: jobs }, () => new Worker(url));
+  }
+
+  /** Run the seeds `first` … `first + runs - 1`. One call at a time. */
+  async run(first: number, runs: number): Promise<Tally> {
+    const total = noRuns();
+    let next = first;
+    const end = first + runs;
+    const take = (): Share | undefined => {
+      const share = { first: next, end: Math.min(next + CHUNK, end) };
+      next = share.end;
+      return share.first < share.end ? share : undefined;
+    };
+    await Promise.all(
+      this.#workers.map((worker) => work(worker, take, (part) => add(total, part))),
+    );
+    total.found.sort((a, b) => a.seed - b.seed);
+    return total;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#workers.map((worker) => worker.terminate()));
+  }
 }
 
-function onThread(share: Share): Promise<Tally> {
-  const worker = new Worker(new URL(import.meta.url), { workerData: share });
+/** Give one thread its shares until there are no more. */
+function work(
+  worker: Worker,
+  take: () => Share | undefined,
+  done: (part: Tally) => void,
+): Promise<void> {
   return new Promise((resolve, reject) => {
-    worker.on('message', (part: Tally) => resolve(part));
+    const give = (): void => {
+      const share = take();
+      if (share !== undefined) return worker.postMessage(share);
+      worker.off('message', took);
+      worker.off('error', reject);
+      resolve();
+    };
+    const took = (part: Tally): void => {
+      done(part);
+      give();
+    };
+    worker.on('message', took);
     worker.on('error', reject);
+    give();
   });
 }
 
-if (!isMainThread) parentPort?.postMessage(runSeeds(workerData as Share));
+if (!isMainThread)
+  parentPort?.on('message', (share: Share) => parentPort?.postMessage(runSeeds(share)));

@@ -5,12 +5,12 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import { add, noRuns, runOnThreads, runSeeds, type Tally } from './batch.ts';
+import { add, noRuns, runSeeds, Threads, type Tally } from './batch.ts';
 import { makePlan } from './plan.ts';
 import { shrink, story } from './shrink.ts';
 
 /** Between two writes of the state: what a kill may lose. */
-const BLOCK = 2000;
+const BLOCK = 5000;
 
 const USAGE = `usage: main.js [--runs N] [--seed N] [--jobs N] [--json] [--first] [--state FILE] [--show SEED]
   --first   stop at the first violation; on one thread
@@ -56,12 +56,14 @@ async function main(): Promise<number> {
   const end = state.next + runs;
   const isEnough = (tally: Tally): boolean => values.first && tally.found.length > 0;
   const now = { runs: 0, seconds: 0 };
+  const threads = values.first ? undefined : new Threads(jobs);
   while (state.next < end && !isEnough(state.total)) {
     const size = Math.min(values.first ? runs : BLOCK, end - state.next);
     const started = performance.now();
-    const part = values.first
-      ? runSeeds({ first: state.next, end, stride: 1 }, isEnough)
-      : await runOnThreads(state.next, size, jobs);
+    const part =
+      threads === undefined
+        ? runSeeds({ first: state.next, end }, isEnough)
+        : await threads.run(state.next, size);
     const seconds = (performance.now() - started) / 1000;
     add(state.total, part);
     state.next += size;
@@ -70,6 +72,7 @@ async function main(): Promise<number> {
     now.seconds += seconds;
     if (values.state !== undefined) save(values.state, state);
   }
+  await threads?.close();
   report(state, now, jobs, values.json);
   return state.total.found.length === 0 ? 0 : 1;
 }
