@@ -46,6 +46,8 @@ export class Watch {
   #strandedSince: number | undefined;
   /** Identifiers of the Echo-Requests by which an unproven session was to be proven. */
   readonly #asked = new Set<number>();
+  /** Answers to them in a row that did not prove it. */
+  #uncounted = 0;
   #sacrificedSince: number | undefined;
   /** The disk refused a snapshot, and has not been asked again. */
   #isUnsaved = false;
@@ -68,6 +70,7 @@ export class Watch {
     this.#strandedSince = undefined;
     this.#sacrificedSince = undefined;
     this.#asked.clear();
+    this.#uncounted = 0;
   }
 
   /** @returns whether a handoff was undone because CARP did not carry it out */
@@ -208,7 +211,10 @@ export class Watch {
     }
   }
 
-  /** R10: an answer to what we asked proves the session. What the other router asked is answered to our MAC too. */
+  /**
+   * R10: answers to what we asked prove the session. What the other router asked is answered to our MAC too, at times
+   * under an identifier of ours; so one is not enough to accuse.
+   */
   #checkAnswers(
     us: string,
     event: Event,
@@ -218,10 +224,14 @@ export class Watch {
   ): void {
     const isDue =
       speaks(status.state) && status.snapshot.facts !== null && status.carrier && !this.#isUnsaved;
-    if (!isDue || status.proven) this.#asked.clear();
+    const isNew = actions.some(({ kind }) => kind === 'attach');
+    if (!isDue || status.proven || isNew) {
+      this.#asked.clear();
+      this.#uncounted = 0;
+    }
     const reply = event.kind === 'ppp' ? event.packet : undefined;
     const isAnswer = reply?.protocol === 'LCP' && reply.packet.code === 'Echo-Reply';
-    if (isAnswer && this.#asked.has(reply.packet.identifier))
+    if (isAnswer && this.#asked.has(reply.packet.identifier) && ++this.#uncounted > 2)
       fail('R10', `${us} was answered by the AC, and does not count it`);
     if (isDue && !status.proven) for (const id of echoesOf(actions)) this.#asked.add(id);
   }
