@@ -311,3 +311,11 @@ t.test('installed scripts look for the program in PREFIX', async (t) => {
   t.equal(code, 1);
   t.match(output, '/usr/local/libexec/ppp-thing/packages/helper/dist/main.js is not readable');
 });
+
+t.test('both scripts › leave no core, and take no runtime options from a shell', async (t) => {
+  for (const name of ['ppp_thing', 'ppp_thing_helper']) {
+    const text = readFileSync(join(ROOT, 'rc.d', name), 'utf8');
+    t.match(text, `: "\${${name}_limits:=-c 0}"\n`, name);
+    t.match(text, /^unset NODE_OPTIONS /m, name);
+  }
+});

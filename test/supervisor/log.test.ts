@@ -96,3 +96,12 @@ t.test('log › lines of one kind are limited, counted, and let through again', 
   t.equal(made.lines[21], 'warn: 80 more lines like: pppoe0 owner role MASTER');
   t.equal(made.lines.length, 23);
 });
+
+t.test('log › lines of many kinds are limited together', async (t) => {
+  const made = bench('info');
+  for (let i = 0; i < 10_000; i++) made.log.line('info', `kind ${i}`);
+  t.equal(made.lines.length, 2000);
+  made.now = 1000;
+  made.log.line('info', 'next');
+  t.strictSame(made.lines.slice(2000), ['warn: 8000 more lines of all kinds', 'next']);
+});

@@ -9,6 +9,7 @@ import { gidOf, uidOf } from './accounts.ts';
 import { BackendError, type MakeBackend } from './backend.ts';
 import { ConfigError } from '@ppp-thing/protocol/config-text';
 import { SystemError, loadLibc } from './libc.ts';
+import { limitedLog } from './log.ts';
 import { readPolicyFile } from './policy-file.ts';
 import type { HelperPolicy } from './policy.ts';
 import { serve, type ServeOptions } from './serve.ts';
@@ -52,9 +53,10 @@ const BACKENDS: Readonly<Record<BackendName, () => Promise<MakeBackend>>> = {
 };
 
 /** One line to the log: daemon(8) or journald puts the time to it. */
-const log = (line: string): void => {
-  process.stdout.write(`helper: ${line}\n`);
-};
+const log = limitedLog(
+  (line) => process.stdout.write(`helper: ${line}\n`),
+  () => performance.now(),
+);
 
 interface Arguments {
   readonly config: string;

@@ -20,6 +20,9 @@ const PRIORITY = { error: 3, warn: 4, info: 6, debug: 7, trace: 7 } as const sat
 /** Lines of one kind within a second after which the rest of that second is only counted. */
 const MAX_PER_SECOND = 20;
 
+/** Lines of all kinds within a second after which the rest of that second is only counted: kinds can be made up too. */
+const MAX_OF_ALL_PER_SECOND = 2000;
+
 export class Log {
   level: LogLevel;
   readonly #write: (line: string) => void;
@@ -27,6 +30,8 @@ export class Log {
   readonly #style: LogStyle;
   /** Per kind of line: the second it was last written in, and how often. */
   readonly #written = new Map<string, { second: number; count: number }>();
+  /** Of all kinds: the current second, and how many lines it had. */
+  #all = { second: 0, count: 0 };
 
   /**
    * @param write takes one line without its end
@@ -69,7 +74,18 @@ export class Log {
     }
     if (this.#written.size > 1000) this.#written.clear();
     this.#written.set(kind, { second, count });
-    if (count <= MAX_PER_SECOND) this.#put(level, text);
+    if (count <= MAX_PER_SECOND && this.#hasRoom(second)) this.#put(level, text);
+  }
+
+  /** Whether this second takes another line of any kind. What the one before did not take is told. */
+  #hasRoom(second: number): boolean {
+    if (this.#all.second !== second) {
+      const more = this.#all.count - MAX_OF_ALL_PER_SECOND;
+      this.#all = { second, count: 0 };
+      if (more > 0) this.#put('warn', `${more} more lines of all kinds`);
+    }
+    this.#all.count += 1;
+    return this.#all.count <= MAX_OF_ALL_PER_SECOND;
   }
 
   #put(level: LogLevel, text: string): void {

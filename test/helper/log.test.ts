@@ -1,0 +1,26 @@
+import t from 'tap';
+import { limitedLog } from '@ppp-thing/helper/log';
+
+t.test('log › what comes too fast is counted, and told', async (t) => {
+  const lines: string[] = [];
+  let now = 0;
+  const log = limitedLog(
+    (line) => lines.push(line),
+    () => now,
+  );
+  for (let i = 0; i < 1000; i++) log(`admit supervisor: EPERM: ${i}`);
+  t.equal(lines.length, 100);
+  t.equal(lines[99], 'admit supervisor: EPERM: 99');
+  now = 1000;
+  log('next');
+  t.strictSame(lines.slice(100), ['900 more lines in one second', 'next']);
+});
+
+t.test('log › a line is one line', async (t) => {
+  const lines: string[] = [];
+  limitedLog(
+    (line) => lines.push(line),
+    () => 0,
+  )('a\nb\u001b[2J');
+  t.strictSame(lines, ['a?b?[2J']);
+});
