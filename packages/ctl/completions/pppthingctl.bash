@@ -25,7 +25,7 @@ _pppthingctl() {
   fi
   case $command in
     '')
-      words='status watch events handoff connect disconnect reconnect log keygen check-config version help'
+      words='status watch events handoff connect disconnect reconnect log doctor keygen check-config version help'
       words+=' --run --config --help --version'
       ;;
     status) words="--json $(_pppthingctl_sessions)" ;;
@@ -33,6 +33,10 @@ _pppthingctl() {
     handoff) words="--wait $(_pppthingctl_sessions)" ;;
     watch | connect | disconnect | reconnect) words=$(_pppthingctl_sessions) ;;
     log) words='error warn info debug trace' ;;
+    doctor)
+      mapfile -t COMPREPLY < <(compgen -W --json -f -- "$current")
+      return
+      ;;
     check-config)
       mapfile -t COMPREPLY < <(compgen -f -- "$current")
       return

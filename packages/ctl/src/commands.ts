@@ -161,6 +161,18 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     completes: 'level',
     run: log,
   },
+  doctor: {
+    takes: '[--json] [FILE]',
+    does: 'what is wrong with this router, and the remedy',
+    flags: { json: undefined },
+    words: 1,
+    completes: 'file',
+    async run(given, context) {
+      // Loaded when asked for: every other command answers sooner without it.
+      const { doctor } = await import('./doctor/doctor.ts');
+      return doctor(given, context);
+    },
+  },
   keygen,
   'check-config': checkConfig,
   version: { takes: '', does: 'of this command and of the supervisor', words: 0, run: version },

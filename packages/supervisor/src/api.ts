@@ -94,6 +94,8 @@ export interface StatusJson {
     readonly routerId: number | null;
     readonly address: string | null;
     readonly trouble: string | null;
+    /** Datagrams that could be put down to no session, by reason. */
+    readonly refused: Readonly<Record<string, number>>;
   };
   readonly logLevel: string;
   readonly sessions: readonly SessionStatusJson[];

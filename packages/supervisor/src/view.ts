@@ -30,6 +30,7 @@ export function statusJson(supervisor: Supervisor): StatusJson {
       routerId: partner.routerId ?? null,
       address: partner.address ?? null,
       trouble: partner.trouble ?? null,
+      refused: partner.refused ?? {},
     },
     logLevel: supervisor.logLevel(),
     sessions: supervisor.sessions().map((session) => sessionJson(supervisor, session)),

@@ -1,0 +1,265 @@
+/** The checks of the pair: CARP, pf, pfsync, the partner and its configuration, the supervisor. They read nothing but the facts. */
+import type { StatusJson } from '@ppp-thing/supervisor/api';
+import type { CarpFacts, Facts } from './facts.ts';
+import { error, judge, ok, warn, type Check, type Finding } from './finding.ts';
+
+const isFollowing = ({ config }: Facts): boolean =>
+  config.known && config.value.sessions.some(({ policy }) => policy === 'follow-carp');
+
+export const preempt: Check = (facts) =>
+  facts.platform === 'linux' || !isFollowing(facts)
+    ? []
+    : judge('carp', facts.preempt, 'preempt is on', (on) =>
+        on
+          ? []
+          : [
+              error(
+                'carp',
+                'net.inet.carp.preempt is 0: a demotion moves nothing, and a handoff is undone',
+                'sysctl net.inet.carp.preempt=1, and in /etc/sysctl.conf, on both routers',
+              ),
+            ],
+      );
+
+export const vhids: Check = ({ config, interfaces, platform }) => {
+  if (platform === 'linux' || !config.known) return [];
+  return judge('carp', interfaces, 'the vhid of every session is there', (all) =>
+    config.value.sessions
+      .filter(({ policy, carpVhid }) => policy === 'follow-carp' && carpVhid !== undefined)
+      .filter(
+        ({ carpInterface, carpVhid }) =>
+          !all.some(
+            ({ name, carp }) =>
+              (carpInterface === undefined || name === carpInterface) &&
+              carp.some(({ vhid }) => vhid === carpVhid),
+          ),
+      )
+      .map(({ name, carpVhid, carpInterface = 'any interface' }) =>
+        error(
+          name,
+          `there is no vhid ${carpVhid} on ${carpInterface}`,
+          'see carp(4): ifconfig … vhid … advskew … pass … alias …',
+        ),
+      ),
+  );
+};
+
+/** Which router is preferred must not be left to chance; only the other's report tells its advskew. */
+export const advskew: Check = ({ interfaces, partnerReport, platform }) => {
+  if (platform === 'linux') return [];
+  if (partnerReport === undefined) return [needsReport('carp', 'the partner’s advskew')];
+  return judge('carp', interfaces, 'advskew differs on the two routers', (all) =>
+    all
+      .flatMap(({ carp }) => carp)
+      .filter((ours: CarpFacts) =>
+        partnerReport.carp.some(
+          ({ vhid, advskew: its }) => vhid === ours.vhid && its === ours.advskew,
+        ),
+      )
+      .map(({ vhid, advskew: skew }) =>
+        error(
+          'carp',
+          `vhid ${vhid} has advskew ${skew} on both routers`,
+          'give the one that shall be MASTER 0, the other 100',
+        ),
+      ),
+  );
+};
+
+const needsReport = (subject: string, what: string): Finding => ({
+  severity: 'unknown',
+  subject,
+  what: `not known: ${what}: give the file that pppthingctl doctor --json made on the partner`,
+  fix: '',
+});
+
+/** What pfsync speaks: FreeBSD 13 says nothing and speaks 1301; 14 and later say it. */
+export const pfsync: Check = ({ interfaces, partnerReport, platform, release }) => {
+  if (platform === 'linux') return [];
+  if (partnerReport === undefined) return [needsReport('pfsync', 'the version the partner speaks')];
+  return judge('pfsync', interfaces, 'both routers speak the same version', (all) => {
+    const said = all.find(({ pfsyncVersion }) => pfsyncVersion !== undefined)?.pfsyncVersion;
+    const ours = said ?? versionOf(release);
+    const its = partnerReport.pfsyncVersion ?? versionOf(partnerReport.release);
+    if (ours === its) return [];
+    const fix = `on the newer one: ifconfig pfsync0 version ${Math.min(ours, its)}, also as pfsync_ifconfig in rc.conf`;
+    return [error('pfsync', `speaks ${ours} here, ${its} there: no state is carried over`, fix)];
+  });
+};
+
+const versionOf = (release: string): number => {
+  const major = Number.parseInt(release, 10);
+  return major >= 15 ? 1500 : major >= 14 ? 1400 : 1301;
+};
+
+export const nat: Check = ({ config, pf, interfaces, platform }) => {
+  if (!config.known) return [];
+  const filter = platform === 'freebsd' ? 'pf' : 'nftables';
+  return judge(
+    filter,
+    pf,
+    'translates for every session, and skips none',
+    ({ enabled, nat: rules, skipped }) => {
+      if (!enabled)
+        return [
+          error(
+            filter,
+            'is not enabled',
+            platform === 'freebsd' ? 'service pf start' : 'nft -f /etc/nftables.conf',
+          ),
+        ];
+      return config.value.sessions.flatMap(({ name, stub }) => {
+        const findings: Finding[] = [];
+        if (skipped.includes(name)) {
+          findings.push(
+            error(
+              name,
+              `${filter} skips ${name}, so nothing is translated`,
+              `take ${name} out of set skip`,
+            ),
+          );
+        }
+        const addresses = interfaces.known
+          ? (interfaces.value.find((each) => each.name === stub)?.addresses ?? [])
+          : [];
+        const isNamed = [stub, ...addresses].some(
+          (each) =>
+            each !== undefined &&
+            new RegExp(`(?<![\\w.])${each.replaceAll('.', '\\.')}(?![\\w.])`).test(rules),
+        );
+        if (stub !== undefined && !isNamed) {
+          const fix =
+            platform === 'freebsd'
+              ? `nat on ${name} inet from !(${stub}) to any -> (${stub}:0)`
+              : `snat to the address of ${stub} on oifname ${name}`;
+          findings.push(
+            error(name, `no rule translates to ${stub}: connections die with every move`, fix),
+          );
+        }
+        return findings;
+      });
+    },
+  );
+};
+
+export const configuration: Check = ({ config }) => [
+  config.known
+    ? ok('configuration', `${config.value.file} can be read`)
+    : error('configuration', config.why, 'pppthingctl check-config says what and where; as root'),
+];
+
+export const answers: Check = ({ status }) => [
+  status.known
+    ? ok('supervisor', 'answers')
+    : error('supervisor', status.why, 'service ppp_thing_helper start; service ppp_thing start'),
+];
+
+export const supervisor: Check = ({ status }) =>
+  judge('supervisor', status, 'is well, and its helper answers', ({ helper, sessions }) => [
+    ...(helper.connected
+      ? []
+      : [
+          error(
+            'helper',
+            'does not answer the supervisor',
+            'service ppp_thing_helper status; look at its log',
+          ),
+        ]),
+    ...sessions
+      .filter(({ counters }) => counters.storeFailures > 0)
+      .map(({ name }) =>
+        warn(name, 'its snapshot could not always be stored', 'df and the log: is the disk full?'),
+      ),
+    ...sessions
+      .filter(({ state }) => state === 'Fenced')
+      .map(({ name }) =>
+        error(
+          name,
+          'fenced: both routers are MASTER',
+          'why does CARP not see its partner? LAN, vhid, password, packet filter',
+        ),
+      ),
+  ]);
+
+/** What was refused on the channel says why the partner is not heard. */
+const REFUSALS: Readonly<Record<string, readonly [what: string, fix: string]>> = {
+  forged: [
+    'the keys of the two routers differ',
+    'copy the key_file from one to the other; then SIGHUP',
+  ],
+  'unknown-key': [
+    'the partner sends with a key that is not here',
+    'copy the key_file; then SIGHUP',
+  ],
+  'no-common-version': ['the partner speaks another version', 'upgrade the older router'],
+  'unknown-session': [
+    'the partner has a session that is not configured here',
+    'give the sessions the same names on both',
+  ],
+};
+
+export const partner: Check = ({ status, config }) => {
+  if (config.known && config.value.partner === null) {
+    return [warn('partner', 'none is configured', 'add [partner], unless this router is alone')];
+  }
+  return judge(
+    'partner',
+    status,
+    'is heard, and hears us',
+    ({ partner: channel, sessions }: StatusJson) => {
+      const trouble =
+        channel.trouble === null
+          ? []
+          : [
+              error(
+                'partner',
+                `the channel is off: ${channel.trouble}`,
+                'partner.key_file, local_address and port in the configuration; pppthingctl keygen makes a key',
+              ),
+            ];
+      const refused = Object.entries(channel.refused)
+        .filter(([reason, count]) => count > 0 && reason in REFUSALS)
+        .map(([reason, count]) => {
+          const [what, fix] = REFUSALS[reason] ?? ['', ''];
+          return error('partner', `${what} (${count} datagrams refused)`, fix);
+        });
+      const silent = sessions
+        .filter((session) => session.partner.role === null)
+        .map(({ name }) =>
+          error(
+            name,
+            'the partner is not heard',
+            'does ppp_thing run there? do the addresses and ports match? does the packet filter pass UDP between them?',
+          ),
+        );
+      const deaf = sessions
+        .filter((session) => session.partner.role !== null && !session.partner.hearing)
+        .map(({ name }) =>
+          error(
+            name,
+            'the partner does not hear us',
+            'the packet filter there; its [partner] address',
+          ),
+        );
+      return [...trouble, ...refused, ...silent, ...deaf];
+    },
+  );
+};
+
+export const sameConfig: Check = ({ config, partnerReport }) => {
+  if (partnerReport === undefined || partnerReport.shared === null) {
+    return [needsReport('configuration', 'whether it is the partner’s')];
+  }
+  const theirs = partnerReport.shared;
+  return judge('configuration', config, 'is alike on both routers', ({ shared }) =>
+    [...new Set([...Object.keys(shared), ...Object.keys(theirs)])]
+      .filter((key) => shared[key] !== theirs[key])
+      .map((key) =>
+        error(
+          'configuration',
+          `${key} differs on the two routers`,
+          `make ${key} the same on both, and restart ppp_thing`,
+        ),
+      ),
+  );
+};

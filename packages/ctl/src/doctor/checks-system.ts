@@ -1,0 +1,185 @@
+/** The checks of this machine: kernel, interfaces, files, clock, other programs. They read nothing but the facts. */
+import type { Facts, FileRule, InterfaceFacts, SessionFacts } from './facts.ts';
+import { error, judge, ok, warn, type Check, type Finding } from './finding.ts';
+
+/** Octets that PPPoE and PPP put before a packet (RFC 2516 §7). */
+const OVERHEAD = 8;
+/** What PPPoE carries without PPP-Max-Payload (RFC 2516 §7). */
+const PLAIN_MTU = 1492;
+const OLDEST_NODE = 20;
+
+const NEEDED = {
+  freebsd:
+    'netgraph ng_socket ng_ether ng_etf ng_hub ng_bpf ng_pppoe ng_ppp ng_iface carp pf pfsync',
+  linux: 'pppoe ppp_generic',
+} as const;
+/** Without these a session works, and connections do not survive its move. */
+const WANTED: readonly string[] = ['pf', 'pfsync'];
+
+export const modules: Check = ({ modules: loaded, platform }) =>
+  judge('kernel', loaded, 'every module that is needed is there', (names) => {
+    const load = platform === 'freebsd' ? 'kldload' : 'modprobe';
+    return NEEDED[platform]
+      .split(' ')
+      .filter((name) => !names.includes(name))
+      .map((name) => {
+        const say = WANTED.includes(name) ? warn : error;
+        return say('kernel', `module ${name} is not loaded`, `${load} ${name}, and at every boot`);
+      });
+  });
+
+/** The session's interfaces, once both the configuration and the interfaces are known. */
+function eachLine(
+  { config, interfaces }: Facts,
+  look: (
+    line: InterfaceFacts | undefined,
+    session: SessionFacts,
+    all: readonly InterfaceFacts[],
+  ) => readonly Finding[],
+): readonly Finding[] {
+  if (!config.known) return judge('configuration', config, '', () => []);
+  return judge('interfaces', interfaces, '', (all) =>
+    config.value.sessions.flatMap((session) =>
+      look(
+        all.find(({ name }) => name === session.interface),
+        session,
+        all,
+      ),
+    ),
+  );
+}
+
+export const lines: Check = (facts) =>
+  eachLine(facts, (line, { name, interface: wanted }) => {
+    if (line === undefined) {
+      const fix = 'correct interface in the configuration, or create the interface at boot';
+      return [error(name, `there is no interface ${wanted}`, fix)];
+    }
+    if (!line.isUp) {
+      return [error(name, `${wanted} is down`, `ifconfig ${wanted} up, and at every boot`)];
+    }
+    if (line.carrier === false) {
+      return [error(name, `${wanted} has no carrier`, 'look at the cable, the modem and the port')];
+    }
+    return [ok(name, `${wanted} is up`)];
+  });
+
+export const macs: Check = (facts) =>
+  eachLine(facts, (_line, { name, mac }, all) => {
+    const owner = all.find((each) => each.mac === mac && !each.isVirtual);
+    const make =
+      'choose one that begins with 02, the same on both routers, and restart both services';
+    if (owner !== undefined) {
+      return [error(name, `mac ${mac} is that of ${owner.name} itself`, make)];
+    }
+    // The second bit of the first octet: locally administered (IEEE 802).
+    if ((Number.parseInt(mac.slice(0, 2), 16) & 2) === 0 && !mac.startsWith('00:00:5e:00:01:')) {
+      return [
+        warn(name, `mac ${mac} is not locally administered: somebody else may have it`, make),
+      ];
+    }
+    return [ok(name, `mac ${mac} is nobody else's`)];
+  });
+
+/** A payload above 1492 needs room below it for eight octets more (RFC 4638 §2). */
+export const mtus: Check = (facts) =>
+  eachLine(facts, (line, { name, mtu, interface: parent }) => {
+    const needed = mtu > PLAIN_MTU ? mtu + OVERHEAD : 1500;
+    if (line === undefined || line.mtu >= needed) return [ok(name, `mtu ${mtu} fits`)];
+    const fix = `set the mtu of ${parent} to ${needed} or more, at every boot, or the session's to ${line.mtu - OVERHEAD}`;
+    return [error(name, `${parent} has mtu ${line.mtu}; a session of ${mtu} needs ${needed}`, fix)];
+  });
+
+const CLIENTS: readonly string[] = ['mpd5', 'ppp', 'pppd', 'pppoe', 'pppoe-connect', 'ppp_thing'];
+
+export const otherClients: Check = ({ processes, config }) =>
+  judge('other PPPoE clients', processes, 'none runs', (all) =>
+    all
+      .filter(({ name }) => CLIENTS.includes(name))
+      .map(({ name, pid, arguments: words }) => {
+        const used = config.known
+          ? config.value.sessions.find((session) => words.split(/\s+/).includes(session.interface))
+          : undefined;
+        const fix = `stop ${name}, and disable it at boot, if its line is ours`;
+        return used === undefined
+          ? warn(`process ${pid}`, `${name} is running, which also speaks PPPoE`, fix)
+          : error(
+              `process ${pid}`,
+              `${name} uses ${used.interface}, the line of ${used.name}`,
+              fix,
+            );
+      }),
+  );
+
+/** Our own nodes are named pt_…; another program's node on the hook keeps the helper from it. */
+export const orphans: Check = ({ orphans: hooks, platform }) =>
+  platform === 'linux'
+    ? []
+    : judge('netgraph', hooks, 'no other program has the hook of a line', (peers) =>
+        Object.entries(peers)
+          .filter(([, peer]) => peer !== '' && !peer.startsWith('pt_'))
+          .map(([line, peer]) => {
+            const fix = `stop the program that made ${peer}, or ngctl rmhook ${line}: orphans`;
+            return error(line, `its hook orphans is taken by the node ${peer}`, fix);
+          }),
+      );
+
+export const clock: Check = ({ clockSynchronised, platform, partnerReport, now }) => {
+  const start =
+    platform === 'freebsd'
+      ? 'sysrc ntpd_enable=YES; service ntpd start'
+      : 'timedatectl set-ntp true';
+  const apart = partnerReport === undefined ? 0 : Math.round((partnerReport.at - now) / 1000);
+  const skew =
+    Math.abs(apart) <= SKEW_SECONDS
+      ? []
+      : [
+          warn(
+            'clock',
+            `the partner's report is ${apart} s off: the logs do not fit together`,
+            start,
+          ),
+        ];
+  return [
+    ...judge('clock', clockSynchronised, 'synchronised', (isRight) =>
+      isRight
+        ? []
+        : [warn('clock', 'not synchronised: the times of two logs do not fit together', start)],
+    ),
+    ...skew,
+  ];
+};
+
+/** A report that was fetched for this run is not older. */
+const SKEW_SECONDS = 30;
+
+export const files: Check = ({ files: rules }) =>
+  rules.flatMap((rule) =>
+    judge(rule.path, rule.found, 'owner and mode are right', (found) => wrongs(rule, found)),
+  );
+
+function wrongs(
+  { path, owner, group, mode }: FileRule,
+  found: { mode: number | undefined; owner: string; group: string },
+): readonly Finding[] {
+  const octal = (bits: number): string => bits.toString(8).padStart(4, '0');
+  if (found.mode === undefined)
+    return [warn(path, 'is not there', 'is the service running, and was it installed?')];
+  const findings: Finding[] = [];
+  if (found.owner !== owner) {
+    findings.push(error(path, `belongs to ${found.owner}`, `chown ${owner} ${path}`));
+  }
+  if (group !== undefined && found.group !== group) {
+    findings.push(warn(path, `is of the group ${found.group}`, `chgrp ${group} ${path}`));
+  }
+  if ((found.mode & ~mode) !== 0) {
+    const what = `has mode ${octal(found.mode)}, more than ${octal(mode)}`;
+    findings.push(error(path, what, `chmod ${octal(mode)} ${path}`));
+  }
+  return findings;
+}
+
+export const runtime: Check = ({ node }) =>
+  Number.parseInt(node, 10) >= OLDEST_NODE
+    ? [ok('runtime', `version ${node}`)]
+    : [error('runtime', `version ${node} is too old`, 'install Node.js 20, 22 or 24')];

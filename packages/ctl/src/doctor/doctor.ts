@@ -1,0 +1,88 @@
+/** `pppthingctl doctor`: every check on the facts of this router, and the findings as text or JSON. It changes nothing. */
+import { readFileSync } from 'node:fs';
+import { CtlError, EXIT } from '../client.ts';
+import type { Context, Given } from '../command.ts';
+import * as pair from './checks-pair.ts';
+import * as system from './checks-system.ts';
+import type { Facts, RouterReport } from './facts.ts';
+import type { Check, Finding, Severity } from './finding.ts';
+import { gather } from './gather.ts';
+
+/** In the order in which an operator would put things right. */
+export const CHECKS: Readonly<Record<string, Check>> = { ...system, ...pair };
+
+export const diagnose = (facts: Facts): readonly Finding[] =>
+  Object.values(CHECKS).flatMap((check) => check(facts));
+
+const MARKS: Readonly<Record<Severity, string>> = {
+  ok: 'ok',
+  unknown: '??',
+  warn: 'warn',
+  error: 'ERROR',
+};
+
+/** Returns EXIT.refused if anything must be put right. Throws CtlError for a report that is none. */
+export async function doctor({ flags, words }: Given, context: Context): Promise<number> {
+  const [path] = words;
+  const facts = await gather(
+    context,
+    context.config,
+    path === undefined ? undefined : readReport(path),
+  );
+  const findings = diagnose(facts);
+  if (flags.has('json')) {
+    context.print(JSON.stringify({ router: reportOf(facts), findings }, null, 2));
+  } else {
+    for (const { severity, subject, what, fix } of findings) {
+      context.print(`${MARKS[severity].padEnd(6)}${subject}: ${what}`);
+      if (fix !== '') context.print(`      -> ${fix}`);
+    }
+  }
+  return findings.some(({ severity }) => severity === 'error') ? EXIT.refused : EXIT.ok;
+}
+
+/** What the other router needs to know of this one. */
+function reportOf({ now, release, config, interfaces }: Facts): RouterReport {
+  const all = interfaces.known ? interfaces.value : [];
+  return {
+    at: now,
+    release,
+    shared: config.known ? config.value.shared : null,
+    carp: all.flatMap(({ carp }) => carp),
+    pfsyncVersion: all.find((each) => each.pfsyncVersion !== undefined)?.pfsyncVersion ?? null,
+  };
+}
+
+/** @param path of a file, or `-` for standard input */
+function readReport(path: string): RouterReport {
+  try {
+    const value: unknown = JSON.parse(readFileSync(path === '-' ? 0 : path, 'utf8'));
+    if (
+      typeof value === 'object' &&
+      value !== null &&
+      'router' in value &&
+      isReport(value.router)
+    ) {
+      return value.router;
+    }
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) {
+      const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'EIO';
+      throw new CtlError(`read ${path}: ${code}`, EXIT.usage, { cause });
+    }
+  }
+  throw new CtlError(`read ${path}: not what doctor --json printed on the partner`, EXIT.usage);
+}
+
+const isReport = (value: unknown): value is RouterReport =>
+  typeof value === 'object' &&
+  value !== null &&
+  'at' in value &&
+  typeof value.at === 'number' &&
+  'release' in value &&
+  typeof value.release === 'string' &&
+  'shared' in value &&
+  typeof value.shared === 'object' &&
+  'carp' in value &&
+  Array.isArray(value.carp) &&
+  'pfsyncVersion' in value;

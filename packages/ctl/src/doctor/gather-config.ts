@@ -1,0 +1,84 @@
+/** The configuration as facts. Its secrets leave this file as digests under the partner key, or not at all. */
+import { createHmac } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { ConfigError } from '@ppp-thing/protocol/config-text';
+import { readConfig, type Config } from '@ppp-thing/supervisor/config';
+import { sessionTables } from '@ppp-thing/supervisor/config-tables';
+import { readKeys } from '@ppp-thing/supervisor/keys';
+import { known, unknown, type ConfigFacts, type Known } from './facts.ts';
+
+/** What each router has of its own, and where a secret comes from. */
+const OWN: readonly string[] = [
+  'interface',
+  'local_address',
+  'partner_address',
+  'carp_interface',
+  'demotion_file',
+  'fib',
+  'password',
+  'password_file',
+];
+
+export interface Gathered {
+  readonly facts: Known<ConfigFacts>;
+  readonly config: Config | undefined;
+}
+
+export function gatherConfig(file: string): Gathered {
+  try {
+    const config = readConfig(file);
+    return { facts: known(factsOf(config, file)), config };
+  } catch (cause) {
+    const none = (why: string): Gathered => ({ facts: unknown(why), config: undefined });
+    if (cause instanceof ConfigError) return none(`${file} is wrong: run pppthingctl check-config`);
+    if (!(cause instanceof Error && 'code' in cause)) throw cause;
+    const code = String(cause.code);
+    return none(`read ${file}: ${code}${code === 'EACCES' ? ': run as root' : ''}`);
+  }
+}
+
+function factsOf(config: Config, file: string): ConfigFacts {
+  const tables = sessionTables(readFileSync(file, 'utf8'));
+  const { partner } = config;
+  const digest = digester(config);
+  const shared: Record<string, string> = {};
+  for (const { engine } of config.sessions) {
+    const table = tables.get(engine.name);
+    const path = `session.${engine.name}`;
+    for (const [key, value] of Object.entries(table ?? {})) {
+      if (!OWN.includes(key)) shared[`${path}.${key}`] = JSON.stringify(value);
+    }
+    if (digest !== undefined)
+      shared[`${path}.password`] = digest(path, engine.link.password.reveal());
+  }
+  if (partner !== undefined) shared['partner.protocol'] = JSON.stringify(partner.protocol);
+  return {
+    file,
+    partner:
+      partner === undefined
+        ? null
+        : { protocol: partner.protocol, address: partner.address, keyFile: partner.keyFile },
+    shared,
+    sessions: config.sessions.map(({ engine, interface: line, stub }) => ({
+      name: engine.name,
+      interface: line,
+      mac: tables.get(engine.name)?.mac.toLowerCase() ?? '',
+      mtu: engine.link.mtu,
+      stub,
+      policy: engine.owner.policy,
+      carpInterface: tables.get(engine.name)?.carp_interface ?? undefined,
+      carpVhid: tables.get(engine.name)?.carp_vhid ?? undefined,
+    })),
+  };
+}
+
+/** Nobody without the partner key can try passwords against it; undefined without a key. */
+function digester({ partner }: Config): ((path: string, secret: string) => string) | undefined {
+  if (partner?.keyFile === undefined) return undefined;
+  const { byId } = readKeys(partner.keyFile, partner.activeKey);
+  // Not the active one: during a rotation the two routers send with different keys.
+  const key = byId.get(Math.min(...byId.keys()));
+  if (key === undefined) return undefined;
+  return (path, secret) =>
+    createHmac('sha256', key).update(`doctor\0${path}\0${secret}`).digest('hex').slice(0, 16);
+}

@@ -1,0 +1,63 @@
+/** Facts of a Linux router from /proc, /sys and ip(8). It judges nothing. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { known, type InterfaceFacts, type Known, type ProcessFacts } from './facts.ts';
+
+/** Built in or loaded: what they give tells. */
+export const linuxModules = (): Known<readonly string[]> =>
+  known([
+    ...(existsSync('/proc/net/pppoe') ? ['pppoe'] : []),
+    ...(existsSync('/dev/ppp') ? ['ppp_generic'] : []),
+  ]);
+
+/** What ip(8) says of one interface, as far as it is needed. */
+interface IpLink {
+  readonly ifname: string;
+  readonly address?: string;
+  readonly mtu: number;
+  readonly flags: readonly string[];
+  readonly linkinfo?: { readonly info_kind?: string };
+  readonly addr_info?: readonly { readonly family: string; readonly local: string }[];
+}
+
+const isLink = (value: unknown): value is IpLink =>
+  typeof value === 'object' &&
+  value !== null &&
+  'ifname' in value &&
+  'mtu' in value &&
+  'flags' in value &&
+  Array.isArray(value.flags);
+
+const VIRTUAL: readonly (string | undefined)[] = ['macvlan', 'macvtap', 'vlan', 'bridge', 'bond'];
+
+/** `ip -j -d address`. */
+export function linuxInterfaces(text: string): readonly InterfaceFacts[] {
+  const links: unknown = JSON.parse(text);
+  return (Array.isArray(links) ? links : []).filter(isLink).map((link) => ({
+    name: link.ifname,
+    mac: link.address,
+    isVirtual: VIRTUAL.includes(link.linkinfo?.info_kind),
+    mtu: link.mtu,
+    isUp: link.flags.includes('UP'),
+    carrier: link.flags.includes('UP') ? !link.flags.includes('NO-CARRIER') : undefined,
+    addresses: (link.addr_info ?? [])
+      .filter(({ family }) => family === 'inet')
+      .map(({ local }) => local),
+    carp: [],
+    pfsyncVersion: undefined,
+  }));
+}
+
+/** Those that may be seen; one that ends meanwhile is left out. */
+export const linuxProcesses = (): readonly ProcessFacts[] =>
+  readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((pid) => {
+      try {
+        const name = readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
+        const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
+        return [{ pid: Number(pid), name, arguments: words }];
+      } catch (error) {
+        if (!(error instanceof Error && 'code' in error)) throw error;
+        return [];
+      }
+    });

@@ -1,0 +1,287 @@
+/** `pppthingctl doctor`: each finding occurs when its cause does, none on a healthy pair, and the command runs for real. */
+import t from 'tap';
+import { CHECKS, diagnose } from '@ppp-thing/ctl/doctor/doctor';
+import { known, unknown, type Facts, type InterfaceFacts } from '@ppp-thing/ctl/doctor/facts';
+import {
+  parseIfconfig,
+  parseKldstat,
+  parseOrphans,
+  parsePs,
+  parseSkipped,
+} from '@ppp-thing/ctl/doctor/parse';
+import { bench, holding } from '../supervisor/status-bench.ts';
+import { ctl } from './bench.ts';
+
+/** The session's part of a status that a check looks at. */
+async function statusOf(t: Parameters<typeof bench>[0]) {
+  const { directory } = await holding(t, { partner: true });
+  const { out } = await ctl(directory, 'status', '--json');
+  return JSON.parse(out);
+}
+
+const card = (name: string, more: Partial<InterfaceFacts> = {}): InterfaceFacts => ({
+  name,
+  mac: undefined,
+  isVirtual: false,
+  mtu: 1500,
+  isUp: true,
+  carrier: true,
+  addresses: [],
+  carp: [],
+  pfsyncVersion: undefined,
+  ...more,
+});
+
+const SESSION = {
+  name: 'pppoe0',
+  interface: 'igb0',
+  mac: '02:00:5e:10:53:01',
+  mtu: 1492,
+  stub: 'pppoe0x',
+  policy: 'follow-carp',
+  carpInterface: 'igb1',
+  carpVhid: 1,
+};
+const CONFIG = {
+  file: '/f',
+  sessions: [SESSION],
+  partner: { protocol: 'ppp-thing', address: '10.99.0.3', keyFile: '/k' },
+  shared: { 'session.pppoe0.user': '"u"', 'session.pppoe0.password': 'aa' },
+};
+const CARDS = [
+  card('igb0', { mac: '00:11:22:33:44:55' }),
+  card('igb1', { carp: [{ vhid: 1, state: 'MASTER', advskew: 0 }] }),
+  card('pppoe0x', { addresses: ['203.0.113.7'] }),
+];
+const REPORT = {
+  at: 1000,
+  release: '14.1-RELEASE',
+  shared: CONFIG.shared,
+  carp: [{ vhid: 1, state: 'BACKUP', advskew: 100 }],
+  pfsyncVersion: 1400,
+};
+const MODULES =
+  'netgraph ng_socket ng_ether ng_etf ng_hub ng_bpf ng_pppoe ng_ppp ng_iface carp pf pfsync'.split(
+    ' ',
+  );
+const PF = {
+  enabled: true,
+  nat: 'nat on pppoe0 inet from ! (pppoe0x) to any -> (pppoe0x:0)',
+  skipped: ['lo0'],
+};
+const file = (mode: number | undefined, owner = 'root', group = 'ppp_thing') => [
+  {
+    path: '/f',
+    owner: 'root',
+    group: 'ppp_thing',
+    mode: 0o640,
+    found: known({ path: '/f', mode, owner, group }),
+  },
+];
+
+t.test('doctor', async (t) => {
+  const status = await statusOf(t);
+  const [session] = status.sessions;
+  const healthy: Facts = {
+    platform: 'freebsd',
+    release: '14.1-RELEASE',
+    node: '22.1.0',
+    now: 1000,
+    modules: known(MODULES),
+    interfaces: known(CARDS),
+    preempt: known(true),
+    processes: known([{ pid: 1, name: 'init', arguments: 'init' }]),
+    orphans: known({ igb0: 'pt_igb0' }),
+    pf: known(PF),
+    clockSynchronised: known(true),
+    files: file(0o640),
+    config: known(CONFIG),
+    status: known({
+      ...status,
+      helper: { connected: true, platform: 'freebsd' },
+      partner: { ...status.partner, trouble: null, refused: {} },
+      sessions: [{ ...session, partner: { ...session.partner, role: 'BACKUP', hearing: true } }],
+    }),
+    partnerReport: REPORT,
+  };
+
+  t.test('of a healthy pair everything is ok, and every check says so', async (t) => {
+    const findings = diagnose(healthy);
+    t.strictSame(
+      findings.filter(({ severity }) => severity !== 'ok'),
+      [],
+    );
+    for (const [name, check] of Object.entries(CHECKS)) t.ok(check(healthy).length > 0, name);
+  });
+
+  const withCard = (more: Partial<InterfaceFacts>): Partial<Facts> => ({
+    interfaces: known(CARDS.map((each) => (each.name === 'igb0' ? { ...each, ...more } : each))),
+  });
+  const withSession = (more: Partial<typeof SESSION>): Partial<Facts> => ({
+    config: known({ ...CONFIG, sessions: [{ ...SESSION, ...more }] }),
+  });
+  const withStatus = (more: object): Partial<Facts> => ({
+    status: known({
+      ...(healthy.status.known ? healthy.status.value : {}),
+      ...more,
+    }) as Facts['status'],
+  });
+  const withProcess = (args: string): Partial<Facts> => ({
+    processes: known([{ pid: 9, name: 'mpd5', arguments: args }]),
+  });
+  const channel = (trouble: string | null, refused = {}): Partial<Facts> =>
+    withStatus({ partner: { ...status.partner, trouble, refused } });
+  const one = (more: object): Partial<Facts> =>
+    withStatus({
+      sessions: [
+        { ...session, partner: { ...session.partner, role: 'BACKUP', hearing: true }, ...more },
+      ],
+    });
+
+  const CASES: readonly [severity: string, what: RegExp, facts: Partial<Facts>][] = [
+    [
+      'error',
+      /module ng_ether is not loaded/,
+      { modules: known(MODULES.filter((each) => each !== 'ng_ether')) },
+    ],
+    [
+      'warn',
+      /module pfsync is not loaded/,
+      { modules: known(MODULES.filter((each) => each !== 'pfsync')) },
+    ],
+    ['error', /there is no interface em9/, withSession({ interface: 'em9' })],
+    ['error', /igb0 is down/, withCard({ isUp: false })],
+    ['error', /igb0 has no carrier/, withCard({ carrier: false })],
+    ['error', /is that of igb0 itself/, withCard({ mac: SESSION.mac })],
+    ['warn', /not locally administered/, withSession({ mac: '00:22:33:44:55:66' })],
+    ['error', /a session of 1500 needs 1508/, withSession({ mtu: 1500 })],
+    ['warn', /mpd5 is running/, withProcess('mpd5 -b')],
+    ['error', /mpd5 uses igb0/, withProcess('mpd5 igb0')],
+    ['error', /taken by the node mpd1/, { orphans: known({ igb0: 'mpd1' }) }],
+    ['warn', /not synchronised/, { clockSynchronised: known(false) }],
+    ['warn', /60 s off/, { partnerReport: { ...REPORT, at: 61_000 } }],
+    ['warn', /is not there/, { files: file(undefined) }],
+    ['error', /has mode 0644, more than 0640/, { files: file(0o644) }],
+    ['error', /belongs to nobody/, { files: file(0o640, 'nobody') }],
+    ['warn', /of the group wheel/, { files: file(0o640, 'root', 'wheel') }],
+    ['error', /too old/, { node: '18.20.0' }],
+    ['error', /preempt is 0/, { preempt: known(false) }],
+    ['error', /there is no vhid 7 on igb1/, withSession({ carpVhid: 7 })],
+    [
+      'error',
+      /advskew 0 on both/,
+      { partnerReport: { ...REPORT, carp: [{ vhid: 1, state: 'BACKUP', advskew: 0 }] } },
+    ],
+    [
+      'error',
+      /speaks 1400 here, 1301 there/,
+      { partnerReport: { ...REPORT, release: '13.2-RELEASE', pfsyncVersion: null } },
+    ],
+    ['error', /is not enabled/, { pf: known({ ...PF, enabled: false }) }],
+    ['error', /pf skips pppoe0/, { pf: known({ ...PF, skipped: ['pppoe0'] }) }],
+    [
+      'error',
+      /no rule translates to pppoe0x/,
+      { pf: known({ ...PF, nat: 'nat on pppoe0x1 -> 203.0.113.70' }) },
+    ],
+    [
+      'error',
+      /does not answer the supervisor/,
+      withStatus({ helper: { connected: false, platform: null } }),
+    ],
+    [
+      'warn',
+      /could not always be stored/,
+      one({ counters: { ...session.counters, storeFailures: 1 } }),
+    ],
+    ['error', /fenced/, one({ state: 'Fenced' })],
+    ['warn', /none is configured/, { config: known({ ...CONFIG, partner: null }) }],
+    ['error', /the channel is off: no key/, channel('no key')],
+    ['error', /keys of the two routers differ \(3/, channel(null, { forged: 3 })],
+    ['error', /sends with a key that is not here/, channel(null, { 'unknown-key': 1 })],
+    ['error', /speaks another version/, channel(null, { 'no-common-version': 1 })],
+    ['error', /a session that is not configured here/, channel(null, { 'unknown-session': 1 })],
+    ['error', /the partner is not heard/, one({ partner: { ...session.partner, role: null } })],
+    [
+      'error',
+      /does not hear us/,
+      one({ partner: { ...session.partner, role: 'BACKUP', hearing: false } }),
+    ],
+    [
+      'error',
+      /session.pppoe0.password differs/,
+      {
+        partnerReport: { ...REPORT, shared: { ...CONFIG.shared, 'session.pppoe0.password': 'bb' } },
+      },
+    ],
+    ['error', /^no file$/, { config: unknown('no file') }],
+    ['error', /^no socket$/, { status: unknown('no socket') }],
+    ['unknown', /not known: run as root/, { pf: unknown('run as root') }],
+    ['unknown', /whether it is the partner/, { partnerReport: undefined }],
+  ];
+  for (const [severity, what, facts] of CASES) {
+    t.test(`finds ${what.source}`, async (t) => {
+      const found = diagnose({ ...healthy, ...facts }).filter((each) => what.test(each.what));
+      t.ok(found.length > 0);
+      for (const each of found) {
+        t.equal(each.severity, severity);
+        t.equal(each.fix === '', severity === 'unknown', each.fix);
+      }
+    });
+  }
+});
+
+t.test('doctor › reads what the base tools of FreeBSD print', async (t) => {
+  const text = `igb1: flags=8943<UP,BROADCAST,RUNNING> metric 0 mtu 1500
+\tether 52:54:00:00:61:03
+\tinet 192.0.2.1 netmask 0xffffffff broadcast 192.0.2.1 vhid 1
+\tcarp: MASTER vhid 1 advbase 1 advskew 10
+\tstatus: no carrier
+pfsync0: flags=41<UP,RUNNING> metric 0 mtu 1500
+\tpfsync: syncdev: igb2 syncpeer: 10.99.0.3 maxupd: 128 defer: off version: 1400
+`;
+  t.match(parseIfconfig(text), [
+    {
+      name: 'igb1',
+      mac: '52:54:00:00:61:03',
+      isUp: true,
+      carrier: false,
+      mtu: 1500,
+      addresses: ['192.0.2.1'],
+      carp: [{ vhid: 1, state: 'MASTER', advskew: 10 }],
+    },
+    { name: 'pfsync0', pfsyncVersion: 1400 },
+  ]);
+  const kernel =
+    ' 1   38 0xffffffff80200000  2448f20 kernel (/boot/kernel/kernel)\n\tContains modules:\n\t\t Id Name\n\t\t471 ng_ether\n 2    1 0xffffffff82a18000     3218 pf.ko (/boot/kernel/pf.ko)\n';
+  t.strictSame(
+    ['ng_ether', 'pf'].filter((name) => parseKldstat(kernel).includes(name)),
+    ['ng_ether', 'pf'],
+  );
+  t.strictSame(parsePs('  60 ppp  /usr/sbin/ppp -ddial isp\n'), [
+    { pid: 60, name: 'ppp', arguments: '/usr/sbin/ppp -ddial isp' },
+  ]);
+  t.strictSame(parseSkipped('all\nlo0 (skip)\n\tCleared: now\n'), ['lo0']);
+  t.equal(
+    parseOrphans('  Local hook      Peer name\n  orphans         mpd1   pppoe  0005  x\n'),
+    'mpd1',
+  );
+});
+
+t.test('doctor › runs here, with and without a supervisor', async (t) => {
+  const { directory } = await holding(t);
+  const { code, out, err } = await ctl(directory, 'doctor', '--json');
+  t.equal(err, '');
+  const { findings } = JSON.parse(out);
+  t.equal(
+    code,
+    findings.some(({ severity }: { severity: string }) => severity === 'error') ? 1 : 0,
+  );
+  t.ok(findings.some(({ subject }: { subject: string }) => subject === 'runtime'));
+  t.match(await ctl('/nonexistent', 'doctor'), {
+    code: 1,
+    out: /ERROR supervisor: connect/,
+    err: '',
+  });
+  t.match(await ctl(directory, 'doctor', '/nonexistent'), { code: 64, err: 'ENOENT' });
+});
