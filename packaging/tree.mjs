@@ -118,6 +118,7 @@ function copyPackage(name, to) {
   put(path.join(from, 'package.json'), path.join(to, 'package.json'));
   if (fs.existsSync(path.join(from, 'bin')))
     copy(path.join(from, 'bin'), path.join(to, 'bin'), undefined, 0o755);
+  if (fs.existsSync(path.join(from, 'web'))) copy(path.join(from, 'web'), path.join(to, 'web'));
   const hasSource = (file) =>
     file.endsWith('.js') && fs.existsSync(path.join(from, 'src', file.replace(/\.js$/, '.ts')));
   copy(path.join(from, 'dist'), path.join(to, 'dist'), hasSource);

@@ -28,7 +28,7 @@ for (const [shell, file] of Object.entries(FILES)) {
     const text = readFileSync(file, 'utf8');
     for (const [name, command] of Object.entries(COMMANDS)) {
       t.match(text, new RegExp(`[ '|]${name}\\b`), name);
-      for (const flag of Object.keys(command.flags ?? {})) {
+      for (const flag of [...Object.keys(command.flags ?? {}), ...(command.options ?? [])]) {
         t.ok(text.includes(shell === 'fish' ? `-l ${flag} ` : `--${flag}`), `${name} --${flag}`);
       }
     }

@@ -65,8 +65,8 @@ t.test('pppthingctl(8) › every command, option and exit code', async (t) => {
   t.strictSame(codes, Object.values(EXIT));
   const documented = items(text);
   t.strictSame([...documented.keys()].sort(), [...Object.keys(COMMANDS), 'help'].sort());
-  for (const [name, { flags = {} }] of Object.entries(COMMANDS)) {
-    for (const flag of Object.keys(flags)) {
+  for (const [name, { flags = {}, options = [] }] of Object.entries(COMMANDS)) {
+    for (const flag of [...Object.keys(flags), ...options]) {
       t.ok(documented.get(name)?.includes(`Fl Fl ${flag}`), `${name} --${flag}`);
     }
   }

@@ -25,7 +25,7 @@ _pppthingctl() {
   fi
   case $command in
     '')
-      words='status watch events handoff connect disconnect reconnect log doctor keygen check-config version help'
+      words='status watch events handoff connect disconnect reconnect log web doctor keygen check-config version help'
       words+=' --run --config --help --version'
       ;;
     status) words="--json $(_pppthingctl_sessions)" ;;
@@ -37,6 +37,7 @@ _pppthingctl() {
       mapfile -t COMPREPLY < <(compgen -W --json -f -- "$current")
       return
       ;;
+    web) words='--listen' ;;
     check-config)
       mapfile -t COMPREPLY < <(compgen -f -- "$current")
       return

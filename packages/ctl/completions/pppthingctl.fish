@@ -4,7 +4,7 @@ function __pppthingctl_sessions
     pppthingctl status --json 2>/dev/null | string replace -rf '^      "name": "(.*)",$' '$1'
 end
 
-set -l commands status watch events handoff connect disconnect reconnect log doctor keygen check-config version help
+set -l commands status watch events handoff connect disconnect reconnect log web doctor keygen check-config version help
 
 complete -c pppthingctl -f
 complete -c pppthingctl -n "not __fish_seen_subcommand_from $commands" -l run -r -d 'where the sockets are'
@@ -20,6 +20,7 @@ complete -c pppthingctl -n "not __fish_seen_subcommand_from $commands" -a discon
 complete -c pppthingctl -n "not __fish_seen_subcommand_from $commands" -a reconnect -d 'end the session with the AC, and dial anew'
 complete -c pppthingctl -n "not __fish_seen_subcommand_from $commands" -a log -d 'show or set the log level'
 complete -c pppthingctl -n "not __fish_seen_subcommand_from $commands" -a doctor -d 'what is wrong with this router, and the remedy'
+complete -c pppthingctl -n "not __fish_seen_subcommand_from $commands" -a web -d 'a page that shows it, for a browser'
 complete -c pppthingctl -n "not __fish_seen_subcommand_from $commands" -a keygen -d 'a line for the key file of both routers'
 complete -c pppthingctl -n "not __fish_seen_subcommand_from $commands" -a check-config -d 'every mistake in the configuration'
 complete -c pppthingctl -n "not __fish_seen_subcommand_from $commands" -a version -d 'of this command and of the supervisor'
@@ -29,5 +30,6 @@ complete -c pppthingctl -n '__fish_seen_subcommand_from status events doctor' -l
 complete -c pppthingctl -n '__fish_seen_subcommand_from events' -s f -l follow -d 'and what happens'
 complete -c pppthingctl -n '__fish_seen_subcommand_from handoff' -l wait -d 'until it is done'
 complete -c pppthingctl -n '__fish_seen_subcommand_from status watch handoff connect disconnect reconnect' -a '(__pppthingctl_sessions)'
+complete -c pppthingctl -n '__fish_seen_subcommand_from web' -l listen -x -d 'where, as 127.0.0.1:8808'
 complete -c pppthingctl -n '__fish_seen_subcommand_from log' -a 'error warn info debug trace'
 complete -c pppthingctl -n '__fish_seen_subcommand_from check-config doctor' -F

@@ -18,6 +18,8 @@ export interface Context extends Sockets {
 
 export interface Given {
   readonly flags: ReadonlySet<string>;
+  /** Of the options that take one, where they are given. */
+  readonly values: Readonly<Record<string, string | undefined>>;
   readonly words: readonly string[];
 }
 
@@ -27,6 +29,8 @@ export interface Command {
   readonly does: string;
   /** Long names, with the short one where there is one. None takes a value. */
   readonly flags?: Readonly<Record<string, string | undefined>>;
+  /** Long names of options that take a value. */
+  readonly options?: readonly string[];
   /** Arguments at most; Infinity for any number. */
   readonly words: number;
   /** What the arguments are, for completion. */
@@ -37,12 +41,12 @@ export interface Command {
 
 /** Read what follows a command's name. Throws CtlError with the usage for what it does not take. */
 export function read(name: string, command: Command, args: readonly string[]): Given {
-  const options = Object.fromEntries(
-    Object.entries(command.flags ?? {}).map(([long, short]) => [
-      long,
-      { type: 'boolean' as const, ...(short === undefined ? {} : { short }) },
-    ]),
-  );
+  const flags = Object.entries(command.flags ?? {}).map(([long, short]) => [
+    long,
+    { type: 'boolean' as const, ...(short === undefined ? {} : { short }) },
+  ]);
+  const valued = (command.options ?? []).map((long) => [long, { type: 'string' as const }]);
+  const options = Object.fromEntries([...flags, ...valued]);
   const wrong = (reason: string, cause?: unknown): CtlError =>
     new CtlError(`${reason}\nusage: pppthingctl ${usage(name, command)}`, EXIT.usage, { cause });
   try {
@@ -50,7 +54,14 @@ export function read(name: string, command: Command, args: readonly string[]): G
     if (positionals.length > command.words) {
       throw wrong(`${name}: unexpected argument '${positionals[command.words] ?? ''}'`);
     }
-    return { flags: new Set(Object.keys(values)), words: positionals };
+    const given = Object.entries(values);
+    return {
+      flags: new Set(given.flatMap(([long, value]) => (value === true ? [long] : []))),
+      values: Object.fromEntries(
+        given.flatMap(([long, value]) => (typeof value === 'string' ? [[long, value]] : [])),
+      ),
+      words: positionals,
+    };
   } catch (cause) {
     if (!(cause instanceof TypeError)) throw cause;
     // Its first sentence names the option; the rest is advice to programmers.

@@ -161,6 +161,17 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     completes: 'level',
     run: log,
   },
+  web: {
+    takes: '[--listen ADDRESS:PORT]',
+    does: 'a page that shows it, for a browser',
+    options: ['listen'],
+    words: 0,
+    async run(given, context) {
+      // Loaded when asked for: every other command answers sooner without it.
+      const { web } = await import('./web.ts');
+      return web(given, context);
+    },
+  },
   doctor: {
     takes: '[--json] [FILE]',
     does: 'what is wrong with this router, and the remedy',

@@ -1,13 +1,13 @@
 /** `events`: the log as the supervisor tells it, and from where it broke off if that went away. */
 import { setTimeout as wait } from 'node:timers/promises';
 import type { EventJson } from '@ppp-thing/supervisor/api';
-import { CtlError, EXIT, open, parse } from './client.ts';
+import { CtlError, EXIT, open, parse, type Sockets } from './client.ts';
 import type { Command, Context, Given } from './command.ts';
 
 const RETRY_MS = 500;
 
 /** One server-sent event (HTML Living Standard §9.2). */
-interface Sent {
+export interface Sent {
   readonly id: string | undefined;
   readonly name: string | undefined;
   readonly data: string;
@@ -39,14 +39,14 @@ async function run({ flags }: Given, context: Context): Promise<number> {
 }
 
 /** Ends when the supervisor ends it, however that comes about. */
-async function* stream(
-  context: Context,
+export async function* stream(
+  sockets: Sockets,
   follow: boolean,
   lastId: string | undefined,
 ): AsyncGenerator<Sent> {
   const headers = lastId === undefined ? {} : { 'last-event-id': lastId };
   const path = follow ? '/v1/events' : '/v1/events?follow=no';
-  const response = await open(context, 'GET', path, headers);
+  const response = await open(sockets, 'GET', path, headers);
   response.setEncoding('utf8');
   const chunks = response[Symbol.asyncIterator]();
   let rest = '';

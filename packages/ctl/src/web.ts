@@ -1,0 +1,156 @@
+/**
+ * `web`: the status page on a TCP port of this machine. It reads status.sock and has no way to anything that changes
+ * something: it answers GET, and asks the supervisor with GET only.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { HistoryJson } from '@ppp-thing/supervisor/api';
+import { ask, CtlError, EXIT, statusOf, type Sockets } from './client.ts';
+import type { Context, Given } from './command.ts';
+import { Changes } from './changes.ts';
+import { DEFAULT_PLACE, isLoopback, isOurs, placeOf, urlOf, type Place } from './listen.ts';
+import type { PageData } from './page/data.ts';
+import { loadFiles, type PageFile } from './page-files.ts';
+
+/** Connections at one time; more are closed unheard. Each open page uses two. */
+const MAX_CONNECTIONS = 64;
+const LIMITS = {
+  maxHeaderSize: 8192,
+  headersTimeout: 5000,
+  requestTimeout: 10_000,
+  keepAliveTimeout: 5000,
+  connectionsCheckingInterval: 1000,
+} as const;
+
+/** Nothing but our own files may run, be shown, be framed or be remembered. */
+const HEADERS = {
+  'content-security-policy': [
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self'",
+    "connect-src 'self'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+    "require-trusted-types-for 'script'",
+  ].join('; '),
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-resource-policy': 'same-origin',
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+  'cache-control': 'no-store',
+} as const;
+
+interface Serving {
+  readonly sockets: Sockets;
+  readonly files: ReadonlyMap<string, PageFile>;
+  readonly changes: Changes;
+}
+
+/** Serve until the signal. Throws CtlError when it cannot listen. */
+export async function web({ values }: Given, context: Context): Promise<number> {
+  const place = placeOf(values['listen'] ?? DEFAULT_PLACE);
+  const changes = new Changes(context);
+  const serving = { sockets: context, files: loadFiles(), changes };
+  const server = createServer(LIMITS, (request, response) => {
+    answer(serving, request, response).catch((error: unknown) => {
+      // A browser that went away takes its answer with it; anything else is our own mistake, said where it is seen.
+      if (!response.destroyed)
+        context.complain(error instanceof Error ? error.message : String(error));
+      response.destroy();
+    });
+  });
+  server.maxConnections = MAX_CONNECTIONS;
+  const bound = await listen(server, place);
+  if (!isLoopback(place.host)) {
+    const who = 'everybody who can reach this address can read the status; there is no password';
+    context.complain(`web: warning: ${place.host} is not a loopback address: ${who}`);
+  }
+  context.print(`${urlOf(bound)}  (read-only; ^C ends it)`);
+  await new Promise<void>((resolve) => {
+    if (context.signal.aborted) resolve();
+    context.signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+  changes.close();
+  server.close();
+  server.closeAllConnections();
+  return EXIT.ok;
+}
+
+function listen(server: Server, place: Place): Promise<Place> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (cause: NodeJS.ErrnoException) => {
+      const { code = cause.message } = cause;
+      const [hint, exit] = REASONS[code] ?? [cause.message, EXIT.unavailable];
+      const { host, port } = place;
+      reject(new CtlError(`listen ${host} port ${port}: ${code}: ${hint}`, exit, { cause }));
+    });
+    server.listen(place.port, place.host, () => {
+      const bound = server.address();
+      resolve(typeof bound === 'object' && bound !== null ? { ...place, port: bound.port } : place);
+    });
+  });
+}
+
+const REASONS: Readonly<Record<string, readonly [hint: string, exit: number]>> = {
+  EADDRINUSE: ['another program listens there; --listen takes another port', EXIT.unavailable],
+  EADDRNOTAVAIL: ['this machine has no such address', EXIT.usage],
+  EACCES: ['ports below 1024 are for root', EXIT.noPermission],
+};
+
+async function answer(
+  serving: Serving,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
+  if (!isOurs(request.headers.host)) {
+    return refuse(response, 421, 'reach this page by an address or as localhost, not by a name');
+  }
+  if (request.method !== 'GET' && request.method !== 'HEAD') {
+    response.setHeader('allow', 'GET, HEAD');
+    return refuse(response, 405, 'this page only reads; see pppthingctl(8) for what acts');
+  }
+  const [path = '', search = ''] = (request.url ?? '').split('?', 2);
+  const file = serving.files.get(path);
+  if (file !== undefined) {
+    response.setHeader('content-type', file.type);
+    response.end(request.method === 'HEAD' ? undefined : file.body);
+  } else if (path === '/data') {
+    const query = new URLSearchParams(search);
+    const data = await dataOf(serving.sockets, query.get('session'), query.get('after') ?? '0');
+    response.setHeader('content-type', 'application/json');
+    response.end(JSON.stringify(data));
+  } else if (path === '/changes') {
+    if (!serving.changes.open(response)) refuse(response, 503, 'too many pages are open already');
+  } else refuse(response, 404, 'no such page');
+}
+
+/**
+ * What a page shows, in one answer. A supervisor that is away is data too: the page says so, and the browser has nothing
+ * to complain of.
+ */
+async function dataOf(sockets: Sockets, wanted: string | null, after: string): Promise<PageData> {
+  try {
+    const status = await statusOf(sockets);
+    const name = (status.sessions.find((each) => each.name === wanted) ?? status.sessions[0])?.name;
+    if (name === undefined) return { status, history: null, error: 'no session is configured' };
+    const since = /^\d{1,15}$/.test(after) ? after : '0';
+    const path = `/v1/sessions/${encodeURIComponent(name)}/history?after=${since}`;
+    const history = await ask(sockets, 'GET', path);
+    if (isHistory(history)) return { status, history, error: null };
+    return { status, history: null, error: 'the supervisor keeps no history; it is an older one' };
+  } catch (error) {
+    if (!(error instanceof CtlError)) throw error;
+    return { status: null, history: null, error: error.message };
+  }
+}
+
+const isHistory = (value: unknown): value is HistoryJson =>
+  typeof value === 'object' && value !== null && 'samples' in value && 'holders' in value;
+
+function refuse(response: ServerResponse, code: number, error: string): void {
+  response.writeHead(code, { 'content-type': 'text/plain; charset=utf-8', connection: 'close' });
+  response.end(`${error}\n`);
+}
