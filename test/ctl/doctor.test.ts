@@ -100,7 +100,12 @@ t.test('doctor', async (t) => {
       ...status,
       helper: { connected: true, platform: 'freebsd' },
       partner: { ...status.partner, trouble: null, refused: {} },
-      sessions: [{ ...session, partner: { ...session.partner, role: 'BACKUP', hearing: true } }],
+      sessions: [
+        {
+          ...session,
+          partner: { ...session.partner, role: 'BACKUP', hearing: true, differs: [] },
+        },
+      ],
     }),
     partnerReport: REPORT,
   };
@@ -211,13 +216,23 @@ t.test('doctor', async (t) => {
       'error',
       /session.pppoe0.password differs/,
       {
+        ...one({ partner: { ...session.partner, differs: null } }),
         partnerReport: { ...REPORT, shared: { ...CONFIG.shared, 'session.pppoe0.password': 'bb' } },
       },
+    ],
+    [
+      'error',
+      /session.pppoe0.mtu differs/,
+      one({ partner: { ...session.partner, role: 'BACKUP', hearing: true, differs: ['mtu'] } }),
     ],
     ['error', /^no file$/, { config: unknown('no file') }],
     ['error', /^no socket$/, { status: unknown('no socket') }],
     ['unknown', /not known: run as root/, { pf: unknown('run as root') }],
-    ['unknown', /whether it is the partner/, { partnerReport: undefined }],
+    [
+      'unknown',
+      /whether it is the partner/,
+      { ...one({ partner: { ...session.partner, differs: null } }), partnerReport: undefined },
+    ],
   ];
   for (const [severity, what, facts] of CASES) {
     t.test(`finds ${what.source}`, async (t) => {

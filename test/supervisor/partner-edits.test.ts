@@ -10,6 +10,7 @@ import { parseKeys } from '@ppp-thing/supervisor/keys';
 import { Log } from '@ppp-thing/supervisor/log';
 import { Partner } from '@ppp-thing/supervisor/partner';
 import { SNAPSHOT } from '../fixtures/partner.ts';
+import { sessionSettings } from '../fixtures/settings.ts';
 
 const KEY = '7 000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f';
 const A = { id: 1, address: '127.0.0.1' } as const;
@@ -82,7 +83,7 @@ async function end(
     routerId: us.id,
     partnerId: them.id,
     keys: parseKeys(KEY, 'test.key', undefined),
-    sessions: [{ name: 'pppoe0', timeout: 5000 }],
+    sessions: [{ name: 'pppoe0', timeout: 5000, settings: sessionSettings('pppoe0') }],
     log: new Log(
       'error',
       () => undefined,

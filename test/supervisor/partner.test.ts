@@ -16,6 +16,7 @@ import {
   type Received,
 } from '@ppp-thing/protocol/wire/partner';
 import { hmac, SNAPSHOT } from '../fixtures/partner.ts';
+import { sessionSettings } from '../fixtures/settings.ts';
 
 const KEY = '000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f';
 const OTHER = 'ff0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f';
@@ -50,6 +51,7 @@ async function end(
   port: number,
   withKeys: Keys | undefined,
   session = 'pppoe0',
+  more?: string,
 ): Promise<End> {
   const lines: string[] = [];
   const heard: PartnerMessage[] = [];
@@ -74,7 +76,7 @@ async function end(
     routerId: which + 1,
     partnerId: 2 - which,
     keys: withKeys,
-    sessions: [{ name: session, timeout: 5000 }],
+    sessions: [{ name: session, timeout: 5000, settings: sessionSettings(session, more) }],
     log: new Log(
       'debug',
       (line) => lines.push(line),
@@ -166,6 +168,47 @@ t.test('partner › a wrong key is refused, counted, and said once', async (t) =
   t.equal(said.length, 1, said.join('\n'));
   t.notMatch(a.lines.join('\n'), /00010203|ff010203/);
 });
+
+t.test(
+  'partner › where the configurations differ is known by name, and no value is told',
+  async (t) => {
+    const port = await freePort();
+    const ours = keys(`7 ${KEY}`);
+    const a = await end(t, 0, port, ours, 'pppoe0', 'password = "hunter2"\nmtu = 1500');
+    const b = await end(t, 1, port, ours, 'pppoe0', 'password = "hunter3"\nipv6 = true');
+    t.equal(a.partner.differs('pppoe0'), undefined, 'before anything was heard');
+    a.partner.tell('pppoe0', message(1));
+    b.partner.tell('pppoe0', message(2));
+    await a.hears(1);
+    await b.hears(1);
+    t.strictSame(a.partner.differs('pppoe0'), ['ipv6', 'mtu', 'password']);
+    t.strictSame(b.partner.differs('pppoe0'), ['ipv6', 'mtu', 'password']);
+    const said = 'warn: pppoe0: the partner is configured otherwise: ipv6, mtu, password';
+    b.partner.tell('pppoe0', message(2));
+    await a.hears(2);
+    t.strictSame(
+      a.lines.filter((line) => line.includes('otherwise')),
+      [said],
+      'once',
+    );
+  },
+);
+
+t.test(
+  'partner › what only one router knows, or needs, or says otherwise, is no difference',
+  async (t) => {
+    const port = await freePort();
+    const both = `7 ${KEY}\n8 ${OTHER}`;
+    const a = await end(t, 0, port, keys(both, 7));
+    const own =
+      'password = "hunter2"\nlocal_address = "10.0.0.3"\npartner_address = "10.0.0.2"\nfib = 1';
+    const b = await end(t, 1, port, keys(both, 8), 'pppoe0', own);
+    a.partner.tell('pppoe0', message(1));
+    b.partner.tell('pppoe0', message(2));
+    await a.hears(1);
+    t.strictSame(a.partner.differs('pppoe0'), []);
+  },
+);
 
 t.test('partner › keys rotate without a moment of disagreement', async (t) => {
   const port = await freePort();
@@ -317,7 +360,7 @@ t.test('partner › an address that is not ours is reported, and no error escape
     routerId: 1,
     partnerId: 2,
     keys: keys(`7 ${KEY}`),
-    sessions: [{ name: 'pppoe0', timeout: 5000 }],
+    sessions: [{ name: 'pppoe0', timeout: 5000, settings: sessionSettings('pppoe0') }],
     log: new Log(
       'info',
       (line) => lines.push(line),

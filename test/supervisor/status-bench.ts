@@ -104,6 +104,10 @@ class ScriptedPartner implements PartnerChannel {
     return {};
   }
 
+  differs(): readonly string[] {
+    return ['mtu'];
+  }
+
   trouble(): undefined {
     return undefined;
   }

@@ -60,6 +60,8 @@ export interface SessionStatusJson {
     readonly proven: boolean;
     /** It hears us. */
     readonly hearing: boolean;
+    /** Keys of the session's configuration that differ from ours; null if that is not known. */
+    readonly differs: readonly string[] | null;
   };
   readonly lastTakeover: {
     readonly at: number;

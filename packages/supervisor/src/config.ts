@@ -68,6 +68,8 @@ export interface SessionSettings {
   /** The Ethernet interface of the line: the helper's business, shown by us. */
   readonly interface: string;
   readonly stub: string | undefined;
+  /** What must be alike on both routers, as text by key; the password is not in it. */
+  readonly shared: Readonly<Record<string, string>>;
 }
 
 /**
@@ -285,8 +287,28 @@ function session(
       downDemotion: seconds(table.down_demotion_seconds),
     },
   };
-  return { engine, interface: table.interface, stub: table.stub ?? undefined };
+  const shared = Object.entries(table)
+    .filter(([key]) => !OWN.some((own) => own === key))
+    .map(([key, value]) => [key, JSON.stringify(value)] as const);
+  return {
+    engine,
+    interface: table.interface,
+    stub: table.stub ?? undefined,
+    shared: Object.fromEntries(shared),
+  };
 }
+
+/** What each router has of its own, and where a secret comes from. */
+const OWN: readonly (keyof SessionTable)[] = [
+  'interface',
+  'local_address',
+  'partner_address',
+  'carp_interface',
+  'demotion_file',
+  'fib',
+  'password',
+  'password_file',
+];
 
 /** Seconds until a session that went silent is given up: an AC that came back would have let go of it long before. */
 const MAX_SILENCE = 120;

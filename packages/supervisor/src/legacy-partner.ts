@@ -84,6 +84,11 @@ export class LegacyPartner implements PartnerChannel {
     return this.#tally.read();
   }
 
+  /** Its protocol says nothing of that. */
+  differs(): undefined {
+    return undefined;
+  }
+
   refused(): ReturnType<PartnerChannel['refused']> {
     return this.#strangers.read().datagramsRefused;
   }

@@ -143,9 +143,10 @@ async function openPartner(
     const session = { name, ourMac: link.ourMac };
     return LegacyPartner.open({ ...partner, session, log, wallClock, heard });
   }
-  const conversations = sessions.map(({ engine: { name, owner } }) => ({
-    name,
-    timeout: owner.partnerTimeout,
+  const conversations = sessions.map((settings) => ({
+    name: settings.engine.name,
+    timeout: settings.engine.owner.partnerTimeout,
+    settings,
   }));
   return Partner.open({ ...partner, keys, sessions: conversations, log, random, now, heard });
 }

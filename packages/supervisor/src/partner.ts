@@ -13,6 +13,7 @@ import {
   encodePartner,
   NONCE_LENGTH,
   VERSIONS,
+  type PartnerBody,
   type PartnerHeader,
 } from '@ppp-thing/protocol/wire/partner';
 import {
@@ -23,6 +24,8 @@ import {
   renew,
   type GuardState,
 } from '@ppp-thing/protocol/wire/partner-guard';
+import type { SessionSettings } from './config.ts';
+import { configDigest, differences } from './config-digest.ts';
 import { hmacSha256 } from './hashes.ts';
 import type { Keys } from './keys.ts';
 import type { Log } from './log.ts';
@@ -42,6 +45,8 @@ export interface PartnerChannel {
   counters(session: string): PartnerCounters;
   /** Datagrams that could not be put down to a session, by reason. */
   refused(): Readonly<Record<string, number>>;
+  /** Keys of the session's configuration that differ from the partner's; undefined if that is not known. */
+  differs(session: string): readonly string[] | undefined;
   /** Why nothing can be said; undefined while the channel works. */
   trouble(): string | undefined;
   close(): void;
@@ -69,18 +74,26 @@ export interface PartnerSession {
   readonly name: string;
   /** Milliseconds of silence after which the partner counts as gone. */
   readonly timeout: number;
+  /** What the two routers' configurations are compared by. */
+  readonly settings: SessionSettings;
 }
 
 /** What is kept of one session's conversation. */
 interface Conversation {
   readonly name: string;
   readonly timeout: number;
+  readonly settings: SessionSettings;
   readonly tally: Tally;
   guard: GuardState;
   counter: bigint;
   /** What was told last: it is durable, so it may answer a hello. */
   told: PartnerMessage | undefined;
   freshAt: Instant | undefined;
+  /** What we say of our configuration. */
+  digest: { readonly key: Uint8Array; readonly octets: Uint8Array } | undefined;
+  /** What the partner last said of its configuration, and where ours differs; undefined if it cannot be known. */
+  config:
+    { readonly said: Uint8Array; readonly differs: readonly string[] | undefined } | undefined;
 }
 
 /** Between two lines about the same kind of refused datagram. */
@@ -97,11 +110,12 @@ export class Partner implements PartnerChannel {
   private constructor(options: PartnerOptions) {
     this.#options = options;
     this.#keys = options.keys;
-    for (const { name, timeout } of options.sessions) {
+    for (const { name, timeout, settings } of options.sessions) {
       const guard = newGuard(options.routerId, options.partnerId, this.#nonce());
       const tally = new Tally();
-      const conversation = { name, timeout, tally, guard, counter: 0n };
-      this.#conversations.set(name, { ...conversation, told: undefined, freshAt: undefined });
+      const conversation = { name, timeout, settings, tally, guard, counter: 0n };
+      const nothing = { told: undefined, freshAt: undefined, digest: undefined, config: undefined };
+      this.#conversations.set(name, { ...conversation, ...nothing });
     }
   }
 
@@ -149,6 +163,10 @@ export class Partner implements PartnerChannel {
     return this.#strangers.read().datagramsRefused;
   }
 
+  differs(session: string): readonly string[] | undefined {
+    return this.#conversations.get(session)?.config?.differs;
+  }
+
   trouble(): string | undefined {
     return this.#udp === undefined ? 'no key' : this.#udp.trouble();
   }
@@ -174,8 +192,18 @@ export class Partner implements PartnerChannel {
       counter: conversation.counter,
       echo,
     };
-    this.#udp.send(encodePartner(header, { message }, key, hmacSha256));
+    const body = { message, configDigest: this.#digest(conversation, key) };
+    this.#udp.send(encodePartner(header, body, key, hmacSha256));
     conversation.tally.out += 1;
+  }
+
+  /** The same for as long as the key is. */
+  #digest(conversation: Conversation, key: Uint8Array): Uint8Array {
+    const { digest, settings } = conversation;
+    if (digest?.key === key) return digest.octets;
+    const octets = configDigest(settings, key);
+    conversation.digest = { key, octets };
+    return octets;
   }
 
   /** The one place where the partner's octets are decoded. */
@@ -184,7 +212,7 @@ export class Partner implements PartnerChannel {
       const received = decodePartner(octets, (id) => this.#keys?.byId.get(id), hmacSha256);
       switch (received.kind) {
         case 'authentic':
-          return this.#judge(received.header, received.body.message);
+          return this.#judge(received.header, received.body);
         case 'other-version':
           return this.#otherVersion(received.header);
         case 'unknown-key':
@@ -207,20 +235,21 @@ export class Partner implements PartnerChannel {
     }
   }
 
-  /** @param message undefined for a datagram whose body this router cannot read */
-  #judge(header: PartnerHeader, message: PartnerMessage | undefined): void {
+  /** @param body undefined for a datagram whose body this router cannot read */
+  #judge(header: PartnerHeader, body: PartnerBody | undefined): void {
     const conversation = this.#conversations.get(header.session);
     if (conversation === undefined) {
       return this.#refuse('unknown-session', `session ${header.session} is not configured here`);
     }
     const { verdict, state } = accept(conversation.guard, header);
     conversation.guard = state;
-    if (verdict === 'fresh' && message !== undefined) {
+    if (verdict === 'fresh' && body !== undefined) {
       conversation.tally.in += 1;
       conversation.freshAt = this.#options.now();
-      return this.#options.heard(conversation.name, message);
+      this.#compare(conversation, body.configDigest, header.keyId);
+      return this.#options.heard(conversation.name, body.message);
     }
-    conversation.tally.refuse(message === undefined ? 'other-version' : verdict);
+    conversation.tally.refuse(body === undefined ? 'other-version' : verdict);
     if (verdict !== 'fresh' && verdict !== 'hello') {
       const { name } = conversation;
       const line = `partner: datagram for ${name} dropped: ${verdict}`;
@@ -231,6 +260,22 @@ export class Partner implements PartnerChannel {
     }
     // One datagram, at once, with the nonce of that hello: two routers need one round trip to know each other.
     if (conversation.told !== undefined) this.#send(conversation, conversation.told, header.nonce);
+  }
+
+  /** A partner of an earlier version says nothing of its configuration. */
+  #compare(conversation: Conversation, said: Uint8Array | undefined, keyId: number): void {
+    const { config, settings, name } = conversation;
+    const key = this.#keys?.byId.get(keyId);
+    if (said === undefined || key === undefined) {
+      conversation.config = undefined;
+      return;
+    }
+    if (config !== undefined && sameOctets(config.said, said)) return;
+    const differs = differences(settings, said, key);
+    conversation.config = { said, differs };
+    if (differs === undefined || differs.length === 0) return;
+    const line = `${name}: the partner is configured otherwise: ${differs.join(', ')}`;
+    this.#options.log.line('warn', line, `partner config ${name}`);
   }
 
   #otherVersion(header: PartnerHeader): void {

@@ -150,6 +150,7 @@ export class Session {
         ...this.#counts,
         ...(this.#around.partner?.counters(this.name) ?? NO_DATAGRAMS),
       },
+      partnerDiffers: this.#around.partner?.differs(this.name),
       recent: [...this.#recent],
     };
   }

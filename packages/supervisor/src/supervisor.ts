@@ -64,6 +64,8 @@ export interface SessionView {
   readonly settings: SessionSettingsView;
   readonly status: SessionStatus;
   readonly counters: SessionCounters;
+  /** Keys of the configuration that differ from the partner's; undefined if that is not known. */
+  readonly partnerDiffers: readonly string[] | undefined;
   /** The last notes of level info and above, oldest first; at most RECENT. */
   readonly recent: readonly Happening[];
 }

@@ -78,6 +78,7 @@ export function sessionJson(supervisor: Supervisor, view: SessionView): SessionS
         !isNewer(snapshot, said.snapshot),
       proven: said?.proven ?? false,
       hearing: said?.hearing ?? false,
+      differs: view.partnerDiffers ?? null,
     },
     lastTakeover:
       lastTakeover === undefined

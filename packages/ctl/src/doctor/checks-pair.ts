@@ -246,7 +246,22 @@ export const partner: Check = ({ status, config }) => {
   );
 };
 
-export const sameConfig: Check = ({ config, partnerReport }) => {
+const differs = (key: string): Finding =>
+  error(
+    'configuration',
+    `${key} differs on the two routers`,
+    `make ${key} the same on both, and restart ppp_thing`,
+  );
+
+/** The routers tell each other; what the running supervisors do not know, the other's report may. */
+export const sameConfig: Check = ({ config, partnerReport, status }) => {
+  const told = status.known ? status.value.sessions : [];
+  if (told.length > 0 && told.every(({ partner: { differs: keys } }) => keys !== null)) {
+    const found = told.flatMap(({ name, partner: { differs: keys } }) =>
+      (keys ?? []).map((key) => differs(`session.${name}.${key}`)),
+    );
+    return found.length > 0 ? found : [ok('configuration', 'is alike on both routers')];
+  }
   if (partnerReport === undefined || partnerReport.shared === null) {
     return [needsReport('configuration', 'whether it is the partner’s')];
   }
@@ -254,12 +269,6 @@ export const sameConfig: Check = ({ config, partnerReport }) => {
   return judge('configuration', config, 'is alike on both routers', ({ shared }) =>
     [...new Set([...Object.keys(shared), ...Object.keys(theirs)])]
       .filter((key) => shared[key] !== theirs[key])
-      .map((key) =>
-        error(
-          'configuration',
-          `${key} differs on the two routers`,
-          `make ${key} the same on both, and restart ppp_thing`,
-        ),
-      ),
+      .map(differs),
   );
 };

@@ -7,18 +7,6 @@ import { sessionTables } from '@ppp-thing/supervisor/config-tables';
 import { readKeys } from '@ppp-thing/supervisor/keys';
 import { known, unknown, type ConfigFacts, type Known } from './facts.ts';
 
-/** What each router has of its own, and where a secret comes from. */
-const OWN: readonly string[] = [
-  'interface',
-  'local_address',
-  'partner_address',
-  'carp_interface',
-  'demotion_file',
-  'fib',
-  'password',
-  'password_file',
-];
-
 export interface Gathered {
   readonly facts: Known<ConfigFacts>;
   readonly config: Config | undefined;
@@ -42,12 +30,9 @@ function factsOf(config: Config, file: string): ConfigFacts {
   const { partner } = config;
   const digest = digester(config);
   const shared: Record<string, string> = {};
-  for (const { engine } of config.sessions) {
-    const table = tables.get(engine.name);
+  for (const { engine, shared: values } of config.sessions) {
     const path = `session.${engine.name}`;
-    for (const [key, value] of Object.entries(table ?? {})) {
-      if (!OWN.includes(key)) shared[`${path}.${key}`] = JSON.stringify(value);
-    }
+    for (const [key, value] of Object.entries(values)) shared[`${path}.${key}`] = value;
     if (digest !== undefined)
       shared[`${path}.password`] = digest(path, engine.link.password.reveal());
   }

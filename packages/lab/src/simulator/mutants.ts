@@ -195,9 +195,9 @@ export const MUTANTS: readonly Mutant[] = [
   ),
   mutant(
     'silent on the line to a partner that does not hear',
-    OWNER,
-    'this.partner.fresh(now)?.hearing !== true',
-    'this.partner.fresh(now) === undefined',
+    ENGINE,
+    'if (!message.hearing && this.#owner.speaks()',
+    'if (false && this.#owner.speaks()',
   ),
   mutant(
     'demoted for a partner that cannot carry',

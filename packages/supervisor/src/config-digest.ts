@@ -1,0 +1,49 @@
+/**
+ * Where the configurations of the two routers differ, without either telling the other its secrets: each value goes out as
+ * a few octets of an HMAC under the partner key. It compares; what a difference means is for `pppthingctl doctor`.
+ */
+import { DecodeError, sameOctets } from '@ppp-thing/protocol/bytes';
+import { utf8 } from '@ppp-thing/protocol/printable';
+import {
+  decodeConfigDigest,
+  DIGEST_LENGTH,
+  encodeConfigDigest,
+} from '@ppp-thing/protocol/wire/config-digest';
+import type { SessionSettings } from './config.ts';
+import { hmacSha256 } from './hashes.ts';
+
+/** What must be alike on both routers, by key. It holds the password: it goes nowhere but through the HMAC. */
+type Values = ReadonlyMap<string, string>;
+
+const valuesOf = ({ shared, engine }: SessionSettings): Values =>
+  new Map([...Object.entries(shared), ['password', engine.link.password.reveal()]]);
+
+function digestsOf(values: Values, key: Uint8Array): ReadonlyMap<string, Uint8Array> {
+  const digest = (name: string, value: string): Uint8Array =>
+    hmacSha256(key, utf8(`config\0${name}\0${value}`)).subarray(0, DIGEST_LENGTH);
+  return new Map(Array.from(values, ([name, value]) => [name, digest(name, value)]));
+}
+
+/** As it goes to the partner, under the key that authenticates the datagram. */
+export const configDigest = (settings: SessionSettings, key: Uint8Array): Uint8Array =>
+  encodeConfigDigest(digestsOf(valuesOf(settings), key));
+
+/** The keys whose values differ, or that only one router has; undefined for a digest that cannot be read. */
+export function differences(
+  settings: SessionSettings,
+  theirs: Uint8Array,
+  key: Uint8Array,
+): readonly string[] | undefined {
+  try {
+    const its = decodeConfigDigest(theirs);
+    const ours = digestsOf(valuesOf(settings), key);
+    const isAlike = (name: string): boolean => {
+      const [one, other] = [ours.get(name), its.get(name)];
+      return one !== undefined && other !== undefined && sameOctets(one, other);
+    };
+    return [...new Set([...ours.keys(), ...its.keys()])].filter((name) => !isAlike(name)).sort();
+  } catch (error) {
+    if (error instanceof DecodeError) return undefined;
+    throw error;
+  }
+}

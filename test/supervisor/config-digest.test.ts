@@ -1,0 +1,50 @@
+import { readFileSync } from 'node:fs';
+import t from 'tap';
+import { configDigest, differences } from '@ppp-thing/supervisor/config-digest';
+import { SESSION_KEYS } from '@ppp-thing/supervisor/config-schema';
+import { decodeConfigDigest } from '@ppp-thing/protocol/wire/config-digest';
+import { KEY } from '../fixtures/partner.ts';
+import { sessionSettings } from '../fixtures/settings.ts';
+import { octetsOf } from '../hex.ts';
+
+const settings = sessionSettings('pppoe0');
+
+t.test('config digest › the document’s entry is what we write', async (t) => {
+  const document = readFileSync('docs/partner-protocol.md', 'utf8');
+  const text = /^```hex config-entry\n([^`]*)^```/m.exec(document)?.[1] ?? '';
+  const [[name, digest] = ['', new Uint8Array()]] = decodeConfigDigest(octetsOf(text));
+  t.equal(name, 'mtu');
+  t.same(decodeConfigDigest(configDigest(settings, KEY)).get('mtu'), digest);
+});
+
+t.test('config digest › every key that must be alike is in it, and it fits', async (t) => {
+  const octets = configDigest(settings, KEY);
+  const names = new Set(decodeConfigDigest(octets).keys());
+  const own = Object.keys(SESSION_KEYS).filter((key) => !names.has(key));
+  t.strictSame(own.sort(), [
+    'carp_interface',
+    'demotion_file',
+    'fib',
+    'interface',
+    'local_address',
+    'partner_address',
+    'password_file',
+  ]);
+  t.ok(octets.length <= 1024, `${octets.length} octets`);
+});
+
+t.test('config digest › another key, and every digest is another', async (t) => {
+  const one = decodeConfigDigest(configDigest(settings, KEY));
+  const other = decodeConfigDigest(configDigest(settings, Uint8Array.from(KEY).reverse()));
+  for (const [name, digest] of one) t.notSame(digest, other.get(name), name);
+});
+
+t.test(
+  'config digest › what only one router has differs; what cannot be read is not known',
+  async (t) => {
+    const octets = configDigest(settings, KEY);
+    t.strictSame(differences(settings, octets, KEY), []);
+    t.ok(differences(settings, new Uint8Array(0), KEY)?.includes('mtu'));
+    t.equal(differences(settings, octets.subarray(1), KEY), undefined);
+  },
+);
