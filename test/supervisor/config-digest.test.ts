@@ -35,7 +35,7 @@ t.test('config digest › every key that must be alike is in it, and it fits', a
 
 t.test('config digest › another key, and every digest is another', async (t) => {
   const one = decodeConfigDigest(configDigest(settings, KEY));
-  const other = decodeConfigDigest(configDigest(settings, Uint8Array.from(KEY).reverse()));
+  const other = decodeConfigDigest(configDigest(settings, KEY.map((octet) => octet ^ 1)));
   for (const [name, digest] of one) t.notSame(digest, other.get(name), name);
 });
 
