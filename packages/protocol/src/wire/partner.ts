@@ -76,7 +76,7 @@ export type Received =
 
 /** Octets of the HMAC at the end. */
 const HMAC_LENGTH = 32;
-/** Larger ones are not looked at; ours are about 900 octets. */
+/** Larger ones are not looked at; ours are about 700 octets. */
 export const MAX_DATAGRAM = 8192;
 const MAGIC = 0x7070_7468; // "ppth"
 const SECTION = { status: 1, snapshot: 2, configDigest: 3 } as const;
