@@ -1,0 +1,24 @@
+/** What docs/troubleshooting.md says one sees is what the programs say. */
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+
+const PACKAGES = ['ctl', 'helper', 'protocol', 'supervisor'];
+
+const sources = PACKAGES.flatMap((name) => {
+  const root = join('packages', name, 'src');
+  return readdirSync(root, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.ts'))
+    .map((file) => readFileSync(join(root, file), 'utf8'));
+}).join('\n');
+
+/** Of each row of a table, what stands in its first cell as code. */
+const seen = readFileSync('docs/troubleshooting.md', 'utf8')
+  .split('\n')
+  .filter((line) => line.startsWith('| ') && !line.startsWith('| ---'))
+  .flatMap((line) => Array.from(line.split(' | ')[0]?.matchAll(/`([^`]+)`/g) ?? [], ([, it]) => it));
+
+t.test('docs/troubleshooting.md › every symptom is in the words of the programs', async (t) => {
+  t.ok(seen.length > 25, `${seen.length} of them`);
+  for (const words of seen) t.ok(sources.includes(words ?? ''), words ?? '');
+});
