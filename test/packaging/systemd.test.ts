@@ -26,7 +26,8 @@ const HELPER = fileURLToPath(import.meta.resolve('@ppp-thing/helper/main'));
 const SUPERVISOR = fileURLToPath(import.meta.resolve('@ppp-thing/supervisor/main'));
 const CTL = fileURLToPath(new URL('../../../packages/ctl/bin/pppthingctl', import.meta.url));
 const NOBODY = 65_534;
-const env = { ...process.env, NODE_OPTIONS: '' };
+// tap gives every child its own loader, which writes where such a program may not.
+const ENV = ['-u', 'NODE_OPTIONS', process.execPath] as const;
 
 const hasAnalyze = spawnSync('systemd-analyze', ['--version']).error === undefined;
 const unmeasured = !hasAnalyze && 'systemd-analyze is not installed';
@@ -73,11 +74,16 @@ t.test(
   'systemd › a call that a unit does not allow ends the program',
   { skip: unconfined },
   async (t) => {
-    const mount = spawnSync(
-      process.execPath,
-      [CONFINED, unit('ppp_thing'), '/bin/mount', '-t', 'proc', 'proc', '/nonexistent'],
-      { env },
-    );
+    const mount = spawnSync('env', [
+      ...ENV,
+      CONFINED,
+      unit('ppp_thing'),
+      '/bin/mount',
+      '-t',
+      'proc',
+      'proc',
+      '/nonexistent',
+    ]);
     t.equal(mount.signal, 'SIGSYS');
   },
 );
@@ -109,9 +115,9 @@ password = "hunter2"
     );
     const command = [HELPER, '--config', config, '--backend', 'sim'];
     const child = spawn(
-      process.execPath,
-      [CONFINED, unit('ppp_thing_helper'), process.execPath, ...command],
-      { env, stdio: ['ignore', 'pipe', 'inherit'] },
+      'env',
+      [...ENV, CONFINED, unit('ppp_thing_helper'), process.execPath, ...command],
+      { stdio: ['ignore', 'pipe', 'inherit'] },
     );
     const exit = new Promise<unknown>((resolve) =>
       child.on('exit', (code, signal) => resolve(code ?? signal)),
@@ -174,9 +180,9 @@ password = "hunter2"
       { mode: 0o644 },
     );
     const child = spawn(
-      process.execPath,
-      [CONFINED, unit('ppp_thing'), process.execPath, SUPERVISOR, '--config', config],
-      { env, stdio: ['ignore', 'pipe', 'pipe'], ...(isRoot && { uid: NOBODY, gid: NOBODY }) },
+      'env',
+      [...ENV, CONFINED, unit('ppp_thing'), process.execPath, SUPERVISOR, '--config', config],
+      { stdio: ['ignore', 'pipe', 'pipe'], ...(isRoot && { uid: NOBODY, gid: NOBODY }) },
     );
     let output = '';
     child.stdout.on('data', (chunk) => (output += String(chunk)));
@@ -194,8 +200,8 @@ password = "hunter2"
       child.stdout.on('data', () => output.includes('ENOENT') && resolve(true)),
     );
     t.equal(await Promise.race([serving, exit]), true, output);
-    const status = spawnSync(process.execPath, [CTL, 'status', '--json'], {
-      env: { ...env, PPP_THING_RUN: join(folder, 'run') },
+    const status = spawnSync('env', [...ENV, CTL, 'status', '--json'], {
+      env: { ...process.env, PPP_THING_RUN: join(folder, 'run') },
       encoding: 'utf8',
     });
     t.match(status.stdout, /"pppoe0"/, output);
