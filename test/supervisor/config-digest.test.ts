@@ -35,7 +35,12 @@ t.test('config digest › every key that must be alike is in it, and it fits', a
 
 t.test('config digest › another key, and every digest is another', async (t) => {
   const one = decodeConfigDigest(configDigest(settings, KEY));
-  const other = decodeConfigDigest(configDigest(settings, KEY.map((octet) => octet ^ 1)));
+  const other = decodeConfigDigest(
+    configDigest(
+      settings,
+      KEY.map((octet) => octet ^ 1),
+    ),
+  );
   for (const [name, digest] of one) t.notSame(digest, other.get(name), name);
 });
 
