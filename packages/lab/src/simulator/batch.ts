@@ -2,7 +2,7 @@
  * Many runs: consecutive seeds, spread over worker threads, added up. It shows nothing and keeps nothing between calls.
  */
 import { isMainThread, parentPort, Worker } from 'node:worker_threads';
-import { makePlan } from './plan.ts';
+import { makePlan, type Plan } from './plan.ts';
 import type { Violation } from './rules.ts';
 import { run } from './world.ts';
 
@@ -41,14 +41,17 @@ export function runSeeds(
   isEnough: (tally: Tally) => boolean = () => false,
 ): Tally {
   const tally = noRuns();
-  for (let seed = first; seed < end && !isEnough(tally); seed++) {
-    const { violation, steps, simulatedMs } = run(makePlan(seed));
-    tally.runs++;
-    tally.steps += steps;
-    tally.simulatedMs += simulatedMs;
-    if (violation !== undefined) tally.found.push({ seed, ...violation });
-  }
+  for (let seed = first; seed < end && !isEnough(tally); seed++) runPlan(makePlan(seed), tally);
   return tally;
+}
+
+/** Run one plan, and count it. */
+export function runPlan(plan: Plan, tally: Tally): void {
+  const { violation, steps, simulatedMs } = run(plan);
+  tally.runs++;
+  tally.steps += steps;
+  tally.simulatedMs += simulatedMs;
+  if (violation !== undefined) tally.found.push({ seed: plan.seed, ...violation });
 }
 
 /** A fixed number of threads, which take seeds from one heap: a slow one holds nobody up. */

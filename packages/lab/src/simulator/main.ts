@@ -2,19 +2,21 @@
  * `make sim`: run plans from consecutive seeds on every core, and show the first that breaks a rule as small as it can
  * be made. It decides nothing about the rules themselves.
  */
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { add, noRuns, runSeeds, Threads, type Tally } from './batch.ts';
-import { makePlan } from './plan.ts';
+import { add, noRuns, runPlan, runSeeds, Threads, type Tally } from './batch.ts';
+import { makePlan, type Plan } from './plan.ts';
 import { shrink, story } from './shrink.ts';
 
 /** Between two writes of the state: what a kill may lose. */
 const BLOCK = 5000;
 
-const USAGE = `usage: main.js [--runs N] [--seed N] [--jobs N] [--json] [--first] [--state FILE] [--show SEED]
+const USAGE = `usage: main.js [--runs N] [--seed N] [--jobs N] [--json] [--first] [--state FILE] [--kept DIR] [--show SEED]
   --first   stop at the first violation; on one thread
   --state   carry on where FILE says the last call stopped, and keep it up to date; --runs is what to add
+  --kept    after the seeds, play the plans of the transcripts in DIR
   --show    tell the story of one seed, shrunk if it breaks a rule`;
 
 /** Where a long campaign is: one JSON file. */
@@ -32,6 +34,7 @@ async function main(): Promise<number> {
       jobs: { type: 'string', default: String(availableParallelism()) },
       show: { type: 'string' },
       state: { type: 'string' },
+      kept: { type: 'string' },
       first: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
@@ -73,6 +76,9 @@ async function main(): Promise<number> {
     if (values.state !== undefined) save(values.state, state);
   }
   await threads?.close();
+  for (const plan of keptPlans(values.kept)) {
+    if (!isEnough(state.total)) runPlan(plan, state.total);
+  }
   report(state, now, jobs, values.json);
   return state.total.found.length === 0 ? 0 : 1;
 }
@@ -105,6 +111,17 @@ function report(
     for (const { seed, rule, what } of summary.found) console.log(`seed ${seed}: ${rule}: ${what}`);
     if (first !== undefined) console.log(`\n${story(shrink(makePlan(first.seed)))}`);
   }
+}
+
+/** The plans of the transcripts in a directory. */
+function keptPlans(directory: string | undefined): readonly Plan[] {
+  if (directory === undefined) return [];
+  return readdirSync(directory)
+    .filter((file) => file.endsWith('.json'))
+    .map((file) => {
+      const transcript: { plan: Plan } = JSON.parse(readFileSync(join(directory, file), 'utf8'));
+      return transcript.plan;
+    });
 }
 
 function resume(path: string | undefined): State | undefined {

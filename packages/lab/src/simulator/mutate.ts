@@ -20,6 +20,8 @@ import { MUTANTS, type Mutant } from './mutants.ts';
 import type { Found } from './batch.ts';
 
 const PACKAGES = fileURLToPath(new URL('../../../', import.meta.url));
+/** What once went wrong is not left to luck: its plans are played after the seeds. */
+const TRANSCRIPTS = join(PACKAGES, '../test/transcripts');
 const MEMBERS = ['protocol', 'helper', 'lab'];
 
 /** What became of one mutant. */
@@ -58,7 +60,7 @@ async function test(root: string, mutant: Mutant, runs: number): Promise<Verdict
   writeFileSync(path, mutate(original, mutant));
   try {
     const main = join(root, 'packages/lab/dist/simulator/main.js');
-    const args = [main, '--first', '--json', '--runs', String(runs)];
+    const args = [main, '--first', '--json', '--runs', String(runs), '--kept', TRANSCRIPTS];
     const { stdout } = await promisify(execFile)(process.execPath, args).catch(
       (error: { code: unknown; stdout: string; stderr: string }) => {
         if (error.code !== 1 || error.stdout === '') throw error;
