@@ -1,5 +1,7 @@
 /** `pppthingctl doctor`: each finding occurs when its cause does, none on a healthy pair, and the command runs for real. */
 import t from 'tap';
+import * as pair from '@ppp-thing/ctl/doctor/checks-pair';
+import * as system from '@ppp-thing/ctl/doctor/checks-system';
 import { CHECKS, diagnose } from '@ppp-thing/ctl/doctor/doctor';
 import { known, unknown, type Facts, type InterfaceFacts } from '@ppp-thing/ctl/doctor/facts';
 import {
@@ -116,7 +118,9 @@ t.test('doctor', async (t) => {
       findings.filter(({ severity }) => severity !== 'ok'),
       [],
     );
-    for (const [name, check] of Object.entries(CHECKS)) t.ok(check(healthy).length > 0, name);
+    for (const check of CHECKS) t.ok(check(healthy).length > 0, check.name);
+    const all = new Set([...Object.values(pair), ...Object.values(system)]);
+    t.strictSame(new Set(CHECKS), all, 'none is left out');
   });
 
   const withCard = (more: Partial<InterfaceFacts>): Partial<Facts> => ({

@@ -8,11 +8,41 @@ import type { Facts, RouterReport } from './facts.ts';
 import type { Check, Finding, Severity } from './finding.ts';
 import { gather } from './gather.ts';
 
-/** In the order in which an operator would put things right. */
-export const CHECKS: Readonly<Record<string, Check>> = { ...system, ...pair };
+/** In the order in which an operator would put things right: what the next ones need comes first. */
+export const CHECKS: readonly Check[] = [
+  system.runtime,
+  pair.configuration,
+  system.files,
+  system.modules,
+  system.lines,
+  system.macs,
+  system.mtus,
+  system.orphans,
+  system.otherClients,
+  pair.answers,
+  pair.supervisor,
+  pair.partner,
+  pair.sameConfig,
+  pair.preempt,
+  pair.vhids,
+  pair.advskew,
+  pair.nat,
+  pair.pfsync,
+  system.clock,
+];
 
-export const diagnose = (facts: Facts): readonly Finding[] =>
-  Object.values(CHECKS).flatMap((check) => check(facts));
+/** What several checks find is said once. */
+export function diagnose(facts: Facts): readonly Finding[] {
+  const findings = new Map<string, Finding>();
+  for (const check of CHECKS) {
+    for (const finding of check(facts)) {
+      const { severity, subject, what } = finding;
+      const words = `${severity} ${subject}: ${what}`;
+      if (!findings.has(words)) findings.set(words, finding);
+    }
+  }
+  return [...findings.values()];
+}
 
 const MARKS: Readonly<Record<Severity, string>> = {
   ok: 'ok',
