@@ -2,7 +2,8 @@
 #
 #   make lab          the main job on this machine: two routers, one session, a failover (ARGS=--json, RUNTIME=bun)
 #   make test         the tests
-#   make lab-kernel   the same on a real Linux kernel against a real Access Concentrator (root, Debian packages)
+#   make lab-kernel   the same on a real Linux kernel against a real Access Concentrator (root, Debian packages);
+#                     ARGS=--all every fault, ARGS=--guide what docs/linux.md says
 #   make test-freebsd the tests of a real FreeBSD kernel (root on a FreeBSD host)
 #   make test-freebsd-kit  the same as a tarball, for a FreeBSD host that has Node.js or Bun and nothing else
 #   make sim          two simulated routers, one virtual clock, many seeds (RUNS= SEED= JOBS= ARGS=--json)

@@ -59,9 +59,13 @@ export const acLogLength = async (): Promise<number> =>
   (await readFile(LOG, 'utf8').catch(() => '')).length;
 
 /** Lay down the AC's files. `/etc/ppp` becomes the lab's own for the whole guest. */
-export async function prepareAc(auth: Auth, echoFailures = 4): Promise<void> {
+export async function prepareAc(
+  auth: Auth,
+  echoFailures = 4,
+  account = { user: USER, password: PASSWORD },
+): Promise<void> {
   await mkdir('/run/ppp', { recursive: true });
-  const secrets = `"${USER}" * "${PASSWORD}" *\n`;
+  const secrets = `"${account.user}" * "${account.password}" *\n`;
   await writeFile('/run/ppp/options', '');
   await writeFile('/run/ppp/chap-secrets', secrets, { mode: 0o600 });
   await writeFile('/run/ppp/pap-secrets', secrets, { mode: 0o600 });

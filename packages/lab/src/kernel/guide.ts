@@ -1,0 +1,256 @@
+/**
+ * `make lab-kernel ARGS=--guide`, in the guest: does what docs/linux.md says, from nothing, in two routers with files of
+ * their own, and checks what it says one will see; then pulls the plug. Prints one line of JSON.
+ *
+ * What is not as on two machines: packages are the host's; `systemctl` is `kernel-guest/systemctl`; the blocks marked
+ * `skip` are not run, and instead of scp(1) the key is copied by us.
+ *
+ * Usage: node guide.js DOCUMENT TARBALL
+ */
+import { copyFile, readFile, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { basename } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
+import { prepareAc, readAcLog, startAc } from './ac.ts';
+import { buildNetwork, inside, plug, type Router as Name } from './net.ts';
+import { Station, until } from './station.ts';
+import { GUEST_RESULT } from './uml.ts';
+
+const SYSTEMCTL = fileURLToPath(new URL('../../kernel-guest/systemctl', import.meta.url));
+const ACCOUNT = { user: 'alice@isp.example', password: 'the password of the ISP' };
+const CARDS = ['eth0', 'eth1', 'eth2'] as const;
+/** Seconds; a router that is taken away must be found out and followed by then. */
+const ECHO_BUDGET = 15;
+const SEE_LIMIT = 20_000;
+const STATUS = 'pppthingctl status';
+
+/** Files of its own on top of the host's, and then nothing but to be there. */
+const MOUNTS = `set -e
+for place in etc usr/local var root; do
+  key=$(echo $place | tr / -)
+  mkdir -p /run/$1/upper/$key /run/$1/work/$key
+  mount -t overlay overlay -o lowerdir=/$place,upperdir=/run/$1/upper/$key,workdir=/run/$1/work/$key /$place
+done
+cp "$2" /usr/local/sbin/systemctl
+cp "$3" /root/
+cp -a /run/modprobe /run/modules /usr/local/
+mount -t tmpfs run /run
+mv /usr/local/modprobe /usr/local/modules /run/
+mount -t tmpfs tmp /tmp
+mkdir -p /run/lock /var/lib /var/log
+echo 127.0.1.1 guest >>/etc/hosts
+rm -f /etc/keepalived/keepalived.conf /etc/conntrackd/conntrackd.conf
+echo ready
+exec sleep infinity`;
+
+/** One router: a machine as far as its files, its network and its processes' places go. */
+class Machine {
+  readonly name: Name;
+  readonly #pid: number;
+
+  private constructor(name: Name, pid: number) {
+    this.name = name;
+    this.#pid = pid;
+  }
+
+  static async boot(name: Name, tarball: string): Promise<Machine> {
+    const words = ['unshare', '--mount', 'sh', '-c', MOUNTS, 'sh', name, SYSTEMCTL, tarball];
+    const [first = '', ...rest] = words;
+    const keeper = execa('ip', inside(name, first, ...rest), {
+      stderr: 'inherit',
+      reject: false,
+      buffer: false,
+    });
+    if (keeper.stdout === undefined || keeper.pid === undefined)
+      throw new Error(`${name}: no boot`);
+    await once(keeper.stdout, 'data');
+    return new Machine(name, keeper.pid);
+  }
+
+  /** What a script prints; throws with that, and what it was, if it ends badly. */
+  async run(script: string): Promise<string> {
+    const { exitCode, all } = await this.try(script);
+    if (exitCode !== 0) throw new Error(`${this.name}: exit status ${exitCode}: ${script}\n${all}`);
+    return all;
+  }
+
+  async try(script: string): Promise<{ readonly exitCode: number; readonly all: string }> {
+    const entered = ['--target', String(this.#pid), '--mount', '--net'];
+    const { exitCode = -1, all } = await execa(
+      'nsenter',
+      [...entered, 'sh', '-eu', '-c', `cd /root\n${script}`],
+      {
+        reject: false,
+        all: true,
+        stdin: 'ignore',
+      },
+    );
+    return { exitCode, all };
+  }
+
+  async write(path: string, text: string): Promise<void> {
+    const aside = `${GUEST_RESULT}/file`;
+    await writeFile(aside, text);
+    await copyFile(aside, `/proc/${this.#pid}/root${path}`);
+  }
+
+  async read(path: string): Promise<string> {
+    return readFile(`/proc/${this.#pid}/root${path}`, 'utf8');
+  }
+
+  /** No cable, and every program dead. */
+  async powerCut(): Promise<void> {
+    await plug(this.name, CARDS, false);
+    await this.run('for pid in $(cat /run/units/*.pid); do kill -9 -$pid; done');
+  }
+}
+
+/** What the guest tells the host, in `guide.json`. */
+export interface GuideReport {
+  /** Blocks done, counted for each router. */
+  readonly steps: number;
+  readonly sessionIdBefore: number;
+  readonly sessionIdAfter: number;
+  readonly acSessions: number;
+  readonly acLcpNegotiations: number;
+  /** Of the two handoffs, and of the power cut. */
+  readonly handoffs: Loss;
+  readonly powerCut: Loss;
+}
+
+interface Loss {
+  readonly probesLost: number;
+  readonly outageMs: number;
+  readonly tcpSurvived: boolean;
+}
+
+interface Block {
+  readonly kind: 'sh' | 'see' | 'file';
+  readonly where: readonly Name[];
+  readonly isSkipped: boolean;
+  readonly path: string;
+  readonly text: string;
+}
+
+/** The marked blocks of the document: language, routers, and `skip` or a path. */
+function blocksOf(document: string): readonly Block[] {
+  return Array.from(
+    document.matchAll(/^```(\w+) (both|r1|r2)(?: (\S+))?\n([^]*?)^```$/gm),
+    (found) => {
+      const [, language = '', where = '', more = '', text = ''] = found;
+      return {
+        kind: language === 'sh' || language === 'see' ? language : 'file',
+        where: where === 'both' ? ['r1', 'r2'] : [where === 'r1' ? 'r1' : 'r2'],
+        isSkipped: more === 'skip',
+        path: more,
+        text,
+      };
+    },
+  );
+}
+
+const [document = '', tarball = ''] = process.argv.slice(2);
+const started = performance.now();
+const say = (text: string): void =>
+  console.log(`[${((performance.now() - started) / 1000).toFixed(2).padStart(7)}] ${text}`);
+
+await execa('/run/modprobe', ['overlay']);
+await buildNetwork();
+for (const name of ['r1', 'r2']) {
+  const lines = CARDS.flatMap((card) => [`addr flush dev ${card}`, `link set ${card} down`]);
+  await execa('ip', ['-n', name, '-batch', '-'], { input: `${lines.join('\n')}\n` });
+}
+await prepareAc('chap', ECHO_BUDGET, ACCOUNT);
+const ac = startAc();
+const server = new Station('ac', 'serve');
+await server.ready();
+const machines = {
+  r1: await Machine.boot('r1', tarball),
+  r2: await Machine.boot('r2', tarball),
+};
+say(`two routers without a file of ours but ${basename(tarball)}`);
+
+let probe: Station | undefined;
+const printed: Record<Name, string> = { r1: '', r2: '' };
+/** Whether it was asked for by a command that a person repeats. */
+const isStatus: Record<Name, boolean> = { r1: false, r2: false };
+const holds = async (name: Name): Promise<boolean> =>
+  (await machines[name].run(STATUS)).includes('this router holds the session');
+const sessionId = async (name: Name): Promise<number> => {
+  const status: { sessions: { session: { sessionId: number } | null }[] } = JSON.parse(
+    await machines[name].run('pppthingctl status --json'),
+  );
+  return status.sessions[0]?.session?.sessionId ?? 0;
+};
+
+async function perform({ kind, path, text }: Block, name: Name): Promise<void> {
+  if (kind === 'file') return machines[name].write(path, text);
+  isStatus[name] = text.trim() === STATUS;
+  printed[name] = isStatus[name] ? '' : await machines[name].run(text);
+}
+
+/** Each line of it, in what was printed last; status is asked again until it says so. */
+async function see({ text }: Block, name: Name): Promise<void> {
+  const lines = text.trim().split('\n');
+  const isSeen = async (): Promise<boolean> => {
+    if (lines.every((line) => printed[name].includes(line))) return true;
+    if (isStatus[name]) printed[name] = (await machines[name].try(STATUS)).all;
+    return false;
+  };
+  try {
+    await until(lines.join('; '), SEE_LIMIT, isSeen);
+  } catch (cause) {
+    const { all: logs } = await machines[name].try('tail -n 20 /run/units/*.log');
+    throw new Error(`${name}: ${String(cause)}; it printed:\n${printed[name]}\n${logs}`, { cause });
+  }
+  say(`${name}: seen: ${lines.join('; ')}`);
+}
+
+let steps = 0;
+let before = 0;
+for (const block of blocksOf(await readFile(document, 'utf8'))) {
+  const { kind, where, isSkipped, text } = block;
+  if (text.startsWith('scp '))
+    await machines.r2.write('/etc/ppp_thing.keys', await machines.r1.read('/etc/ppp_thing.keys'));
+  if (isSkipped) continue;
+  if (text.startsWith('pppthingctl handoff')) {
+    probe = new Station('lan', 'probe');
+    await probe.ready();
+    await probe.begin();
+    before = await sessionId('r1');
+    say(`the LAN has the Internet, through session ${before}`);
+  }
+  for (const name of where) {
+    if (kind === 'see') await see(block, name);
+    else await perform(block, name);
+    steps++;
+  }
+  if (kind !== 'see') say(`${where.join(', ')}: ${text.trim().split('\n').at(-1)}`);
+}
+if (probe === undefined) throw new Error('the document hands nothing over');
+
+await until('steady traffic', SEE_LIMIT, async () => (await probe.report()).steadyMs > 1000);
+const moved = await probe.report();
+await probe.begin();
+await machines.r1.powerCut();
+await until('r2 holds the session', SEE_LIMIT, () => holds('r2'));
+await until('steady traffic', SEE_LIMIT, async () => (await probe.report()).steadyMs > 1000);
+const cut = await probe.report();
+const log = await readAcLog();
+const result: GuideReport = {
+  steps,
+  sessionIdBefore: before,
+  sessionIdAfter: await sessionId('r2'),
+  acSessions: log.sessions,
+  acLcpNegotiations: log.lcpNegotiations,
+  handoffs: { probesLost: moved.probesLost, outageMs: moved.gapMs, tcpSurvived: moved.tcpAlive },
+  powerCut: {
+    probesLost: cut.probesLost,
+    outageMs: cut.gapMs,
+    tcpSurvived: cut.tcpAlive,
+  },
+};
+await writeFile(`${GUEST_RESULT}/guide.json`, JSON.stringify(result));
+ac.kill('SIGKILL');
+process.exit(0);
