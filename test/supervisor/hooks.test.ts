@@ -229,3 +229,34 @@ t.test('hooks › nothing runs where nothing is configured, or after the end', a
   await logged(/hook backup: .*killed by SIGTERM/);
   t.equal(lines.length, 1, lines.join('\n'));
 });
+
+t.test('hooks › a path that the system refuses at once ends nothing but that hook', async (t) => {
+  // Node throws these, where it tells of a missing file by an event.
+  const { hooks, logged } = bench(t, {
+    backup: '/etc/passwd/backup',
+    master: `/${'long'.repeat(100)}`,
+    'session-up': 'echo told',
+  });
+  hooks.observe(STANDBY);
+  await logged(/warn: pppoe0: hook backup: .*cannot be run: ENOTDIR/);
+  hooks.observe(UP);
+  await logged(/warn: pppoe0: hook master: .*cannot be run: ENAMETOOLONG/);
+  await logged(/hook session-up: told/);
+});
+
+t.test('hooks › one that was taken away while it waited keeps no other from running', async (t) => {
+  const { hooks, logged, folder } = bench(t, {
+    backup: 'read answer < go',
+    master: 'echo never',
+    'session-up': 'echo told',
+  });
+  const { execFileSync } = await import('node:child_process');
+  execFileSync('mkfifo', [join(folder, 'go')]);
+  hooks.observe(STANDBY);
+  hooks.observe(TAKEN);
+  hooks.observe(UP);
+  const { master: _, ...programs } = hooks.settings.programs;
+  hooks.settings = { ...hooks.settings, programs };
+  writeFileSync(join(folder, 'go'), 'on\n');
+  await logged(/hook session-up: told/);
+});

@@ -70,7 +70,7 @@ export class Hooks {
     if (status.helper) this.#became('role', status.role === 'MASTER' ? 'master' : 'backup', status);
   }
 
-  /** End what runs: nothing is left behind. */
+  /** Ask what runs to end, and start nothing more. This process is about to end: nobody waits for it. */
   stop(): void {
     this.#isStopped = true;
     this.#waiting.clear();
@@ -94,7 +94,9 @@ export class Hooks {
     const [pair, { name, facts }] = first;
     this.#waiting.delete(pair);
     const program = this.settings.programs[name];
-    if (program !== undefined) this.#run(name, program, facts);
+    if (program !== undefined) return this.#run(name, program, facts);
+    // It was configured when it began to wait, and SIGHUP took it away since.
+    this.#next();
   }
 
   #run(name: HookName, path: string, env: Environment): void {
@@ -137,7 +139,7 @@ const identity = (facts: SessionFacts | null | undefined): string =>
 
 function sessionVariables(facts: SessionFacts): Environment {
   const { key, acName, ourAddress, theirAddress, dns, theirMru, maxPayload } = facts;
-  const servers = dns.map((server, i) => [`DNS${i + 1}`, formatIpv4(server)]);
+  const servers = dns.map((server, i) => [`DNS${i + 1}`, formatIpv4(server)] as const);
   return {
     PPP_THING_SESSION_ID: String(key.sessionId),
     PPP_THING_AC_NAME: printable(acName),
@@ -145,6 +147,6 @@ function sessionVariables(facts: SessionFacts): Environment {
     MACREMOTE: formatMac(key.acMac),
     IPLOCAL: formatIpv4(ourAddress),
     IPREMOTE: formatIpv4(theirAddress),
-    ...(Object.fromEntries(servers) as Environment),
+    ...Object.fromEntries(servers),
   };
 }

@@ -4,6 +4,7 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { printable } from '@ppp-thing/protocol/printable';
+import { now } from './clock.ts';
 import { codeOf } from './errors.ts';
 
 export interface ProgramOptions {
@@ -24,13 +25,17 @@ const OUTPUT_WAIT = 1000;
 const MAX_LINES = 20;
 const MAX_LINE = 200;
 
-/** Start it. Returns what asks it, and all that it started, to end. */
+/** Start it. Returns what asks it, and all that it started, to end. Throws nothing: one that cannot be run has ended. */
 export function runProgram({ path, env, limit, line, ended }: ProgramOptions): () => void {
-  const started = performance.now();
+  const started = now();
   const output = new Lines(line);
-  // A process group of its own, so that what it starts can be ended with it.
-  const stdio = ['ignore', 'pipe', 'pipe'] as const;
-  const child = spawn(path, [], { env, cwd: '/', detached: true, stdio: [...stdio] });
+  const cannot = (error: unknown): string => `cannot be run: ${codeOf(error)}`;
+  const child = spawned(path, env);
+  if (child instanceof Error) {
+    // Later, as for every other program: whoever starts one has not heard of it yet.
+    setImmediate(() => ended(false, cannot(child)));
+    return () => undefined;
+  }
   let isOverdue = false;
   let isOver = false;
   let took = 0;
@@ -48,9 +53,9 @@ export function runProgram({ path, env, limit, line, ended }: ProgramOptions): (
   };
   for (const stream of [child.stdout, child.stderr])
     stream?.on('data', (octets: Buffer) => output.take(octets));
-  child.once('error', (error) => over(false, `cannot be run: ${codeOf(error)}`));
+  child.once('error', (error) => over(false, cannot(error)));
   child.once('exit', () => {
-    took = Math.round(performance.now() - started);
+    took = Math.round(now() - started);
     clearTimeout(timer);
     if (isOverdue) kill(child, 'SIGKILL');
     timer = setTimeout(() => {
@@ -65,13 +70,29 @@ export function runProgram({ path, env, limit, line, ended }: ProgramOptions): (
   return () => kill(child, 'SIGTERM');
 }
 
-/** The whole group; it may be gone already. */
+/** Some errors come as an event; others (ENOTDIR, ELOOP, ETXTBSY, ENOMEM) are thrown at once, and are returned here. */
+function spawned(path: string, env: ProgramOptions['env']): ChildProcess | Error {
+  try {
+    // A process group of its own, so that what it starts can be ended with it.
+    return spawn(path, [], {
+      env,
+      cwd: '/',
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+  } catch (error) {
+    if (error instanceof Error) return error;
+    throw error;
+  }
+}
+
+/** The whole group. It may be gone already (ESRCH), or what is left of it another user's, by sudo or doas (EPERM). */
 function kill(child: ChildProcess, signal: NodeJS.Signals): void {
   if (child.pid === undefined) return;
   try {
     process.kill(-child.pid, signal);
   } catch (error) {
-    if (codeOf(error) !== 'ESRCH') throw error;
+    if (!['ESRCH', 'EPERM'].includes(codeOf(error))) throw error;
   }
 }
 
