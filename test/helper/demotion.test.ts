@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -15,6 +15,7 @@ const AMOUNTS = new Map(['pppoe0', 'pppoe1'].map((name) => [name, AMOUNT]));
 const BOOT: Boot = { at: 1_700_000_000, uptime: 5000 };
 
 type Part = DemotionBackend;
+const noLog = (): void => undefined;
 
 /** A kernel that shows only the sum, as FreeBSD's does. `fails` stands for sysctl's refusal. */
 class SumKernel {
@@ -43,7 +44,7 @@ function folder(t: Test): string {
 
 /** A helper begins: it reads the record and adopts its session. */
 function begin(directory: string, kernel: SumKernel, boot: Boot = BOOT): Demotions {
-  const demotions = openDemotions(directory, kernel.backend(), () => boot, AMOUNTS);
+  const demotions = openDemotions(directory, kernel.backend(), () => boot, AMOUNTS, noLog);
   demotions.adopt('pppoe0');
   return demotions;
 }
@@ -90,6 +91,7 @@ t.test('demotion › is written down before it is in force', async (t) => {
     },
     () => BOOT,
     AMOUNTS,
+    noLog,
   );
   demotions.adopt('pppoe0');
   demotions.set('pppoe0', true);
@@ -152,7 +154,7 @@ t.test('demotion › a session that is late keeps its record until it has come',
   const kernel = new SumKernel();
   const directory = folder(t);
   begin(directory, kernel).set('pppoe0', true);
-  const first = openDemotions(directory, kernel.backend(), () => BOOT, AMOUNTS);
+  const first = openDemotions(directory, kernel.backend(), () => BOOT, AMOUNTS, noLog);
   first.adopt('pppoe1');
   first.set('pppoe1', true);
   const next = begin(directory, kernel);
@@ -190,7 +192,7 @@ t.test('demotion › a kernel that shows ours is believed, record or none', asyn
     }),
     demote: (_, on) => void (shown = on),
   };
-  const demotions = openDemotions(folder(t), backend, () => BOOT, AMOUNTS);
+  const demotions = openDemotions(folder(t), backend, () => BOOT, AMOUNTS, noLog);
   demotions.adopt('pppoe0');
   t.equal(demotions.has('pppoe0'), true);
   demotions.set('pppoe0', false);
@@ -207,14 +209,14 @@ function settled(directory: string, refuses = false): number[] {
       returned.push(amount);
     },
   };
-  openDemotions(directory, backend, () => BOOT, new Map()).settle(() => false);
+  openDemotions(directory, backend, () => BOOT, new Map(), noLog).settle(() => false);
   return returned;
 }
 
 t.test('demotion › what nobody adopts is given back once, with its own amount', async (t) => {
   const directory = folder(t);
   begin(directory, new SumKernel()).set('pppoe0', true);
-  const late = openDemotions(directory, new SumKernel().backend(), () => BOOT, AMOUNTS);
+  const late = openDemotions(directory, new SumKernel().backend(), () => BOOT, AMOUNTS, noLog);
   late.settle((session) => session === 'pppoe0');
   t.throws(() => settled(directory, true), { code: 'EPERM' });
   t.strictSame(settled(directory), [AMOUNT], 'one that is awaited, or refused, stays on record');
@@ -231,4 +233,28 @@ t.test('demotion › a record without amounts, of an older helper, is adopted', 
   t.equal(begin(directory, kernel).has('pppoe0'), true);
   writeFileSync(path, JSON.stringify(record));
   t.strictSame(settled(directory), [], 'and how much it was is not guessed');
+});
+
+t.test('demotion › a disk that takes no record refuses a demotion, and nothing else', async (t) => {
+  const kernel = new SumKernel();
+  const directory = folder(t);
+  begin(directory, kernel).set('pppoe0', true);
+  // What is written aside cannot be: as on a full disk.
+  const aside = join(directory, 'demotion.json.new');
+  mkdirSync(aside);
+  const lines: string[] = [];
+  const log = (line: string): void => void lines.push(line);
+  const demotions = openDemotions(directory, kernel.backend(), () => BOOT, AMOUNTS, log);
+  demotions.adopt('pppoe0');
+  t.equal(demotions.has('pppoe0'), true, 'what an earlier helper put in force is adopted');
+  demotions.set('pppoe0', false);
+  t.equal(kernel.sum, 0, 'and can be taken back');
+  t.throws(() => demotions.set('pppoe0', true), { name: 'BackendError', code: 'EISDIR' });
+  t.equal(kernel.sum, 0, 'what cannot be remembered is not put in force');
+  t.equal(demotions.has('pppoe0'), false);
+  t.match(lines[0], /^record .*demotion\.json: EISDIR: look at the disk/);
+  rmdirSync(aside);
+  demotions.set('pppoe0', true);
+  t.equal(kernel.sum, AMOUNT);
+  t.equal(begin(directory, kernel).has('pppoe0'), true);
 });

@@ -4,7 +4,8 @@
  *
  * The kernel may show only the sum of everybody's demotion, so what is ours stands in a file, written before it is put
  * in force and forgotten after it is taken back. A crash in between leaves a record of something that is not in force:
- * `adoptDemotion` tells. A reboot clears the kernel's sum, and the record says which boot it belongs to.
+ * `adoptDemotion` tells. A reboot clears the kernel's sum, and the record says which boot it belongs to. A disk that takes
+ * no record refuses a demotion and nothing else: the helper goes on without.
  */
 import {
   closeSync,
@@ -13,10 +14,10 @@ import {
   openSync,
   readFileSync,
   renameSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import type { Backend } from './backend.ts';
+import { BackendError, type Backend } from './backend.ts';
 
 /** When this boot was, in seconds since 1970, and how long ago, in seconds. */
 export interface Boot {
@@ -45,7 +46,10 @@ export interface Demotions {
    * the others have been adopted. Throws what the backend throws, and keeps the record of what is still in force.
    */
   settle(isAwaited: (session: string) => boolean): void;
-  /** Put in force or take back; no effect if it is so already. Throws what the backend throws, and then nothing changed. */
+  /**
+   * Put in force or take back; no effect if it is so already. Throws what the backend throws, and BackendError when it
+   * cannot be written down before it is put in force; then nothing changed.
+   */
   set(session: string, on: boolean): void;
 }
 
@@ -54,19 +58,38 @@ export interface Demotions {
  *
  * @param boot    asked at every write
  * @param amounts by how much each session demotes, as it is configured now
+ * @param log     one line, when what is in force no more cannot be forgotten: `adoptDemotion` judges it next time
  */
 export function openDemotions(
   directory: string,
   backend: DemotionBackend,
   boot: () => Boot,
   amounts: Amounts,
+  log: (line: string) => void,
 ): Demotions {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const path = join(directory, 'demotion.json');
   const recorded = readRecord(path, boot());
   const inForce = new Map<string, number>();
   // A session that has not been adopted yet keeps its record: it may only be late.
-  const remember = (): void => writeRecord(path, new Map([...recorded, ...inForce]), boot());
+  const remember = (): void => {
+    try {
+      writeRecord(path, new Map([...recorded, ...inForce]), boot());
+    } catch (cause) {
+      const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'EIO';
+      throw new BackendError('record', path, code, 'look at the disk; no demotion without it', {
+        cause,
+      });
+    }
+  };
+  const rememberIfPossible = (): void => {
+    try {
+      remember();
+    } catch (error) {
+      if (!(error instanceof BackendError)) throw error;
+      log(error.message);
+    }
+  };
   const configured = (session: string): number => amounts.get(session) ?? 0;
 
   return {
@@ -78,7 +101,7 @@ export function openDemotions(
           : recorded.has(session) && backend.adoptDemotion(session, amount);
       recorded.delete(session);
       if (held) inForce.set(session, amount);
-      remember();
+      rememberIfPossible();
     },
     has: (session) => inForce.has(session),
     settle(isAwaited) {
@@ -86,27 +109,24 @@ export function openDemotions(
         if (isAwaited(session)) continue;
         if (amount !== undefined) backend.returnDemotion?.(amount);
         recorded.delete(session);
-        remember();
+        rememberIfPossible();
       }
     },
     set(session, on) {
       if (inForce.has(session) === on) return;
-      if (on) {
-        inForce.set(session, configured(session));
-        remember();
-      }
-      try {
-        backend.demote(session, on);
-      } catch (error) {
-        if (on) {
-          inForce.delete(session);
-          remember();
-        }
-        throw error;
-      }
       if (!on) {
+        backend.demote(session, false);
         inForce.delete(session);
+        return rememberIfPossible();
+      }
+      inForce.set(session, configured(session));
+      try {
         remember();
+        backend.demote(session, true);
+      } catch (error) {
+        inForce.delete(session);
+        rememberIfPossible();
+        throw error;
       }
     },
   };
@@ -169,7 +189,7 @@ function writeRecord(path: string, all: Recorded, boot: Boot): void {
   const aside = `${path}.new`;
   const fd = openSync(aside, 'w', 0o600);
   try {
-    writeSync(fd, `${JSON.stringify(record)}\n`);
+    writeFileSync(fd, `${JSON.stringify(record)}\n`);
     fsyncSync(fd);
   } finally {
     closeSync(fd);

@@ -65,7 +65,7 @@ export function serve(options: ServeOptions): Serving {
   const backend = makeBackend({ libc, loop, policy, events: sessions.events(), log });
   try {
     const amounts = new Map(policy.sessions.map(({ name, demotion }) => [name, demotion]));
-    demotions = openDemotions(policy.stateDirectory, backend, boot, amounts);
+    demotions = openDemotions(policy.stateDirectory, backend, boot, amounts, log);
     // The socket first: a second helper must find out before it touches what the first one serves.
     listener = listenAt(libc, policy.socketPath, gid);
     const starting = (): void =>
