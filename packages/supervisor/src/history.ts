@@ -15,7 +15,7 @@ export const SAMPLES = 600;
 export const CHANGES = 100;
 
 interface Kept {
-  readonly samples: SampleJson[];
+  readonly samples: Samples;
   readonly holders: HolderChangeJson[];
   readonly events: EventJson[];
 }
@@ -34,7 +34,7 @@ export class History {
       const { holder, epoch } = view.status.snapshot;
       const first = { time: Math.round(supervisor.startedAt), epoch, isStart: true };
       const holders = [{ ...first, holder: holderOf(holder, supervisor.routerId) }];
-      this.#kept.set(view.name, { samples: [], holders, events: [] });
+      this.#kept.set(view.name, { samples: new Samples(), holders, events: [] });
     }
     this.#unsubscribe = supervisor.subscribe((happening) => this.#hear(happening));
     this.#arm();
@@ -42,13 +42,13 @@ export class History {
 
   /** What is kept of a session, and of the samples those after `since`, milliseconds since 1970-01-01 UTC. */
   of(name: string, since: number): HistoryJson {
-    const { samples, holders, events } = this.#kept.get(name) ?? EMPTY;
+    const kept = this.#kept.get(name);
     return {
       session: name,
       intervalMs: SAMPLE_INTERVAL,
-      samples: samples.filter(({ time }) => time > since),
-      holders,
-      events,
+      samples: kept?.samples.after(since) ?? [],
+      holders: kept?.holders ?? [],
+      events: kept?.events ?? [],
     };
   }
 
@@ -74,7 +74,7 @@ export class History {
       const traffic = await this.#supervisor.traffic(view.name);
       const { proven, link } = view.status;
       const { echoRtt } = link;
-      keep(this.#kept.get(view.name)?.samples, SAMPLES, {
+      this.#kept.get(view.name)?.samples.add({
         time,
         echoRttMs: proven && echoRtt !== undefined ? roundedSpan(echoRtt) : null,
         octetsIn: traffic?.octetsIn ?? null,
@@ -101,7 +101,40 @@ export class History {
   }
 }
 
-const EMPTY: Kept = { samples: [], holders: [], events: [] };
+/** Numbers of a sample: time, echo, octets in, octets out; NaN for null. */
+const ROW = 4;
+
+/** The newest SAMPLES of one session, in 20 kB: with a thousand sessions, as objects, they would be 80 MB. */
+export class Samples {
+  /** A ring of rows. */
+  readonly #rows = new Float64Array(SAMPLES * ROW);
+  /** Ever added. */
+  #count = 0;
+
+  add({ time, echoRttMs, octetsIn, octetsOut }: SampleJson): void {
+    const row = [time, echoRttMs ?? NaN, octetsIn ?? NaN, octetsOut ?? NaN];
+    this.#rows.set(row, (this.#count % SAMPLES) * ROW);
+    this.#count += 1;
+  }
+
+  /** Those later than `since`, oldest first. */
+  after(since: number): SampleJson[] {
+    const kept = Math.min(this.#count, SAMPLES);
+    const numbers = Array.from({ length: kept }, (_, i) => (this.#count - kept + i) % SAMPLES);
+    return numbers.map((i) => this.#at(i)).filter(({ time }) => time > since);
+  }
+
+  #at(i: number): SampleJson {
+    const [time = 0, echoRttMs, octetsIn, octetsOut] = this.#rows.subarray(i * ROW, (i + 1) * ROW);
+    const orNull = (value = NaN): number | null => (Number.isNaN(value) ? null : value);
+    return {
+      time,
+      echoRttMs: orNull(echoRttMs),
+      octetsIn: orNull(octetsIn),
+      octetsOut: orNull(octetsOut),
+    };
+  }
+}
 
 function keep<T>(list: T[] | undefined, most: number, item: T): void {
   list?.push(item);
