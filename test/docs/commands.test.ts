@@ -1,0 +1,165 @@
+/**
+ * Every command of the documents is run, or is listed with the reason why not. Here run those of pppthingctl, against a
+ * real supervisor that holds a session; whether what they name exists is docs.test.ts's.
+ */
+import { spawn } from 'node:child_process';
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import t from 'tap';
+import { holding } from '../supervisor/status-bench.ts';
+
+const SHIM = fileURLToPath(new URL('../../../packages/ctl/bin/pppthingctl', import.meta.url));
+const DOCUMENTS = [
+  'README.md',
+  ...readdirSync('docs')
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => join('docs', name)),
+];
+
+interface Said {
+  readonly document: string;
+  /** The word after the fence that opens its block; `inline` for code in a sentence. */
+  readonly block: string;
+  readonly command: string;
+}
+
+/** What is a picture, a log or a table in a block without a language, and no command. */
+const isPicture = (text: string): boolean => /[─│┌═]|\+--|^\s*\d+\.\d{3}\s/m.test(text);
+
+/** Of a block's lines: continued ones joined, remarks and the columns of explanation cut off. */
+const linesOf = (text: string): readonly string[] =>
+  text
+    .replaceAll(/\\\n\s*/g, '')
+    .split('\n')
+    .map((line) => line.replace(/\s+#\s.*$|\s{3,}.*$/, '').trim())
+    .filter((line) => line !== '');
+
+function commandsOf(document: string): readonly Said[] {
+  const text = readFileSync(document, 'utf8');
+  const pattern = /^```([^\n]*)\n([^]*?)^```|`(pppthingctl [^`]+)`/gm;
+  return Array.from(text.matchAll(pattern)).flatMap(([, block = '', body, inline]) => {
+    if (inline !== undefined) return [{ document, block: 'inline', command: inline }];
+    const isOther = /^(?:toml|js|hex|see)\b/.test(block) || (block === '' && isPicture(body ?? ''));
+    return !isOther ? linesOf(body ?? '').map((command) => ({ document, block, command })) : [];
+  });
+}
+
+/** Why a command is not run here. The first that fits counts; one that fits nothing is out of date. */
+const LISTED: readonly {
+  readonly why: string;
+  readonly document?: string;
+  readonly block?: RegExp;
+  readonly command?: RegExp;
+}[] = [
+  {
+    why: 'changes what is installed, or another machine, or needs what user-mode Linux lacks (nft)',
+    document: 'docs/linux.md',
+    block: / skip$/,
+  },
+  {
+    why: 'make lab-kernel ARGS=--guide runs it, in the kernel lab',
+    document: 'docs/linux.md',
+    block: /^sh (?:both|r1|r2)$/,
+  },
+  {
+    why: 'test/supervisor/status-docs.test.ts runs it',
+    document: 'docs/api.md',
+    command: /^curl /,
+  },
+  { why: '.ci/run runs it, and it runs this test', command: /^make (?:lab|test)$/ },
+  { why: 'changes the machine; test/packaging installs below DESTDIR', command: /^make install$/ },
+  {
+    why: 'an administrator of FreeBSD runs it, as root',
+    command: /^(?:pkg|sysrc|service|sysctl|ifconfig|pfctl|chown|chmod|cp) /,
+  },
+  {
+    why: 'listens on a fixed port, which may be taken; test/ctl/web.test.ts runs it on a free one',
+    command: /^pppthingctl web$/,
+  },
+];
+
+const reasonFor = ({ document, block, command }: Said): (typeof LISTED)[number] | undefined =>
+  LISTED.find(
+    (each) =>
+      (each.document ?? document) === document &&
+      (each.block?.test(block) ?? true) &&
+      (each.command?.test(command) ?? true),
+  );
+
+/** What may be run here: pppthingctl, alone or into itself, and into a file of /etc, which is the test's; nothing else, as this may be root. */
+const isOurs = (command: string): boolean =>
+  /^(?:ssh \S+ )?pppthingctl [\w -]+(?:\| pppthingctl [\w -]+)?(?:> ?(?:\/usr\/local)?\/etc\/[\w.-]+)?$/.test(command);
+
+const all = DOCUMENTS.flatMap(commandsOf);
+const runs = [
+  ...new Set(all.filter((said) => reasonFor(said) === undefined).map(({ command }) => command)),
+];
+
+/** Follows until it is ended. */
+const isEndless = (command: string): boolean => / (?:-f|watch)$/.test(command);
+
+/** What the shell makes of it, with our pppthingctl; an endless one is ended once it has said something. */
+function shell(
+  command: string,
+  directory: string,
+): Promise<{ readonly code: number | null; readonly out: string; readonly err: string }> {
+  const env = {
+    ...process.env,
+    PATH: `${directory}:${process.env['PATH'] ?? ''}`,
+    PPP_THING_RUN: directory,
+  };
+  const child = spawn('sh', ['-c', command], { env, detached: true });
+  let out = '';
+  let err = '';
+  child.stderr.on('data', (chunk) => (err += String(chunk)));
+  child.stdout.on('data', (chunk) => {
+    const isFirst = out === '';
+    out += String(chunk);
+    if (isFirst && isEndless(command) && child.pid !== undefined) process.kill(-child.pid);
+  });
+  return new Promise((resolve) => child.on('close', (code) => resolve({ code, out, err })));
+}
+
+t.test('docs › every command is run, or listed with its reason', async (t) => {
+  t.ok(all.length > 60, `${all.length} commands`);
+  t.ok(runs.length > 8, `${runs.length} run here`);
+  for (const command of runs) t.ok(isOurs(command), `run or listed: ${command}`);
+  for (const entry of LISTED) {
+    t.ok(
+      all.some((said) => reasonFor(said) === entry),
+      `in use: ${entry.why}`,
+    );
+  }
+});
+
+t.test('docs › .ci/run runs what is left to it', async (t) => {
+  const ci = readFileSync('.ci/run', 'utf8');
+  for (const each of ['make test', 'make lab ', 'make lab-kernel ARGS=--guide'])
+    t.ok(ci.includes(each), each);
+});
+
+for (const said of runs.filter(isOurs)) {
+  t.test(`docs › ${said}`, async (t) => {
+    const { directory, config, supervisor, until } = await holding(t, { partner: true });
+    await until(() => supervisor.session('pppoe0')?.status.partner.message?.armed === true);
+    writeFileSync(
+      join(directory, 'pppthingctl'),
+      // tap gives every child its own loader, under which a command without an extension does not load.
+      `#!/bin/sh\nexec env -u NODE_OPTIONS '${process.execPath}' '${SHIM}' --config '${config}' "$@"\n`,
+      { mode: 0o755 },
+    );
+    // The other router is this one, and its files are the test's.
+    const command = said
+      .replace(/^ssh \S+ /, '')
+      .replaceAll(/(?:\/usr\/local)?\/etc\//g, `${directory}/`);
+    const written = Array.from(command.matchAll(/>\s*(\S+)/g), ([, path = '']) => path);
+    const { code, out, err } = await shell(command, directory);
+    if (isEndless(command)) t.equal(code, null, `goes on until it is ended: ${err}`);
+    // What a doctor finds in the machine of the test is that machine's: 1 is an illness, and no fault of the command.
+    else if (/ doctor\b/.test(command)) t.ok(code === 0 || code === 1, err);
+    else t.equal(code, 0, err);
+    if (/ (?:status|doctor|events|--wait)/.test(command)) t.match(out, /pppoe0/);
+    for (const path of written) t.ok(readFileSync(path, 'utf8').length > 0, path);
+  });
+}
