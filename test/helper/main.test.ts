@@ -198,7 +198,10 @@ t.test('main › a broken configuration: every mistake, 78, and nothing touched'
   }
   const missing = run('--config', join(folder, 'none.conf'));
   t.equal(await missing.exit, 78);
-  t.match(missing.output(), /^helper: open \S+none\.conf: ENOENT\n$/);
+  t.match(missing.output(), /^helper: open \S+none\.conf: ENOENT: no such file or directory\n$/);
+  const directory = run('--config', folder);
+  t.equal(await directory.exit, 78);
+  t.match(directory.output(), /^helper: read \S+: EINVAL: it is a directory\n$/);
 });
 
 t.test(

@@ -219,7 +219,11 @@ t.test('main › --check says what it read, and finds what is wrong with the key
   rmSync(keyFile);
   const missing = start('--check');
   t.equal(await missing.exit, 78);
-  t.match(missing.output, /^ppp_thing: read .*key: ENOENT\n$/);
+  t.match(missing.output, /^ppp_thing: read .*key: ENOENT: there is no such file\n$/);
+  mkdirSync(keyFile);
+  const folder = start('--check');
+  t.equal(await folder.exit, 78);
+  t.match(folder.output, /^ppp_thing: read .*key: EISDIR: it is a directory\n$/);
   t.strictSame(script.requests, []);
 });
 

@@ -17,9 +17,10 @@ async function makeKey({ words: [id = '1'] }: Given, { print }: Context): Promis
 async function check({ words: [file] }: Given, context: Context): Promise<number> {
   const path = file ?? context.config;
   // Loaded when asked for: it is most of what there is to load.
-  const [{ readConfig }, { readKeys }] = await Promise.all([
+  const [{ readConfig }, { readKeys }, { UnreadableError }] = await Promise.all([
     import('@ppp-thing/supervisor/config'),
     import('@ppp-thing/supervisor/keys'),
+    import('@ppp-thing/supervisor/errors'),
   ]);
   try {
     const { sessions, partner } = readConfig(path);
@@ -31,11 +32,9 @@ async function check({ words: [file] }: Given, context: Context): Promise<number
     }
     return EXIT.ok;
   } catch (cause) {
-    if (!(cause instanceof Error && 'syscall' in cause && 'path' in cause && 'code' in cause)) {
-      throw cause;
-    }
+    if (!(cause instanceof UnreadableError)) throw cause;
     const exit = cause.code === 'EACCES' ? EXIT.noPermission : EXIT.config;
-    throw new CtlError(`read ${String(cause.path)}: ${String(cause.code)}`, exit, { cause });
+    throw new CtlError(cause.message, exit, { cause });
   }
 }
 

@@ -168,7 +168,9 @@ function report(error: unknown): number {
     return 1;
   }
   if (error instanceof Error && 'syscall' in error && 'path' in error && 'code' in error) {
-    log(`${String(error.syscall)} ${String(error.path)}: ${String(error.code)}`);
+    // Node's own words: `ENOENT: no such file or directory, open '/usr/local/etc/ppp_thing.conf'`.
+    const reason = error.message.replace(/^\w+: /, '').replace(/, \w+(?: '.*')?$/, '');
+    log(`${String(error.syscall)} ${String(error.path)}: ${String(error.code)}: ${reason}`);
     return EX_CONFIG;
   }
   throw error;

@@ -74,7 +74,10 @@ export function readPolicyFile(path: string, host: Host): HelperPolicy {
   const fd = openSync(path, 'r');
   try {
     // The permissions of what is read, not of what the path leads to a moment later.
-    const { uid, mode } = fstatSync(fd);
+    const status = fstatSync(fd);
+    const { uid, mode } = status;
+    if (status.isDirectory())
+      throw new ConfigError(path, [{ line: undefined, message: 'it is a directory' }]);
     if (host.uid === 0 && (uid !== 0 || (mode & 0o022) !== 0)) {
       const found = `owner ${uid}, mode ${(mode & 0o777).toString(8).padStart(4, '0')}`;
       const message = `others than root may write it: ${found}; expected owner 0, mode 0640`;

@@ -3,7 +3,6 @@
  * error is reported at once, with its line. The helper reads the same file for its own keys; those are checked here too,
  * so that one error report is the whole report.
  */
-import { readFileSync } from 'node:fs';
 import { parse, TomlError } from 'smol-toml';
 import {
   ConfigError,
@@ -30,6 +29,7 @@ import {
   type PartnerTable,
   type SessionTable,
 } from './config-schema.ts';
+import { readText } from './errors.ts';
 import { HOOKS, type HookSettings } from './hooks.ts';
 import type { LogLevel } from './log.ts';
 import { places } from './places.ts';
@@ -79,9 +79,9 @@ export interface SessionSettings {
 export const DEFAULT_PORT = 8863;
 const LEGACY_PORT = 75;
 
-/** Read and check the file. Throws ConfigError with every problem, and node:fs's errors as they are. */
+/** Read and check the file. Throws ConfigError with every problem, and UnreadableError. */
 export function readConfig(file: string): Config {
-  return parseConfig(readFileSync(file, 'utf8'), file, (path) => readFileSync(path, 'utf8'));
+  return parseConfig(readText(file), file, readText);
 }
 
 /** @param readSecret reads a password_file */

@@ -2,9 +2,9 @@
  * The keys that the two routers share: a file of lines, each a number and hexadecimal digits. It reads; which key is
  * used when is the partner channel's business.
  */
-import { readFileSync } from 'node:fs';
 import { ConfigError, type Problem } from '@ppp-thing/protocol/config-text';
 import { fromHex } from '@ppp-thing/protocol/bytes';
+import { readText } from './errors.ts';
 
 export interface Keys {
   /** Every key that is accepted, by its identifier 0 … 255. */
@@ -20,10 +20,10 @@ const LENGTH = { min: 32, max: 64 } as const;
  * Read and check a key file. Empty lines and lines that begin with `#` are passed over.
  *
  * @param active the configured active key; the first of the file if undefined
- * @throws ConfigError with every problem; no digit of a key is in it. SystemErrors of node:fs as they are
+ * @throws ConfigError with every problem; no digit of a key is in it. UnreadableError
  */
 export function readKeys(path: string, active: number | undefined): Keys {
-  return parseKeys(readFileSync(path, 'utf8'), path, active);
+  return parseKeys(readText(path), path, active);
 }
 
 export function parseKeys(text: string, path: string, active: number | undefined): Keys {

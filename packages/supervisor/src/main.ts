@@ -9,7 +9,7 @@ import type { PartnerMessage } from '@ppp-thing/protocol/engine/events';
 import type { Snapshot } from '@ppp-thing/protocol/engine/session';
 import { now, random, wallClock } from './clock.ts';
 import { readConfig, type Config } from './config.ts';
-import { codeOf } from './errors.ts';
+import { codeOf, UnreadableError } from './errors.ts';
 import { readKeys, type Keys } from './keys.ts';
 import { LegacyPartner } from './legacy-partner.ts';
 import { parseLegacyState } from './legacy-state.ts';
@@ -193,9 +193,7 @@ function reload(
 /** What an operator can put right, a line each; undefined for our own mistakes. */
 function problemsOf(error: unknown): readonly string[] | undefined {
   if (error instanceof ConfigError) return error.message.split('\n');
-  if (error instanceof Error && 'syscall' in error && 'path' in error) {
-    return [`read ${String(error.path)}: ${codeOf(error)}`];
-  }
+  if (error instanceof UnreadableError) return [error.message];
   return undefined;
 }
 

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { ConfigError } from '@ppp-thing/protocol/config-text';
 import { readConfig, type Config } from '@ppp-thing/supervisor/config';
 import { sessionTables } from '@ppp-thing/supervisor/config-tables';
+import { UnreadableError } from '@ppp-thing/supervisor/errors';
 import { readKeys } from '@ppp-thing/supervisor/keys';
 import { known, unknown, type ConfigFacts, type Known } from './facts.ts';
 
@@ -19,9 +20,9 @@ export function gatherConfig(file: string): Gathered {
   } catch (cause) {
     const none = (why: string): Gathered => ({ facts: unknown(why), config: undefined });
     if (cause instanceof ConfigError) return none(`${file} is wrong: run pppthingctl check-config`);
-    if (!(cause instanceof Error && 'code' in cause)) throw cause;
-    const code = String(cause.code);
-    return none(`read ${file}: ${code}${code === 'EACCES' ? ': run as root' : ''}`);
+    if (!(cause instanceof UnreadableError)) throw cause;
+    // It may be the key_file, or a password_file, that this user cannot read.
+    return none(cause.code === 'EACCES' ? `${cause.message}; run as root` : cause.message);
   }
 }
 
