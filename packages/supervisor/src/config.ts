@@ -15,7 +15,7 @@ import {
 import type { OwnershipConfig, SessionConfig } from '@ppp-thing/protocol/engine/session-config';
 import { Secret } from '@ppp-thing/protocol/engine/hashes';
 import { millis, seconds } from '@ppp-thing/protocol/time';
-import { parseMac } from '@ppp-thing/protocol/wire/ethernet';
+import { formatMac, parseMac } from '@ppp-thing/protocol/wire/ethernet';
 import type { AuthMethod } from '@ppp-thing/protocol/wire/lcp';
 import { parseIpv4 } from '@ppp-thing/protocol/wire/ncp';
 import {
@@ -67,7 +67,11 @@ export interface SessionSettings {
   readonly engine: SessionConfig;
   /** The Ethernet interface of the line: the helper's business, shown by us. */
   readonly interface: string;
+  /** The session's MAC as text: `02:00:5e:10:53:01`. */
+  readonly mac: string;
   readonly stub: string | undefined;
+  /** Where the helper reads the role; shown by us. */
+  readonly carp: { readonly interface: string | undefined; readonly vhid: number | undefined };
   /** What must be alike on both routers, as text by key; the password is not in it. */
   readonly shared: Readonly<Record<string, string>>;
 }
@@ -293,7 +297,9 @@ function session(
   return {
     engine,
     interface: table.interface,
+    mac: formatMac(engine.link.ourMac),
     stub: table.stub ?? undefined,
+    carp: { interface: table.carp_interface ?? undefined, vhid: table.carp_vhid ?? undefined },
     shared: Object.fromEntries(shared),
   };
 }

@@ -133,13 +133,13 @@ export class Session {
   }
 
   view(): SessionView {
-    const { interface: line, stub, engine } = this.#settings;
+    const { interface: line, mac, stub, engine } = this.#settings;
     const { link, owner } = engine;
     return {
       name: this.name,
       settings: {
         interface: line,
-        mac: formatMac(link.ourMac),
+        mac,
         user: link.user,
         policy: owner.policy,
         mtu: link.mtu,

@@ -1,9 +1,7 @@
 /** The configuration as facts. Its secrets leave this file as digests under the partner key, or not at all. */
 import { createHmac } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { ConfigError } from '@ppp-thing/protocol/config-text';
 import { readConfig, type Config } from '@ppp-thing/supervisor/config';
-import { sessionTables } from '@ppp-thing/supervisor/config-tables';
 import { UnreadableError } from '@ppp-thing/supervisor/errors';
 import { readKeys } from '@ppp-thing/supervisor/keys';
 import { known, unknown, type ConfigFacts, type Known } from './facts.ts';
@@ -27,7 +25,6 @@ export function gatherConfig(file: string): Gathered {
 }
 
 function factsOf(config: Config, file: string): ConfigFacts {
-  const tables = sessionTables(readFileSync(file, 'utf8'));
   const { partner } = config;
   const digest = digester(config);
   const shared: Record<string, string> = {};
@@ -45,15 +42,15 @@ function factsOf(config: Config, file: string): ConfigFacts {
         ? null
         : { protocol: partner.protocol, address: partner.address, keyFile: partner.keyFile },
     shared,
-    sessions: config.sessions.map(({ engine, interface: line, stub }) => ({
+    sessions: config.sessions.map(({ engine, interface: line, mac, stub, carp }) => ({
       name: engine.name,
       interface: line,
-      mac: tables.get(engine.name)?.mac.toLowerCase() ?? '',
+      mac,
       mtu: engine.link.mtu,
       stub,
       policy: engine.owner.policy,
-      carpInterface: tables.get(engine.name)?.carp_interface ?? undefined,
-      carpVhid: tables.get(engine.name)?.carp_vhid ?? undefined,
+      carpInterface: carp.interface,
+      carpVhid: carp.vhid,
     })),
   };
 }
