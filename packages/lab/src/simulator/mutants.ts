@@ -17,6 +17,7 @@ export interface Mutant {
 }
 
 const ENGINE = 'protocol/dist/engine/engine.js';
+const DEADLINES = 'protocol/dist/engine/deadlines.js';
 const OWNER = 'protocol/dist/engine/owner.js';
 const TABLE = 'protocol/dist/engine/ownership.js';
 const DEMOTION = 'protocol/dist/engine/demotion.js';
@@ -264,8 +265,8 @@ export const MUTANTS: readonly Mutant[] = [
   ),
   mutant(
     'contest not settled',
-    ENGINE,
-    'return this.#owner.speaks() ? this.#owner.take(now) : undefined;',
+    DEADLINES,
+    'return owner.speaks() ? owner.take(now) : undefined;',
     'return undefined;',
   ),
   mutant(

@@ -4,6 +4,7 @@
  */
 import { after, earliest, millis, seconds, type Instant } from '../time.ts';
 import { sameKey } from './actions.ts';
+import { expire } from './deadlines.ts';
 import type { DemotionReason } from './demotion.ts';
 import type {
   Action,
@@ -17,15 +18,7 @@ import type {
 import type { Hashes, Random } from './hashes.ts';
 import { Link } from './link-machine.ts';
 import type { LinkStatus } from './link.ts';
-import {
-  ANNOUNCE_INTERVAL,
-  Owner,
-  RETRY_INTERVAL,
-  SEEN_SPAN,
-  WATCHDOG_SPAN,
-  type Takeover,
-  type TimerName,
-} from './owner.ts';
+import { Owner, RETRY_INTERVAL, SEEN_SPAN, type Takeover } from './owner.ts';
 import type { OwnerState } from './ownership.ts';
 import { refusal } from './refusal.ts';
 import type { SessionConfig } from './session-config.ts';
@@ -58,12 +51,8 @@ export interface SessionStatus extends OwnerStatus {
   readonly link: LinkStatus;
 }
 
-/** Silence after which a demotion in the partner's favour has lost its point. */
-const UNHEARD_SPAN = seconds(60);
-/** The same of a partner that is heard, and says that it cannot. */
+/** A partner that is heard and says that it cannot: a demotion in its favour has lost its point after this long. */
 const UNHEALTHY_SPAN = seconds(5);
-/** A partner that knows it is not heard has announced itself by then. */
-const ANNOUNCED_SPAN = millis(ANNOUNCE_INTERVAL + 1000);
 /** Two routers that took in the same epoch wait a random time within these bounds before one goes a step higher. */
 const CONTEST = { low: 50, high: 500 };
 
@@ -88,7 +77,8 @@ export class SessionEngine implements Engine<Event, Action> {
 
   handle(event: Event, now: Instant): readonly Action[] {
     this.#dispatch(event, now);
-    for (const name of this.#owner.timers.expired(now)) this.#expire(name, now);
+    const ready = (): void => this.#ready('hold-down over', now);
+    for (const name of this.#owner.timers.expired(now)) expire(this.#owner, name, now, ready);
     return this.#owner.answer();
   }
 
@@ -338,72 +328,5 @@ export class SessionEngine implements Engine<Event, Action> {
     this.#owner.armed = false;
     this.#owner.timers.set('retry', after(now, RETRY_INTERVAL));
     this.#owner.tell(now);
-  }
-
-  // Deadlines, by name.
-
-  #expire(name: TimerName, now: Instant): void {
-    switch (name) {
-      case 'hold-down':
-        return this.#owner.helper === undefined ? undefined : this.#ready('hold-down over', now);
-      case 'tell':
-        return this.#owner.tell(now);
-      case 'partner':
-        return this.#partnerSilent(now);
-      case 'unheard':
-        return this.#unheard();
-      case 'handoff':
-        return this.#owner.step('Undo', 'handoff not carried out in time', now);
-      case 'down':
-        return this.#owner.giveUp('session down', now);
-      case 'watchdog':
-        return this.#watchdogOver(now);
-      case 'retry':
-        this.#owner.unsaved = false;
-        return this.#owner.restate(now);
-      case 'announce':
-        return this.#owner.speaks() ? this.#owner.announce(now) : undefined;
-      case 'contest':
-        return this.#owner.speaks() ? this.#owner.take(now) : undefined;
-      case 'unseen':
-        if (this.#owner.partner.fresh(now) === undefined)
-          this.#owner.step('Freed', 'partner not seen', now);
-        return undefined;
-      default: {
-        const unreachable: never = name;
-        return unreachable;
-      }
-    }
-  }
-
-  #partnerSilent(now: Instant): void {
-    this.#owner.note('warn', 'partner silent', [], {});
-    this.#owner.timers.set('unheard', after(now, UNHEARD_SPAN));
-    if (!this.#owner.partner.seenWithin(SEEN_SPAN, now)) this.#freed('partner silent', now);
-    if (this.#owner.speaks()) this.#owner.announce(now);
-  }
-
-  /** Without a session to take we would dial, and the one it may just have made it can tell us only on the line. */
-  #freed(cause: string, now: Instant): void {
-    if (this.#owner.snapshot.facts !== null) this.#owner.step('Freed', cause, now);
-    else this.#owner.timers.set('unseen', after(now, ANNOUNCED_SPAN));
-  }
-
-  /**
-   * What we gave the partner it no longer confirms. Not at once: a supervisor that is being restarted is silent too, and
-   * taking a demotion back would move the session; a router that is dead CARP sees by itself.
-   */
-  #unheard(): void {
-    const { demotion } = this.#owner;
-    this.#owner.emit(...demotion.drop('handoff'), ...demotion.drop('watchdog'));
-  }
-
-  /** Time to try again on this line, unless there is plainly none. */
-  #watchdogOver(now: Instant): void {
-    if (this.#owner.helper?.carrier === true)
-      this.#owner.emit(...this.#owner.demotion.drop('watchdog'));
-    else if (this.#owner.demotion.has('watchdog')) {
-      this.#owner.timers.set('watchdog', after(now, WATCHDOG_SPAN));
-    }
   }
 }
