@@ -321,6 +321,35 @@ t.test('a disk that refuses › is asked again, and then everything is said agai
   t.ok(stored >= 0 && stored < actions.indexOf('gate open'));
 });
 
+t.test('a kernel that refuses › keeps the session silent, and it is carried again', async (t) => {
+  const router = Router.standby();
+  router.role('MASTER');
+  const failed = router.feed({
+    kind: 'failed',
+    action: 'attach',
+    code: 'ENOBUFS',
+    message: 'full',
+  });
+  t.same(story(failed), ['tell-partner'], 'no PADT for a session that the AC carries');
+  const again = story(router.pass(1000));
+  t.match(again.slice(again.indexOf('attach autoOpen')), [
+    'attach autoOpen',
+    'gate open',
+    'announce',
+    'LCP Echo-Request',
+  ]);
+  t.equal(router.state, 'Holding');
+});
+
+t.test('a demotion that is refused › is asked for again', async (t) => {
+  const router = Router.holder();
+  router.feed({ kind: 'admin', verb: 'handoff' });
+  router.feed({ kind: 'failed', action: 'demote', code: 'ENOSPC', message: 'no space left' });
+  const again = story(router.pass(1000));
+  t.ok(again.includes('demote'));
+  t.notOk(again.includes('LCP Echo-Request'), 'the AC need not hear of it');
+});
+
 const anyEvent: fc.Arbitrary<Event> = fc.oneof(
   fc.constantFrom<Event>(
     { kind: 'role', role: 'MASTER' },

@@ -135,8 +135,50 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'refused store not tried again',
     ENGINE,
-    "return this.#owner.timers.set('retry', after(now, RETRY_INTERVAL));",
+    "this.#owner.timers.set('retry', after(now, RETRY_INTERVAL));",
+    '',
+  ),
+  mutant(
+    'refused demotion not tried again',
+    OWNER,
+    'this.emit(...this.demotion.restate());\n        if (this.state',
+    'if (this.state',
+  ),
+  mutant(
+    'refused standby not tried again',
+    OWNER,
+    "return this.#arm(this.state === 'Standby', now);",
     'return;',
+  ),
+  mutant(
+    'refused addresses not tried again',
+    OWNER,
+    "{ kind: 'gate', open: true }, configure(facts, true));\n        this.emit({ kind: 'route', via: 'session' });\n    }\n    /** The helper",
+    "{ kind: 'gate', open: true });\n        this.emit({ kind: 'route', via: 'session' });\n    }\n    /** The helper",
+  ),
+  mutant(
+    'refused route not tried again',
+    OWNER,
+    "configure(facts, true));\n        this.emit({ kind: 'route', via: 'session' });\n    }\n    /** The helper",
+    'configure(facts, true));\n    }\n    /** The helper',
+  ),
+  mutant(
+    'refused session not carried again',
+    OWNER,
+    "if (this.link.status().phase === 'Dead')\n            return this.#carry(now);",
+    '',
+  ),
+  mutant(
+    'ends the session that the kernel refuses',
+    ENGINE,
+    'this.#owner.speaks() && this.#owner.snapshot.facts === null',
+    'this.#owner.speaks()',
+  ),
+  mutant(
+    'believes the silence of a refused gate',
+    ENGINE,
+    'if (isJoining)\n            this.#owner.disjoin(now);',
+    '',
   ),
   mutant(
     'end of a session not written',
@@ -284,9 +326,9 @@ export const MUTANTS: readonly Mutant[] = [
   mutant('stale helper kept', ENGINE, 'this.#owner.helper = undefined;', ''),
   mutant(
     'link goes on without a helper',
-    ENGINE,
-    'this.#owner.absorb(this.#owner.link.suspend(now), now);',
-    '',
+    OWNER,
+    'this.absorb(this.link.suspend(now), now);\n        this.tell(now);\n    }\n    /** Say',
+    'this.tell(now);\n    }\n    /** Say',
   ),
   mutant(
     'carrier at start ignored',

@@ -58,6 +58,13 @@ export type Fault =
   | { readonly kind: 'ac-slow'; readonly lateMs: number; readonly forMs: number }
   | { readonly kind: 'line-loss'; readonly share: number; readonly forMs: number }
   | { readonly kind: 'disk-full'; readonly router: RouterIndex; readonly forMs: number }
+  /** The kernel refuses a share of what the helper asks of it. */
+  | {
+      readonly kind: 'kernel-refuses';
+      readonly router: RouterIndex;
+      readonly share: number;
+      readonly forMs: number;
+    }
   | { readonly kind: 'ac-forgets' }
   | { readonly kind: 'ac-renegotiates' }
   | { readonly kind: 'ac-terminates' }
@@ -238,6 +245,8 @@ function makeFault(chance: Chance): Fault {
         : { kind: 'ac-slow', lateMs: chance.between(50, 2000), forMs: outage };
     case 18:
       return makeOrder(router, chance);
+    case 19:
+      return { kind: 'kernel-refuses', router, share: chance.pick([0.3, 1]), forMs: outage };
     default:
       return { kind: 'handoff' };
   }

@@ -70,6 +70,8 @@ interface SimKernel {
   route: RouteTarget;
 }
 
+const FRAMES: ReadonlySet<Action['kind']> = new Set(['send-discovery', 'send-ppp', 'announce']);
+
 export class SimRouter {
   readonly index: 0 | 1;
   readonly config: SessionConfig;
@@ -81,6 +83,8 @@ export class SimRouter {
   supervisor: Supervisor | undefined;
   disk: Snapshot = NO_SNAPSHOT;
   isDiskFull = false;
+  /** The share of the helper's requests that its kernel refuses. */
+  refusals = 0;
   /** What the helper remembers of our demotion, across its deaths and the router's. */
   demoted = false;
   /** Requests the helper still serves, actions the supervisor still performs, before it dies. */
@@ -317,6 +321,7 @@ export class SimRouter {
   #serve(request: Action): void {
     const { helper, kernel } = this;
     if (helper === undefined) return;
+    if (this.#isRefused(request)) return this.#refuse(request.kind, 'ENOBUFS');
     switch (request.kind) {
       case 'attach': {
         if (kernel.attached?.sessionId !== request.key.sessionId) this.#setGate(false);
@@ -355,6 +360,17 @@ export class SimRouter {
       default:
         break;
     }
+  }
+
+  /**
+   * What the helper cannot put on record it does not put in force. A kernel that is short of something refuses what
+   * changes it; it closes a gate all the same, and carries frames.
+   */
+  #isRefused(request: Action): boolean {
+    if (request.kind === 'demote' && request.on && !this.demoted && this.isDiskFull) return true;
+    const isClosing = request.kind === 'gate' && !request.open;
+    if (this.refusals === 0 || isClosing || FRAMES.has(request.kind)) return false;
+    return this.#world.chance.is(this.refusals);
   }
 
   #serveGate(open: boolean): void {

@@ -275,6 +275,9 @@ export class World implements Surroundings {
       case 'disk-full':
         this.#router(fault.router).isDiskFull = true;
         return;
+      case 'kernel-refuses':
+        this.#router(fault.router).refusals = fault.share;
+        return;
       case 'ac-forgets':
         return this.ac.forget();
       case 'ac-renegotiates':
@@ -347,6 +350,9 @@ export class World implements Surroundings {
         return;
       case 'disk-full':
         this.#router(fault.router).isDiskFull = false;
+        return;
+      case 'kernel-refuses':
+        this.#router(fault.router).refusals = 0;
         return;
       case 'disconnect':
         return this.#connectAgain();

@@ -31,6 +31,7 @@ export function expire(owner: Owner, name: TimerName, now: Instant, ready: () =>
     case 'watchdog':
       return watchdogOver(owner, now);
     case 'retry':
+      if (!owner.unsaved) return owner.insist(now);
       owner.unsaved = false;
       return owner.restate(now);
     case 'announce':

@@ -56,6 +56,9 @@ const UNHEALTHY_SPAN = seconds(5);
 /** Two routers that took in the same epoch wait a random time within these bounds before one goes a step higher. */
 const CONTEST = { low: 50, high: 500 };
 
+/** What is sent once, and can be lost. */
+const FRAMES: ReadonlySet<Action['kind']> = new Set(['send-discovery', 'send-ppp', 'announce']);
+
 export class SessionEngine implements Engine<Event, Action> {
   readonly #owner: Owner;
   readonly #random: Random;
@@ -200,13 +203,9 @@ export class SessionEngine implements Engine<Event, Action> {
     this.#owner.step(isRival ? 'Rival' : 'Master', 'role MASTER at start', now);
   }
 
-  /** Nothing can be sent and no reply can come: the link would draw false conclusions from the silence. */
   #helperDown(now: Instant): void {
     this.#owner.helper = undefined;
-    this.#owner.armed = false;
-    this.#owner.proven = false;
-    this.#owner.absorb(this.#owner.link.suspend(now), now);
-    this.#owner.tell(now);
+    this.#owner.disjoin(now);
   }
 
   #roleIs(role: Role, now: Instant): void {
@@ -318,15 +317,14 @@ export class SessionEngine implements Engine<Event, Action> {
       code,
       message,
     });
-    if (action === 'store') {
-      // It is all said again once the disk takes it.
-      this.#owner.unsaved = true;
-      return this.#owner.timers.set('retry', after(now, RETRY_INTERVAL));
-    }
-    if (this.#owner.speaks()) return this.#owner.toLink(event, now);
-    if (action !== 'attach') return;
-    this.#owner.armed = false;
+    // The next frame comes by itself; all else is said again, once the disk or the kernel takes it.
+    if (FRAMES.has(action)) return;
+    const isJoining = action === 'attach' || action === 'gate';
+    // A session that is only being made is made anew.
+    if (isJoining && this.#owner.speaks() && this.#owner.snapshot.facts === null)
+      return this.#owner.toLink(event, now);
     this.#owner.timers.set('retry', after(now, RETRY_INTERVAL));
-    this.#owner.tell(now);
+    if (action === 'store') this.#owner.unsaved = true;
+    if (isJoining) this.#owner.disjoin(now);
   }
 }

@@ -348,9 +348,10 @@ export class Link implements LinkMachine {
     if (isBack) this.#diallerDid(this.#dialler.carrierIsBack(now), now);
   }
 
+  /** The kernel does not join the session, or does not open its gate. */
   #failed(event: Extract<Event, { kind: 'failed' }>, now: Instant): void {
-    if (event.action !== 'attach' || this.#session === undefined) return;
-    const reason = `attach session: ${event.code}: ${event.message}`;
+    if (this.#session === undefined) return;
+    const reason = `${event.action} session: ${event.code}: ${event.message}`;
     this.#close(this.#session, { kind: 'ended', reason, padt: true, refused: false }, now);
   }
 

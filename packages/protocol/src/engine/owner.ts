@@ -292,6 +292,33 @@ export class Owner {
     else if (this.state === 'Off') this.#hangUpAgain(now);
   }
 
+  /**
+   * The kernel does not carry the session for us. Nothing can be sent and no reply can come: the link would draw false
+   * conclusions from the silence.
+   */
+  disjoin(now: Instant): void {
+    this.armed = false;
+    this.proven = false;
+    this.absorb(this.link.suspend(now), now);
+    this.tell(now);
+  }
+
+  /** Say again how the kernel must be, since it refused some of it. The AC and the partner need not hear of it. */
+  insist(now: Instant): void {
+    const { facts } = this.snapshot;
+    if (this.helper === undefined) return;
+    this.emit(...this.demotion.restate());
+    if (this.state === 'Waiting') return;
+    if (this.state === 'Standby' || this.state === 'Fenced')
+      return this.#arm(this.state === 'Standby', now);
+    if (facts === null) this.emit({ kind: 'route', via: 'none' }, { kind: 'deconfigure' });
+    if (this.state === 'Off') return this.#hangUpAgain(now);
+    if (this.link.status().phase === 'Dead') return this.#carry(now);
+    if (facts === null) return;
+    this.emit(attach(facts, true), { kind: 'gate', open: true }, configure(facts, true));
+    this.emit({ kind: 'route', via: 'session' });
+  }
+
   /** The helper died before the AC had let go: tell it again, or a reconnect would stay Off for ever. */
   #hangUpAgain(now: Instant): void {
     const { facts } = this.snapshot;
