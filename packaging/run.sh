@@ -9,7 +9,11 @@ name=${self##*/}
 here=${self%/*}
 case $name in
 ppp_thing) package=supervisor ;;
-ppp_thing_helper) package=helper ;;
+ppp_thing_helper)
+	package=helper
+	# No descriptor that whoever started it had open comes along; sh can name these.
+	exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
+	;;
 pppthingctl) package=ctl ;;
 *)
 	echo "run $name: not a program of ppp-thing" >&2

@@ -73,6 +73,15 @@ t.test('the tarball for this system runs where it lies', async (t) => {
     const status = run(runtime, 'pppthingctl', '--run', tree, 'status');
     t.match(status, { code: 69, output: /^pppthingctl: / }, 'pppthingctl without a supervisor');
   }
+  const lister = join(tree, 'lister');
+  const listed = 'for n in 3 4 5 6 7 8 9; do ! eval "true >&$n" 2>/dev/null || echo $n; done';
+  writeFileSync(lister, `#!/bin/sh\n${listed}\n`, { mode: 0o755 });
+  const inherited = spawnSync(join(tree, 'bin/ppp_thing_helper'), {
+    env: { PATH: '/usr/bin:/bin', PPP_THING_RUNTIME: lister },
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe', ...Array<number>(7).fill(2)],
+  });
+  t.match(inherited, { status: 0, stdout: '' }, 'the helper inherits no descriptor');
   const missing = spawnSync(join(tree, 'bin/ppp_thing'), ['--help'], {
     env: { PATH: '/usr/bin:/bin', PPP_THING_RUNTIME: 'no-such-runtime' },
     encoding: 'utf8',
