@@ -68,7 +68,7 @@ function router(test: Test): Router {
       const { status, stdout, stderr } = spawnSync(script, [argument], {
         env: { PATH: `${join(folder, 'bin')}:/usr/bin:/bin`, STUB: folder },
         encoding: 'utf8',
-        // As from a shell that has files open: none may reach daemon(8), whose stub would say so.
+        // As from a shell that has files open.
         stdio: ['ignore', 'pipe', 'pipe', ...Array<number>(7).fill(2)],
       });
       return { code: status, output: String(stdout) + String(stderr) };
@@ -320,4 +320,13 @@ t.test('both scripts › leave no core, and take no runtime options from a shell
     t.match(text, `: "\${${name}_limits:=-c 0}"\n`, name);
     t.match(text, /^unset NODE_OPTIONS /m, name);
   }
+});
+
+t.test('both scripts › give daemon(8) no descriptor of the shell that runs them', async (t) => {
+  const at = router(t);
+  // All that sh can name are open; the stub would say what daemon(8) has of them.
+  at.service(join(at.tree, 'rc.d/ppp_thing'), 'onestart');
+  const calls = at.calls();
+  t.equal(calls.filter((line) => line.startsWith('daemon -P')).length, 2);
+  t.notOk(calls.some((line) => line.startsWith('daemon inherits')));
 });
