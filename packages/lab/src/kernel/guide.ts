@@ -2,13 +2,12 @@
  * `make lab-kernel ARGS=--guide`, in the guest: does what docs/linux.md says, from nothing, in two routers with files of
  * their own, and checks what it says one will see; then pulls the plug. Prints one line of JSON.
  *
- * What is not as on two machines: packages are the host's; `systemctl` is `kernel-guest/systemctl`; the blocks marked
- * `skip` are not run, and instead of scp(1) the key is copied by us.
+ * What is not as on two machines: packages are the host's; the blocks marked `skip` are not run, and instead of scp(1) the
+ * key is copied by us.
  *
  * Usage: node guide.js DOCUMENT TARBALL
  */
 import { copyFile, readFile, writeFile } from 'node:fs/promises';
-import { once } from 'node:events';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
@@ -17,36 +16,19 @@ import { buildNetwork, inside, plug, type Router as Name } from './net.ts';
 import { Station, until } from './station.ts';
 import { GUEST_RESULT } from './uml.ts';
 
-const SYSTEMCTL = fileURLToPath(new URL('../../kernel-guest/systemctl', import.meta.url));
+const MACHINE = fileURLToPath(new URL('../../kernel-guest/machine.sh', import.meta.url));
 const ACCOUNT = { user: 'alice@isp.example', password: 'the password of the ISP' };
 const CARDS = ['eth0', 'eth1', 'eth2'] as const;
 /** Seconds; a router that is taken away must be found out and followed by then. */
 const ECHO_BUDGET = 15;
 const SEE_LIMIT = 20_000;
+const BOOT_LIMIT = 30_000;
 const STATUS = 'pppthingctl status';
 
-/** Files of its own on top of the host's, and then nothing but to be there. */
-const MOUNTS = `set -e
-for place in etc usr/local var root; do
-  key=$(echo $place | tr / -)
-  mkdir -p /run/$1/upper/$key /run/$1/work/$key
-  mount -t overlay overlay -o lowerdir=/$place,upperdir=/run/$1/upper/$key,workdir=/run/$1/work/$key /$place
-done
-cp "$2" /usr/local/sbin/systemctl
-cp "$3" /root/
-cp -a /run/modprobe /run/modules /usr/local/
-mount -t tmpfs run /run
-mv /usr/local/modprobe /usr/local/modules /run/
-mount -t tmpfs tmp /tmp
-mkdir -p /run/lock /var/lib /var/log
-echo 127.0.1.1 guest >>/etc/hosts
-rm -f /etc/keepalived/keepalived.conf /etc/conntrackd/conntrackd.conf
-echo ready
-exec sleep infinity`;
-
-/** One router: a machine as far as its files, its network and its processes' places go. */
+/** One router: files, network, processes and a systemd of its own. */
 class Machine {
   readonly name: Name;
+  /** Of its first process, as the guest counts. */
   readonly #pid: number;
 
   private constructor(name: Name, pid: number) {
@@ -55,17 +37,22 @@ class Machine {
   }
 
   static async boot(name: Name, tarball: string): Promise<Machine> {
-    const words = ['unshare', '--mount', 'sh', '-c', MOUNTS, 'sh', name, SYSTEMCTL, tarball];
-    const [first = '', ...rest] = words;
-    const keeper = execa('ip', inside(name, first, ...rest), {
-      stderr: 'inherit',
+    const keeper = execa('ip', inside(name, MACHINE, name, tarball), {
+      stdio: ['ignore', 'inherit', 'inherit'],
       reject: false,
-      buffer: false,
     });
-    if (keeper.stdout === undefined || keeper.pid === undefined)
-      throw new Error(`${name}: no boot`);
-    await once(keeper.stdout, 'data');
-    return new Machine(name, keeper.pid);
+    const firstOf = async (): Promise<number> => {
+      const { stdout } = await execa('ps', ['-o', 'pid=', '--ppid', String(keeper.pid)], {
+        reject: false,
+      });
+      return Number(stdout);
+    };
+    await until(`${name} is there`, BOOT_LIMIT, async () => (await firstOf()) > 0);
+    const machine = new Machine(name, await firstOf());
+    const isUp = async (): Promise<boolean> =>
+      (await machine.try('systemctl is-active multi-user.target')).exitCode === 0;
+    await until(`${name} has booted`, BOOT_LIMIT, isUp);
+    return machine;
   }
 
   /** What a script prints; throws with that, and what it was, if it ends badly. */
@@ -76,7 +63,7 @@ class Machine {
   }
 
   async try(script: string): Promise<{ readonly exitCode: number; readonly all: string }> {
-    const entered = ['--target', String(this.#pid), '--mount', '--net'];
+    const entered = ['--target', String(this.#pid), '--mount', '--net', '--pid', '--uts'];
     const { exitCode = -1, all } = await execa(
       'nsenter',
       [...entered, 'sh', '-eu', '-c', `cd /root\n${script}`],
@@ -102,7 +89,7 @@ class Machine {
   /** No cable, and every program dead. */
   async powerCut(): Promise<void> {
     await plug(this.name, CARDS, false);
-    await this.run('for pid in $(cat /run/units/*.pid); do kill -9 -$pid; done');
+    process.kill(this.#pid, 'SIGKILL');
   }
 }
 
@@ -201,7 +188,7 @@ async function see({ text }: Block, name: Name): Promise<void> {
   try {
     await until(lines.join('; '), SEE_LIMIT, isSeen);
   } catch (cause) {
-    const { all: logs } = await machines[name].try('tail -n 20 /run/units/*.log');
+    const { all: logs } = await machines[name].try('journalctl --no-pager -n 60');
     throw new Error(`${name}: ${String(cause)}; it printed:\n${printed[name]}\n${logs}`, { cause });
   }
   say(`${name}: seen: ${lines.join('; ')}`);
