@@ -2,7 +2,7 @@
  * Every command of the documents is run, or is listed with the reason why not. Here run those of pppthingctl, against a
  * real supervisor that holds a session; whether what they name exists is docs.test.ts's.
  */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,16 +10,20 @@ import t from 'tap';
 import { holding } from '../supervisor/status-bench.ts';
 
 const SHIM = fileURLToPath(new URL('../../../packages/ctl/bin/pppthingctl', import.meta.url));
+const hasJq = spawnSync('jq', ['--version']).error === undefined;
 const DOCUMENTS = [
   'README.md',
-  ...readdirSync('docs')
-    .filter((name) => name.endsWith('.md'))
-    .map((name) => join('docs', name)),
+  'CONTRIBUTING.md',
+  ...['docs', 'man'].flatMap((directory) =>
+    readdirSync(directory)
+      .filter((name) => /\.(?:md|[58])$/.test(name))
+      .map((name) => join(directory, name)),
+  ),
 ];
 
 interface Said {
   readonly document: string;
-  /** The word after the fence that opens its block; `inline` for code in a sentence. */
+  /** What follows the fence that opens its block; `inline` for code in a sentence, `indented` for a block without a fence. */
   readonly block: string;
   readonly command: string;
 }
@@ -27,23 +31,58 @@ interface Said {
 /** What is a picture, a log or a table in a block without a language, and no command. */
 const isPicture = (text: string): boolean => /[─│┌═]|\+--|^\s*\d+\.\d{3}\s/m.test(text);
 
-/** Of a block's lines: continued ones joined, remarks and the columns of explanation cut off. */
+/** Of a block's lines: continued ones joined, prompts, remarks and the columns of explanation cut off. */
 const linesOf = (text: string): readonly string[] =>
   text
     .replaceAll(/\\\n\s*/g, '')
     .split('\n')
-    .map((line) => line.replace(/\s+#\s.*$|\s{3,}.*$/, '').trim())
+    .map((line) =>
+      line
+        .trim()
+        .replace(/^(?:\w*#|\$) /, '')
+        .replace(/\s+#\s.*$|\s{3,}.*$|\s&$/, ''),
+    )
     .filter((line) => line !== '');
 
-function commandsOf(document: string): readonly Said[] {
-  const text = readFileSync(document, 'utf8');
-  const pattern = /^```([^\n]*)\n([^]*?)^```|`(pppthingctl [^`]+)`/gm;
-  return Array.from(text.matchAll(pattern)).flatMap(([, block = '', body, inline]) => {
-    if (inline !== undefined) return [{ document, block: 'inline', command: inline }];
-    const isOther = /^(?:toml|js|hex|see)\b/.test(block) || (block === '' && isPicture(body ?? ''));
-    return !isOther ? linesOf(body ?? '').map((command) => ({ document, block, command })) : [];
+/** Code in a sentence is a command if it begins with one of these and goes on. */
+const FIRST =
+  'bash|chmod|chown|curl|grep|ifconfig|journalctl|kldload|kldstat|make|netstat|ngctl|node|npx|pfctl|' +
+  'ppp_thing|ppp_thing_helper|pppthingctl|service|sh|ssh|sysctl|sysrc|systemctl|tcpdump|[A-Z_]+=[^\\s`]+(?=\\s[a-z])';
+
+const PATTERN = new RegExp(
+  [
+    /^```([^\n]*)\n([^]*?)^```/.source,
+    `\`((?:${FIRST})\\s[^\`]+)\``,
+    /(?<=\n\n)((?: {4}.+\n)+)/.source,
+  ].join('|'),
+  'gm',
+);
+
+const commandsOf = (document: string): readonly Said[] =>
+  (document.endsWith('.md') ? markdownOf : manualOf)(document, readFileSync(document, 'utf8'));
+
+function markdownOf(document: string, text: string): readonly Said[] {
+  return Array.from(text.matchAll(PATTERN)).flatMap(([, block = '', body, inline, indented]) => {
+    if (indented !== undefined) return saidIn(document, 'indented', indented);
+    // What has a gap in it is talked about, not said.
+    if (inline !== undefined && inline.includes('…')) return [];
+    if (inline !== undefined) return saidIn(document, 'inline', inline.replaceAll(/\s+/g, ' '));
+    const isOther =
+      /^(?:toml|ini|js|hex|see)\b/.test(block) || (block === '' && isPicture(body ?? ''));
+    return isOther ? [] : saidIn(document, block, body ?? '');
   });
 }
+
+/** mdoc(7): a displayed line, or a line of a display, that begins with a prompt. */
+const manualOf = (document: string, text: string): readonly Said[] =>
+  Array.from(text.matchAll(/^(?:\.Dl )?[#$] (.+)$/gm)).flatMap(([, line = '']) =>
+    saidIn(document, 'display', line.replace(/^\(umask 077; (.+)\)$/, '$1')),
+  );
+
+const saidIn = (document: string, block: string, text: string): readonly Said[] =>
+  linesOf(text)
+    .flatMap((line) => line.split(' && '))
+    .map((command) => ({ document, block, command }));
 
 /** Why a command is not run here. The first that fits counts; one that fits nothing is out of date. */
 const LISTED: readonly {
@@ -67,16 +106,49 @@ const LISTED: readonly {
     document: 'docs/api.md',
     command: /^curl /,
   },
-  { why: '.ci/run runs it, and it runs this test', command: /^make (?:lab|test)$/ },
-  { why: 'changes the machine; test/packaging installs below DESTDIR', command: /^make install$/ },
+  {
+    why: '.ci/run runs it, and it runs this test',
+    command:
+      /^(?:bash \.ci\/run|make (?:test|check|sim(?: RUNS=20000)?|lab(?: RUNTIME=bun| ARGS="--backend freebsd-fake")?|lab-kernel(?: ARGS=--guide)?))$/,
+  },
+  {
+    why: 'takes long, and is run when the engine or a backend has changed',
+    command: /^make (?:sim-mutants|sim RUNS=N SEED=N|lab-kernel ARGS=--all)$/,
+  },
+  { why: 'is itself a test, or writes what one compares', command: /^(?:UPDATE=1 )?node test\// },
+  { why: 'make does it before each test', command: /^npx tsc -b/ },
+  {
+    why: 'changes the machine; test/packaging installs below DESTDIR, packs, and compares the list',
+    command: /^(?:make (?:install|dist OS=.*|test-freebsd-kit)|sh (?:install|\S+plist)\.sh.*)$/,
+  },
+  {
+    why: 'needs a FreeBSD host; test/freebsd does the same on a fake kernel',
+    command: /^PPP_THING_REMOTE=|\bmake test-freebsd\b|packaging\/freebsd\/test\.sh$|\bremote-serve\.js |^ssh -N /,
+  },
+  {
+    why: 'the lab starts it so, with files of its own',
+    command: /^node (?:helper\.js|packages\/supervisor\/dist\/main\.js) /,
+  },
+  { why: 'is no step of anything', document: 'docs/security.md', command: /^node --jitless$/ },
   {
     why: 'an administrator of FreeBSD runs it, as root',
-    command: /^(?:pkg|sysrc|service|sysctl|ifconfig|pfctl|chown|chmod|cp) /,
+    command:
+      /^(?:pkg|sysrc|service|sysctl|ifconfig|pfctl|chown|chmod|cp|echo|grep|kldload|kldstat|netstat|ngctl|tcpdump|\/usr\/local\/etc\/rc\.d\/\w+) /,
+  },
+  {
+    why: "changes the machine's services; the guide starts and stops the same",
+    document: 'docs/linux.md',
+    command: /^(?:systemctl|journalctl) /,
+  },
+  {
+    why: 'takes down what is in the kernel; test/freebsd and test/kernel do it in theirs',
+    command: /^ppp_thing_helper --remove$/,
   },
   {
     why: 'listens on a fixed port, which may be taken; test/ctl/web.test.ts runs it on a free one',
-    command: /^pppthingctl web$/,
+    command: /^(?:ssh -L \S+ router )?pppthingctl web$/,
   },
+  ...(hasJq ? [] : [{ why: 'there is no jq here', command: /\| jq / }]),
 ];
 
 const reasonFor = ({ document, block, command }: Said): (typeof LISTED)[number] | undefined =>
@@ -87,9 +159,11 @@ const reasonFor = ({ document, block, command }: Said): (typeof LISTED)[number] 
       (each.command?.test(command) ?? true),
   );
 
-/** What may be run here: pppthingctl, alone or into itself, and into a file of /etc, which is the test's; nothing else, as this may be root. */
+/** What may be run here: pppthingctl, alone or into itself or jq, and into a file of /etc, which is the test's; nothing else, as this may be root. */
 const isOurs = (command: string): boolean =>
-  /^(?:ssh \S+ )?pppthingctl [\w -]+(?:\| pppthingctl [\w -]+)?(?:> ?(?:\/usr\/local)?\/etc\/[\w.-]+)?$/.test(command);
+  /^(?:ssh \S+ )?pppthingctl [\w -]+(?:\| pppthingctl [\w -]+|\| jq -r '[^']+')?(?:> ?(?:\/usr\/local)?\/etc\/[\w.-]+)?$/.test(
+    command,
+  );
 
 const all = DOCUMENTS.flatMap(commandsOf);
 const runs = [
@@ -135,7 +209,16 @@ t.test('docs › every command is run, or listed with its reason', async (t) => 
 
 t.test('docs › .ci/run runs what is left to it', async (t) => {
   const ci = readFileSync('.ci/run', 'utf8');
-  for (const each of ['make test', 'make lab ', 'make lab-kernel ARGS=--guide'])
+  for (const each of [
+    'make test',
+    'make lab ',
+    'RUNTIME=bun',
+    "ARGS='--backend freebsd-fake ",
+    'make sim RUNS=20000',
+    'make lab-kernel ARGS=--json',
+    'make lab-kernel ARGS=--guide',
+    'make check',
+  ])
     t.ok(ci.includes(each), each);
 });
 
