@@ -7,8 +7,8 @@
  *
  * Usage: node guide.js DOCUMENT TARBALL
  */
-import { copyFile, readFile, writeFile } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { prepareAc, readAcLog, startAc } from './ac.ts';
@@ -79,7 +79,9 @@ class Machine {
   async write(path: string, text: string): Promise<void> {
     const aside = `${GUEST_RESULT}/file`;
     await writeFile(aside, text);
-    await copyFile(aside, `/proc/${this.#pid}/root${path}`);
+    const place = `/proc/${this.#pid}/root${path}`;
+    await mkdir(dirname(place), { recursive: true });
+    await copyFile(aside, place);
   }
 
   async read(path: string): Promise<string> {
@@ -189,7 +191,7 @@ async function see({ text }: Block, name: Name): Promise<void> {
     await until(lines.join('; '), SEE_LIMIT, isSeen);
   } catch (cause) {
     const { all: logs } = await machines[name].try('journalctl --no-pager -n 60');
-    throw new Error(`${name}: ${String(cause)}; it printed:\n${printed[name]}\n${logs}`, { cause });
+    throw new Error(`${logs}\n${name}: ${String(cause)}; it printed:\n${printed[name]}`, { cause });
   }
   say(`${name}: seen: ${lines.join('; ')}`);
 }
