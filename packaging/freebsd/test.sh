@@ -16,7 +16,7 @@ refuse() {
 
 if [ -z "${PPP_THING_TEST_LIBC:-}" ]; then
 	[ "$(uname -s)" = FreeBSD ] ||
-		refuse "this is $(uname -s): run it as root on a FreeBSD host, or give PPP_THING_TEST_LIBC (docs/testing.md)"
+		refuse "this is $(uname -s): run it as root on a FreeBSD host, or give PPP_THING_TEST_LIBC (docs/freebsd-native-tests.md)"
 	[ "$(id -u)" -eq 0 ] || refuse 'not root: it makes jails, interfaces and netgraph nodes'
 fi
 
