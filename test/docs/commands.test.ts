@@ -144,6 +144,7 @@ const LISTED: readonly {
     why: 'takes down what is in the kernel; test/freebsd and test/kernel do it in theirs',
     command: /^ppp_thing_helper --remove$/,
   },
+  { why: 'test/helper/main.test.ts runs it', command: /^ppp_thing_helper --check$/ },
   {
     why: 'listens on a fixed port, which may be taken; test/ctl/web.test.ts runs it on a free one',
     command: /^(?:ssh -L \S+ router )?pppthingctl web$/,

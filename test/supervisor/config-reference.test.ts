@@ -14,7 +14,8 @@ const FILE = 'docs/configuration.md';
 const INTRO = `# Configuration reference
 
 \`/usr/local/etc/ppp_thing.conf\` (\`/etc/ppp_thing.conf\` on Linux), owned by root, group \`ppp_thing\`, mode 0640: TOML, or
-the eight lines of the original ppp_thing. \`pppthingctl check-config\` says everything that is wrong with it at once.
+the eight lines of the original ppp_thing. \`pppthingctl check-config\` says at once everything that is wrong with it by itself,
+\`ppp_thing_helper --check\`, as root, what is wrong with it on this router.
 \`etc/ppp_thing.conf.sample\` is an example with a comment for each line one is likely to edit.
 
 This page is written from the schema.
