@@ -136,8 +136,7 @@ const LISTED: readonly {
       /^(?:pkg|sysrc|service|sysctl|ifconfig|pfctl|chown|chmod|cp|echo|grep|kldload|kldstat|netstat|ngctl|tcpdump|\/usr\/local\/etc\/rc\.d\/\w+) /,
   },
   {
-    why: "changes the machine's services; the guide starts and stops the same",
-    document: 'docs/linux.md',
+    why: "the machine's services and their log; the guide starts and stops the same",
     command: /^(?:systemctl|journalctl) /,
   },
   {
