@@ -62,7 +62,7 @@ export interface FileFacts {
   readonly group: string;
 }
 
-/** What DESIGN allows of a file. */
+/** What may be of a file, as the manual pages say it. */
 export interface FileRule {
   readonly path: string;
   readonly owner: string;

@@ -124,7 +124,7 @@ async function linux(): Promise<OfPlatform> {
   };
 }
 
-/** Owners and modes of DESIGN's table of files. */
+/** Owners and modes, as the manual pages say them. */
 function rules(file: string, config: Config | undefined, directory: string): readonly FileRule[] {
   const { user = 'ppp_thing', group = 'ppp_thing', stateDirectory = places().state } = config ?? {};
   const keyFile = config?.partner?.keyFile;
