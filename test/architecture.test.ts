@@ -74,6 +74,7 @@ const RULES: readonly {
     may: ({ target }, from) =>
       target.startsWith('packages/helper/src/') ||
       target === protocol('config-text.ts') ||
+      target === protocol('line-output.ts') ||
       target.startsWith(protocol('ipc/')) ||
       target.startsWith('node:') ||
       target === 'smol-toml' ||

@@ -10,10 +10,10 @@ t.test('log › what comes too fast is counted, and told', async (t) => {
   );
   for (let i = 0; i < 1000; i++) log(`admit supervisor: EPERM: ${i}`);
   t.equal(lines.length, 100);
-  t.equal(lines[99], 'admit supervisor: EPERM: 99');
+  t.equal(lines[99], 'helper: admit supervisor: EPERM: 99');
   now = 1000;
   log('next');
-  t.strictSame(lines.slice(100), ['900 more lines in one second', 'next']);
+  t.strictSame(lines.slice(100), ['helper: 900 more lines in one second', 'helper: next']);
 });
 
 t.test('log › a line is one line', async (t) => {
@@ -22,5 +22,20 @@ t.test('log › a line is one line', async (t) => {
     (line) => lines.push(line),
     () => 0,
   )('a\nb\u001b[2J');
-  t.strictSame(lines, ['a?b?[2J']);
+  t.strictSame(lines, ['helper: a?b?[2J']);
+});
+
+t.test('log › journald is told how urgent a line is', async (t) => {
+  const lines: string[] = [];
+  const log = limitedLog(
+    (line) => lines.push(line),
+    () => 0,
+    true,
+  );
+  log('attach pppoe0: EBUSY: taken');
+  log('serve /run/ppp_thing/helper.sock: backend linux, pid 1', 'info');
+  t.strictSame(lines, [
+    '<4>helper: attach pppoe0: EBUSY: taken',
+    '<6>helper: serve /run/ppp_thing/helper.sock: backend linux, pid 1',
+  ]);
 });

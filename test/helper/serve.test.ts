@@ -284,9 +284,9 @@ t.test('serve › interlock › works with no supervisor alive, both ways', asyn
   t.match(
     lines.filter((line) => line.includes('role:')),
     [
-      'pppoe0 role: BACKUP -> MASTER [gate open]',
-      'pppoe0 role: MASTER -> BACKUP [gate closed]',
-      'pppoe0 role: BACKUP -> MASTER [gate open]',
+      'pppoe0 role: BACKUP -> MASTER on CARP [gate open]',
+      'pppoe0 role: MASTER -> BACKUP on CARP [gate closed]',
+      'pppoe0 role: BACKUP -> MASTER on CARP [gate open]',
     ],
   );
   next.end();

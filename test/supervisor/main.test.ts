@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
@@ -8,6 +8,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -30,7 +31,9 @@ class Command {
   #looks: (() => void)[] = [];
 
   constructor(...args: readonly string[]) {
-    this.child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    // Without what tap has every Node.js load: it takes the signals for itself.
+    const command = ['-u', 'NODE_OPTIONS', process.execPath, MAIN, ...args];
+    this.child = spawn('env', command, { stdio: ['ignore', 'pipe', 'pipe'] });
     for (const stream of [this.child.stdout, this.child.stderr])
       stream?.on('data', (chunk: unknown) => {
         this.output += String(chunk);
@@ -246,6 +249,24 @@ t.test(
     t.equal(await command.exit, 0);
   },
 );
+
+t.test('main › a SIGHUP that comes while it starts does not end it', async (t) => {
+  const { start, config } = await bench(t);
+  const text = readFileSync(config, 'utf8');
+  rmSync(config);
+  t.equal(spawnSync('mkfifo', [config]).status, 0);
+  const command = start();
+  // Opened once it is about to read; until we write, it can do nothing else.
+  const pipe = await open(config, 'w');
+  command.child.kill('SIGHUP');
+  rmSync(config);
+  writeFileSync(config, text);
+  await pipe.writeFile(text);
+  await pipe.close();
+  await command.printed('helper: connected');
+  command.child.kill('SIGTERM');
+  t.equal(await command.exit, 0);
+});
 
 t.test('main › a second supervisor does not take the place of the first', async (t) => {
   const { start, script } = await bench(t);

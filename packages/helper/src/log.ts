@@ -1,7 +1,15 @@
 /**
- * The helper's log: so many lines a second, one line each, whatever provokes them. It knows no levels and no times: what
- * the helper says is rare and always worth a line.
+ * The helper's log: so many lines a second, one line each, whatever provokes them. It knows no times: daemon(8) or journald
+ * puts them to it.
  */
+
+/** Something that is wrong, or something that happened. */
+export type Urgency = 'warning' | 'info';
+
+export type HelperLog = (line: string, urgency?: Urgency) => void;
+
+/** sd-daemon(3): the priorities of syslog(3). */
+const PRIORITY = { warning: '<4>', info: '<6>' } as const satisfies Record<Urgency, string>;
 
 /** Lines within a second after which the rest of that second is only counted. */
 const MAX_PER_SECOND = 100;
@@ -9,21 +17,25 @@ const MAX_PER_SECOND = 100;
 /**
  * @param write takes one line without its end
  * @param now monotonic milliseconds
+ * @param isJournal whether journald reads it, and wants the priority before each line
  */
 export function limitedLog(
   write: (line: string) => void,
   now: () => number,
-): (line: string) => void {
+  isJournal = false,
+): HelperLog {
   let second = 0;
   let count = 0;
-  return (line) => {
+  const put: HelperLog = (line, urgency = 'warning') =>
+    write(`${isJournal ? PRIORITY[urgency] : ''}helper: ${line.replaceAll(/\p{Cc}/gu, '?')}`);
+  return (line, urgency) => {
     const current = Math.floor(now() / 1000);
     if (current !== second) {
-      if (count > MAX_PER_SECOND) write(`${count - MAX_PER_SECOND} more lines in one second`);
+      if (count > MAX_PER_SECOND) put(`${count - MAX_PER_SECOND} more lines in one second`);
       second = current;
       count = 0;
     }
     count += 1;
-    if (count <= MAX_PER_SECOND) write(line.replaceAll(/\p{Cc}/gu, '?'));
+    if (count <= MAX_PER_SECOND) put(line, urgency);
   };
 }

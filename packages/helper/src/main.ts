@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util';
 import { gidOf, uidOf } from './accounts.ts';
 import { BackendError, type MakeBackend } from './backend.ts';
 import { ConfigError } from '@ppp-thing/protocol/config-text';
+import { lineOutput } from '@ppp-thing/protocol/line-output';
 import { SystemError, loadLibc } from './libc.ts';
 import { limitedLog } from './log.ts';
 import { readPolicyFile } from './policy-file.ts';
@@ -52,10 +53,11 @@ const BACKENDS: Readonly<Record<BackendName, () => Promise<MakeBackend>>> = {
   },
 };
 
-/** One line to the log: daemon(8) or journald puts the time to it. */
 const log = limitedLog(
-  (line) => process.stdout.write(`helper: ${line}\n`),
+  lineOutput(process.stdout, (lines) => log(`${lines} lines that nobody read are lost`)),
   () => performance.now(),
+  // systemd sets it for a service whose output is the journal's (systemd.exec(5)).
+  process.env['JOURNAL_STREAM'] !== undefined,
 );
 
 interface Arguments {
@@ -138,7 +140,7 @@ async function main(): Promise<number> {
   const policy = readPolicyFile(config, { platform: libc.platform, uid, interfaceWith });
   const who = admitted(policy, config);
   if (mode === 'check') {
-    log(`check ${config}: ${policy.sessions.map(({ name }) => name).join(', ')}`);
+    log(`check ${config}: ${policy.sessions.map(({ name }) => name).join(', ')}`, 'info');
     return 0;
   }
   const makeBackend = await BACKENDS[backend]();
@@ -146,9 +148,7 @@ async function main(): Promise<number> {
   const serving = serve({ libc, policy, makeBackend, ...who, log, removing });
   if (removing) serving.stop('remove');
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => serving.stop());
-  // A terminal that goes away, or newsyslog(8), is no reason to stop.
-  process.on('SIGHUP', () => {});
-  log(`serve ${policy.socketPath}: backend ${backend}, pid ${process.pid}`);
+  log(`serve ${policy.socketPath}: backend ${backend}, pid ${process.pid}`, 'info');
   await serving.stopped;
   return 0;
 }
@@ -176,6 +176,6 @@ function report(error: unknown): number {
   throw error;
 }
 
-// A log that nobody reads any more is no reason to stop.
-process.stdout.on('error', () => {});
+// A terminal that goes away, or newsyslog(8), is no reason to stop.
+process.on('SIGHUP', () => {});
 process.exitCode = await main().catch(report);

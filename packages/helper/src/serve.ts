@@ -6,6 +6,7 @@ import { uptime } from 'node:os';
 import { BackendError, type MakeBackend } from './backend.ts';
 import { openDemotions, type Boot, type Demotions } from './demotion.ts';
 import { SystemError, type Libc } from './libc.ts';
+import type { HelperLog } from './log.ts';
 import { createLoop } from './loop.ts';
 import type { HelperPolicy } from './policy.ts';
 import { createRequests } from './requests.ts';
@@ -21,7 +22,7 @@ export interface ServeOptions {
   readonly uid: number;
   readonly gid?: number | undefined;
   /** One line, without the program's name. */
-  readonly log: (line: string) => void;
+  readonly log: HelperLog;
   /** Monotonic milliseconds; this process's clock unless given. */
   readonly now?: () => number;
   /** When the machine booted; this machine unless given. */

@@ -7,6 +7,7 @@ import { BackendError, type Backend, type BackendEvents, type Key, type Role } f
 import type { Demotions } from './demotion.ts';
 import { effectiveRole, gateAfter, mayOpen } from './interlock.ts';
 import { SystemError } from './libc.ts';
+import type { HelperLog } from './log.ts';
 import type { MainLoop } from './loop.ts';
 import type { SessionPolicy } from './policy.ts';
 
@@ -30,7 +31,7 @@ export interface SessionsOptions {
   readonly loop: MainLoop;
   readonly policies: readonly SessionPolicy[];
   readonly notify: (notice: Notice) => void;
-  readonly log: (line: string) => void;
+  readonly log: HelperLog;
 }
 
 /** Called as sessions start. */
@@ -159,7 +160,8 @@ export class Sessions {
     this.#enforce(session, true);
     const { gateOpen } = session;
     this.#options.notify({ notice: 'role', session: name, role, gateOpen });
-    this.#options.log(`${name} role: ${from} -> ${role} [gate ${gateOpen ? 'open' : 'closed'}]`);
+    const gate = gateOpen ? 'open' : 'closed';
+    this.#options.log(`${name} role: ${from} -> ${role} on CARP [gate ${gate}]`, 'info');
   }
 
   /** Bring the gate to where the interlock wants it. A gate that does not close is tried until it does. */

@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { ConfigError } from '@ppp-thing/protocol/config-text';
+import { lineOutput } from '@ppp-thing/protocol/line-output';
 import type { PartnerMessage } from '@ppp-thing/protocol/engine/events';
 import type { Snapshot } from '@ppp-thing/protocol/engine/session';
 import { now, random, wallClock } from './clock.ts';
@@ -87,9 +88,9 @@ async function main(): Promise<void> {
       `check ${file}: ok: ${config.sessions.map(({ engine }) => engine.name).join(', ')}\n`,
     );
   }
-  // A log that nobody reads any more is no reason to stop: the session goes on.
-  process.stdout.on('error', () => undefined);
-  const log = new Log(config.logLevel, (line) => print(`${line}\n`), now, style);
+  const lost = (lines: number): void =>
+    log.line('warn', `${lines} lines that nobody read are lost`);
+  const log = new Log(config.logLevel, lineOutput(process.stdout, lost), now, style);
   log.line('info', `ppp_thing ${version()}: ${file}, pid ${process.pid}`);
 
   // As root, if we are: the ports, and a file of the original's that may be root's alone.
@@ -220,6 +221,8 @@ const EXITS = [
   [UnavailableError, EX_UNAVAILABLE],
 ] as const;
 
+// Until it can be obeyed it must not end us: the files have only just been read.
+process.on('SIGHUP', () => undefined);
 await main().catch((error: unknown) => {
   process.exit(report(error));
 });
