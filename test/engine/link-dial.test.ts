@@ -303,6 +303,25 @@ void t.test('link › dial › a second PADS for a repeated PADR is given back w
   t.end();
 });
 
+void t.test('link › dial › what failed before a session that served is forgotten with it', (t) => {
+  const pair = new LinkPair();
+  const refuse: LinkPair['intercept'] = (sent, ac) =>
+    sent.kind === 'send-discovery' && sent.packet.code === 'PADR'
+      ? [ac.confirm(sent.packet, 0, [{ type: TAG['Generic-Error'], value: utf8('not now') }])]
+      : undefined;
+  pair.intercept = refuse;
+  pair.dial().run(30_000);
+  pair.intercept = () => undefined;
+  pair.run(300_000);
+  t.match(pair.outcomes.at(-1), { kind: 'opened' });
+  // The partner goes on with it; later the line is ours again.
+  pair.suspend().forget();
+  pair.intercept = refuse;
+  pair.dial().run(5000);
+  t.equal(pair.discoverySent('PADI').length, 2, 'the second after a second');
+  t.end();
+});
+
 void t.test('link › dial › a kernel that refuses the session costs a PADT and a back-off', (t) => {
   const pair = new LinkPair().dial().run(12).forget();
   pair.feed({ kind: 'failed', action: 'attach', code: 'EBUSY', message: 'device busy' });

@@ -76,7 +76,7 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'told before stored',
     OWNER,
-    "this.emit({ kind: 'store', snapshot: this.snapshot });\n        this.#carry(now, isUp);",
+    "this.emit({ kind: 'store', snapshot: this.snapshot });\n        this.#carry(now, { isUp });",
     "this.#carry(now);\n        this.emit({ kind: 'store', snapshot: this.snapshot });",
   ),
   mutant(
@@ -165,9 +165,10 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'refused session not carried again',
     OWNER,
-    "if (this.link.status().phase === 'Dead')\n            return this.#carry(now);",
+    "if (this.link.status().phase === 'Dead')\n            return this.#carry(now, { isRefused: true });",
     '',
   ),
+  mutant('claims what its kernel refuses', OWNER, 'if (isRefused)', 'if (false)'),
   mutant(
     'ends the session that the kernel refuses',
     ENGINE,
@@ -239,8 +240,8 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'silent on the line to a partner that does not hear',
     ENGINE,
-    'if (!message.hearing && this.#owner.speaks()',
-    'if (false && this.#owner.speaks()',
+    'if (!message.hearing && this.#owner.claims()',
+    'if (false && this.#owner.claims()',
   ),
   mutant(
     'demoted for a partner that cannot carry',
@@ -308,7 +309,7 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'contest not settled',
     DEADLINES,
-    'return owner.speaks() ? owner.take(now) : undefined;',
+    'return owner.claims() ? owner.take(now) : undefined;',
     'return undefined;',
   ),
   mutant(

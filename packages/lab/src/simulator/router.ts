@@ -362,14 +362,33 @@ export class SimRouter {
     }
   }
 
-  /**
-   * What the helper cannot put on record it does not put in force. A kernel that is short of something refuses what
-   * changes it; it closes a gate all the same, and carries frames.
-   */
+  /** Whether a kernel that is short of something has to do anything for it. It closes a gate all the same. */
+  #changes(request: Action): boolean {
+    const { attached, gate, isUp, route } = this.kernel;
+    switch (request.kind) {
+      case 'attach':
+        return attached?.sessionId !== request.key.sessionId;
+      case 'detach':
+        return attached !== null;
+      case 'gate':
+        return request.open && !gate;
+      case 'configure':
+        return isUp !== request.settings.up;
+      case 'deconfigure':
+        return isUp !== undefined;
+      case 'route':
+        return route !== request.via;
+      case 'demote':
+        return this.demoted !== request.on;
+      default:
+        return true;
+    }
+  }
+
+  /** What the helper cannot put on record it does not put in force. */
   #isRefused(request: Action): boolean {
     if (request.kind === 'demote' && request.on && !this.demoted && this.isDiskFull) return true;
-    const isClosing = request.kind === 'gate' && !request.open;
-    if (this.refusals === 0 || isClosing || FRAMES.has(request.kind)) return false;
+    if (this.refusals === 0 || FRAMES.has(request.kind) || !this.#changes(request)) return false;
     return this.#world.chance.is(this.refusals);
   }
 

@@ -30,6 +30,7 @@ const CALM_AGAIN_MS = 10_000;
 const MAX_QUEUE = 500;
 /** Requests without an answer after which the AC may be taken for gone. */
 const SILENT_REQUESTS = 10;
+const MAX_EMPTY_CLAIMS = 4;
 /** Of both routers, each dial's repetitions included. */
 const MAX_PADR_PER_MINUTE = 24;
 
@@ -47,6 +48,8 @@ export class Rules {
   readonly #unanswered: [number, number] = [0, 0];
   readonly #operatorAt: [number, number] = [-Infinity, -Infinity];
   readonly #padrs: number[] = [];
+  /** Announce frames of a session that the kernel has not joined, since CARP's last edge there. */
+  readonly #emptyClaims: [number, number] = [0, 0];
   readonly #watches: readonly [Watch, Watch] = [new Watch(0), new Watch(1)];
   #splitSince: number | undefined;
   #isSingle = true;
@@ -69,6 +72,7 @@ export class Rules {
   carpEdge(router: SimRouter, wasOpen: boolean): void {
     this.#lastEdge = this.#now;
     const { helper, kernel, index } = router;
+    this.#emptyClaims[index] = 0;
     if (helper === undefined || this.#world.role(index) !== 'MASTER' || wasOpen) return;
     const mayOpen = helper.autoOpen && kernel.attached !== null;
     if (mayOpen && !kernel.gate) this.#break('R7', `the gate of router ${index} stays closed`);
@@ -126,6 +130,7 @@ export class Rules {
     if (action.kind === 'send-discovery' && action.packet.code === 'PADT')
       this.#checkPadt(router, action.packet.sessionId);
     if (isDial(action)) this.#checkDial(router);
+    if (action.kind === 'announce') this.#checkClaim(router);
     if (action.kind === 'send-discovery' && action.packet.code === 'PADR') this.#countPadr();
     if (action.kind !== 'send-ppp' || action.packet.protocol === 'unknown') return;
     const { code } = action.packet.packet;
@@ -139,6 +144,13 @@ export class Rules {
         `router ${router.index} sent Terminate-Request on a live session that it had not probed`,
       );
     }
+  }
+
+  /** One is sent before the kernel's refusal is known, and fences a partner that carries the session. */
+  #checkClaim({ index, kernel, disk }: SimRouter): void {
+    if (kernel.attached !== null || disk.facts === null) this.#emptyClaims[index] = 0;
+    else if (++this.#emptyClaims[index] > MAX_EMPTY_CLAIMS)
+      this.#break('R9', `router ${index} claims a session that its kernel does not carry`);
   }
 
   #checkPadt(router: SimRouter, sessionId: number): void {

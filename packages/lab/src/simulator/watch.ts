@@ -140,13 +140,17 @@ export class Watch {
     const { message } = status.partner;
     if (event.kind === 'own-mac-heard') this.#seenAt = now;
     const hasAnnounced = actions.some(({ kind }) => kind === 'announce');
+    // Of a session that its kernel refuses it claims nothing, and so it begins to count anew.
+    const isRefused =
+      event.kind === 'failed' && (event.action === 'attach' || event.action === 'gate');
     const mustAnnounce =
       speaks(status.state) &&
       status.helper &&
       !this.#isUnsaved &&
       status.snapshot.facts !== null &&
       message?.hearing !== true;
-    if (!mustAnnounce || hasAnnounced) this.#unheardSince = mustAnnounce ? now : undefined;
+    if (!mustAnnounce || hasAnnounced || isRefused)
+      this.#unheardSince = mustAnnounce ? now : undefined;
     else if (now - (this.#unheardSince ??= now) > ANNOUNCE_MS)
       fail('R9', `${us} does not announce to a partner that it does not hear`);
     const isContested = message === undefined && now - this.#seenAt < SEEN_MS;

@@ -35,9 +35,9 @@ export function expire(owner: Owner, name: TimerName, now: Instant, ready: () =>
       owner.unsaved = false;
       return owner.restate(now);
     case 'announce':
-      return owner.speaks() ? owner.announce(now) : undefined;
+      return owner.claims() ? owner.announce(now) : undefined;
     case 'contest':
-      return owner.speaks() ? owner.take(now) : undefined;
+      return owner.claims() ? owner.take(now) : undefined;
     case 'unseen':
       if (owner.partner.fresh(now) === undefined) owner.step('Freed', 'partner not seen', now);
       return undefined;
@@ -57,7 +57,7 @@ function partnerSilent(owner: Owner, now: Instant): void {
   owner.note('warn', 'partner silent', [], {});
   owner.timers.set('unheard', after(now, UNHEARD_SPAN));
   if (!owner.partner.seenWithin(SEEN_SPAN, now)) freed(owner, 'partner silent', now);
-  if (owner.speaks()) owner.announce(now);
+  if (owner.claims()) owner.announce(now);
 }
 
 /** Without a session to take we would dial, and the one it may just have made it can tell us only on the line. */

@@ -229,7 +229,7 @@ export class SessionEngine implements Engine<Event, Action> {
       this.#owner.timers.set('unheard', after(now, UNHEALTHY_SPAN));
     if (isNewer(message.snapshot, ours)) this.#learn(message.snapshot, now);
     // It says so within a second of falling deaf; until it hears again, the line has to tell it.
-    if (!message.hearing && this.#owner.speaks() && !this.#owner.timers.isSet('announce'))
+    if (!message.hearing && this.#owner.claims() && !this.#owner.timers.isSet('announce'))
       this.#owner.announce(now);
     // What it has is older than what we have, or it may not know us yet: it need not wait for our next second.
     if (!wasFresh || isNewer(ours, message.snapshot)) this.#owner.tell(now);
@@ -260,7 +260,7 @@ export class SessionEngine implements Engine<Event, Action> {
     this.#owner.timers.set('unseen', after(now, SEEN_SPAN));
     if (epoch > this.#owner.snapshot.epoch)
       return this.#owner.step('Newer', `announce epoch=${epoch}`, now);
-    if (!this.#owner.speaks()) return;
+    if (!this.#owner.claims()) return;
     if (epoch < this.#owner.snapshot.epoch) return this.#owner.announce(now);
     const [high = 0, low = 0] = this.#random(2);
     const share = (high * 256 + low) / 0xffff;

@@ -19,6 +19,7 @@ import type { LinkConfig, LinkMachine, LinkOutput, LinkStatus, Phase } from './l
 import type { End, PhasesOutput } from './agreement.ts';
 import { Phases } from './phases.ts';
 import { RateLimit } from './rate-limit.ts';
+import { SHORT_SESSION } from './redial.ts';
 import type { SessionFacts } from './session.ts';
 
 /** The session that exists: where it is, what runs over it, and since when it has been up. */
@@ -84,8 +85,12 @@ export class Link implements LinkMachine {
     return this.#flush();
   }
 
-  suspend(_now: Instant): LinkOutput[] {
+  suspend(now: Instant): LinkOutput[] {
     const from = this.#phase();
+    const lasted = this.#session === undefined ? undefined : this.#lasted(this.#session, now);
+    // What failed before a session that served is forgotten, whoever goes on with it.
+    if (lasted !== undefined && lasted >= SHORT_SESSION)
+      this.#dialler.ended({ lasted, refused: false }, now);
     this.#forget();
     if (from !== 'Dead') this.#out.push(moved('info', from, 'Dead', 'suspend', {}));
     return this.#flush();

@@ -235,11 +235,11 @@ export class Owner {
     const isUp = facts !== null && this.armed && !this.unsaved;
     if (isUp) this.emit(configure(facts, true));
     this.emit({ kind: 'store', snapshot: this.snapshot });
-    this.#carry(now, isUp);
+    this.#carry(now, { isUp });
   }
 
   /** Gate, announce, proof, route, partner: in this order, so that traffic flows before anyone is asked. */
-  #carry(now: Instant, isUp = false): void {
+  #carry(now: Instant, { isUp = false, isRefused = false } = {}): void {
     const { facts } = this.snapshot;
     this.proven = false;
     // Without the helper nothing can be done; it is all said when it comes back.
@@ -253,7 +253,8 @@ export class Owner {
       return this.tell(now);
     }
     this.emit(attach(facts, true), { kind: 'gate', open: true });
-    this.announce(now);
+    if (isRefused) this.#announceLater(now);
+    else this.announce(now);
     this.absorb(this.link.resume(facts, now), now);
     if (!isUp) this.emit(configure(facts, true));
     this.emit({ kind: 'route', via: 'session' });
@@ -313,7 +314,7 @@ export class Owner {
       return this.#arm(this.state === 'Standby', now);
     if (facts === null) this.emit({ kind: 'route', via: 'none' }, { kind: 'deconfigure' });
     if (this.state === 'Off') return this.#hangUpAgain(now);
-    if (this.link.status().phase === 'Dead') return this.#carry(now);
+    if (this.link.status().phase === 'Dead') return this.#carry(now, { isRefused: true });
     if (facts === null) return;
     this.emit(attach(facts, true), { kind: 'gate', open: true }, configure(facts, true));
     this.emit({ kind: 'route', via: 'session' });
@@ -354,11 +355,19 @@ export class Owner {
     return this.config.owner.hasPartner && this.partner.fresh(now)?.hearing !== true;
   }
 
+  /** Of a session that the kernel has refused to carry nothing is claimed on the line. */
+  claims(): boolean {
+    const { facts } = this.snapshot;
+    return this.speaks() && (facts === null || this.link.status().phase !== 'Dead');
+  }
+
   announce(now: Instant): void {
-    if (this.isUnheard(now)) {
-      this.timers.set('announce', after(now, ANNOUNCE_INTERVAL));
-    }
+    this.#announceLater(now);
     this.emit({ kind: 'announce', epoch: this.snapshot.epoch });
+  }
+
+  #announceLater(now: Instant): void {
+    if (this.isUnheard(now)) this.timers.set('announce', after(now, ANNOUNCE_INTERVAL));
   }
 
   tell(now: Instant): void {
