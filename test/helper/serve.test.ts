@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { chmodSync, statSync } from 'node:fs';
 import * as fc from 'fast-check';
 import t, { type Test } from 'tap';
-import { BackendError, type BackendContext } from '@ppp-thing/helper/backend';
+import { BackendError, type BackendContext, type Key } from '@ppp-thing/helper/backend';
 import type { SessionPolicy } from '@ppp-thing/helper/policy';
 import { serve, type Serving } from '@ppp-thing/helper/serve';
 import { SimBackend } from '@ppp-thing/helper/sim/backend';
@@ -81,6 +81,39 @@ t.test('serve › hello says what the kernel holds', async (t) => {
   });
   client.end();
 });
+
+t.test(
+  'serve › a session that cannot be joined leaves none behind, and a closed gate',
+  async (t) => {
+    const router = await startSimRouter({ policy: 'pinned' });
+    class Refusing extends SimBackend {
+      override attach(name: string, wanted: Key, maxPayload: number): void {
+        if (wanted.sessionId === key.sessionId) return super.attach(name, wanted, maxPayload);
+        // As the kernels' backends do: the one before is let go first.
+        super.detach(name);
+        throw new BackendError('attach', name, 'ENOBUFS', 'out of memory');
+      }
+    }
+    const { libc, policy } = router;
+    const makeBackend = (context: BackendContext): SimBackend => new Refusing(context);
+    const serving = serve({ libc, policy, uid, makeBackend, log: () => undefined });
+    t.teardown(async () => {
+      serving.stop();
+      await serving.stopped;
+      await router.close();
+    });
+    const client = await Client.greet(policy.socketPath);
+    await client.ask(ATTACH);
+    t.equal(await client.outcome({ verb: 'gate', session, open: true }), 'done');
+    const another = { ...key, sessionId: 0x4321 };
+    t.equal(await client.outcome({ ...ATTACH, key: another }), 'ENOBUFS');
+    t.match(await client.ask({ verb: 'hello', version: 1 }), {
+      done: { sessions: [{ attached: null, gateOpen: false }] },
+    });
+    t.equal(await client.outcome({ verb: 'gate', session, open: true }), 'ENOTCONN');
+    client.end();
+  },
+);
 
 t.test('serve › another protocol is refused by its number', async (t) => {
   const { path } = await helper(t);

@@ -120,10 +120,13 @@ function attach(
 ): void {
   const { name } = session.policy;
   checkUnicast('attach', name, key.acMac);
-  backend.attach(name, key, maxPayload);
-  // The same session keeps its gate; another one has been joined behind a closed gate. The kernel knows which it was.
-  const { attached, gateOpen } = backend.inspect(name);
-  Object.assign(session, { attached, gateOpen, autoOpen });
+  try {
+    backend.attach(name, key, maxPayload);
+  } finally {
+    // The same session keeps its gate; another one is joined behind a closed gate, and where that fails there is none.
+    const { attached, gateOpen } = backend.inspect(name);
+    Object.assign(session, { attached, gateOpen, autoOpen });
+  }
 }
 
 function gate(backend: Backend, session: Session, open: boolean): void {

@@ -321,7 +321,11 @@ export class SimRouter {
   #serve(request: Action): void {
     const { helper, kernel } = this;
     if (helper === undefined) return;
-    if (this.#isRefused(request)) return this.#refuse(request.kind, 'ENOBUFS');
+    if (this.#isRefused(request)) {
+      // The one that was joined before is let go first.
+      if (request.kind === 'attach') this.#loseSession();
+      return this.#refuse(request.kind, 'ENOBUFS');
+    }
     switch (request.kind) {
       case 'attach': {
         if (kernel.attached?.sessionId !== request.key.sessionId) this.#setGate(false);

@@ -196,8 +196,10 @@ export class Rules {
     }
   }
 
+  /** The operator's word stands for as long as the kernel refuses what it takes. */
   #isOperator(router: SimRouter): boolean {
-    return this.#now - this.#operatorAt[router.index] < 20_000;
+    const isOff = router.supervisor?.engine.ownerStatus(router.now()).state === 'Off';
+    return isOff || this.#now - this.#operatorAt[router.index] < 20_000;
   }
 
   /** R1, R5 and R6, of one answer of an engine. */

@@ -253,7 +253,8 @@ export class Owner {
       return this.tell(now);
     }
     this.emit(attach(facts, true), { kind: 'gate', open: true });
-    if (isRefused) this.#announceLater(now);
+    // Claimed once the kernel has not refused it again.
+    if (isRefused) this.timers.set('announce', after(now, RETRY_INTERVAL));
     else this.announce(now);
     this.absorb(this.link.resume(facts, now), now);
     if (!isUp) this.emit(configure(facts, true));
@@ -362,12 +363,8 @@ export class Owner {
   }
 
   announce(now: Instant): void {
-    this.#announceLater(now);
-    this.emit({ kind: 'announce', epoch: this.snapshot.epoch });
-  }
-
-  #announceLater(now: Instant): void {
     if (this.isUnheard(now)) this.timers.set('announce', after(now, ANNOUNCE_INTERVAL));
+    this.emit({ kind: 'announce', epoch: this.snapshot.epoch });
   }
 
   tell(now: Instant): void {
