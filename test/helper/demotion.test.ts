@@ -223,6 +223,34 @@ t.test('demotion › what nobody adopts is given back once, with its own amount'
   t.strictSame(settled(directory), []);
 });
 
+t.test('demotion › what could not be forgotten is not given back, and so not twice', async (t) => {
+  const directory = folder(t);
+  begin(directory, new SumKernel()).set('pppoe0', true);
+  const aside = join(directory, 'demotion.json.new');
+  mkdirSync(aside);
+  const returned: number[] = [];
+  const returnDemotion = (amount: number): void => void returned.push(amount);
+  const backend: Part = { ...new SumKernel().backend(), returnDemotion };
+  const demotions = openDemotions(directory, backend, () => BOOT, new Map(), noLog);
+  t.throws(() => demotions.settle(() => false), { code: 'EISDIR' });
+  t.strictSame(returned, [], 'the disk takes nothing');
+  rmdirSync(aside);
+  t.strictSame(settled(directory), [AMOUNT], 'it stayed on record');
+});
+
+t.test(
+  'demotion › a directory that cannot be made is said, and is nobody’s configuration',
+  async (t) => {
+    const directory = folder(t);
+    mkdirSync(directory, { recursive: true });
+    writeFileSync(join(directory, 'file'), '');
+    const inFile = join(directory, 'file', 'state');
+    const open = (): unknown =>
+      openDemotions(inFile, new SumKernel().backend(), () => BOOT, AMOUNTS, noLog);
+    t.throws(open, { name: 'BackendError', code: 'ENOTDIR' });
+  },
+);
+
 t.test('demotion › a record without amounts, of an older helper, is adopted', async (t) => {
   const directory = folder(t);
   const kernel = new SumKernel();

@@ -67,7 +67,7 @@ export function openDemotions(
   amounts: Amounts,
   log: (line: string) => void,
 ): Demotions {
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  makeDirectory(directory);
   const path = join(directory, 'demotion.json');
   const recorded = readRecord(path, boot());
   const inForce = new Map<string, number>();
@@ -76,10 +76,7 @@ export function openDemotions(
     try {
       writeRecord(path, new Map([...recorded, ...inForce]), boot());
     } catch (cause) {
-      const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'EIO';
-      throw new BackendError('record', path, code, 'look at the disk; no demotion without it', {
-        cause,
-      });
+      throw diskError('record', path, 'look at the disk; no demotion without it', cause);
     }
   };
   const rememberIfPossible = (): void => {
@@ -107,6 +104,8 @@ export function openDemotions(
     settle(isAwaited) {
       for (const [session, amount] of recorded) {
         if (isAwaited(session)) continue;
+        // Given back and not forgotten, it would be given back again: a disk that takes nothing comes first.
+        remember();
         if (amount !== undefined) backend.returnDemotion?.(amount);
         recorded.delete(session);
         rememberIfPossible();
@@ -130,6 +129,19 @@ export function openDemotions(
       }
     },
   };
+}
+
+function makeDirectory(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw diskError('make', path, 'look at the disk; demotions are recorded there', cause);
+  }
+}
+
+function diskError(verb: string, path: string, reason: string, cause: unknown): BackendError {
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'EIO';
+  return new BackendError(verb, path, code, reason, { cause });
 }
 
 /** A helper before this one may have written no amount. */
