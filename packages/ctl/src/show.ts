@@ -113,11 +113,16 @@ function phase({ phase, proven, carrier, link }: SessionStatusJson, now: number)
   const parts: string[] = [phase];
   if (proven && link.echoRttMs !== null) parts.push(`echo ${link.echoRttMs} ms`);
   if (link.unansweredEchoes > 0) parts.push(`${link.unansweredEchoes} echoes unanswered`);
-  if (link.attempts > 0) parts.push(`${link.attempts} dials failed`);
+  if (link.attempts > 0) parts.push(dials(phase, link.attempts));
   if (link.nextDialAt !== null) parts.push(`next in ${span(link.nextDialAt - now)}`);
   if (link.lastError !== null && !proven) parts.push(link.lastError);
   return parts.join(', ');
 }
+
+const dials = (phase: string, attempts: number): string => {
+  if (phase !== 'Wait') return `dial ${attempts}`;
+  return attempts === 1 ? '1 dial failed' : `${attempts} dials failed`;
+};
 
 type Facts = NonNullable<SessionStatusJson['session']>;
 

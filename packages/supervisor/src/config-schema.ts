@@ -134,7 +134,7 @@ export const PARTNER_KEYS = {
     doc: 'The keys, a line each: number, space, 64 or more hexadecimal digits. Without it the channel is off.',
   },
   active_key: {
-    format: whole(1, 255, true),
+    format: whole(0, 255, true),
     default: null as number | null,
     doc: 'The key that authenticates what is sent; the first of the file unless given.',
   },

@@ -37,7 +37,7 @@ const GAUGES: readonly Measure[] = [
   ['demoted', '1 while we demote ourselves in CARP for this reason', ({ demoted }) => REASONS.map((each) => [demoted.includes(each), { reason: each }])],
   ['epoch', 'changes of holder, on both routers together', ({ epoch }) => [[epoch]]],
   ['session_start_time_seconds', 'when the session came up; absent without one', ({ session }) => [[seconds(session?.since)]]],
-  ['dials_failed', 'dials since the last that succeeded', ({ link }) => [[link.attempts]]],
+  ['dials', 'begun since the last that succeeded', ({ link }) => [[link.attempts]]],
   ['echo_rtt_seconds', 'of the last answered Echo-Request', ({ link }) => [[seconds(link.echoRttMs)]]],
   ['echoes_unanswered', 'Echo-Requests since the last answer', ({ link }) => [[link.unansweredEchoes]]],
   ['partner_in_sync', '1 while the partner has our snapshot', ({ partner }) => [[partner.inSync]]],
