@@ -30,7 +30,9 @@ async function runCommand(words: readonly string[], context: Context): Promise<n
       return await command.run(read(name, command, args), context);
     }
     if (name === 'help' || command !== undefined) {
-      context.print(command === undefined ? help().trimEnd() : `usage: pppthingctl ${usage(name, command)}`);
+      context.print(
+        command === undefined ? help().trimEnd() : `usage: pppthingctl ${usage(name, command)}`,
+      );
       return EXIT.ok;
     }
     throw new CtlError(`no command ${name}; see pppthingctl help`, EXIT.usage);
