@@ -1,0 +1,31 @@
+/** The samples of what stands around the product, given to the programs that read them. The kernel lab runs the others. */
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import t from 'tap';
+
+const SAMPLES = fileURLToPath(new URL('../../../etc/', import.meta.url));
+
+/** In a network of its own; undefined where there is no nft, or none may be made. */
+const inOwnNetwork = (script: string, input: string) =>
+  spawnSync('unshare', ['--map-root-user', '--net', 'sh', '-euc', script], {
+    input,
+    encoding: 'utf8',
+    env: { PATH: '/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin' },
+  });
+
+t.test('linux/nftables.conf.sample is what a kernel takes, and lists again', async (t) => {
+  const { status, stderr } = inOwnNetwork('nft list ruleset', '');
+  if (status !== 0) {
+    t.pass('not loaded', { skip: `no nftables here: ${stderr.trim() || 'no unshare'}` });
+    return;
+  }
+  const sample = readFileSync(`${SAMPLES}linux/nftables.conf.sample`, 'utf8');
+  const { stdout } = inOwnNetwork(
+    'nft -f - && nft list ruleset',
+    sample.replace('203.0.113.7', '198.51.100.9'),
+  );
+  t.match(stdout, 'oifname "pppoe0" snat to 198.51.100.9');
+  t.match(stdout, 'oifname "pppoe0" tcp flags syn tcp option maxseg size set rt mtu');
+  t.match(stdout, 'type filter hook forward priority filter; policy drop;');
+});
