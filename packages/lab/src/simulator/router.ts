@@ -10,6 +10,7 @@ import type {
   PartnerMessage,
   RouteTarget,
 } from '@ppp-thing/protocol/engine/events';
+import { FRAMES } from '@ppp-thing/protocol/engine/actions';
 import { SessionEngine } from '@ppp-thing/protocol/engine/engine';
 import type { SessionConfig } from '@ppp-thing/protocol/engine/session-config';
 import type { Hashes } from '@ppp-thing/protocol/engine/hashes';
@@ -69,8 +70,6 @@ interface SimKernel {
   isUp: boolean | undefined;
   route: RouteTarget;
 }
-
-const FRAMES: ReadonlySet<Action['kind']> = new Set(['send-discovery', 'send-ppp', 'announce']);
 
 export class SimRouter {
   readonly index: 0 | 1;

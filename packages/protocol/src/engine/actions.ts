@@ -4,6 +4,13 @@ import type { Action, Note } from './events.ts';
 import type { OwnerState } from './ownership.ts';
 import type { SessionFacts, SessionKey } from './session.ts';
 
+/** What is sent once, and can be lost; everything else is how something must be. */
+export const FRAMES: ReadonlySet<Action['kind']> = new Set([
+  'send-discovery',
+  'send-ppp',
+  'announce',
+]);
+
 /** @param autoOpen whether the helper may open the gate by itself on becoming MASTER */
 export function attach(facts: SessionFacts, autoOpen: boolean): Action {
   return { kind: 'attach', key: facts.key, maxPayload: facts.maxPayload, autoOpen };

@@ -23,6 +23,7 @@ export function expire(owner: Owner, name: TimerName, now: Instant, ready: () =>
     case 'partner':
       return partnerSilent(owner, now);
     case 'unheard':
+      // What we gave the partner it no longer confirms.
       return owner.emit(...owner.demotion.drop('handoff'), ...owner.demotion.drop('watchdog'));
     case 'handoff':
       return owner.step('Undo', 'handoff not carried out in time', now);
@@ -49,9 +50,8 @@ export function expire(owner: Owner, name: TimerName, now: Instant, ready: () =>
 }
 
 /**
- * What we gave the partner it no longer confirms; the demotion goes, but not at once (`unheard`): a supervisor that is
- * being restarted is silent too, and taking a demotion back would move the session; a router that is dead CARP sees by
- * itself.
+ * A demotion in its favour stays for a while: a supervisor that is being restarted is silent too, and taking a demotion
+ * back would move the session; a router that is dead CARP sees by itself.
  */
 function partnerSilent(owner: Owner, now: Instant): void {
   owner.note('warn', 'partner silent', [], {});

@@ -3,7 +3,7 @@
  * or go to the link; what follows from them is `owner.ts`. It holds no PPP and no I/O.
  */
 import { after, earliest, millis, seconds, type Instant } from '../time.ts';
-import { sameKey } from './actions.ts';
+import { FRAMES, sameKey } from './actions.ts';
 import { expire } from './deadlines.ts';
 import type { DemotionReason } from './demotion.ts';
 import type {
@@ -55,9 +55,6 @@ export interface SessionStatus extends OwnerStatus {
 const UNHEALTHY_SPAN = seconds(5);
 /** Two routers that took in the same epoch wait a random time within these bounds before one goes a step higher. */
 const CONTEST = { low: 50, high: 500 };
-
-/** What is sent once, and can be lost. */
-const FRAMES: ReadonlySet<Action['kind']> = new Set(['send-discovery', 'send-ppp', 'announce']);
 
 export class SessionEngine implements Engine<Event, Action> {
   readonly #owner: Owner;
