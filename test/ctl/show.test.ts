@@ -58,6 +58,23 @@ t.test('showStatus › several sessions are a table, a named one is a block', as
   t.notMatch(block, /pppoe0/);
 });
 
+t.test(
+  'showStatus › what keeps a session waiting is named, and what is always awaited is not',
+  async (t) => {
+    const one = await status(t);
+    const at = (seconds: number): number => one.now + seconds * 1000;
+    const waits = [
+      { name: 'tell', at: at(0.4) },
+      { name: 'retry', at: at(0.8) },
+      { name: 'watchdog', at: at(250) },
+    ];
+    const shown = (session: SessionStatusJson): string =>
+      showStatus({ ...one, sessions: [session] }, { colours: false });
+    t.match(shown({ ...only(one), waits }), /^ {2}waits {5}retry 0\.8 s, watchdog 4 min$/m);
+    t.notMatch(shown({ ...only(one), waits: waits.slice(0, 1) }), 'waits');
+  },
+);
+
 t.test('showStatus › what is wrong with the router comes first', async (t) => {
   const healthy = await status(t);
   const broken: StatusJson = {

@@ -34,6 +34,20 @@ t.test('docs/api.md › every machine of an event', async (t) => {
   t.strictSame(machines.sort(), components.schemas.Event.properties.machine.enum.sort());
 });
 
+t.test('docs/api.md › every name of a wait', async (t) => {
+  const [, union = ''] = /export type TimerName =([^;]+);/.exec(
+    read('packages/protocol/src/engine/owner.ts'),
+  ) ?? [''];
+  const names = Array.from(union.matchAll(/'([\w-]+)'/g), ([, name = '']) => name);
+  const [, section = ''] = read('docs/api.md').split('\n## What a session waits for\n');
+  const rows = (section.split('\n## ')[0] ?? '').split('\n').filter((line) => line.startsWith('| `'));
+  const told = rows.flatMap((row) =>
+    Array.from(row.split(' | ')[0]?.matchAll(/`([\w-]+)`/g) ?? [], ([, name = '']) => name),
+  );
+  t.ok(names.length > 5);
+  t.strictSame(told.sort(), names.sort());
+});
+
 /** Every directory that holds a file, itself included; what is built or installed is none. */
 const roomsIn = (directory: string): readonly string[] => {
   const entries = readdirSync(directory, { withFileTypes: true });

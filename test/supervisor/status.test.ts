@@ -64,6 +64,18 @@ t.test('status › the facts of a session that is up, as described', async (t) =
   });
 });
 
+t.test('status › what ownership waits for, earliest first', async (t) => {
+  const { ask } = await holding(t, { partner: true });
+  const { body } = await ask('status', 'GET', '/v1/sessions/pppoe0');
+  const { waits } = JSON.parse(body) as SessionStatusJson;
+  t.ok(waits.some(({ name }) => name === 'tell'));
+  const ends = waits.map(({ at }) => at);
+  t.strictSame(
+    ends,
+    [...ends].sort((a, b) => a - b),
+  );
+});
+
 t.test('status › a standby says that it is armed, and who holds', async (t) => {
   const { ask, until, supervisor } = await bench(t, { role: 'BACKUP' });
   await until(() => supervisor.session('pppoe0')?.status.armed === true);

@@ -64,10 +64,23 @@ function block(session: SessionStatusJson, { now }: StatusJson, paint: Paint): s
   }
   rows.push(['partner', partner(session, now)]);
   if (session.demoted.length > 0) rows.push(['demoted', session.demoted.join(', ')]);
+  const waits = session.waits.filter(({ name }) => TOLD.has(name));
+  if (waits.length > 0)
+    rows.push(['waits', waits.map(({ name, at }) => `${name} ${span(at - now)}`).join(', ')]);
   rows.push(['takeover', takeover(session, now)]);
   const lines = rows.map(([name, value]) => `  ${name.padEnd(10)}${value}`);
   return [`${session.name}: ${paint(tone, sentence)}`, ...lines].join('\n');
 }
+
+/** Of what ownership waits for: what tells a person why nothing happens yet. The rest is always awaited. */
+const TOLD: ReadonlySet<string> = new Set([
+  'hold-down',
+  'handoff',
+  'down',
+  'watchdog',
+  'retry',
+  'unseen',
+]);
 
 const HEAD = [
   'SESSION',

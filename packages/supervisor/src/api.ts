@@ -63,6 +63,8 @@ export interface SessionStatusJson {
     /** Keys of the session's configuration that differ from ours; null if that is not known. */
     readonly differs: readonly string[] | null;
   };
+  /** What ownership waits for, and when it will act, earliest first (docs/api.md). */
+  readonly waits: readonly { readonly name: string; readonly at: number }[];
   readonly lastTakeover: {
     readonly at: number;
     readonly epoch: number;

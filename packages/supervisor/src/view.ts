@@ -80,6 +80,7 @@ export function sessionJson(supervisor: Supervisor, view: SessionView): SessionS
       hearing: said?.hearing ?? false,
       differs: view.partnerDiffers ?? null,
     },
+    waits: status.waits.map(({ name, at }) => ({ name, at: Math.round(supervisor.timeOf(at)) })),
     lastTakeover:
       lastTakeover === undefined
         ? null

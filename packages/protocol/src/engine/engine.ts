@@ -18,7 +18,7 @@ import type {
 import type { Hashes, Random } from './hashes.ts';
 import { Link } from './link-machine.ts';
 import type { LinkStatus } from './link.ts';
-import { Owner, RETRY_INTERVAL, SEEN_SPAN, type Takeover } from './owner.ts';
+import { Owner, RETRY_INTERVAL, SEEN_SPAN, type Takeover, type TimerName } from './owner.ts';
 import type { OwnerState } from './ownership.ts';
 import { refusal } from './refusal.ts';
 import type { SessionConfig } from './session-config.ts';
@@ -49,6 +49,8 @@ export interface OwnerStatus {
 /** Everything an operator may see of a session. */
 export interface SessionStatus extends OwnerStatus {
   readonly link: LinkStatus;
+  /** What ownership waits for, earliest first. */
+  readonly waits: readonly { readonly name: TimerName; readonly at: Instant }[];
 }
 
 /** A partner that is heard and says that it cannot: a demotion in its favour has lost its point after this long. */
@@ -87,7 +89,8 @@ export class SessionEngine implements Engine<Event, Action> {
   }
 
   status(now: Instant): SessionStatus {
-    return { ...this.ownerStatus(now), link: this.#owner.link.status() };
+    const { link, timers } = this.#owner;
+    return { ...this.ownerStatus(now), link: link.status(), waits: timers.all() };
   }
 
   ownerStatus(now: Instant): OwnerStatus {

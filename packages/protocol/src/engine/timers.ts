@@ -30,6 +30,11 @@ export class Timers<Name extends string> {
     return first;
   }
 
+  /** What is awaited, earliest first. */
+  all(): readonly { readonly name: Name; readonly at: Instant }[] {
+    return Array.from(this.#at, ([name, at]) => ({ name, at })).sort((a, b) => a.at - b.at);
+  }
+
   /** The names that are due, earliest first; each is cleared, so it fires once. */
   expired(now: Instant): readonly Name[] {
     const due: (readonly [Name, Instant])[] = [];
