@@ -22,8 +22,8 @@ done
 mount -t proc proc /proc
 umount /sys/fs/cgroup
 mount -t cgroup2 cgroup /sys/fs/cgroup
-mount -t tmpfs tmp /tmp
 cp "$tarball" /root/
+mount -t tmpfs tmp /tmp
 # iptables(8) asks the guest's modprobe for what it needs.
 cp -a /run/modprobe /run/modules /tmp/
 mount -t tmpfs run /run
