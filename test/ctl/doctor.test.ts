@@ -1,9 +1,12 @@
 /** `pppthingctl doctor`: each finding occurs when its cause does, none on a healthy pair, and the command runs for real. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import t from 'tap';
 import * as pair from '@ppp-thing/ctl/doctor/checks-pair';
 import * as system from '@ppp-thing/ctl/doctor/checks-system';
 import { CHECKS, diagnose } from '@ppp-thing/ctl/doctor/doctor';
 import { known, unknown, type Facts, type InterfaceFacts } from '@ppp-thing/ctl/doctor/facts';
+import { linuxInterfaces } from '@ppp-thing/ctl/doctor/linux';
 import {
   parseIfconfig,
   parseKldstat,
@@ -287,6 +290,35 @@ pfsync0: flags=41<UP,RUNNING> metric 0 mtu 1500
   );
 });
 
+t.test('doctor › reads what ip(8) prints, and knows when it is another ip', async (t) => {
+  const lan = {
+    ifname: 'eth0',
+    flags: ['UP', 'NO-CARRIER'],
+    mtu: 1500,
+    address: '02:00:00:00:00:01',
+    linkinfo: { info_kind: 'macvlan' },
+    addr_info: [
+      { family: 'inet6', local: 'fe80::1' },
+      { family: 'inet', local: '192.0.2.1' },
+    ],
+  };
+  t.match(linuxInterfaces(JSON.stringify([lan])), {
+    known: true,
+    value: [
+      { name: 'eth0', isVirtual: true, isUp: true, carrier: false, addresses: ['192.0.2.1'] },
+    ],
+  });
+  const whole = JSON.stringify([lan]);
+  const strange = ['', 'BusyBox v1.36', '{}', '[null]', '[{}]', whole.slice(0, -9)];
+  const wrong = [
+    { ...lan, addr_info: 1 },
+    { ...lan, ifname: 1 },
+    { ...lan, flags: 'UP' },
+  ];
+  for (const text of [...strange, ...wrong.map((each) => JSON.stringify([each]))])
+    t.match(linuxInterfaces(text), { known: false, why: /ip -j/ }, text);
+});
+
 t.test('doctor › runs here, with and without a supervisor', async (t) => {
   const { directory } = await holding(t);
   const { code, out, err } = await ctl(directory, 'doctor', '--json');
@@ -303,4 +335,9 @@ t.test('doctor › runs here, with and without a supervisor', async (t) => {
     err: '',
   });
   t.match(await ctl(directory, 'doctor', '/nonexistent'), { code: 64, err: 'ENOENT' });
+  for (const router of [null, 1, { ...REPORT, carp: [null] }, { ...REPORT, shared: 1 }]) {
+    const report = join(directory, 'report');
+    writeFileSync(report, JSON.stringify({ router }));
+    t.match(await ctl(directory, 'doctor', report), { code: 64, err: /not what doctor --json/ });
+  }
 });

@@ -115,4 +115,5 @@ const isReport = (value: unknown): value is RouterReport =>
   typeof value.shared === 'object' &&
   'carp' in value &&
   Array.isArray(value.carp) &&
+  value.carp.every((each) => typeof each === 'object' && each !== null) &&
   'pfsyncVersion' in value;

@@ -111,11 +111,12 @@ async function pf(): Promise<Known<PfFacts>> {
 
 async function linux(): Promise<OfPlatform> {
   const rules = isRoot ? await output('nft', 'list', 'ruleset') : unknown('run as root');
+  const links = await output('ip', '-j', '-d', 'address');
   const clock = await output('timedatectl', 'show', '-p', 'NTPSynchronized', '--value');
   return {
     platform: 'linux',
     modules: linuxModules(),
-    interfaces: map(await output('ip', '-j', '-d', 'address'), linuxInterfaces),
+    interfaces: links.known ? linuxInterfaces(links.value) : links,
     preempt: unknown('there is none on Linux'),
     processes: known(linuxProcesses()),
     orphans: unknown('there is none on Linux'),

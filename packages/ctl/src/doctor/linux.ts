@@ -1,6 +1,6 @@
 /** Facts of a Linux router from /proc, /sys and ip(8). It judges nothing. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { known, type InterfaceFacts, type Known, type ProcessFacts } from './facts.ts';
+import { known, unknown, type InterfaceFacts, type Known, type ProcessFacts } from './facts.ts';
 
 /** Built in or loaded: what they give tells. */
 export const linuxModules = (): Known<readonly string[]> =>
@@ -23,16 +23,20 @@ const isLink = (value: unknown): value is IpLink =>
   typeof value === 'object' &&
   value !== null &&
   'ifname' in value &&
+  typeof value.ifname === 'string' &&
   'mtu' in value &&
+  typeof value.mtu === 'number' &&
   'flags' in value &&
-  Array.isArray(value.flags);
+  Array.isArray(value.flags) &&
+  (!('addr_info' in value) || Array.isArray(value.addr_info));
 
 const VIRTUAL: readonly (string | undefined)[] = ['macvlan', 'macvtap', 'vlan', 'bridge', 'bond'];
 
-/** `ip -j -d address`. */
-export function linuxInterfaces(text: string): readonly InterfaceFacts[] {
-  const links: unknown = JSON.parse(text);
-  return (Array.isArray(links) ? links : []).filter(isLink).map((link) => ({
+/** `ip -j -d address`; not known where ip(8) is one that does not print JSON. */
+export function linuxInterfaces(text: string): Known<readonly InterfaceFacts[]> {
+  const links = linksOf(text);
+  if (links === undefined) return unknown('ip -j -d address does not print what iproute2 does');
+  const facts = links.map((link) => ({
     name: link.ifname,
     mac: link.address,
     isVirtual: VIRTUAL.includes(link.linkinfo?.info_kind),
@@ -45,6 +49,16 @@ export function linuxInterfaces(text: string): readonly InterfaceFacts[] {
     carp: [],
     pfsyncVersion: undefined,
   }));
+  return known(facts);
+}
+
+function linksOf(text: string): readonly IpLink[] | undefined {
+  try {
+    const links: unknown = JSON.parse(text);
+    return Array.isArray(links) && links.every(isLink) ? links : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Those that may be seen; one that ends meanwhile is left out. */
