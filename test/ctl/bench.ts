@@ -2,7 +2,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-const SHIM = fileURLToPath(new URL('../../../packages/ctl/bin/pppthingctl', import.meta.url));
+export const SHIM = fileURLToPath(
+  new URL('../../../packages/ctl/bin/pppthingctl', import.meta.url),
+);
 
 export class Ctl {
   readonly child: ChildProcess;

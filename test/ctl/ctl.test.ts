@@ -1,11 +1,14 @@
 /** `pppthingctl` against a real supervisor's sockets: what is printed, what is said wrong, and the exit codes. */
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { startStatusServers } from '@ppp-thing/supervisor/status-server';
 import { bench, holding } from '../supervisor/status-bench.ts';
-import { Ctl, ctl } from './bench.ts';
+import { Ctl, ctl, SHIM } from './bench.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'ppp-thing-ctl-'));
 t.teardown(() => rmSync(folder, { recursive: true }));
@@ -154,6 +157,75 @@ t.test('errors › each in a line that says what to do, with its exit code', asy
   t.match(await ctl(directory, 'handoff', '--help'), { code: 0, out: 'handoff [--wait]' });
   t.match(await ctl(directory, '--version'), { code: 0, out: /^pppthingctl \d/ });
   t.match(await ctl(directory, 'version'), { code: 0, out: /^ppp_thing 0\.1\.0, api 1/m });
+});
+
+/** Something that takes connections as the supervisor does, and answers each with these octets, and no more. */
+async function pretender(t: Test, octets: string, isOver: boolean): Promise<string> {
+  const directory = mkdtempSync(join(tmpdir(), 'ppp-thing-ctl-'));
+  const servers = ['status', 'control'].map((name) =>
+    createServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.once('data', () => (isOver ? socket.end(octets) : socket.write(octets)));
+    }).listen(join(directory, `${name}.sock`)),
+  );
+  await Promise.all(servers.map((server) => once(server, 'listening')));
+  t.teardown(() => {
+    for (const server of servers) server.close();
+    rmSync(directory, { recursive: true });
+  });
+  return directory;
+}
+
+const ASKING = [['status'], ['version'], ['log'], ['log', 'info'], ['connect', 'x'], ['events']];
+
+t.test(
+  'errors › a supervisor that stops in the middle of an answer is not waited for',
+  async (t) => {
+    const head = 'HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n';
+    const silent = await pretender(t, '', false);
+    const slow = await pretender(t, `${head}{"api"`, false);
+    const asked = [silent, slow].flatMap((each) => ASKING.map((words) => ctl(each, ...words)));
+    for (const outcome of await Promise.all(asked))
+      t.match(outcome, { code: 69, err: /ETIMEDOUT: .*not answer\n$/ });
+    const broken = await pretender(t, `${head}{"api"`, true);
+    for (const words of ASKING)
+      t.match(await ctl(broken, ...words), { code: 69, err: /ECONNRESET: .* went away\n$/ });
+  },
+);
+
+t.test('errors › what is not our API is another version', async (t) => {
+  const event = 'data: hello\n\n';
+  const head = `HTTP/1.1 200 OK\r\ncontent-length: ${event.length}\r\n\r\n`;
+  const directory = await pretender(t, `${head}${event}`, true);
+  for (const words of ASKING)
+    t.match(await ctl(directory, ...words), { code: 76, err: /another version of the API\n$/ });
+});
+
+t.test('errors › watch of a session that is not there ends', async (t) => {
+  const { directory } = await holding(t);
+  t.match(await ctl(directory, 'watch', 'other'), {
+    code: 64,
+    out: /^$/,
+    err: /no session other; there is pppoe0\n$/,
+  });
+});
+
+t.test('output › a reader that has enough is no error; a full disk is', async (t) => {
+  const shell = (line: string) =>
+    spawnSync('sh', ['-c', line, 'sh', process.execPath, SHIM], {
+      encoding: 'utf8',
+      env: { PATH: process.env['PATH'] ?? '' },
+    });
+  t.match(shell('{ "$1" "$2" help; echo $? >&2; } | :'), { stderr: /^(0\n)$/ });
+  const skip = !existsSync('/dev/full') && 'no /dev/full here';
+  t.match(
+    shell('"$1" "$2" keygen > /dev/full'),
+    {
+      status: 74,
+      stderr: /^pppthingctl: write output: ENOSPC\n$/,
+    },
+    { skip },
+  );
 });
 
 const isRoot = process.getuid?.() === 0;

@@ -1,5 +1,5 @@
 /** Speaks HTTP to the supervisor's Unix sockets, and makes what comes from there fit for a terminal. It knows no command. */
-import { request, type IncomingMessage } from 'node:http';
+import { request, type ClientRequest, type IncomingMessage } from 'node:http';
 import { API_VERSION, type StatusJson } from '@ppp-thing/supervisor/api';
 
 /** sysexits(3), but for the first two. Documented in pppthingctl(8). */
@@ -8,6 +8,7 @@ export const EXIT = {
   refused: 1,
   usage: 64,
   unavailable: 69,
+  output: 74,
   protocol: 76,
   noPermission: 77,
   config: 78,
@@ -35,11 +36,12 @@ export interface Sockets {
 
 export async function statusOf(sockets: Sockets): Promise<StatusJson> {
   const value = await ask(sockets, 'GET', '/v1/status');
-  if (!isStatus(value)) {
-    throw new CtlError('the supervisor speaks another version of the API', EXIT.protocol);
-  }
+  if (!isStatus(value)) throw anotherVersion();
   return value;
 }
+
+const anotherVersion = (cause?: unknown): CtlError =>
+  new CtlError('the supervisor speaks another version of the API', EXIT.protocol, { cause });
 
 const isStatus = (value: unknown): value is StatusJson =>
   typeof value === 'object' && value !== null && 'api' in value && value.api === API_VERSION;
@@ -58,7 +60,7 @@ export async function ask(
 ): Promise<unknown> {
   const response = await open(sockets, method, path, {}, body);
   const text = await textOf(response).catch((cause: Error) => {
-    throw explain(pathOf(sockets, method), cause);
+    throw explain(sockets, method, cause);
   });
   const { statusCode: code = 500 } = response;
   if (code < 300) return parse(text);
@@ -75,7 +77,7 @@ async function textOf(response: IncomingMessage): Promise<string> {
 const pathOf = ({ directory }: Sockets, method: 'GET' | 'POST'): string =>
   `${directory}/${method === 'GET' ? 'status' : 'control'}.sock`;
 
-/** The answer as it comes: for a stream, and for `ask`. */
+/** The answer as it comes, for a stream and for `ask`; it is destroyed when nothing of it comes for TIMEOUT_MS. */
 export function open(
   sockets: Sockets,
   method: 'GET' | 'POST',
@@ -87,19 +89,28 @@ export function open(
   const { signal } = sockets;
   return new Promise((resolve, reject) => {
     const options = { socketPath, method, path, headers, signal, agent: false };
-    const asked = request(options, (response) => {
-      asked.setTimeout(0);
-      resolve(response);
-    });
-    asked.setTimeout(TIMEOUT_MS, () => asked.destroy(new Error('ETIMEDOUT')));
-    asked.on('error', (cause) => reject(explain(socketPath, cause)));
+    let silent: ClientRequest | IncomingMessage;
+    const asked = request(options, (response) => resolve((silent = response)));
+    silent = asked;
+    asked.setTimeout(TIMEOUT_MS, () => silent.destroy(new Error('ETIMEDOUT')));
+    asked.on('error', (cause) => reject(explain(sockets, method, cause)));
     asked.end(body);
   });
 }
 
-/** JSON from the socket. Some of it began as an AC's words: control characters are shown, not obeyed. */
-export const parse = (text: string): unknown =>
-  JSON.parse(text, (_key, value: unknown) => (typeof value === 'string' ? shown(value) : value));
+/**
+ * JSON from the socket. Some of it began as an AC's words: control characters are shown, not obeyed. Throws CtlError for
+ * what is not JSON.
+ */
+export function parse(text: string): unknown {
+  try {
+    return JSON.parse(text, (_key, value: unknown) =>
+      typeof value === 'string' ? shown(value) : value,
+    );
+  } catch (cause) {
+    throw anotherVersion(cause);
+  }
+}
 
 const shown = (text: string): string =>
   text.replaceAll(
@@ -114,7 +125,7 @@ function reasonOf(text: string): string {
       return String(parsed.error);
     }
   } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
+    if (!(error instanceof CtlError)) throw error;
   }
   return shown(text.trim());
 }
@@ -126,10 +137,10 @@ const HINTS: Readonly<Record<string, readonly [hint: string, exit: number]>> = {
   ETIMEDOUT: ['the supervisor does not answer', EXIT.unavailable],
 };
 
-/** An abort stays what it is. */
-function explain(socket: string, cause: Error): Error {
+/** What broke a connection, as a line. An abort stays what it is. */
+export function explain(sockets: Sockets, method: 'GET' | 'POST', cause: Error): Error {
   if (cause.name === 'AbortError') return cause;
   const code = 'code' in cause ? String(cause.code) : cause.message;
   const [hint, exit] = HINTS[code] ?? ['the supervisor went away', EXIT.unavailable];
-  return new CtlError(`connect ${socket}: ${code}: ${hint}`, exit, { cause });
+  return new CtlError(`connect ${pathOf(sockets, method)}: ${code}: ${hint}`, exit, { cause });
 }

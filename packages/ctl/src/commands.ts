@@ -1,7 +1,7 @@
 /** What the operator can say. Reading goes to status.sock, acting to control.sock. */
 import { readFileSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
-import type { ControlVerb, SessionStatusJson } from '@ppp-thing/supervisor/api';
+import type { ControlVerb, SessionStatusJson, StatusJson } from '@ppp-thing/supervisor/api';
 import { ask, CtlError, EXIT, statusOf } from './client.ts';
 import type { Command, Context, Given } from './command.ts';
 import { events } from './events.ts';
@@ -21,8 +21,7 @@ export const ownVersion = (): string => {
 };
 
 async function status({ flags, words }: Given, context: Context): Promise<number> {
-  const current = await statusOf(context);
-  for (const name of words) sessionOf(current.sessions, name);
+  const current = await statusNaming(words, context);
   const isNamed = ({ name }: SessionStatusJson): boolean =>
     words.length === 0 || words.includes(name);
   context.print(
@@ -33,11 +32,19 @@ async function status({ flags, words }: Given, context: Context): Promise<number
   return EXIT.ok;
 }
 
+/** The status, in which every session that is named is. */
+async function statusNaming(names: readonly string[], context: Context): Promise<StatusJson> {
+  const current = await statusOf(context);
+  for (const name of names) sessionOf(current.sessions, name);
+  return current;
+}
+
 /** On a terminal in place; elsewhere one after the other. It goes on while the supervisor is away. */
 async function watch({ words }: Given, context: Context): Promise<number> {
   const screen = async (): Promise<string> => {
     try {
-      return showStatus(await statusOf(context), { colours: context.colours, names: words });
+      const current = await statusNaming(words, context);
+      return showStatus(current, { colours: context.colours, names: words });
     } catch (error) {
       if (error instanceof CtlError && error.exit === EXIT.unavailable) return error.message;
       throw error;

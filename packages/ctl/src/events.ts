@@ -1,7 +1,7 @@
 /** `events`: the log as the supervisor tells it, and from where it broke off if that went away. */
 import { setTimeout as wait } from 'node:timers/promises';
 import type { EventJson } from '@ppp-thing/supervisor/api';
-import { CtlError, EXIT, open, parse, type Sockets } from './client.ts';
+import { CtlError, EXIT, explain, open, parse, type Sockets } from './client.ts';
 import type { Command, Context, Given } from './command.ts';
 
 const RETRY_MS = 500;
@@ -38,7 +38,7 @@ async function run({ flags }: Given, context: Context): Promise<number> {
   }
 }
 
-/** Ends when the supervisor ends it, however that comes about. */
+/** Ends when the supervisor ends it; a stream that follows, however that comes about. */
 export async function* stream(
   sockets: Sockets,
   follow: boolean,
@@ -47,13 +47,15 @@ export async function* stream(
   const headers = lastId === undefined ? {} : { 'last-event-id': lastId };
   const path = follow ? '/v1/events' : '/v1/events?follow=no';
   const response = await open(sockets, 'GET', path, headers);
+  // What happens next may take days.
+  if (follow) response.setTimeout(0);
   response.setEncoding('utf8');
   const chunks = response[Symbol.asyncIterator]();
   let rest = '';
   for (;;) {
-    const next = await chunks.next().catch((error: unknown) => {
-      if (error instanceof Error && error.name !== 'AbortError') return { done: true as const };
-      throw error;
+    const next = await chunks.next().catch((cause: Error) => {
+      if (follow && cause.name !== 'AbortError') return { done: true as const };
+      throw explain(sockets, 'GET', cause);
     });
     if (next.done === true) break;
     const blocks = (rest + String(next.value)).split('\n\n');

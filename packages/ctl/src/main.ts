@@ -17,7 +17,7 @@ ${lines.join('\n')}
 Without a command: a shell that takes them.
   --run DIRECTORY   where status.sock and control.sock are; or PPP_THING_RUN
   --config FILE     what check-config checks unless told
-Exit: 0 done, 1 refused, 64 usage, 69 no supervisor, 76 another version, 77 no permission, 78 configuration.
+Exit: 0 done, 1 refused, 64 usage, 69 no supervisor, 74 output, 76 another version, 77 no permission, 78 configuration.
 `;
 }
 
@@ -94,8 +94,14 @@ function commandAt(argv: readonly string[]): number {
   return at === -1 ? argv.length : at;
 }
 
-// Whoever read us has read enough: `pppthingctl events | head`.
-process.stdout.on('error', () => process.exit(EXIT.ok));
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', ({ code = 'EIO' }: NodeJS.ErrnoException) => {
+    // Whoever read us has read enough: `pppthingctl events | head`.
+    if (code === 'EPIPE') process.exit(EXIT.ok);
+    if (stream === process.stdout) process.stderr.write(`pppthingctl: write output: ${code}\n`);
+    process.exit(EXIT.output);
+  });
+}
 process.exitCode = await main(process.argv.slice(2)).catch((error: unknown) => {
   if (!(error instanceof TypeError && 'code' in error)) throw error;
   process.stderr.write(`pppthingctl: ${error.message.split('. ')[0]?.toLowerCase() ?? ''}\n`);
