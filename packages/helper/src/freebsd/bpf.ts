@@ -30,6 +30,7 @@ export class Bpf {
   readonly fd: number;
   readonly #libc: Libc;
   #drops = 0;
+  #room = room;
 
   /** Throws BackendError with nothing left open. */
   constructor(libc: Libc, interfaceName: string, mac: Uint8Array) {
@@ -54,7 +55,10 @@ export class Bpf {
   #prepare(interfaceName: string, mac: Uint8Array): void {
     const { fd } = this;
     const libc = this.#libc;
-    libc.ioctl(fd, C.BIOCSBLEN, int(BUFFER));
+    // A read must ask for all of the buffer, and net.bpf.maxbufsize may allow less than we want.
+    const size = int(BUFFER);
+    libc.ioctl(fd, C.BIOCSBLEN, size);
+    this.#room = room.subarray(0, u32At(size, 0));
     libc.ioctl(fd, C.BIOCSETIF, ifreq(interfaceName));
     // Our own source address goes out as we wrote it; frames come when they come; none that this machine sent.
     libc.ioctl(fd, C.BIOCSHDRCMPLT, int(1));
@@ -70,9 +74,9 @@ export class Bpf {
     this.#libc.ioctl(this.fd, request, programHeader(instructions), pointers);
   }
 
-  /** The frames that wait, whole, each valid only until the next read. */
+  /** The frames that wait, whole, each valid only until the next read. Throws SystemError: ENXIO, the interface has gone. */
   read(take: (frame: Uint8Array) => void): void {
-    const length = this.#libc.read(this.fd, room);
+    const length = this.#libc.read(this.fd, this.#room);
     const { size, bh_caplen, bh_hdrlen } = S.bpf_hdr;
     for (let at = 0; at + bh_hdrlen + 2 <= length;) {
       const captured = u32At(room, at + bh_caplen);

@@ -140,12 +140,12 @@ export class Graph {
     this.#rename(this.#iface, this.#policy.name);
     this.#ensureStub();
     const state = this.gate.adopt();
-    this.#followParent();
+    this.followParent();
     return state;
   }
 
   /** Join the graph to the hub of its line if that is another one now, or a new one. */
-  #followParent(): void {
+  followParent(): void {
     const netgraph = this.#netgraph;
     const hub = ensureHub(netgraph, this.#interfaces, this.#policy.interface);
     const line = netgraph.links(`${this.#bpf}:`).find(({ ourHook }) => ourHook === 'line');

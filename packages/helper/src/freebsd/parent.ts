@@ -49,10 +49,14 @@ export function ensureHub(
   });
   const ether = etherNode(interfaceName);
   const found = orphansOf(netgraph, interfaceName, ether);
+  const stray = found === undefined ? strayHub(netgraph, ether) : undefined;
+  if (stray !== undefined) reconnect(netgraph, interfaceName, stray);
+  const made = found === undefined || isNewborn(found);
   const hub =
-    found === undefined || isNewborn(found)
+    stray ??
+    (made
       ? makeHub(netgraph, interfaceName, found, (flags & C.IFF_PPROMISC) === 0 ? RESTORE : KEEP)
-      : found.peer.name;
+      : found.peer.name);
   attempt('set promiscuous', interfaceName, () =>
     interfaces.setFlags(interfaceName, C.IFF_PPROMISC, 0),
   );
@@ -71,6 +75,22 @@ function orphansOf(
   const link = links.find(({ ourHook }) => ourHook === ORPHANS);
   if (link === undefined || isHub(link.peer) || isNewborn(link)) return link;
   throw taken(interfaceName, `${link.peer.type} node ${link.peer.name || byId(link.peer)}`);
+}
+
+/** The hub that stayed, with its sessions, when this line's interface went: it has come back with a new node. */
+const strayHub = (netgraph: NetgraphSocket, ether: string): string | undefined =>
+  [KEEP, RESTORE]
+    .map((prefix) => `${prefix}${ether}`)
+    .find((hub) => {
+      const links = unless(['ENOENT'], () => netgraph.links(`${hub}:`));
+      return links !== undefined && !links.some(({ ourHook }) => ourHook === UPLINK);
+    });
+
+function reconnect(netgraph: NetgraphSocket, interfaceName: string, hub: string): void {
+  const node = `${etherNode(interfaceName)}:`;
+  attempt('connect hook', `${interfaceName}:${ORPHANS}`, () =>
+    settle(['EEXIST', 'ENOENT'], () => netgraph.connect(node, `${hub}:`, ORPHANS, UPLINK)),
+  );
 }
 
 const taken = (interfaceName: string, holder: string): BackendError => {

@@ -18,7 +18,7 @@ import { C, S } from './abi.ts';
 import * as addressing from './addressing.ts';
 import { Arming } from './arming.ts';
 import { Bpf } from './bpf.ts';
-import { anyway, attempt } from './errors.ts';
+import { anyway, attempt, refuses, unless } from './errors.ts';
 import { BYPASS, Graph } from './graph.ts';
 import type { Interfaces } from './interface.ts';
 import { NetgraphSocket, type Message } from './netgraph.ts';
@@ -50,7 +50,8 @@ export class FreebsdSession {
   readonly #netgraph: NetgraphSocket;
   readonly #graph: Graph;
   readonly #arming: Arming;
-  readonly #bpf: Bpf;
+  /** Undefined from when the line's interface goes until it is back. */
+  #bpf: Bpf | undefined;
   #gateOpen = false;
   #settings: Settings | undefined;
   /** Armed by an earlier helper, to which the kernel would report the session's end. */
@@ -83,8 +84,7 @@ export class FreebsdSession {
       this.#netgraph.close();
       throw error;
     }
-    this.#bpf = bpf;
-    loop.watch(this.#bpf.fd, POLLIN, () => this.#readLine());
+    this.#listen(bpf);
     loop.watch(this.#netgraph.data, POLLIN, () => this.#readData());
     loop.watch(this.#netgraph.control, POLLIN, () => this.#readEvents());
   }
@@ -103,6 +103,30 @@ export class FreebsdSession {
       // The kernel took the old MAC into the session.
       if (state === 'other mac') this.#arming.disarm();
     });
+  }
+
+  #listen(bpf: Bpf): void {
+    this.#bpf = bpf;
+    this.#shared.loop.watch(bpf.fd, POLLIN, () => this.#readLine(bpf));
+  }
+
+  /** A descriptor does not come back with its interface, and neither does what was joined to the interface's node. */
+  #lineGone(bpf: Bpf): void {
+    const { loop, log } = this.#shared;
+    log(`read line of ${this.policy.name}: ENXIO: ${this.policy.interface} has gone`);
+    loop.unwatch(bpf.fd);
+    bpf.close();
+    this.#bpf = undefined;
+  }
+
+  /** Once a second while the line's interface is gone. */
+  #findLine(): void {
+    const { libc, interfaces, log } = this.#shared;
+    const { name, interface: line, mac } = this.policy;
+    if (unless(['ENXIO'], () => interfaces.flags(line)) === undefined) return;
+    attempt('join line of', name, () => this.#graph.followParent());
+    this.#listen(new Bpf(libc, line, mac));
+    log(`${line} is back`);
   }
 
   get attached(): Key | null {
@@ -132,9 +156,12 @@ export class FreebsdSession {
   }
 
   #send(verb: string, frame: Uint8Array): void {
-    attempt(verb, this.policy.name, () => this.#bpf.write(frame), {
-      ENETDOWN: `${this.policy.interface} is down`,
-      ENXIO: `${this.policy.interface} has gone`,
+    const { name, interface: line } = this.policy;
+    const bpf = this.#bpf;
+    if (bpf === undefined) throw new BackendError(verb, name, 'ENXIO', `${line} has gone`);
+    attempt(verb, name, () => bpf.write(frame), {
+      ENETDOWN: `${line} is down`,
+      ENXIO: `${line} has gone`,
     });
   }
 
@@ -218,28 +245,30 @@ export class FreebsdSession {
 
   /** Once a second: what was missed, and what failed before. */
   tick(): void {
-    const { events } = this.#shared;
+    const { events, log } = this.#shared;
     const { name } = this.policy;
     this.#readEvents();
     if (this.#adopted && !this.#arming.isAlive()) this.#closed();
     if (!this.#gateOpen) this.#joinGate();
-    const drops = this.#bpf.drops();
+    if (this.#bpf === undefined) anyway(() => this.#findLine(), log);
+    const drops = this.#bpf?.drops() ?? 0;
     if (drops > 0) events.dropped(name, drops);
   }
 
-  #readLine(): void {
+  #readLine(bpf: Bpf): void {
     const { events } = this.#shared;
     const { name, mac } = this.policy;
     // What the AC said on the session before it spoke of it here (a Terminate-Request, then a PADT) comes first.
     this.#readData();
-    this.#bpf.read((frame) => {
+    const take = (frame: Uint8Array): void => {
       if (etherType(frame) === DISCOVERY) {
         events.discoveryFrame(name, frame.subarray(6, 12), frame.subarray(ETHERNET_HEADER));
       } else if (etherType(frame) === ETHERTYPE_ANNOUNCE) {
         const epoch = epochOfAnnounce(frame, mac);
         if (epoch !== undefined) events.ownMacHeard(name, epoch);
       }
-    });
+    };
+    if (refuses('ENXIO', () => bpf.read(take))) this.#lineGone(bpf);
   }
 
   #readData(): void {
@@ -279,8 +308,10 @@ export class FreebsdSession {
   /** Leave everything as it is: only the two sockets and the descriptor end, which die with the process anyway. */
   leave(): void {
     const { loop } = this.#shared;
-    for (const fd of [this.#bpf.fd, this.#netgraph.data, this.#netgraph.control]) loop.unwatch(fd);
-    this.#bpf.close();
+    const sockets = [this.#netgraph.data, this.#netgraph.control];
+    for (const fd of this.#bpf === undefined ? sockets : [this.#bpf.fd, ...sockets])
+      loop.unwatch(fd);
+    this.#bpf?.close();
     this.#netgraph.close();
   }
 

@@ -43,8 +43,13 @@ export class BpfDescriptor implements Tap {
     this.#interfaces = interfaces;
   }
 
+  /** Its interface has gone, and no other will take its place. */
+  get isDetached(): boolean {
+    return this.#line !== undefined && !this.#interfaces.all().includes(this.#line);
+  }
+
   get isReadable(): boolean {
-    return this.#isImmediate && this.#queue.length > 0;
+    return this.isDetached || (this.#isImmediate && this.#queue.length > 0);
   }
 
   frame(frame: Uint8Array, direction: 'in' | 'out'): void {
@@ -63,6 +68,7 @@ export class BpfDescriptor implements Tap {
 
   read(into: Uint8Array): number {
     if (into.length !== this.#room) fail('EINVAL');
+    if (this.isDetached && this.#queue.length === 0) fail('ENXIO');
     if (!this.isReadable) return -1;
     const records = this.#queue.map((frame, i) => {
       const isLast = i === this.#queue.length - 1;
@@ -82,6 +88,7 @@ export class BpfDescriptor implements Tap {
 
   write(frame: Uint8Array): number {
     const line = this.#line ?? fail('ENXIO');
+    if (this.isDetached) fail('ENXIO');
     if (frame.length < SMALLEST_FRAME || frame.length > line.mtu + SMALLEST_FRAME) fail('EMSGSIZE');
     if (this.#write !== undefined && this.#write(frame) === 0) fail('EPERM');
     const sent = frame.slice();

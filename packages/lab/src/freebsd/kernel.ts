@@ -111,6 +111,13 @@ export class FakeKernel {
     return line;
   }
 
+  /** Its driver goes, or somebody destroys it: its node and what was joined to it, its vhids and taps. */
+  removeEther(line: NetInterface): void {
+    this.interfaces.departed(line);
+    this.interfaces.destroy(line);
+    for (const bpf of this.bpfs) if (bpf.isDetached) bpf.ready();
+  }
+
   setCarrier(line: NetInterface, up: boolean): void {
     line.isConnected = up;
     this.routes.tellLink(line);
