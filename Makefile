@@ -49,7 +49,11 @@ sim-mutants: build
 test: build
 	@$(NPM) test --silent
 
-test-freebsd: build
+# First what it would refuse after a long build.
+test-freebsd-here:
+	@NODE='$(NODE)' sh packaging/freebsd/test.sh check
+
+test-freebsd: test-freebsd-here build
 	@NODE='$(NODE)' sh packaging/freebsd/test.sh
 
 test-freebsd-kit: build
@@ -79,4 +83,4 @@ format: $(INSTALLED)
 clean:
 	rm -rf packages/*/dist packages/*/*.tsbuildinfo test/dist dist stage
 
-.PHONY: build lab lab-kernel sim sim-mutants test test-freebsd test-freebsd-kit programs install deinstall dist check format clean
+.PHONY: build lab lab-kernel sim sim-mutants test test-freebsd test-freebsd-here test-freebsd-kit programs install deinstall dist check format clean

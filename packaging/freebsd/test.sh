@@ -6,6 +6,8 @@
 #   NODE                 node, or bun: the runtime of the tests and of the programs under test
 #   PPP_THING_TEST_LIBC  a module (docs/freebsd-native-tests.md); then only the backend contract is run
 #   PPP_THING_TEST_ONLY  a part of the names of the files to run: contract is native.test, pair is native-pair.test
+#
+# With the argument `check` it says whether it could run here, and runs nothing: before a build that takes long.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 
@@ -21,6 +23,13 @@ if [ -z "${PPP_THING_TEST_LIBC:-}" ]; then
 fi
 
 node=${NODE:-node}
+version=$("$node" --version 2>/dev/null) ||
+	refuse "no runtime $node: pkg install node22, or give one as NODE=/path/to/node (or bun)"
+if [ "${1:-}" = check ]; then
+	[ -f node_modules/.package-lock.json ] || command -v npm >/dev/null ||
+		refuse 'no npm to build with: pkg install npm-node22, or make test-freebsd-kit on another machine'
+	exit 0
+fi
 # Tests whose files are named so run anywhere: what can be tried of these without a FreeBSD kernel.
 anywhere='*-on-*.test.js'
 # Of these every test is long: tap's own limit would end the file.
@@ -28,7 +37,7 @@ TAP_TIMEOUT=${TAP_TIMEOUT:-3600}
 export TAP_TIMEOUT
 
 echo "# host: $(uname -a)"
-echo "# runtime: $node, $("$node" --version)"
+echo "# runtime: $node, $version"
 if [ -f REVISION ]; then
 	echo "# revision: $(cat REVISION)"
 elif revision=$(git describe --always --dirty 2>/dev/null); then
@@ -37,7 +46,7 @@ fi
 
 # Bun cannot load tap itself.
 run() {
-	case $("$node" --version) in
+	case $version in
 	v*) "$node" "$1" ;;
 	*) "$node" --preload "$PWD/test/dist/helper/tap-on-bun.js" "$1" ;;
 	esac
