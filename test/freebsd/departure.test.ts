@@ -1,6 +1,6 @@
 /**
  * The line's interface goes under the helper and comes back: a VLAN that is made anew, a driver that is loaded again. It
- * claims nothing of interfaces that stay.
+ * claims nothing of interfaces that stay, but that they are heard however small the kernel keeps BPF's buffer.
  */
 import t, { type Test } from 'tap';
 import { be16, concat } from '@ppp-thing/lab/freebsd/octets';
@@ -126,4 +126,14 @@ t.test('freebsd › departure › a helper that starts on a new interface finds 
   t.strictSame(line.told.sort(), ['discovery', 'ppp']);
   second.backend.remove();
   t.strictSame(line.router.leftovers(), []);
+});
+
+t.test('freebsd › a kernel whose largest BPF buffer is small is read all the same', async (t) => {
+  const line = await Line.make();
+  line.router.kernel.largestBpfBuffer = 8192;
+  const helper = line.start(t);
+  line.acSpeaks();
+  await pass(helper, 10);
+  t.strictSame(line.told, ['discovery']);
+  helper.backend.remove();
 });

@@ -13,7 +13,8 @@ const HEADER = 26;
 const ALIGNMENT = 8;
 const SMALLEST_FRAME = 14;
 const DEFAULT_BUFFER = 4096;
-const LARGEST_BUFFER = 512 * 1024;
+/** What net.bpf.maxbufsize is where nobody changed it. */
+export const LARGEST_BUFFER = 512 * 1024;
 const IN = 0;
 const INOUT = 1;
 
@@ -24,6 +25,7 @@ const LOCK_ALLOWS = new Set(
 
 export class BpfDescriptor implements Tap {
   readonly #interfaces: Interfaces;
+  readonly #largestBuffer: number;
   #line: NetInterface | undefined;
   #queue: Uint8Array[] = [];
   #room = DEFAULT_BUFFER;
@@ -39,8 +41,9 @@ export class BpfDescriptor implements Tap {
   /** A frame is there to be read. */
   ready: () => void = () => {};
 
-  constructor(interfaces: Interfaces) {
+  constructor(interfaces: Interfaces, largestBuffer = LARGEST_BUFFER) {
     this.#interfaces = interfaces;
+    this.#largestBuffer = largestBuffer;
   }
 
   /** Its interface has gone, and no other will take its place. */
@@ -108,7 +111,7 @@ export class BpfDescriptor implements Tap {
         return set32(argument, 0, this.#room);
       case c('BIOCSBLEN'):
         if (this.#line !== undefined) fail('EINVAL');
-        this.#room = Math.min(value(), LARGEST_BUFFER);
+        this.#room = Math.min(value(), this.#largestBuffer);
         return set32(argument, 0, this.#room);
       case c('BIOCSETIF'):
         return this.#setInterface(cstring(argument, 0, 16));

@@ -3,7 +3,7 @@
  * processes on it are `process.ts`.
  */
 import { fail } from './abi.ts';
-import { BpfDescriptor } from './bpf-device.ts';
+import { BpfDescriptor, LARGEST_BUFFER } from './bpf-device.ts';
 import { Carp } from './carp.ts';
 import { Interfaces, type NetInterface } from './interfaces.ts';
 import { Netgraph, Node, type MakeNode } from './netgraph.ts';
@@ -40,6 +40,8 @@ export class FakeKernel {
   /** A packet that came in by a session's interface: for whoever plays the router's IP. */
   packet: (packet: Uint8Array) => void = () => {};
   bpfDevices: number;
+  /** net.bpf.maxbufsize. */
+  largestBpfBuffer = LARGEST_BUFFER;
   readonly bpfs = new Set<BpfDescriptor>();
 
   constructor(options: KernelOptions = {}) {
@@ -125,7 +127,7 @@ export class FakeKernel {
 
   openBpf(): BpfDescriptor {
     if (this.bpfs.size >= this.bpfDevices) fail('EBUSY');
-    const bpf = new BpfDescriptor(this.interfaces);
+    const bpf = new BpfDescriptor(this.interfaces, this.largestBpfBuffer);
     this.bpfs.add(bpf);
     return bpf;
   }
