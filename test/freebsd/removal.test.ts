@@ -3,10 +3,11 @@
  * and a demotion whose session is configured no more.
  */
 import t, { type Test } from 'tap';
+import { Routes } from '@ppp-thing/helper/freebsd/route';
 import type { SessionPolicy } from '@ppp-thing/helper/policy';
 import { Client } from '../helper/client.ts';
 import { ATTACH, CONFIGURE, Life, session, stop, role } from './life.ts';
-import { SESSION, VHID } from './world.ts';
+import { LAN, Router, SESSION, VHID } from './world.ts';
 
 const AMOUNT = SESSION.demotion;
 /** What pfsync, or another's helper, demotes this router by. */
@@ -105,4 +106,23 @@ t.test('freebsd › another amount in the configuration gives back the old one',
   client.end();
   await stop(helper, 'remove');
   t.strictSame(life.router.leftovers(), []);
+});
+
+t.test('freebsd › an IPv6 default route by another interface is not ours to remove', async (t) => {
+  const router = await Router.make();
+  const { backend, loop } = router.helper([SESSION]);
+  t.teardown(() => loop.close());
+  backend.start(SESSION);
+  const { interfaces, routes } = router.kernel;
+  const theirs = Uint8Array.of(0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1);
+  const own = new Routes(router.process().libc, 0);
+  own.setDefault6(theirs, interfaces.get(LAN).index);
+  const interfaceIds = { ours: new Uint8Array(8).fill(7), theirs: new Uint8Array(8).fill(1) };
+  backend.configure(session, { ...CONFIGURE, interfaceIds });
+  for (const via of ['partner', 'none'] as const) {
+    backend.route(session, via);
+    t.ok(routes.default(0, 'AF_INET6'), via);
+  }
+  backend.leave();
+  own.close();
 });

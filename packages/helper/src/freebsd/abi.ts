@@ -147,6 +147,7 @@ export const S = {
     rtm_msglen: 0,
     rtm_version: 2,
     rtm_type: 3,
+    rtm_index: 4,
     rtm_flags: 8,
     rtm_addrs: 12,
     rtm_seq: 20,

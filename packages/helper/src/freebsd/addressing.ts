@@ -164,6 +164,7 @@ export function route(libc: Libc, interfaces: Interfaces, policy: SessionPolicy,
 
 function route6(routes: Routes, interfaces: Interfaces, name: string, way: Way): void {
   if (way.theirs === undefined) return;
-  if (way.via === 'session') routes.setDefault6(linkLocal(way.theirs), interfaces.index(name));
-  else routes.deleteDefault6();
+  const index = interfaces.index(name);
+  if (way.via === 'session') routes.setDefault6(linkLocal(way.theirs), index);
+  else routes.deleteDefault6(index);
 }

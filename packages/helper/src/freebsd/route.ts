@@ -89,10 +89,7 @@ export class Routes {
 
   /** The gateway of the IPv4 default route; undefined if there is no such route, or if it has none. */
   default(): Uint8Array | undefined {
-    const type = C.RTM_GET;
-    const seq = this.#send({ type, destination: sockaddrIn(IPV4_ANY) });
-    if (seq === undefined) return undefined;
-    const answer = soon(() => this.#answer(seq));
+    const answer = this.#get(sockaddrIn(IPV4_ANY));
     const gateway = answer && addressIn(answer, C.RTA_GATEWAY);
     const { sin_family, sin_addr } = S.sockaddr_in;
     if (gateway?.[sin_family] !== C.AF_INET) return undefined;
@@ -111,8 +108,18 @@ export class Routes {
     this.#replace(sockaddrIn6(IPV6_ANY), sockaddrIn6(scoped(linkLocal, index)));
   }
 
-  deleteDefault6(): void {
-    this.#send({ type: C.RTM_DELETE, destination: sockaddrIn6(IPV6_ANY) });
+  /** Remove the IPv6 default route if it goes out of the interface with this index. */
+  deleteDefault6(index: number): void {
+    const destination = sockaddrIn6(IPV6_ANY);
+    const answer = this.#get(destination);
+    if (answer === undefined || u16At(answer, S.rt_msghdr.rtm_index) !== index) return;
+    this.#send({ type: C.RTM_DELETE, destination });
+  }
+
+  /** What the kernel says of the route with exactly this destination; undefined if there is none. */
+  #get(destination: Uint8Array): Uint8Array | undefined {
+    const seq = this.#send({ type: C.RTM_GET, destination });
+    return seq === undefined ? undefined : soon(() => this.#answer(seq));
   }
 
   /** CHANGE has no moment without a route, and needs one to change; ADD needs that there is none. */

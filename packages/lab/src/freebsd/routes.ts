@@ -116,6 +116,7 @@ export class Routes {
     const answer = concat(header, destination, padded(found.gateway), netmask);
     const present = c('RTA_DST') | c('RTA_GATEWAY') | c('RTA_NETMASK');
     set16(answer, at('rt_msghdr', 'rtm_msglen'), answer.length);
+    set16(answer, at('rt_msghdr', 'rtm_index'), found.line.index);
     set32(answer, at('rt_msghdr', 'rtm_addrs'), present);
     socket.push(answer);
   }
