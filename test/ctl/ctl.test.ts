@@ -212,7 +212,7 @@ t.test('errors › watch of a session that is not there ends', async (t) => {
 
 t.test('output › a reader that has enough is no error; a full disk is', async (t) => {
   const shell = (line: string) =>
-    spawnSync('sh', ['-c', line, 'sh', process.execPath, SHIM], {
+    spawnSync('env', ['-u', 'NODE_OPTIONS', 'sh', '-c', line, 'sh', process.execPath, SHIM], {
       encoding: 'utf8',
       env: { PATH: process.env['PATH'] ?? '' },
     });
