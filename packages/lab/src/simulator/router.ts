@@ -3,22 +3,17 @@
  * disk. Frames are decoded values; everything else is as the real processes do it, delays and deaths included.
  */
 import { createHash } from 'node:crypto';
-import type {
-  Action,
-  AdminVerb,
-  Event,
-  PartnerMessage,
-  RouteTarget,
-} from '@ppp-thing/protocol/engine/events';
+import type { Action, AdminVerb, Event, PartnerMessage } from '@ppp-thing/protocol/engine/events';
 import { FRAMES } from '@ppp-thing/protocol/engine/actions';
 import { SessionEngine } from '@ppp-thing/protocol/engine/engine';
 import type { SessionConfig } from '@ppp-thing/protocol/engine/session-config';
 import type { Hashes } from '@ppp-thing/protocol/engine/hashes';
-import { NO_SNAPSHOT, type SessionKey, type Snapshot } from '@ppp-thing/protocol/engine/session';
+import { NO_SNAPSHOT, type Snapshot } from '@ppp-thing/protocol/engine/session';
 import type { Instant } from '@ppp-thing/protocol/time';
 import { gateAfter, mayOpen } from '@ppp-thing/helper/interlock';
 import type { AcFrame } from './ac.ts';
 import type { CarpRole } from './carp.ts';
+import { changes, type SimKernel } from './kernel.ts';
 import type { Plan } from './plan.ts';
 import type { Chance } from './random.ts';
 import type { Schedule } from './schedule.ts';
@@ -61,14 +56,6 @@ interface Supervisor {
   connected: boolean;
   /** When it is next to be woken, in world time. */
   wakeAt: number;
-}
-
-interface SimKernel {
-  attached: SessionKey | null;
-  gate: boolean;
-  /** The session's interface; undefined while it has no addresses. */
-  isUp: boolean | undefined;
-  route: RouteTarget;
 }
 
 export class SimRouter {
@@ -365,33 +352,10 @@ export class SimRouter {
     }
   }
 
-  /** Whether a kernel that is short of something has to do anything for it. It closes a gate all the same. */
-  #changes(request: Action): boolean {
-    const { attached, gate, isUp, route } = this.kernel;
-    switch (request.kind) {
-      case 'attach':
-        return attached?.sessionId !== request.key.sessionId;
-      case 'detach':
-        return attached !== null;
-      case 'gate':
-        return request.open && !gate;
-      case 'configure':
-        return isUp !== request.settings.up;
-      case 'deconfigure':
-        return isUp !== undefined;
-      case 'route':
-        return route !== request.via;
-      case 'demote':
-        return this.demoted !== request.on;
-      default:
-        return true;
-    }
-  }
-
   /** What the helper cannot put on record it does not put in force. */
   #isRefused(request: Action): boolean {
     if (request.kind === 'demote' && request.on && !this.demoted && this.isDiskFull) return true;
-    if (this.refusals === 0 || FRAMES.has(request.kind) || !this.#changes(request)) return false;
+    if (this.refusals === 0 || FRAMES.has(request.kind) || !changes(this, request)) return false;
     return this.#world.chance.is(this.refusals);
   }
 
