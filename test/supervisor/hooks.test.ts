@@ -221,13 +221,43 @@ t.test(
   },
 );
 
+/** What any program started before now has said by the time that one started now has ended. */
+async function afterAnother(t: Test): Promise<void> {
+  const { hooks, logged } = bench(t, { backup: ':' });
+  hooks.observe(STANDBY);
+  await logged(/hook backup: .*exit status 0/);
+}
+
 t.test('hooks › nothing runs where nothing is configured, or after the end', async (t) => {
-  const { hooks, lines, logged } = bench(t, { backup: 'sleep 3600', master: 'echo never' });
+  const programs = { backup: 'sleep 3600', master: 'echo never', 'session-down': 'echo never' };
+  const { hooks, lines, logged } = bench(t, programs);
   hooks.observe(STANDBY);
   hooks.observe(UP);
   hooks.stop();
   await logged(/hook backup: .*killed by SIGTERM/);
+  hooks.observe(STANDBY);
+  await afterAnother(t);
   t.equal(lines.length, 1, lines.join('\n'));
+});
+
+t.test('hooks › a role that nobody could read is told to nobody', async (t) => {
+  const { hooks, lines } = bench(t, { backup: 'echo never' });
+  hooks.observe({ ...STANDBY, helper: false });
+  await afterAnother(t);
+  t.strictSame(lines, []);
+});
+
+t.test('hooks › the MTU is what both the AC and the line take', async (t) => {
+  for (const sizes of [
+    { theirMru: 1400, maxPayload: 1492 },
+    { theirMru: 1492, maxPayload: 1400 },
+  ]) {
+    const { hooks, logged, read } = bench(t, { 'session-up': 'echo $PPP_THING_MTU > mtu' });
+    const snapshot = { ...UP.snapshot, facts: { ...FACTS, ...sizes } };
+    hooks.observe({ ...UP, snapshot });
+    await logged(/hook session-up: .*exit status 0/);
+    t.equal(read('mtu'), '1400\n');
+  }
 });
 
 t.test('hooks › a path that the system refuses at once ends nothing but that hook', async (t) => {

@@ -388,7 +388,7 @@ t.test(
         return error.problems.map(({ line, message }) => `${line ?? '-'} ${message}`);
       }
     };
-    t.strictSame(problems(`# a comment\n\n7 ${KEY}\n300 ${KEY}\n8 abc\n9 abcd\n7 ${OTHER}\nx`), [
+    t.strictSame(problems(`# a comment\n\n7 ${KEY}\n256 ${KEY}\n8 abc\n9 abcd\n7 ${OTHER}\nx`), [
       '4 expected a number from 0 to 255, a space, and whole octets in hexadecimal',
       '5 expected a number from 0 to 255, a space, and whole octets in hexadecimal',
       '6 key 9: expected 32 to 64 octets, found 2',

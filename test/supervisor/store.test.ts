@@ -80,6 +80,20 @@ t.test('store › what is on the disk already is not written again', async (t) =
   t.equal(open().load('pppoe0')?.epoch, 41, 'and the one before is still the one before');
 });
 
+t.test('store › a file that somebody removes costs the one before, and nothing more', async (t) => {
+  const { open, path } = bench(t);
+  const store = open();
+  store.save('pppoe0', at(41));
+  store.save('pppoe0', at(42));
+  unlinkSync(path);
+  store.save('pppoe0', at(43));
+  t.equal(open().load('pppoe0')?.epoch, 43);
+  store.save('pppoe0', at(44));
+  t.equal(open().load('pppoe0')?.epoch, 44);
+  unlinkSync(path);
+  t.equal(open().load('pppoe0')?.epoch, 43, 'the one before is kept again');
+});
+
 t.test('store › octets that are not text come back as they were', async (t) => {
   const odd = Uint8Array.from({ length: 256 }, (_, i) => i);
   const facts = { ...FACTS, acName: odd, serviceName: hex`5c785c5c`, dns: [] };

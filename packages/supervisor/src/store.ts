@@ -92,8 +92,7 @@ export class Store {
     this.#texts.delete(session);
     try {
       writeDurably(`${path}.new`, text);
-      if (this.#whole.has(session)) renameSync(path, `${path}.last`);
-      this.#whole.delete(session);
+      if (this.#whole.delete(session)) keep(path);
       renameSync(`${path}.new`, path);
       syncDirectory(this.#directory);
     } catch (cause) {
@@ -130,6 +129,15 @@ function writeDurably(path: string, text: string): void {
     fsyncSync(fd);
   } finally {
     closeSync(fd);
+  }
+}
+
+/** As the one before. Somebody may have removed it: then there is none. */
+function keep(path: string): void {
+  try {
+    renameSync(path, `${path}.last`);
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error;
   }
 }
 
