@@ -3,7 +3,8 @@
 # command it finds in its result directory, and powers off. It knows nothing of the lab's networks or scenes.
 #
 # LAB_RESULT comes from the kernel's command line: a directory of the host, the only one the guest can write to. In it,
-# `command` holds the program and its arguments, each ended by a zero octet; `exit` receives its exit status.
+# `command` holds the program and its arguments, each ended by a zero octet; `checkout` the path that all users of the guest
+# must be able to enter; `exit` receives the program's exit status.
 
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
 
@@ -38,6 +39,23 @@ echo 'ppp_thing:x:990:990:ppp-thing:/nonexistent:/usr/sbin/nologin' >>/run/passw
 echo 'ppp_thing:x:990:' >>/run/group
 mount --bind /run/passwd /etc/passwd
 mount --bind /run/group /etc/group
+
+# Below a directory that is its owner's alone (/root) the supervisor's user would find nothing: cover it, and put the
+# checkout back where it was.
+checkout=$(cat /run/result/checkout)
+closed=
+for ((at = 1; at <= ${#checkout}; at++)); do
+  [ "${checkout:at:1}" = / ] || continue
+  mode=$(stat -c %a "${checkout:0:at}")
+  ((8#$mode & 1)) || { closed=${checkout:0:at} && break; }
+done
+if [ -n "$closed" ]; then
+  mkdir /run/checkout
+  mount --bind "$checkout" /run/checkout
+  mount -t tmpfs -o mode=755 opened "$closed"
+  mkdir -p "$checkout"
+  mount --move /run/checkout "$checkout"
+fi
 
 hostname guest
 ip link set lo up

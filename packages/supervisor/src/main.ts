@@ -81,6 +81,8 @@ async function main(): Promise<void> {
   if (mode === 'help') return print(USAGE);
   if (mode === 'version') return print(`ppp_thing ${version()}\n`);
 
+  // The program's own files are for whoever starts it: they are read before root is given up.
+  const ours = version();
   const config = readConfig(file);
   const keys = readAllKeys(config);
   if (mode === 'check') {
@@ -91,7 +93,7 @@ async function main(): Promise<void> {
   const lost = (lines: number): void =>
     log.line('warn', `${lines} lines that nobody read are lost`);
   const log = new Log(config.logLevel, lineOutput(process.stdout, lost), now, style);
-  log.line('info', `ppp_thing ${version()}: ${file}, pid ${process.pid}`);
+  log.line('info', `ppp_thing ${ours}: ${file}, pid ${process.pid}`);
 
   // As root, if we are: the ports, and a file of the original's that may be root's alone.
   const inherited = readLegacyState(config, log);
@@ -103,7 +105,7 @@ async function main(): Promise<void> {
   if (identity !== undefined) log.line('info', `privileges: ${identity}`);
 
   const store = new Store(config.stateDirectory, log);
-  const supervisor = new Running({ config, version: version(), log, store, partner, inherited });
+  const supervisor = new Running({ config, version: ours, log, store, partner, inherited });
   running.now = supervisor;
   // Before the helper: where another supervisor runs, this one must not take its place.
   const report = (line: string): void => log.line('error', line);

@@ -14,6 +14,7 @@ import { execa } from 'execa';
 /** Where the result directory is seen in the guest. */
 export const GUEST_RESULT = '/run/result';
 
+const CHECKOUT = fileURLToPath(new URL('../../../..', import.meta.url)).replace(/\/$/, '');
 const INIT = fileURLToPath(new URL('../../kernel-guest/init.sh', import.meta.url));
 
 export interface GuestOptions {
@@ -53,6 +54,7 @@ export async function runInGuest(options: GuestOptions): Promise<GuestRun> {
   // The kernel's command line cannot hold a space in a path; files in our own directory can.
   await copyFile(INIT, join(directory, 'init.sh'));
   await chmod(join(directory, 'init.sh'), 0o755);
+  await writeFile(join(directory, 'checkout'), CHECKOUT);
   const command = [options.runtime ?? process.execPath, options.program, ...(options.args ?? [])];
   await writeFile(join(directory, 'command'), command.map((word) => `${word}\0`).join(''));
   // One processor of our own: a guest has only one, and moving about makes its process switches four times slower.
