@@ -241,6 +241,19 @@ t.test('doctor', async (t) => {
       { ...one({ partner: { ...session.partner, differs: null } }), partnerReport: undefined },
     ],
   ];
+  t.test('what to do is what this system has', async (t) => {
+    const broken: Partial<Facts> = {
+      ...withCard({ isUp: false }),
+      ...withStatus({ helper: { connected: false, platform: null } }),
+    };
+    const fixes = (platform: Facts['platform']): string =>
+      diagnose({ ...healthy, ...broken, platform })
+        .map(({ fix }) => fix)
+        .join('\n');
+    t.match(fixes('freebsd'), /^ifconfig igb0 up, .*^service ppp_thing_helper status; /ms);
+    t.match(fixes('linux'), /^ip link set igb0 up, .*^systemctl status ppp_thing_helper; /ms);
+  });
+
   for (const [severity, what, facts] of CASES) {
     t.test(`finds ${what.source}`, async (t) => {
       const found = diagnose({ ...healthy, ...facts }).filter((each) => what.test(each.what));

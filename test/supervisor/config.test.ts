@@ -3,6 +3,7 @@ import t from 'tap';
 import { parsePolicy } from '@ppp-thing/helper/policy-file';
 import { ConfigError } from '@ppp-thing/protocol/config-text';
 import { DEFAULT_PORT, parseConfig, type Config } from '@ppp-thing/supervisor/config';
+import { UnreadableError } from '@ppp-thing/supervisor/errors';
 import {
   HELPER_KEYS,
   PARTNER_KEYS,
@@ -11,7 +12,7 @@ import {
 } from '@ppp-thing/supervisor/config-schema';
 
 const noSecrets = (path: string): string => {
-  throw Object.assign(new Error(path), { code: 'ENOENT' });
+  throw new UnreadableError(path, Object.assign(new Error(path), { code: 'ENOENT' }));
 };
 
 const read = (text: string, secrets = noSecrets): Config => parseConfig(text, 'test.conf', secrets);
@@ -82,7 +83,9 @@ t.test('config › a password_file is read to its first line', async (t) => {
   const text = MINIMAL.replace('password = "hunter2"', 'password_file = "/etc/secret"');
   const config = read(text, (path) => (path === '/etc/secret' ? 'hunter3\n' : ''));
   t.equal(config.sessions[0]?.engine.link.password.reveal(), 'hunter3');
-  t.strictSame(problems(text), ['6 session.pppoe0.password_file: open /etc/secret: ENOENT']);
+  t.strictSame(problems(text), [
+    '6 session.pppoe0.password_file: read /etc/secret: ENOENT: there is no such file',
+  ]);
 });
 
 t.test(

@@ -29,7 +29,7 @@ import {
   type PartnerTable,
   type SessionTable,
 } from './config-schema.ts';
-import { readText } from './errors.ts';
+import { readText, UnreadableError } from './errors.ts';
 import { HOOKS, type HookSettings } from './hooks.ts';
 import type { LogLevel } from './log.ts';
 import { places } from './places.ts';
@@ -70,6 +70,8 @@ export interface SessionSettings {
   /** The session's MAC as text: `02:00:5e:10:53:01`. */
   readonly mac: string;
   readonly stub: string | undefined;
+  /** Where the password stands, if not in the configuration itself. */
+  readonly passwordFile: string | undefined;
   /** Where the helper reads the role; shown by us. */
   readonly carp: { readonly interface: string | undefined; readonly vhid: number | undefined };
   /** What must be alike on both routers, as text by key; the password is not in it. */
@@ -88,7 +90,7 @@ export function readConfig(file: string): Config {
   return parseConfig(readText(file), file, readText);
 }
 
-/** @param readSecret reads a password_file */
+/** @param readSecret reads a password_file; throws UnreadableError */
 export function parseConfig(
   text: string,
   file: string,
@@ -299,6 +301,7 @@ function session(
     interface: table.interface,
     mac: formatMac(engine.link.ourMac),
     stub: table.stub ?? undefined,
+    passwordFile: table.password_file ?? undefined,
     carp: { interface: table.carp_interface ?? undefined, vhid: table.carp_vhid ?? undefined },
     shared: Object.fromEntries(shared),
   };
@@ -348,8 +351,8 @@ function password(
   try {
     return new Secret(readSecret(file).split('\n')[0] ?? '');
   } catch (cause) {
-    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'EIO';
-    fail('password_file', `open ${file}: ${code}`);
+    if (!(cause instanceof UnreadableError)) throw cause;
+    fail('password_file', cause.message);
     return new Secret('');
   }
 }

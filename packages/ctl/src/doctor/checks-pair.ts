@@ -148,13 +148,19 @@ export const configuration: Check = ({ config }) => [
     : error('configuration', config.why, 'pppthingctl check-config says what and where; as root'),
 ];
 
-export const answers: Check = ({ status }) => [
+export const answers: Check = ({ status, platform }) => [
   status.known
     ? ok('supervisor', 'answers')
-    : error('supervisor', status.why, 'service ppp_thing_helper start; service ppp_thing start'),
+    : error(
+        'supervisor',
+        status.why,
+        platform === 'linux'
+          ? 'systemctl start ppp_thing_helper ppp_thing'
+          : 'service ppp_thing_helper start; service ppp_thing start',
+      ),
 ];
 
-export const supervisor: Check = ({ status }) =>
+export const supervisor: Check = ({ status, platform }) =>
   judge('supervisor', status, 'is well, and its helper answers', ({ helper, sessions }) => [
     ...(helper.connected
       ? []
@@ -162,7 +168,7 @@ export const supervisor: Check = ({ status }) =>
           error(
             'helper',
             'does not answer the supervisor',
-            'service ppp_thing_helper status; look at its log',
+            `${platform === 'linux' ? 'systemctl status ppp_thing_helper' : 'service ppp_thing_helper status'}; look at its log`,
           ),
         ]),
     ...sessions

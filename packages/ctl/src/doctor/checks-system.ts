@@ -57,7 +57,9 @@ export const lines: Check = (facts) =>
       return [error(name, `there is no interface ${wanted}`, fix)];
     }
     if (!line.isUp) {
-      return [error(name, `${wanted} is down`, `ifconfig ${wanted} up, and at every boot`)];
+      const command =
+        facts.platform === 'linux' ? `ip link set ${wanted} up` : `ifconfig ${wanted} up`;
+      return [error(name, `${wanted} is down`, `${command}, and at every boot`)];
     }
     if (line.carrier === false) {
       return [error(name, `${wanted} has no carrier`, 'look at the cable, the modem and the port')];

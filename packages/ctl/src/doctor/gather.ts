@@ -136,7 +136,9 @@ function rules(file: string, config: Config | undefined, directory: string): rea
     [`${directory}/status.sock`, user, undefined, 0o666],
     [`${directory}/control.sock`, user, group, 0o660],
   ];
-  if (keyFile !== undefined) list.push([keyFile, 'root', group, 0o640]);
+  const passwordFiles = config?.sessions.map(({ passwordFile }) => passwordFile) ?? [];
+  for (const secret of new Set([keyFile, ...passwordFiles]))
+    if (secret !== undefined) list.push([secret, 'root', group, 0o640]);
   const names = { user: namesOf('/etc/passwd'), group: namesOf('/etc/group') };
   return list.map(([path, owner, wanted, mode]) => ({
     path,
