@@ -126,3 +126,23 @@ t.test('freebsd › an IPv6 default route by another interface is not ours to re
   backend.leave();
   own.close();
 });
+
+t.test(
+  'freebsd › the default route goes, also to an end that the session has no longer',
+  async (t) => {
+    const router = await Router.make();
+    const { backend, loop } = router.helper([SESSION]);
+    t.teardown(() => loop.close());
+    backend.start(SESSION);
+    const { routes } = router.kernel;
+    // A host of the LAN: no address of the session's interface takes the route along when it goes.
+    const host = Uint8Array.of(192, 168, 7, 77);
+    backend.configure(session, { ...CONFIGURE, theirAddress: host });
+    backend.route(session, 'session');
+    t.strictSame(routes.default(0, 'AF_INET'), host);
+    backend.configure(session, CONFIGURE);
+    backend.route(session, 'none');
+    t.equal(routes.default(0, 'AF_INET'), undefined);
+    backend.leave();
+  },
+);

@@ -122,6 +122,8 @@ export interface Way {
   readonly via: 'session' | 'partner' | 'none';
   /** The AC's IPv6 interface identifier, if IPv6 is configured. */
   readonly theirs: Uint8Array | undefined;
+  /** The gateway that was set last: a session that has another end now had that one before. */
+  readonly before?: Uint8Array | undefined;
   readonly log: (line: string) => void;
 }
 
@@ -130,9 +132,18 @@ const ROUTE_REASONS = {
   EINVAL: 'is net.fibs so many',
 };
 
-/** Without `defaultRoute` in the policy the routes are the administrator's, and this does nothing. */
-export function route(libc: Libc, interfaces: Interfaces, policy: SessionPolicy, way: Way): void {
-  if (!policy.defaultRoute) return;
+/**
+ * Without `defaultRoute` in the policy the routes are the administrator's, and this does nothing.
+ *
+ * @returns the gateway that is set now
+ */
+export function route(
+  libc: Libc,
+  interfaces: Interfaces,
+  policy: SessionPolicy,
+  way: Way,
+): Uint8Array | undefined {
+  if (!policy.defaultRoute) return undefined;
   const { name, fib, partnerAddress } = policy;
   const theirAddress = unless(['ENXIO'], () => interfaces.destination(name));
   const gateway = { session: theirAddress, partner: partnerAddress, none: undefined }[way.via];
@@ -146,7 +157,9 @@ export function route(libc: Libc, interfaces: Interfaces, policy: SessionPolicy,
     () => {
       const routes = new Routes(libc, fib);
       try {
-        const ours = [theirAddress, partnerAddress].filter((each) => each !== undefined);
+        const ours = [theirAddress, partnerAddress, way.before].filter(
+          (each) => each !== undefined,
+        );
         if (gateway === undefined) routes.deleteDefault(ours);
         else routes.setDefault(gateway);
         // A router without IPv6 elsewhere still gets its IPv4.
@@ -160,6 +173,7 @@ export function route(libc: Libc, interfaces: Interfaces, policy: SessionPolicy,
     },
     ROUTE_REASONS,
   );
+  return gateway;
 }
 
 function route6(routes: Routes, interfaces: Interfaces, name: string, way: Way): void {

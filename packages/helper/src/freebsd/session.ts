@@ -53,6 +53,8 @@ export class FreebsdSession {
   /** Undefined from when the line's interface goes until it is back. */
   #bpf: Bpf | undefined;
   #gateOpen = false;
+  /** Of the IPv4 default route that we set. */
+  #gateway: Uint8Array | undefined;
   #settings: Settings | undefined;
   /** Armed by an earlier helper, to which the kernel would report the session's end. */
   #adopted = false;
@@ -227,7 +229,8 @@ export class FreebsdSession {
   route(via: 'session' | 'partner' | 'none'): void {
     const { libc, interfaces, log } = this.#shared;
     const ids = this.#settings?.interfaceIds ?? undefined;
-    addressing.route(libc, interfaces, this.policy, { via, theirs: ids?.theirs, log });
+    const way = { via, theirs: ids?.theirs, before: this.#gateway, log };
+    this.#gateway = addressing.route(libc, interfaces, this.policy, way);
   }
 
   counters(): Counters {
