@@ -14,6 +14,9 @@ if [ $$ -ne 1 ]; then
 	exec unshare --mount --pid --fork --cgroup --uts --ipc "$0" "$name" "$tarball"
 fi
 
+# What follows may cover the place where it lies.
+mkdir -p "/run/$name"
+cp "$tarball" "/run/$name/"
 for place in etc usr/local var root; do
 	key=$(echo $place | tr / -)
 	mkdir -p "/run/$name/upper/$key" "/run/$name/work/$key"
@@ -22,7 +25,7 @@ done
 mount -t proc proc /proc
 umount /sys/fs/cgroup
 mount -t cgroup2 cgroup /sys/fs/cgroup
-cp "$tarball" /root/
+mv "/run/$name/${tarball##*/}" /root/
 mount -t tmpfs tmp /tmp
 # iptables(8) asks the guest's modprobe for what it needs.
 cp -a /run/modprobe /run/modules /tmp/
