@@ -41,10 +41,10 @@ lab-kernel: build
 	@$(NODE) packages/lab/dist/kernel/main.js $(ARGS)
 
 sim: build
-	@$(NODE) packages/lab/dist/simulator/main.js --runs $(RUNS) --seed $(SEED) $(JOBS:%=--jobs %) $(ARGS)
+	@$(NODE) packages/lab/dist/campaign/main.js --runs $(RUNS) --seed $(SEED) $(JOBS:%=--jobs %) $(ARGS)
 
 sim-mutants: build
-	@$(NODE) packages/lab/dist/simulator/mutate.js $(JOBS:%=--jobs %) $(ARGS)
+	@$(NODE) packages/lab/dist/campaign/mutate.js $(JOBS:%=--jobs %) $(ARGS)
 
 test: build
 	@$(NPM) test --silent

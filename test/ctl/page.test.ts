@@ -7,10 +7,10 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import t, { type Test } from 'tap';
 import type { Browser, Page } from 'playwright-core';
-import { Bus } from '@ppp-thing/lab/embedded/bus';
-import { now } from '@ppp-thing/lab/embedded/clock';
-import { Lab } from '@ppp-thing/lab/embedded/lab';
-import { findRuntime } from '@ppp-thing/lab/embedded/runtime';
+import { Bus } from '@ppp-thing/lab/demo/bus';
+import { now } from '@ppp-thing/lab/demo/clock';
+import { Lab } from '@ppp-thing/lab/demo/lab';
+import { findRuntime } from '@ppp-thing/lab/demo/runtime';
 import { Ctl } from './bench.ts';
 import { CHROMIUM, openBrowser, openPage, violations, type Look, type Watched } from './browser.ts';
 

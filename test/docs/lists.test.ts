@@ -2,7 +2,7 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { MUTANTS } from '@ppp-thing/lab/simulator/mutants';
+import { MUTANTS } from '@ppp-thing/lab/campaign/mutants';
 import { holding } from '../supervisor/status-bench.ts';
 
 const read = (path: string): string => readFileSync(path, 'utf8');
@@ -36,7 +36,7 @@ t.test('docs/api.md › every machine of an event', async (t) => {
 
 t.test('docs/api.md › every name of a wait', async (t) => {
   const [, union = ''] = /export type TimerName =([^;]+);/.exec(
-    read('packages/protocol/src/engine/owner.ts'),
+    read('packages/protocol/src/engine/owner/owner.ts'),
   ) ?? [''];
   const names = Array.from(union.matchAll(/'([\w-]+)'/g), ([, name = '']) => name);
   const [, section = ''] = read('docs/api.md').split('\n## What a session waits for\n');

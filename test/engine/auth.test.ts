@@ -1,11 +1,11 @@
 /** Being authenticated: the arithmetic against the RFCs' examples, and each exchange with what can go wrong in it. */
 import t from 'tap';
 import { toHex } from '@ppp-thing/protocol/bytes';
-import { Authentication, type AuthOutput } from '@ppp-thing/protocol/engine/auth';
+import { Authentication, type AuthOutput } from '@ppp-thing/protocol/engine/ppp/auth';
 import { Secret } from '@ppp-thing/protocol/engine/hashes';
-import { isProof, prove } from '@ppp-thing/protocol/engine/mschap';
+import { isProof, prove } from '@ppp-thing/protocol/engine/ppp/mschap';
 import { concat, utf16le, utf8 } from '@ppp-thing/protocol/printable';
-import type { Method } from '@ppp-thing/protocol/engine/lcp-options';
+import type { Method } from '@ppp-thing/protocol/engine/ppp/lcp-options';
 import type { ChapPacket } from '@ppp-thing/protocol/wire/auth';
 import { HASHES } from './hashes.ts';
 import { counterRandom } from './link-pair.ts';

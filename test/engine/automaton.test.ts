@@ -7,7 +7,7 @@ import {
   step,
   TRANSITIONS,
   type AutomatonEvent,
-} from '@ppp-thing/protocol/engine/automaton';
+} from '@ppp-thing/protocol/engine/ppp/automaton';
 
 const text = readFileSync(new URL('../../fixtures/rfc1661-4.1.txt', import.meta.url), 'utf8');
 const rows = text

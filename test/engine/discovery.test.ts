@@ -1,6 +1,6 @@
 /** The Host's side of RFC 2516: which offers and confirmations are believed. */
 import t from 'tap';
-import { Discovery, type DiscoverySettings } from '@ppp-thing/protocol/engine/discovery';
+import { Discovery, type DiscoverySettings } from '@ppp-thing/protocol/engine/link/discovery';
 import { utf8 } from '@ppp-thing/protocol/printable';
 import { BROADCAST } from '@ppp-thing/protocol/wire/ethernet';
 import { findTag, TAG, type DiscoveryPacket, type Tag } from '@ppp-thing/protocol/wire/pppoe';

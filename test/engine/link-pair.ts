@@ -2,11 +2,11 @@
  * One Link and a scripted Access Concentrator under a virtual clock: values in, values out, no octets. The AC does what
  * a plain one does; a test changes its temperament or answers single packets itself.
  */
-import { Link } from '@ppp-thing/protocol/engine/link-machine';
+import { Link, type LinkOutcome, type LinkOutput } from '@ppp-thing/protocol/engine/link/link';
 import { Secret, type Random } from '@ppp-thing/protocol/engine/hashes';
 import type { Event, Note } from '@ppp-thing/protocol/engine/events';
-import type { LinkConfig, LinkOutcome, LinkOutput } from '@ppp-thing/protocol/engine/link';
-import type { SessionFacts } from '@ppp-thing/protocol/engine/session';
+import type { LinkConfig } from '@ppp-thing/protocol/engine/session-config';
+import type { SessionFacts } from '@ppp-thing/protocol/session';
 import { millis, seconds, type Instant } from '@ppp-thing/protocol/time';
 import type { MacAddress } from '@ppp-thing/protocol/wire/ethernet';
 import type { LcpPacket, PppPacket } from '@ppp-thing/protocol/wire/ppp';

@@ -1,11 +1,11 @@
 /** One automaton with its counters and identifiers, over IPCP's options because they are the simplest. */
 import t from 'tap';
-import { IpcpOptions, Ipv6cpOptions } from '@ppp-thing/protocol/engine/ncp';
+import { IpcpOptions, Ipv6cpOptions } from '@ppp-thing/protocol/engine/ppp/ncp';
 import {
   MAX_CONFIGURE,
   Negotiation,
   type NegotiationOutput,
-} from '@ppp-thing/protocol/engine/negotiation';
+} from '@ppp-thing/protocol/engine/ppp/negotiation';
 import type { ControlPacket } from '@ppp-thing/protocol/wire/ppp';
 import { UNSPECIFIED_V4, type IpcpOption, type Ipv6cpOption } from '@ppp-thing/protocol/wire/ncp';
 import { counterRandom } from './link-pair.ts';

@@ -1,7 +1,7 @@
 /** What LCP and the NCPs ask, accept, refuse and give up. */
 import t from 'tap';
-import { LcpOptions, type LcpSettings } from '@ppp-thing/protocol/engine/lcp-options';
-import { IpcpOptions, Ipv6cpOptions } from '@ppp-thing/protocol/engine/ncp';
+import { LcpOptions, type LcpSettings } from '@ppp-thing/protocol/engine/ppp/lcp-options';
+import { IpcpOptions, Ipv6cpOptions } from '@ppp-thing/protocol/engine/ppp/ncp';
 import type { LcpOption } from '@ppp-thing/protocol/wire/lcp';
 import { UNSPECIFIED_V4, type IpcpOption } from '@ppp-thing/protocol/wire/ncp';
 import { counterRandom } from './link-pair.ts';

@@ -2,8 +2,8 @@
 import * as fc from 'fast-check';
 import t from 'tap';
 import type { Action, Event } from '@ppp-thing/protocol/engine/events';
-import { OWNERSHIP, stepOwner } from '@ppp-thing/protocol/engine/ownership';
-import { NO_SNAPSHOT } from '@ppp-thing/protocol/engine/session';
+import { OWNERSHIP, stepOwner } from '@ppp-thing/protocol/engine/owner/ownership';
+import { NO_SNAPSHOT } from '@ppp-thing/protocol/session';
 import {
   CONFIG,
   FACTS,

@@ -1,6 +1,6 @@
 /** When the next dial may begin. */
 import t from 'tap';
-import { LONGEST_DELAY, Redial, REFUSED_DELAY } from '@ppp-thing/protocol/engine/redial';
+import { LONGEST_DELAY, Redial, REFUSED_DELAY } from '@ppp-thing/protocol/engine/link/redial';
 import { seconds, type Millis } from '@ppp-thing/protocol/time';
 import { counterRandom } from './link-pair.ts';
 import { at } from './scripted-ac.ts';

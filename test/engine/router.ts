@@ -3,11 +3,16 @@
  * world. It performs nothing and checks nothing.
  */
 import { createHash } from 'node:crypto';
-import type { Action, Event, HelperState, PartnerMessage } from '@ppp-thing/protocol/engine/events';
+import type { Action, Event, HelperState } from '@ppp-thing/protocol/engine/events';
+import {
+  type PartnerMessage,
+  NO_SNAPSHOT,
+  type SessionFacts,
+  type Snapshot,
+} from '@ppp-thing/protocol/session';
 import { SessionEngine } from '@ppp-thing/protocol/engine/engine';
 import type { SessionConfig } from '@ppp-thing/protocol/engine/session-config';
 import { Secret, type Hashes } from '@ppp-thing/protocol/engine/hashes';
-import { NO_SNAPSHOT, type SessionFacts, type Snapshot } from '@ppp-thing/protocol/engine/session';
 import { millis, seconds, type Instant } from '@ppp-thing/protocol/time';
 
 export const AC_MAC = Uint8Array.of(2, 0, 0, 0, 0, 0xac);

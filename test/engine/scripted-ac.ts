@@ -4,8 +4,8 @@
  */
 import { sameOctets } from '@ppp-thing/protocol/bytes';
 import type { Action, Event } from '@ppp-thing/protocol/engine/events';
-import { prove } from '@ppp-thing/protocol/engine/mschap';
-import type { SessionFacts } from '@ppp-thing/protocol/engine/session';
+import { prove } from '@ppp-thing/protocol/engine/ppp/mschap';
+import type { SessionFacts } from '@ppp-thing/protocol/session';
 import { concat, utf8 } from '@ppp-thing/protocol/printable';
 import type { Instant } from '@ppp-thing/protocol/time';
 import type { ChapPacket, PapPacket } from '@ppp-thing/protocol/wire/auth';

@@ -3,7 +3,7 @@
  * not, whichever call it was that failed or died.
  */
 import t from 'tap';
-import { BackendError } from '@ppp-thing/helper/backend';
+import { BackendError } from '@ppp-thing/helper/errors';
 import type { SessionPolicy } from '@ppp-thing/helper/policy';
 import { Errno } from '@ppp-thing/lab/freebsd/abi';
 import type { KernelOptions } from '@ppp-thing/lab/freebsd/kernel';

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, rmdirSync, statSync, writeFileSync } fr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { BackendError } from '@ppp-thing/helper/backend';
+import { BackendError } from '@ppp-thing/helper/errors';
 import {
   openDemotions,
   type Boot,

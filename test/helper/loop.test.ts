@@ -1,5 +1,5 @@
 import t from 'tap';
-import { BackendError } from '@ppp-thing/helper/backend';
+import { BackendError } from '@ppp-thing/helper/errors';
 import { loadLibc, type Libc } from '@ppp-thing/helper/libc';
 import { createLoop } from '@ppp-thing/helper/loop';
 import { POLLHUP, POLLIN, setNonblocking } from '@ppp-thing/helper/unix';

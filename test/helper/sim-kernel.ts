@@ -4,7 +4,7 @@
  */
 import { createServer, type Socket } from 'node:net';
 import { parentPort, workerData } from 'node:worker_threads';
-import { RouterKernel, type KernelEvent } from '@ppp-thing/lab/sim/router';
+import { RouterKernel, type KernelEvent } from '@ppp-thing/lab/line/router';
 import { OPENING, isCall } from '@ppp-thing/helper/sim/line';
 import { Deframer, encodeMessage } from '@ppp-thing/protocol/ipc/framing';
 

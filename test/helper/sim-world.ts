@@ -6,7 +6,7 @@ import { Worker } from 'node:worker_threads';
 import { loadLibc, type Libc } from '@ppp-thing/helper/libc';
 import { createLoop, type MainLoop } from '@ppp-thing/helper/loop';
 import type { HelperPolicy, SessionPolicy } from '@ppp-thing/helper/policy';
-import type { KernelEvent } from '@ppp-thing/lab/sim/router';
+import type { KernelEvent } from '@ppp-thing/lab/line/router';
 import type { Order, Report } from './sim-kernel.ts';
 
 export const SESSION: SessionPolicy = {

@@ -3,9 +3,9 @@
  * wrong. It has no engine in it, so that the AC is tested without the thing it is to test.
  */
 import { HASHES } from '../engine/hashes.ts';
-import { AccessConcentrator, type AcCommand, type AcOutput } from '@ppp-thing/lab/sim/ac';
-import { PATIENT, RESTART, type AcConfig, type Temper } from '@ppp-thing/lab/sim/ac-config';
-import { decodeEcho, encodeEcho } from '@ppp-thing/lab/sim/icmp';
+import { AccessConcentrator, type AcCommand, type AcOutput } from '@ppp-thing/lab/line/ac';
+import { PATIENT, RESTART, type AcConfig, type Temper } from '@ppp-thing/lab/line/ac-config';
+import { decodeEcho, encodeEcho } from '@ppp-thing/lab/line/icmp';
 import { concat, utf8 } from '@ppp-thing/protocol/printable';
 import { millis, type Instant } from '@ppp-thing/protocol/time';
 import type { ChapPacket } from '@ppp-thing/protocol/wire/auth';

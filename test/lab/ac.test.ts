@@ -1,6 +1,6 @@
 /** The Access Concentrator: a good client gets a session, a bad one is told on, and its tempers are what they claim. */
 import t from 'tap';
-import { AccessConcentrator } from '@ppp-thing/lab/sim/ac';
+import { AccessConcentrator } from '@ppp-thing/lab/line/ac';
 import { printable, utf8 } from '@ppp-thing/protocol/printable';
 import { findTag, TAG } from '@ppp-thing/protocol/wire/pppoe';
 import { BROADCAST } from '@ppp-thing/protocol/wire/ethernet';

@@ -1,6 +1,6 @@
 /** The lab's waits: named, limited, woken by what happens and ended by a stop. */
 import t from 'tap';
-import { Bus, StoppedError, WaitError } from '@ppp-thing/lab/embedded/bus';
+import { Bus, StoppedError, WaitError } from '@ppp-thing/lab/demo/bus';
 import type { Instant } from '@ppp-thing/protocol/time';
 
 const bus = (): Bus => new Bus(() => 7 as Instant);

@@ -3,7 +3,7 @@
  * to a take-over, at once for a demotion, one advertisement for a return.
  */
 import t from 'tap';
-import { CarpPair, type PairEvent, type RoleEdge } from '@ppp-thing/lab/sim/carp';
+import { CarpPair, type PairEvent, type RoleEdge } from '@ppp-thing/lab/line/carp';
 import { millis, type Instant } from '@ppp-thing/protocol/time';
 
 interface Timed extends RoleEdge {

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { LINE_VERSION, type LineEvent } from '@ppp-thing/helper/sim/line';
-import { Door } from '@ppp-thing/lab/embedded/door';
+import { Door } from '@ppp-thing/lab/demo/door';
 import { Deframer, encodeMessage } from '@ppp-thing/protocol/ipc/framing';
 
 const directory = mkdtempSync(join(tmpdir(), 'ppp-door-'));

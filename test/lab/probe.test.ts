@@ -1,7 +1,7 @@
 /** The probe's account of what was lost, and the witness's of who spoke when it should not have. */
 import t from 'tap';
-import { Probe } from '@ppp-thing/lab/sim/probe';
-import { Witness } from '@ppp-thing/lab/sim/witness';
+import { Probe } from '@ppp-thing/lab/line/probe';
+import { Witness } from '@ppp-thing/lab/line/witness';
 import { millis, type Instant } from '@ppp-thing/protocol/time';
 import { encodeAnnounce, encodeEthernet } from '@ppp-thing/protocol/wire/ethernet';
 import { encodeDiscovery, encodeSession } from '@ppp-thing/protocol/wire/pppoe';

@@ -1,8 +1,8 @@
 /** The router's simulated kernel: what passes its gate, in which direction, and what survives its helper. */
 import t from 'tap';
 import type { Call } from '@ppp-thing/helper/sim/line';
-import { decodeEcho, encodeEcho } from '@ppp-thing/lab/sim/icmp';
-import { RouterKernel, type KernelOutput } from '@ppp-thing/lab/sim/router';
+import { decodeEcho, encodeEcho } from '@ppp-thing/lab/line/icmp';
+import { RouterKernel, type KernelOutput } from '@ppp-thing/lab/line/router';
 import { BROADCAST, decodeEthernet, encodeEthernet } from '@ppp-thing/protocol/wire/ethernet';
 import { decodeSession, encodeSession } from '@ppp-thing/protocol/wire/pppoe';
 import { AC_ADDRESS, AC_MAC, ipv4, mac, PUBLIC, SESSION_MAC } from './addresses.ts';

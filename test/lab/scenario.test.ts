@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import t, { type Test } from 'tap';
-import type { Summary } from '@ppp-thing/lab/embedded/summary';
+import type { Summary } from '@ppp-thing/lab/demo/summary';
 
 const MAIN = 'packages/lab/dist/main.js';
 const CARP_SECOND_MS = 300;

@@ -1,7 +1,7 @@
 /** What the lab calls a success, and that it says so in both forms. */
 import t from 'tap';
-import type { SceneResult } from '@ppp-thing/lab/embedded/scenes';
-import { formatSummary, summarise, type Findings } from '@ppp-thing/lab/embedded/summary';
+import type { SceneResult } from '@ppp-thing/lab/demo/scenes';
+import { formatSummary, summarise, type Findings } from '@ppp-thing/lab/demo/summary';
 
 const scene = (name: string, changes: Partial<SceneResult> = {}): SceneResult => ({
   name,

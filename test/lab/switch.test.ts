@@ -2,7 +2,7 @@
 import t from 'tap';
 import type { Instant } from '@ppp-thing/protocol/time';
 import { BROADCAST, encodeEthernet, parseMac } from '@ppp-thing/protocol/wire/ethernet';
-import { AGEING, LearningSwitch, type SwitchOutput } from '@ppp-thing/lab/sim/switch';
+import { AGEING, LearningSwitch, type SwitchOutput } from '@ppp-thing/lab/line/switch';
 
 const PORTS = ['r1', 'r2', 'ac'];
 const SESSION = mac('02:00:5e:10:53:01');

@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { Action, Event } from '@ppp-thing/protocol/engine/events';
-import { NO_SNAPSHOT } from '@ppp-thing/protocol/engine/session';
+import { NO_SNAPSHOT } from '@ppp-thing/protocol/session';
 import type { Instant } from '@ppp-thing/protocol/time';
 import { Driver } from '@ppp-thing/supervisor/driver';
 import { perform, type Effects, type Failed } from '@ppp-thing/supervisor/perform';

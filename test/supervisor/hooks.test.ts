@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { OwnerStatus } from '@ppp-thing/protocol/engine/engine';
-import { NO_SNAPSHOT } from '@ppp-thing/protocol/engine/session';
+import { NO_SNAPSHOT } from '@ppp-thing/protocol/session';
 import { millis, seconds, type Instant } from '@ppp-thing/protocol/time';
 import { Hooks, type HookName } from '@ppp-thing/supervisor/hooks';
 import { Log } from '@ppp-thing/supervisor/log';

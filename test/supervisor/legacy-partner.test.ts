@@ -1,8 +1,12 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import t, { type Test } from 'tap';
-import type { PartnerMessage, Role } from '@ppp-thing/protocol/engine/events';
-import { NO_SNAPSHOT, type Snapshot } from '@ppp-thing/protocol/engine/session';
+import {
+  type PartnerMessage,
+  type Role,
+  NO_SNAPSHOT,
+  type Snapshot,
+} from '@ppp-thing/protocol/session';
 import { LegacyPartner } from '@ppp-thing/supervisor/legacy-partner';
 import { Log } from '@ppp-thing/supervisor/log';
 import { SNAPSHOT } from '../fixtures/partner.ts';

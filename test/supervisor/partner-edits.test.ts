@@ -3,7 +3,7 @@ import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import * as fc from 'fast-check';
 import t, { type Test } from 'tap';
-import type { PartnerMessage } from '@ppp-thing/protocol/engine/events';
+import type { PartnerMessage } from '@ppp-thing/protocol/session';
 import type { Instant } from '@ppp-thing/protocol/time';
 import { random } from '@ppp-thing/supervisor/clock';
 import { parseKeys } from '@ppp-thing/supervisor/keys';

@@ -1,8 +1,7 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import t, { type Test } from 'tap';
-import type { PartnerMessage } from '@ppp-thing/protocol/engine/events';
-import { NO_SNAPSHOT } from '@ppp-thing/protocol/engine/session';
+import { type PartnerMessage, NO_SNAPSHOT } from '@ppp-thing/protocol/session';
 import { ConfigError } from '@ppp-thing/protocol/config-text';
 import type { Instant } from '@ppp-thing/protocol/time';
 import { parseKeys, type Keys } from '@ppp-thing/supervisor/keys';

@@ -3,7 +3,7 @@ import { linkSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { NO_SNAPSHOT } from '@ppp-thing/protocol/engine/session';
+import { NO_SNAPSHOT } from '@ppp-thing/protocol/session';
 import type { HistoryJson, SessionStatusJson } from '@ppp-thing/supervisor/api';
 import { startStatusServers } from '@ppp-thing/supervisor/status-server';
 import { bench, holding, PASSWORD, type Answer } from './status-bench.ts';

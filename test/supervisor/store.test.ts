@@ -15,7 +15,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { NO_SNAPSHOT, type Snapshot } from '@ppp-thing/protocol/engine/session';
+import { NO_SNAPSHOT, type Snapshot } from '@ppp-thing/protocol/session';
 import { parseLegacyState } from '@ppp-thing/supervisor/legacy-state';
 import { Log } from '@ppp-thing/supervisor/log';
 import { decodeSnapshotText, encodeSnapshotText } from '@ppp-thing/supervisor/snapshot-text';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import t from 'tap';
 import * as fc from 'fast-check';
-import { NO_SNAPSHOT, type SessionFacts, type Snapshot } from '@ppp-thing/protocol/engine/session';
+import { NO_SNAPSHOT, type SessionFacts, type Snapshot } from '@ppp-thing/protocol/session';
 import { decodeSnapshot, encodeSnapshot } from '@ppp-thing/protocol/wire/partner-snapshot';
 import { FACTS, SNAPSHOT } from '../fixtures/partner.ts';
 import { hex } from '../hex.ts';

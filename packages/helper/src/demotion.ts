@@ -17,7 +17,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { BackendError, type Backend } from './backend.ts';
+import { BackendError } from './errors.ts';
+import type { Backend } from './backend.ts';
 
 /** When this boot was, in seconds since 1970, and how long ago, in seconds. */
 export interface Boot {

@@ -2,7 +2,7 @@
  * The one place that waits: a single `poll()` over every descriptor of the helper. Callbacks run to completion, one at
  * a time; none may block. It knows nothing of what the descriptors are.
  */
-import { BackendError } from './backend.ts';
+import { BackendError } from './errors.ts';
 import { SystemError, type Libc, type PollEntry } from './libc.ts';
 import { POLLERR, POLLHUP, POLLIN, POLLNVAL, setCloseOnExec, setNonblocking } from './unix.ts';
 

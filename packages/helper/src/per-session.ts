@@ -2,7 +2,8 @@
  * What every kernel's backend does alike: keep one entry for each session that was started, and pass a verb on to the
  * session it is about. It starts none and watches nothing.
  */
-import { BackendError, type Backend } from './backend.ts';
+import { BackendError } from './errors.ts';
+import type { Backend } from './backend.ts';
 
 /** The verbs of `Backend` that are one session's business, without its name. */
 export interface SessionVerbs {

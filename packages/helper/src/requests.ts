@@ -9,7 +9,8 @@ import {
   type ReplyBody,
   type Request,
 } from '@ppp-thing/protocol/ipc/messages';
-import { BackendError, type Backend } from './backend.ts';
+import { BackendError } from './errors.ts';
+import type { Backend } from './backend.ts';
 import type { Demotions } from './demotion.ts';
 import { mayOpen } from './interlock.ts';
 import { SystemError } from './libc.ts';

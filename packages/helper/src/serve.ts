@@ -3,7 +3,8 @@
  * own. It reads no file but its own record, and no arguments.
  */
 import { uptime } from 'node:os';
-import { BackendError, type MakeBackend } from './backend.ts';
+import { BackendError } from './errors.ts';
+import type { MakeBackend } from './backend.ts';
 import { openDemotions, type Boot, type Demotions } from './demotion.ts';
 import { SystemError, type Libc } from './libc.ts';
 import type { HelperLog } from './log.ts';

@@ -3,7 +3,8 @@
  * asking anybody. Requests reach the same state through `requests.ts`.
  */
 import type { Notice, SessionState } from '@ppp-thing/protocol/ipc/messages';
-import { BackendError, type Backend, type BackendEvents, type Key, type Role } from './backend.ts';
+import { BackendError } from './errors.ts';
+import type { Backend, BackendEvents, Key, Role } from './backend.ts';
 import type { Demotions } from './demotion.ts';
 import { effectiveRole, gateAfter, mayOpen } from './interlock.ts';
 import { SystemError } from './libc.ts';

@@ -3,7 +3,7 @@
  * It does not read or write them.
  */
 import { endianness } from 'node:os';
-import { BackendError } from './backend.ts';
+import { BackendError } from './errors.ts';
 import { SystemError, type Libc } from './libc.ts';
 
 export const POLLIN = 0x01;

@@ -3,15 +3,15 @@
  * and says at the end whether it was as promised. What happens in a scene is elsewhere.
  */
 import { parseArgs } from 'node:util';
-import { Bus, StoppedError, type Timed } from './embedded/bus.ts';
-import { now } from './embedded/clock.ts';
-import { Lab } from './embedded/lab.ts';
-import { findRuntime, type RuntimeName } from './embedded/runtime.ts';
-import { BACKENDS, type BackendName } from './embedded/setting.ts';
-import { runScenes, type SceneResult } from './embedded/scenes.ts';
-import { formatSummary, summarise } from './embedded/summary.ts';
-import { Timeline } from './embedded/timeline.ts';
-import { ROUTERS } from './embedded/world.ts';
+import { Bus, StoppedError, type Timed } from './demo/bus.ts';
+import { now } from './demo/clock.ts';
+import { Lab } from './demo/lab.ts';
+import { findRuntime, type RuntimeName } from './demo/runtime.ts';
+import { BACKENDS, type BackendName } from './demo/setting.ts';
+import { runScenes, type SceneResult } from './demo/scenes.ts';
+import { formatSummary, summarise } from './demo/summary.ts';
+import { Timeline } from './demo/timeline.ts';
+import { ROUTERS } from './demo/world.ts';
 
 const EX_USAGE = 64;
 /** As a shell says it of SIGINT. */

@@ -8,7 +8,7 @@
  */
 import type { OwnerStatus } from '@ppp-thing/protocol/engine/engine';
 import { printable } from '@ppp-thing/protocol/printable';
-import type { SessionFacts } from '@ppp-thing/protocol/engine/session';
+import type { SessionFacts } from '@ppp-thing/protocol/session';
 import { formatMac } from '@ppp-thing/protocol/wire/ethernet';
 import { formatIpv4 } from '@ppp-thing/protocol/wire/ncp';
 import type { Log } from './log.ts';

@@ -7,8 +7,7 @@
  * unless it says what we know already; heard while we are MASTER it is nothing, as with the original. What a BACKUP of
  * the original's knows cannot be learnt, so it counts as silent, and a planned handoff to it is refused.
  */
-import type { PartnerMessage } from '@ppp-thing/protocol/engine/events';
-import type { RouterId, SessionFacts, Snapshot } from '@ppp-thing/protocol/engine/session';
+import type { PartnerMessage, RouterId, SessionFacts, Snapshot } from '@ppp-thing/protocol/session';
 import { DecodeError, sameOctets, toHex } from '@ppp-thing/protocol/bytes';
 import type { MacAddress } from '@ppp-thing/protocol/wire/ethernet';
 import { decodeLegacy, encodeLegacy, type LegacyMessage } from '@ppp-thing/protocol/wire/legacy';

@@ -2,7 +2,7 @@
  * The state file of the original ppp_thing, seven lines, read once when a router is upgraded so that its session goes
  * on. It is never written.
  */
-import type { Snapshot } from '@ppp-thing/protocol/engine/session';
+import type { Snapshot } from '@ppp-thing/protocol/session';
 import { isMulticast, parseMac, type MacAddress } from '@ppp-thing/protocol/wire/ethernet';
 import { parseIpv4 } from '@ppp-thing/protocol/wire/ncp';
 import { isSessionId } from '@ppp-thing/protocol/wire/pppoe';

@@ -2,8 +2,7 @@
  * The channel to the other router: one authenticated datagram for each thing the engine wants told, and verified events
  * from those that come in (docs/partner-protocol.md). When something is told, and what it means, is the engine's.
  */
-import type { PartnerMessage } from '@ppp-thing/protocol/engine/events';
-import type { RouterId } from '@ppp-thing/protocol/engine/session';
+import type { PartnerMessage, RouterId } from '@ppp-thing/protocol/session';
 import { DecodeError, sameOctets, toHex } from '@ppp-thing/protocol/bytes';
 import type { Random } from '@ppp-thing/protocol/engine/hashes';
 import type { Instant } from '@ppp-thing/protocol/time';

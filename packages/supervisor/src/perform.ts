@@ -1,7 +1,7 @@
 /** One action of the engine, one effect in the world: the exhaustive switch. It decides nothing and waits for nothing. */
 import type { RequestBody, Verb } from '@ppp-thing/protocol/ipc/messages';
-import type { Action, Event, Note, PartnerMessage } from '@ppp-thing/protocol/engine/events';
-import type { Snapshot } from '@ppp-thing/protocol/engine/session';
+import type { Action, Event, Note } from '@ppp-thing/protocol/engine/events';
+import type { PartnerMessage, Snapshot } from '@ppp-thing/protocol/session';
 import { encodePpp } from '@ppp-thing/protocol/wire/ppp';
 import { encodeDiscovery } from '@ppp-thing/protocol/wire/pppoe';
 import { StoreError } from './store.ts';

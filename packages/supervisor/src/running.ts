@@ -3,7 +3,7 @@
  * `main.ts` runs, and what the status sockets read. It parses nothing and owns no privilege.
  */
 import type { AdminVerb } from '@ppp-thing/protocol/engine/events';
-import type { Snapshot } from '@ppp-thing/protocol/engine/session';
+import type { Snapshot } from '@ppp-thing/protocol/session';
 import type { Notice, SessionState } from '@ppp-thing/protocol/ipc/messages';
 import type { Instant } from '@ppp-thing/protocol/time';
 import { now, wallClock, wallClockAtZero } from './clock.ts';

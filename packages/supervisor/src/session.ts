@@ -5,7 +5,7 @@
 import { DecodeError, sameOctets, toHex } from '@ppp-thing/protocol/bytes';
 import { SessionEngine } from '@ppp-thing/protocol/engine/engine';
 import type { Action, AdminVerb, Event, Note } from '@ppp-thing/protocol/engine/events';
-import { NO_SNAPSHOT, type Snapshot } from '@ppp-thing/protocol/engine/session';
+import { NO_SNAPSHOT, type Snapshot } from '@ppp-thing/protocol/session';
 import type { Failure, SessionState } from '@ppp-thing/protocol/ipc/messages';
 import { formatMac } from '@ppp-thing/protocol/wire/ethernet';
 import { now, random, wakeAt, wallClock, wallClockAtZero } from './clock.ts';

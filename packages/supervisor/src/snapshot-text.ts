@@ -3,7 +3,7 @@
  */
 import { createHash } from 'node:crypto';
 import { fromHex, toHex } from '@ppp-thing/protocol/bytes';
-import type { SessionFacts, Snapshot } from '@ppp-thing/protocol/engine/session';
+import type { SessionFacts, Snapshot } from '@ppp-thing/protocol/session';
 import { printable } from '@ppp-thing/protocol/printable';
 import { formatMac, isMulticast, parseMac } from '@ppp-thing/protocol/wire/ethernet';
 import { formatIpv4, parseIpv4 } from '@ppp-thing/protocol/wire/ncp';

@@ -16,7 +16,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import type { Snapshot } from '@ppp-thing/protocol/engine/session';
+import type { Snapshot } from '@ppp-thing/protocol/session';
 import { codeOf } from './errors.ts';
 import type { Log } from './log.ts';
 import { CorruptSnapshot, decodeSnapshotText, encodeSnapshotText } from './snapshot-text.ts';

@@ -4,7 +4,7 @@
  */
 import type { AdminVerb, Note } from '@ppp-thing/protocol/engine/events';
 import type { SessionStatus } from '@ppp-thing/protocol/engine/engine';
-import type { RouterId } from '@ppp-thing/protocol/engine/session';
+import type { RouterId } from '@ppp-thing/protocol/session';
 import type { Instant } from '@ppp-thing/protocol/time';
 import type { LogLevel } from './log.ts';
 

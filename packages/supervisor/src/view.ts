@@ -1,5 +1,5 @@
 /** The supervisor's facts as the JSON of the API. It reads; it changes nothing. */
-import { isNewer } from '@ppp-thing/protocol/engine/session';
+import { isNewer } from '@ppp-thing/protocol/session';
 import { formatMac } from '@ppp-thing/protocol/wire/ethernet';
 import { formatIpv4, type InterfaceId } from '@ppp-thing/protocol/wire/ncp';
 import { printable } from '@ppp-thing/protocol/printable';

@@ -7,9 +7,9 @@
 import { randomBytes } from 'node:crypto';
 import { SystemError, type Libc } from '@ppp-thing/helper/libc';
 import type { Loop } from '@ppp-thing/helper/loop';
-import { Queue, Runner } from '@ppp-thing/lab/embedded/clock';
-import { AccessConcentrator, type AcEvent, type AcOutput } from '@ppp-thing/lab/sim/ac';
-import { PATIENT, RESTART, type AcConfig } from '@ppp-thing/lab/sim/ac-config';
+import { Queue, Runner } from '@ppp-thing/lab/demo/clock';
+import { AccessConcentrator, type AcEvent, type AcOutput } from '@ppp-thing/lab/line/ac';
+import { PATIENT, RESTART, type AcConfig } from '@ppp-thing/lab/line/ac-config';
 import { millis } from '@ppp-thing/protocol/time';
 import { systemHashes } from '@ppp-thing/supervisor/hashes';
 import { BpfPort } from './bpf-port.ts';

@@ -10,7 +10,7 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { SystemError, type Libc } from '@ppp-thing/helper/libc';
 import type { Loop } from '@ppp-thing/helper/loop';
-import { LearningSwitch, type SwitchOutput } from '@ppp-thing/lab/sim/switch';
+import { LearningSwitch, type SwitchOutput } from '@ppp-thing/lab/line/switch';
 import type { Instant } from '@ppp-thing/protocol/time';
 import { BpfPort } from './bpf-port.ts';
 import { runProgram } from './program.ts';

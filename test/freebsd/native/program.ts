@@ -4,7 +4,7 @@
  */
 import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
-import { BackendError } from '@ppp-thing/helper/backend';
+import { BackendError } from '@ppp-thing/helper/errors';
 import { loadLibc, SystemError, type Libc } from '@ppp-thing/helper/libc';
 import { createLoop, type Loop } from '@ppp-thing/helper/loop';
 

@@ -5,7 +5,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { execa } from 'execa';
 import { fromHex, toHex } from '@ppp-thing/protocol/bytes';
-import { BackendError } from '@ppp-thing/helper/backend';
+import { BackendError } from '@ppp-thing/helper/errors';
 import { loadLibc } from '@ppp-thing/helper/libc';
 import { createLoop } from '@ppp-thing/helper/loop';
 import { LinuxBackend } from '@ppp-thing/helper/linux/backend';

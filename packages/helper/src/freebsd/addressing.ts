@@ -5,7 +5,8 @@
  * With a stub the session's interface carries the router's own address, and the stub the public one. On a router that is
  * not live the interface is configured but down: up, its route to the AC's address would lead nowhere.
  */
-import { BackendError, type Settings } from '../backend.ts';
+import { BackendError } from '../errors.ts';
+import type { Settings } from '../backend.ts';
 import type { Libc } from '../libc.ts';
 import type { SessionPolicy } from '../policy.ts';
 import { C } from './abi.ts';

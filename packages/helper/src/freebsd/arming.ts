@@ -5,7 +5,8 @@
  *
  * The octets of PPPoE here are constants of this exchange between the kernel and us; nothing an AC sends is read.
  */
-import { BackendError, type Key } from '../backend.ts';
+import { BackendError } from '../errors.ts';
+import type { Key } from '../backend.ts';
 import { C, S } from './abi.ts';
 import { anyway, attempt, refuses, soon } from './errors.ts';
 import { IDLE, LOCAL, type Graph } from './graph.ts';

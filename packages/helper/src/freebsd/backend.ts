@@ -5,13 +5,8 @@
  * devd's lines and routing messages are reasons to look; what counts is what is there when we look, and we look once a
  * second in any case.
  */
-import {
-  BackendError,
-  type Backend,
-  type BackendContext,
-  type Found,
-  type Role,
-} from '../backend.ts';
+import { BackendError } from '../errors.ts';
+import type { Backend, BackendContext, Found, Role } from '../backend.ts';
 import { PerSession } from '../per-session.ts';
 import type { SessionPolicy } from '../policy.ts';
 import { POLLIN } from '../unix.ts';

@@ -5,7 +5,8 @@
  * An edge is only a reason to read the level. Routing messages are not even an edge: an interface that comes up as BACKUP
  * is announced with the same RTM_NEWADDR as a MASTER, and that may come before or after devd's line.
  */
-import { BackendError, type Role } from '../backend.ts';
+import { BackendError } from '../errors.ts';
+import type { Role } from '../backend.ts';
 import { SystemError, type Libc } from '../libc.ts';
 import type { Loop } from '../loop.ts';
 import { POLLIN } from '../unix.ts';

@@ -2,7 +2,7 @@
  * From an errno to an error that says what was tried, on what, and what to do about it; and the two ways to take an errno
  * in one's stride. It decides nothing else.
  */
-import { BackendError } from '../backend.ts';
+import { BackendError } from '../errors.ts';
 import { SystemError } from '../libc.ts';
 
 /** What an errno means here, by its name. */

@@ -2,7 +2,7 @@
  * Netgraph's messages and a netgraph socket: octets of a request and its reply, hooks' data, and the generic messages
  * that make, name, join and remove nodes. It knows no node type and no graph.
  */
-import { BackendError } from '../backend.ts';
+import { BackendError } from '../errors.ts';
 import type { Libc } from '../libc.ts';
 import { C, S, SEEN } from './abi.ts';
 import { soon } from './errors.ts';

@@ -9,7 +9,7 @@
  * The hub's name tells the next helper whether the promiscuity is ours to give back. A hub and the flag live and end with
  * the same boot, so that no file can be wrong about them.
  */
-import { BackendError } from '../backend.ts';
+import { BackendError } from '../errors.ts';
 import { C } from './abi.ts';
 import { anyway, attempt, settle, soon, unless } from './errors.ts';
 import { IFNAMSIZ, type Interfaces } from './interface.ts';

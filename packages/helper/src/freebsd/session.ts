@@ -3,13 +3,8 @@
  * comes in on them. The role and who shares what are `backend.ts`.
  */
 import { encodeAnnounce, epochOfAnnounce, ETHERTYPE_ANNOUNCE } from '../announce.ts';
-import {
-  BackendError,
-  type BackendEvents,
-  type Counters,
-  type Key,
-  type Settings,
-} from '../backend.ts';
+import { BackendError } from '../errors.ts';
+import type { BackendEvents, Counters, Key, Settings } from '../backend.ts';
 import type { Libc } from '../libc.ts';
 import type { Loop } from '../loop.ts';
 import type { SessionPolicy } from '../policy.ts';

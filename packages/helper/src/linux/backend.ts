@@ -5,13 +5,8 @@
  * The role is the presence of the virtual address on its interface, so that any VRRP daemon will do. News from the
  * kernel is only a hint to look; what counts is what is there when we look, and we look once a second in any case.
  */
-import {
-  BackendError,
-  type Backend,
-  type BackendContext,
-  type Found,
-  type Role,
-} from '../backend.ts';
+import { BackendError } from '../errors.ts';
+import type { Backend, BackendContext, Found, Role } from '../backend.ts';
 import { PerSession } from '../per-session.ts';
 import type { SessionPolicy } from '../policy.ts';
 import { setDefaultRoute, tableOf } from './addressing.ts';

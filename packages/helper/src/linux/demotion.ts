@@ -2,7 +2,7 @@
  * Demotion on Linux: the file that a VRRP daemon tracks (keepalived's track_file), holding 1 while a session wants
  * this router demoted and 0 otherwise. What the number is worth is the daemon's configuration.
  */
-import { BackendError } from '../backend.ts';
+import { BackendError } from '../errors.ts';
 import type { Libc } from '../libc.ts';
 import type { SessionPolicy } from '../policy.ts';
 import { attempt, tolerate } from './kernel.ts';

@@ -6,7 +6,7 @@
  * needs no waiting and a would-block is an error.
  */
 import { getSystemErrorName } from 'node:util';
-import { BackendError } from '../backend.ts';
+import { BackendError } from '../errors.ts';
 import { SystemError, type Libc } from '../libc.ts';
 import { NLMSG, decodeMessages, errorOf, u32, withSequence, type Message } from './netlink.ts';
 import {

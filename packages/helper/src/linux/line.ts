@@ -6,7 +6,7 @@
  * kernel ends every session on it at once.
  */
 import { createHash } from 'node:crypto';
-import { BackendError } from '../backend.ts';
+import { BackendError } from '../errors.ts';
 import type { Libc } from '../libc.ts';
 import type { SessionPolicy } from '../policy.ts';
 import { attempt, tolerate, type Rtnetlink } from './kernel.ts';

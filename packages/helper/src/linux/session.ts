@@ -3,13 +3,8 @@
  * `../backend.ts` for that session; which verbs may come when is the server's decision, not its.
  */
 import { ETHERTYPE_ANNOUNCE, encodeAnnounce, epochOfAnnounce } from '../announce.ts';
-import {
-  BackendError,
-  type BackendEvents,
-  type Counters,
-  type Key,
-  type Settings,
-} from '../backend.ts';
+import { BackendError } from '../errors.ts';
+import type { BackendEvents, Counters, Key, Settings } from '../backend.ts';
 import type { Libc } from '../libc.ts';
 import type { Loop } from '../loop.ts';
 import type { SessionPolicy } from '../policy.ts';

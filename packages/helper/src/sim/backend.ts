@@ -4,15 +4,15 @@
  */
 import { Deframer, FramingError, encodeMessage } from '@ppp-thing/protocol/ipc/framing';
 import { encodeAnnounce, epochOfAnnounce } from '../announce.ts';
-import {
-  BackendError,
-  type Backend,
-  type BackendContext,
-  type BackendEvents,
-  type Counters,
-  type Found,
-  type Key,
-  type Settings,
+import { BackendError } from '../errors.ts';
+import type {
+  Backend,
+  BackendContext,
+  BackendEvents,
+  Counters,
+  Found,
+  Key,
+  Settings,
 } from '../backend.ts';
 import { SystemError, type Libc } from '../libc.ts';
 import type { Loop } from '../loop.ts';

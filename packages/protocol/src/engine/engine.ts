@@ -3,26 +3,17 @@
  * or go to the link; what follows from them is `owner.ts`. It holds no PPP and no I/O.
  */
 import { after, earliest, millis, seconds, type Instant } from '../time.ts';
-import { FRAMES, sameKey } from './actions.ts';
-import { expire } from './deadlines.ts';
-import type { DemotionReason } from './demotion.ts';
-import type {
-  Action,
-  AdminVerb,
-  Engine,
-  Event,
-  HelperState,
-  PartnerMessage,
-  Role,
-} from './events.ts';
+import { FRAMES, sameKey } from './owner/actions.ts';
+import { expire } from './owner/deadlines.ts';
+import type { DemotionReason } from './owner/demotion.ts';
+import type { Action, AdminVerb, Engine, Event, HelperState } from './events.ts';
+import { type PartnerMessage, type Role, isNewer, type Snapshot } from '../session.ts';
 import type { Hashes, Random } from './hashes.ts';
-import { Link } from './link-machine.ts';
-import type { LinkStatus } from './link.ts';
-import { Owner, RETRY_INTERVAL, SEEN_SPAN, type Takeover, type TimerName } from './owner.ts';
-import type { OwnerState } from './ownership.ts';
-import { refusal } from './refusal.ts';
+import { Link, type LinkStatus } from './link/link.ts';
+import { Owner, RETRY_INTERVAL, SEEN_SPAN, type Takeover, type TimerName } from './owner/owner.ts';
+import type { OwnerState } from './owner/ownership.ts';
+import { refusal } from './owner/refusal.ts';
 import type { SessionConfig } from './session-config.ts';
-import { isNewer, type Snapshot } from './session.ts';
 
 /** Who holds the session and why, as this router sees it. Instants are this host's. */
 export interface OwnerStatus {

@@ -7,30 +7,7 @@ import type { MacAddress } from '../wire/ethernet.ts';
 import type { DiscoveryPacket } from '../wire/pppoe.ts';
 import type { PppPacket } from '../wire/ppp.ts';
 import type { InterfaceId, Ipv4Address } from '../wire/ncp.ts';
-import type { RouterId, SessionKey, Snapshot } from './session.ts';
-
-/** CARP's word for this router now (carp(4)); VRRP's states map to it. */
-export type Role = 'INIT' | 'BACKUP' | 'MASTER';
-
-/** What one router says of a session to the other, once its authenticity has been checked. */
-export interface PartnerMessage {
-  readonly sender: RouterId;
-  readonly role: Role;
-  /** The sender could carry a session: its helper answers, its line has carrier, its watchdog has not given up. */
-  readonly healthy: boolean;
-  /** The sender has the snapshot's session joined to its interface, ready to open its gate. */
-  readonly armed: boolean;
-  /** The sender's gate is open. */
-  readonly open: boolean;
-  /** The AC has answered the sender within its echo budget: only a holder can say so. */
-  readonly proven: boolean;
-  /** The sender is demoted because its operator asked for a handoff. */
-  readonly yielding: boolean;
-  /** It hears us. */
-  readonly hearing: boolean;
-  /** What the sender believes. */
-  readonly snapshot: Snapshot;
-}
+import type { PartnerMessage, Role, SessionKey, Snapshot } from '../session.ts';
 
 /** What a starting helper found, or has just been told about, for one session. */
 export interface HelperState {

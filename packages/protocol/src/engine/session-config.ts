@@ -1,7 +1,42 @@
 /** What one session's engine is told once, at its start. */
 import type { Millis } from '../time.ts';
-import type { LinkConfig } from './link.ts';
-import type { RouterId } from './session.ts';
+import type { MacAddress } from '../wire/ethernet.ts';
+import type { AuthMethod } from '../wire/lcp.ts';
+import type { Secret } from './hashes.ts';
+import type { RouterId } from '../session.ts';
+
+/** RFC 1661 §3.2, preceded by RFC 2516's Discovery Stage; `Wait` is the back-off between two dials. */
+export type Phase =
+  'Dead' | 'Wait' | 'Discovery' | 'Establish' | 'Authenticate' | 'Network' | 'Terminate';
+
+export interface LinkConfig {
+  readonly ourMac: MacAddress;
+  readonly user: string;
+  readonly password: Secret;
+  /** What the AC may authenticate us with, best first; anything weaker than the last is refused. */
+  readonly auth: readonly Exclude<AuthMethod, 'unknown'>[];
+  /** '' asks for any service (RFC 2516 §5.1). */
+  readonly serviceName: string;
+  /** Pins: a PADO that differs is ignored. */
+  readonly acName?: string;
+  readonly acMac?: MacAddress;
+  /** The largest packet wanted, octets. Above 1492 PPP-Max-Payload is asked for (RFC 4638). */
+  readonly mtu: number;
+  /** False with a ppp_thing partner, which cannot carry a Magic-Number on. */
+  readonly magicNumber: boolean;
+  readonly dns: boolean;
+  readonly ipv6: boolean;
+  readonly echo: {
+    /** Between Echo-Requests on a link that is up. */
+    readonly interval: Millis;
+    /** Unanswered Echo-Requests after which the probe begins. */
+    readonly failures: number;
+    /** Between Echo-Requests while a session is unproven: just resumed, or silent. */
+    readonly probeInterval: Millis;
+    /** Unanswered probes after which the session is given up. */
+    readonly probeFailures: number;
+  };
+}
 
 export interface OwnershipConfig {
   /** Who decides: CARP; this router, always; or only the operator. */

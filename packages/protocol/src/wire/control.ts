@@ -4,6 +4,19 @@
  */
 import { Writer, type Reader } from '../bytes.ts';
 
+/** What every decoded option carries. An option built by the engine has no `raw`: its octets follow from its value. */
+export interface OptionOctets {
+  /** The whole option as received: Type, Length, Data. */
+  readonly raw?: Uint8Array;
+}
+
+/** An option of a type we do not know, or of a known type with a Length its definition does not allow. */
+export interface UnknownOption extends OptionOctets {
+  readonly kind: 'unknown';
+  readonly type: number;
+  readonly raw: Uint8Array;
+}
+
 export interface ControlHeader {
   /** Code. */
   readonly number: number;

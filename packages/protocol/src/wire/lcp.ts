@@ -1,7 +1,6 @@
 /** LCP Configuration Options (RFC 1661 §6, RFC 1570 §2.3): a typed view that keeps the raw octets. */
 import { Reader, Writer } from '../bytes.ts';
-import { encodeOption } from './control.ts';
-import type { OptionOctets, UnknownOption } from './ppp.ts';
+import { encodeOption, type OptionOctets, type UnknownOption } from './control.ts';
 
 /** Option Type values. */
 export const LCP_OPTION = {

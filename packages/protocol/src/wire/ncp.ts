@@ -1,6 +1,5 @@
 /** Options of IPCP (RFC 1332 §3, RFC 1877 §1) and IPV6CP (RFC 5072 §4). */
-import { encodeOption } from './control.ts';
-import type { OptionOctets, UnknownOption } from './ppp.ts';
+import { encodeOption, type OptionOctets, type UnknownOption } from './control.ts';
 
 /** IPCP option Type values. IP-Addresses (1) and IP-Compression-Protocol (2) are always rejected, so stay unknown. */
 export const IPCP_OPTION = { address: 3, dns1: 129, dns2: 131 } as const;

@@ -9,7 +9,7 @@
  * could be played back. What may not happen: one datagram believed twice, or one believed out of its order.
  */
 import { sameOctets } from '../bytes.ts';
-import type { RouterId } from '../engine/session.ts';
+import type { RouterId } from '../session.ts';
 import { NO_NONCE, NONCE_LENGTH, type PartnerHeader } from './partner.ts';
 
 export type Verdict =

@@ -5,7 +5,7 @@
  * of it here would be a copy to keep in step by hand.
  */
 import { Reader, Writer } from '../bytes.ts';
-import type { SessionFacts, Snapshot } from '../engine/session.ts';
+import type { SessionFacts, Snapshot } from '../session.ts';
 import { isMulticast, type MacAddress } from './ethernet.ts';
 import { isSessionId } from './pppoe.ts';
 import { decodeSections, encodeSections } from './sections.ts';

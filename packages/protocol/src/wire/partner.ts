@@ -7,8 +7,7 @@
  * definition of that here would be a copy to keep in step by hand.
  */
 import { DecodeError, Reader, Writer } from '../bytes.ts';
-import type { PartnerMessage, Role } from '../engine/events.ts';
-import type { RouterId } from '../engine/session.ts';
+import type { PartnerMessage, Role, RouterId } from '../session.ts';
 import { decodeSnapshot, encodeSnapshot } from './partner-snapshot.ts';
 import { decodeSections, encodeSections } from './sections.ts';
 

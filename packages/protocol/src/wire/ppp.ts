@@ -39,19 +39,6 @@ export const PROTOCOL = {
   CHAP: 0xc223,
 } as const;
 
-/** What every decoded option carries. An option built by the engine has no `raw`: its octets follow from its value. */
-export interface OptionOctets {
-  /** The whole option as received: Type, Length, Data. */
-  readonly raw?: Uint8Array;
-}
-
-/** An option of a type we do not know, or of a known type with a Length its definition does not allow. */
-export interface UnknownOption extends OptionOctets {
-  readonly kind: 'unknown';
-  readonly type: number;
-  readonly raw: Uint8Array;
-}
-
 /** Code values of RFC 1661 §5 (LCP also has 8–11) and RFC 1570 §2 (12, 13). */
 export const CONTROL_CODE = {
   'Vendor-Specific': 0,

@@ -4,6 +4,8 @@
  */
 import { Reader, Writer } from '../bytes.ts';
 
+/** RFC 2516 §7: what is left of an Ethernet frame. */
+export const PLAIN_PAYLOAD = 1492;
 /** VER 1, TYPE 1 (RFC 2516 §4). */
 const VER_TYPE = 0x11;
 /** CODE of the Session Stage (RFC 2516 §6). */

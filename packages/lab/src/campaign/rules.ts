@@ -1,0 +1,380 @@
+/**
+ * The rules of the handoff (docs/failover.md) as checks of a running world. A check only looks; the first violation
+ * ends the run.
+ */
+import type { Action, Event } from '@ppp-thing/protocol/engine/events';
+import { type Fault, durationOf, isSingleFault, TRAFFIC_MS } from './plan.ts';
+import type { SimRouter } from './router.ts';
+import type { World } from './world.ts';
+import { checkAftermath } from './aftermath.ts';
+import { Watch } from './watch.ts';
+
+export interface Violation {
+  readonly rule: string;
+  readonly what: string;
+  readonly atMs: number;
+}
+
+/** CARP's detection at advbase 1 s and the worst skew, and the second that rule R7 allows on top. */
+const TAKEOVER_MS = 3940 + 1000;
+/** A silent line is only found out by Echo-Requests. */
+const SILENT_LINE_MS = 5000 + 2 * 5000 + TAKEOVER_MS;
+const CONVERGED_MS = 5000;
+/** Routers that hear each other agree on who holds in this time: a second for the next word, and its way. */
+const SPLIT_MS = 2000;
+/** Routers that share only the line: three seconds until the other counts as silent, and an announce frame's round. */
+const ANNOUNCED_MS = 10_000;
+/** After a fault has healed, what fails for another while may still be its doing. */
+const CALM_AGAIN_MS = 10_000;
+const MAX_QUEUE = 500;
+/** Requests without an answer after which the AC may be taken for gone. */
+const SILENT_REQUESTS = 10;
+const MAX_EMPTY_CLAIMS = 4;
+/** Of both routers, each dial's repetitions included. */
+const MAX_PADR_PER_MINUTE = 24;
+
+export class Rules {
+  violation: Violation | undefined;
+  readonly #world: World;
+  #lastEdge = 0;
+  #lastHealed = 0;
+  /** Faults that are still to come, or not healed yet. */
+  #pendingFaults = 0;
+  #lastCarried: number | undefined;
+  #carriedSession: number | undefined;
+  #carriedSince = 0;
+  #worstGap = 0;
+  readonly #unanswered: [number, number] = [0, 0];
+  readonly #operatorAt: [number, number] = [-Infinity, -Infinity];
+  readonly #padrs: number[] = [];
+  /** Announce frames of a session that the kernel has not joined, since CARP's last edge there. */
+  readonly #emptyClaims: [number, number] = [0, 0];
+  readonly #watches: readonly [Watch, Watch] = [new Watch(0), new Watch(1)];
+  #splitSince: number | undefined;
+  #isSingle = true;
+  #disturbedUntil = 0;
+  #lineSplitSince: number | undefined;
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  begin(): void {
+    this.#pendingFaults = this.#world.plan.faults.length;
+  }
+
+  started(router: SimRouter): void {
+    this.#watches[router.index].restart(this.#now);
+  }
+
+  /** CARP has moved, and the helper has served the edge: its interlock needs nobody's word. */
+  carpEdge(router: SimRouter, wasOpen: boolean): void {
+    this.#lastEdge = this.#now;
+    const { helper, kernel, index } = router;
+    this.#emptyClaims[index] = 0;
+    if (helper === undefined || this.#world.role(index) !== 'MASTER' || wasOpen) return;
+    const mayOpen = helper.autoOpen && kernel.attached !== null;
+    if (mayOpen && !kernel.gate) this.#break('R7', `the gate of router ${index} stays closed`);
+    if (!mayOpen && kernel.gate) this.#break('R2', `the gate of router ${index} opens unasked`);
+  }
+
+  struck(fault: Fault): void {
+    if (durationOf(fault) === 0) this.#pendingFaults--;
+    this.#lastHealed = Math.max(this.#lastHealed, this.#now);
+    // A router that has just failed to dial counts as unable for a while: then the fault is the second one.
+    if (this.#world.routers.some(({ demoted }) => demoted)) this.#isSingle = false;
+    if (fault.kind !== 'handoff') {
+      const until = this.#now + durationOf(fault) + CALM_AGAIN_MS;
+      this.#disturbedUntil = Math.max(this.#disturbedUntil, until);
+    }
+    if (isHangUp(fault)) this.#operatorAt.fill(this.#now);
+  }
+
+  healed(): void {
+    this.#pendingFaults--;
+    this.#lastHealed = this.#now;
+  }
+
+  /** Data went through the session to the AC. */
+  carried(router: SimRouter, sessionId: number): void {
+    if (this.#lastCarried !== undefined) {
+      this.#worstGap = Math.max(this.#worstGap, this.#now - this.#lastCarried);
+    }
+    this.#lastCarried = this.#now;
+    const before = this.#carriedSession;
+    if (before !== sessionId) this.#carriedSince = this.#now;
+    this.#carriedSession = sessionId;
+    if (before === undefined || before === sessionId) return;
+    const { plan } = this.#world;
+    const [only] = plan.faults;
+    const costs = only !== undefined && endsTheSession(only.fault);
+    if (this.#isSingle && isSingleFault(plan) && !costs && !this.#isTooLong(only?.fault)) {
+      this.#break('R7', `router ${router.index} carries session ${sessionId}, not ${before}`);
+    }
+  }
+
+  /** A fault that outlasts the AC's own patience costs the session however well it is handled. */
+  #isTooLong(fault: Fault | undefined): boolean {
+    const { echoMs, echoLimit } = this.#world.plan.temper;
+    return (
+      fault?.kind === 'line-loss' ||
+      fault?.kind === 'ac-slow' ||
+      ((fault?.kind === 'line-cut' || fault?.kind === 'line-one-way') &&
+        echoMs * echoLimit < SILENT_LINE_MS)
+    );
+  }
+
+  /** R3, R4 and R9, of frames that leave the helper. */
+  transmitted(router: SimRouter, action: Action): void {
+    if (action.kind === 'send-discovery' && action.packet.code === 'PADT')
+      this.#checkPadt(router, action.packet.sessionId);
+    if (isDial(action)) this.#checkDial(router);
+    if (action.kind === 'announce') this.#checkClaim(router);
+    if (action.kind === 'send-discovery' && action.packet.code === 'PADR') this.#countPadr();
+    if (action.kind !== 'send-ppp' || action.packet.protocol === 'unknown') return;
+    const { code } = action.packet.packet;
+    if (code === 'Echo-Request' || code === 'Configure-Request' || code === 'Response')
+      this.#unanswered[router.index]++;
+    const isLive = this.#world.ac.live() === router.kernel.attached?.sessionId;
+    const mayEnd = this.#isOperator(router) || this.#unanswered[router.index] >= SILENT_REQUESTS;
+    if (code === 'Terminate-Request' && isLive && !mayEnd) {
+      this.#break(
+        'R3',
+        `router ${router.index} sent Terminate-Request on a live session that it had not probed`,
+      );
+    }
+  }
+
+  /** One is sent before the kernel's refusal is known, and fences a partner that carries the session. */
+  #checkClaim({ index, kernel, disk }: SimRouter): void {
+    if (kernel.attached !== null || disk.facts === null) this.#emptyClaims[index] = 0;
+    else if (++this.#emptyClaims[index] > MAX_EMPTY_CLAIMS)
+      this.#break('R9', `router ${index} claims a session that its kernel does not carry`);
+  }
+
+  #checkPadt(router: SimRouter, sessionId: number): void {
+    const wasUp = this.#world.ac.live() === sessionId;
+    if (wasUp && !this.#isOperator(router) && this.#unanswered[router.index] < SILENT_REQUESTS) {
+      this.#break(
+        'R3',
+        `router ${router.index} sent PADT for a live session that it had not probed`,
+      );
+    }
+  }
+
+  #checkDial(router: SimRouter): void {
+    // Nobody could have told it by now.
+    const { canTell, canAnnounce } = this.#world;
+    const news = Math.max(this.#lastEdge, this.#lastHealed, this.#carriedSince);
+    if (this.#now - news < (canTell ? SPLIT_MS : ANNOUNCED_MS)) return;
+    if (!canTell && !canAnnounce) return;
+    const other = this.#world.routers[1 - router.index];
+    const live = this.#world.ac.live();
+    const carries =
+      // What reaches nobody harms nobody.
+      this.#world.line.reaches(router.index, 'in') &&
+      this.#world.line.reaches(router.index, 'out') &&
+      other?.isPowered === true &&
+      other.kernel.gate &&
+      other.kernel.attached?.sessionId === live &&
+      // What it could not store it could not tell.
+      other.disk.facts?.key.sessionId === live &&
+      this.#world.line.reaches(other.index, 'in') &&
+      this.#world.line.reaches(other.index, 'out') &&
+      live !== undefined;
+    if (carries && this.#lastCarried !== undefined && this.#now - this.#lastCarried < 1000) {
+      this.#break('R9', `router ${router.index} dials while its partner carries session ${live}`);
+    }
+  }
+
+  #countPadr(): void {
+    this.#padrs.push(this.#now);
+    while ((this.#padrs[0] ?? this.#now) < this.#now - 60_000) this.#padrs.shift();
+    if (this.#padrs.length > MAX_PADR_PER_MINUTE) {
+      this.#break('back-off', `${this.#padrs.length} PADRs within a minute`);
+    }
+  }
+
+  /** The operator's word stands for as long as the kernel refuses what it takes. */
+  #isOperator(router: SimRouter): boolean {
+    const isOff = router.supervisor?.engine.ownerStatus(router.now()).state === 'Off';
+    return isOff || this.#now - this.#operatorAt[router.index] < 20_000;
+  }
+
+  /** R1, R5 and R6, of one answer of an engine. */
+  answered(router: SimRouter, event: Event, actions: readonly Action[]): void {
+    const us = router.index + 1;
+    const watch = this.#watches[router.index];
+    const isUndone = watch.answered(router, event, actions, this.#now, this.#fail);
+    if (isUndone && this.#now > this.#disturbedUntil)
+      this.#break('R12', `the handoff of router ${router.index} is undone, and nothing was wrong`);
+    if (isAnswer(event)) this.#unanswered[router.index] = 0;
+    let stored = router.disk;
+    for (const action of actions) {
+      if (action.kind === 'store') {
+        if (router.isDiskFull) return;
+        const { epoch } = action.snapshot;
+        if (epoch < stored.epoch) {
+          this.#break('R6', `router ${router.index} stored epoch ${epoch} after ${stored.epoch}`);
+        }
+        stored = action.snapshot;
+      } else if (action.kind === 'tell-partner') {
+        if (action.message.snapshot.epoch > stored.epoch) {
+          this.#break(
+            'R5',
+            `router ${router.index} told epoch ${action.message.snapshot.epoch} before storing it`,
+          );
+        }
+      } else if (isDial(action) && stored.facts !== null) {
+        this.#break('R4', `router ${router.index} dials while it has a snapshot of a session`);
+      } else if (speaks(action) && stored.holder !== us) {
+        this.#break(
+          'R1',
+          `router ${router.index} wants ${action.kind} while ${stored.holder} holds epoch ${stored.epoch}`,
+        );
+      } else if (action.kind === 'announce' && action.epoch > stored.epoch) {
+        this.#break(
+          'R5',
+          `router ${router.index} announced epoch ${action.epoch} before storing it`,
+        );
+      }
+    }
+  }
+
+  /** An engine has answered, and asks to be woken at no time. */
+  waitsForEver(router: SimRouter): void {
+    if (router.supervisor?.connected === true)
+      this.#break('deadline', `router ${router.index} waits for ever`);
+  }
+
+  /** What must hold at every moment. */
+  afterStep(): void {
+    const world = this.#world;
+    if (world.schedule.length > MAX_QUEUE) {
+      this.#break('bounds', `${world.schedule.length} things under way`);
+    }
+    const [one, other] = world.routers;
+    this.#checkGate(one);
+    this.#checkGate(other);
+    this.#checkSplit(carries(one) && carries(other));
+    this.#checkConverged();
+  }
+
+  #checkGate({ index, helper, kernel }: SimRouter): void {
+    if (helper === undefined || !kernel.gate || this.#world.role(index) === 'MASTER') return;
+    this.#break('R2', `router ${index} is ${this.#world.role(index)} with an open gate`);
+  }
+
+  /** R9: two open gates are a split, and it ends as soon as either way of hearing of each other is whole. */
+  #checkSplit(isSplit: boolean): void {
+    if (!isSplit) {
+      this.#splitSince = undefined;
+      this.#lineSplitSince = undefined;
+      return;
+    }
+    const { canTell, canAnnounce } = this.#world;
+    if (!canTell) this.#splitSince = undefined;
+    else if (this.#now - (this.#splitSince ??= this.#now) > SPLIT_MS)
+      this.#break('R9', `both gates have been open for ${SPLIT_MS} ms`);
+    if (!canAnnounce) this.#lineSplitSince = undefined;
+    else if (this.#now - (this.#lineSplitSince ??= this.#now) > ANNOUNCED_MS)
+      this.#break('R9', `both gates have been open for ${ANNOUNCED_MS} ms on one line`);
+  }
+
+  /** R8: some time after everything healed and CARP settled, one holder and a partner in sync. */
+  #checkConverged(): void {
+    const calmSince = Math.max(this.#lastHealed, this.#lastEdge);
+    if (this.#pendingFaults > 0 || this.#now < calmSince + CONVERGED_MS) return;
+    if (this.#now < this.#world.plan.lengthMs - 1) {
+      if (this.#checkedAt === calmSince) return;
+      this.#checkedAt = calmSince;
+    }
+    const states = this.#world.routers.map((router) =>
+      router.supervisor?.engine.ownerStatus(router.now()),
+    );
+    const holders = states.filter(
+      (status) => status?.state === 'Holding' || status?.state === 'Yielding',
+    );
+    if (holders.length !== 1) {
+      this.#break(
+        'R8',
+        `${holders.length} holders ${this.#now - calmSince} ms after the last fault healed: ${states.map((status) => status?.state).join(', ')}`,
+      );
+    }
+  }
+
+  #checkedAt = -1;
+
+  /** Traffic runs through a session that lives. */
+  get isCarrying(): boolean {
+    const isLive = this.#world.ac.live() !== undefined;
+    return isLive && this.#now - (this.#lastCarried ?? -Infinity) <= 2 * TRAFFIC_MS;
+  }
+
+  end(): void {
+    const { plan } = this.#world;
+    if (this.violation !== undefined) return;
+    if (!this.isCarrying)
+      this.#break('liveness', 'no session carries traffic long after everything healed');
+    // What has only just moved is still under way.
+    if (this.#now - this.#lastEdge > CONVERGED_MS) checkAftermath(this.#world, this.#fail);
+    const [only] = plan.faults;
+    if (this.#isSingle && isSingleFault(plan) && only !== undefined) this.#checkGap(only.fault);
+  }
+
+  /** R7: the same session carries traffic again in time. */
+  #checkGap(fault: Fault): void {
+    if (endsTheSession(fault) || this.#isTooLong(fault) || fault.kind === 'disk-full') return;
+    const isSilent = (fault.kind === 'line-cut' && fault.silent) || fault.kind === 'line-one-way';
+    const limit = isSilent ? SILENT_LINE_MS : TAKEOVER_MS;
+    if (this.#worstGap > limit + TRAFFIC_MS) {
+      this.#break(
+        'R7',
+        `${fault.kind}: ${Math.round(this.#worstGap)} ms without traffic, ${limit} allowed`,
+      );
+    }
+  }
+
+  get #now(): number {
+    return this.#world.schedule.now;
+  }
+
+  readonly #fail = (rule: string, what: string): void => this.#break(rule, what);
+
+  #break(rule: string, what: string): void {
+    if (this.violation !== undefined) return;
+    this.violation = { rule, what, atMs: this.#now };
+    this.#world.note(`VIOLATION ${rule}: ${what}`);
+  }
+}
+
+/** With its gate open, and a whole router behind it. */
+const carries = ({ kernel, supervisor, helper }: SimRouter): boolean =>
+  kernel.gate && supervisor?.connected === true && helper !== undefined;
+
+const isAnswer = (event: Event): boolean =>
+  event.kind === 'ppp' &&
+  event.packet.protocol !== 'unknown' &&
+  !ASKING.has(event.packet.packet.code);
+
+const ASKING: ReadonlySet<string> = new Set(['Echo-Request', 'Configure-Request', 'Challenge']);
+
+const isDial = (action: Action): boolean =>
+  action.kind === 'send-discovery' && action.packet.code === 'PADI';
+
+const speaks = (action: Action): boolean =>
+  action.kind === 'send-ppp' ||
+  action.kind === 'send-discovery' ||
+  action.kind === 'announce' ||
+  (action.kind === 'gate' && action.open);
+
+const endsTheSession = (fault: Fault): boolean =>
+  fault.kind === 'ac-forgets' ||
+  fault.kind === 'ac-renegotiates' ||
+  fault.kind === 'ac-terminates' ||
+  isHangUp(fault);
+
+const isHangUp = (fault: Fault): boolean =>
+  fault.kind === 'reconnect' ||
+  fault.kind === 'disconnect' ||
+  (fault.kind === 'operator' && fault.verb === 'reconnect');

@@ -1,0 +1,398 @@
+/**
+ * What one router's engine does, held against the rules answer by answer: the order of a takeover, the demotion, the
+ * handoff, the watchdog. It looks at one router only; `rules.ts` looks at the pair.
+ */
+import type { Action, Event } from '@ppp-thing/protocol/engine/events';
+import type { OwnerStatus } from '@ppp-thing/protocol/engine/engine';
+import type { OwnerState } from '@ppp-thing/protocol/engine/owner/ownership';
+import { isNewer } from '@ppp-thing/protocol/session';
+import type { SimRouter } from './router.ts';
+
+/** The engine's own limits, and a tenth for clocks that drift and for the way to the helper. */
+const HANDOFF_MS = 5500;
+/** A session may be down for this long while the partner could carry it: a failed probe, and the watchdog's round. */
+const DOWN_MS = 25_000;
+
+const MAX_SERVED = 20;
+const HOLD_DOWN_MS = 4990;
+/** Between announce frames to a partner that is not heard. */
+const ANNOUNCE_MS = 5500;
+/** An announce frame says for this long that the partner may be holding the session. */
+const SEEN_MS = 14_980;
+/** The partner's last word counts for three seconds. */
+const STALE_MS = 3010;
+const STRANDED_MS = 17_000;
+/** A router that stood back for its partner stands back no longer when that has been unable to carry for this long. */
+const SACRIFICE_MS = 5500;
+
+export type Break = (rule: string, what: string) => void;
+
+export class Watch {
+  readonly #us: string;
+  #state: OwnerState = 'Waiting';
+  /** What the kernel was last told to do about our demotion by this supervisor. */
+  #demotes = false;
+  #yieldingSince: number | undefined;
+  #downSince: number | undefined;
+  #lastTold = 0;
+  /** Deadlines served in a row at one instant. */
+  #served = 0;
+  #servedAt = -1;
+  #upAt = 0;
+  #unheardSince: number | undefined;
+  #seenAt = -Infinity;
+  #hadFacts = false;
+  #heardAt = -Infinity;
+  #strandedSince: number | undefined;
+  /** Identifiers of the Echo-Requests by which an unproven session was to be proven. */
+  readonly #asked = new Set<number>();
+  /** Answers to them in a row that did not prove it. */
+  #uncounted = 0;
+  #sacrificedSince: number | undefined;
+  /** The disk refused a snapshot, and has not been asked again. */
+  #isUnsaved = false;
+
+  constructor(index: number) {
+    this.#us = `router ${index}`;
+  }
+
+  /** A new supervisor: nothing is known. */
+  restart(now: number): void {
+    this.#state = 'Waiting';
+    this.#demotes = false;
+    this.#yieldingSince = undefined;
+    this.#downSince = undefined;
+    this.#lastTold = now;
+    this.#isUnsaved = false;
+    this.#unheardSince = undefined;
+    this.#seenAt = -Infinity;
+    this.#hadFacts = false;
+    this.#strandedSince = undefined;
+    this.#sacrificedSince = undefined;
+    this.#asked.clear();
+    this.#uncounted = 0;
+  }
+
+  /** @returns whether a handoff was undone because CARP did not carry it out */
+  answered(
+    router: SimRouter,
+    event: Event,
+    actions: readonly Action[],
+    now: number,
+    fail: Break,
+  ): boolean {
+    const { supervisor } = router;
+    if (supervisor === undefined) return false;
+    const status = supervisor.engine.ownerStatus(router.now());
+    const before = this.#state;
+    this.#state = status.state;
+    const us = this.#us;
+    this.#checkSpin(us, event, now, fail);
+    this.#checkStart(us, event, before, status, now, fail);
+    this.#checkUnheard(us, event, before, actions, status, now, fail);
+    this.#checkKnowledge(us, event, before, status, now, fail);
+    checkPlace(us, router.index + 1, event, status, fail);
+    this.#checkAnswers(us, event, actions, status, fail);
+    checkWords(us, event, actions, status, fail);
+    if (event.kind === 'failed' && event.action === 'store') this.#isUnsaved = true;
+    else if (event.kind === 'deadline' && actions.some(({ kind }) => kind === 'store'))
+      this.#isUnsaved = false;
+    const isAble = supervisor.connected && status.helper && !this.#isUnsaved && !router.isDiskFull;
+    this.#checkDemotion(us, event, actions, status, fail);
+    this.#checkHandoff(us, before, status, now, fail);
+    this.#checkDown(us, status, now, fail);
+    this.#checkSacrifice(us, status, now, fail);
+    checkAutoOpen(us, actions, status, fail);
+    if (isAble) checkOrder(us, before, actions, status, fail);
+    this.#checkTells(us, actions, supervisor.connected, now, fail);
+    return before === 'Yielding' && status.state === 'Holding' && event.kind === 'deadline';
+  }
+
+  /** R9 and R10: nobody takes at start without having waited, or from a partner that was there first. */
+  #checkStart(
+    us: string,
+    event: Event,
+    before: OwnerState,
+    status: OwnerStatus,
+    now: number,
+    fail: Break,
+  ): void {
+    if (event.kind === 'helper-up') this.#upAt = now;
+    if (before !== 'Waiting' || status.state === 'Waiting') return;
+    const { message } = status.partner;
+    const isAdopted = event.kind === 'helper-up' && event.state.gateOpen;
+    if (message === undefined && !isAdopted && now - this.#upAt < HOLD_DOWN_MS)
+      fail('R10', `${us} has not waited for its partner`);
+    if (message?.open === true && message.role === 'MASTER' && speaks(status.state) && !isAdopted)
+      fail('R9', `${us} starts by taking the session from a partner that holds it`);
+  }
+
+  /** R9: a holder that does not hear its partner says so on the line, and does not end what may be the partner's. */
+  #checkUnheard(
+    us: string,
+    event: Event,
+    before: OwnerState,
+    actions: readonly Action[],
+    status: OwnerStatus,
+    now: number,
+    fail: Break,
+  ): void {
+    const { message } = status.partner;
+    if (event.kind === 'own-mac-heard') this.#seenAt = now;
+    const hasAnnounced = actions.some(({ kind }) => kind === 'announce');
+    // Of a session that its kernel refuses it claims nothing, and so it begins to count anew.
+    const isRefused =
+      event.kind === 'failed' && (event.action === 'attach' || event.action === 'gate');
+    const mustAnnounce =
+      speaks(status.state) &&
+      status.helper &&
+      !this.#isUnsaved &&
+      status.snapshot.facts !== null &&
+      message?.hearing !== true;
+    if (!mustAnnounce || hasAnnounced || isRefused)
+      this.#unheardSince = mustAnnounce ? now : undefined;
+    else if (now - (this.#unheardSince ??= now) > ANNOUNCE_MS)
+      fail('R9', `${us} does not announce to a partner that it does not hear`);
+    const isContested = message === undefined && now - this.#seenAt < SEEN_MS;
+    const ends = this.#hadFacts && status.snapshot.facts === null && event.kind === 'deadline';
+    this.#hadFacts = status.snapshot.facts !== null;
+    if (isContested && ends && before !== 'Off')
+      fail('R9', `${us} gives a session up for lost while its partner is on the line`);
+    if (ends && !status.carrier && before !== 'Off')
+      fail('R4', `${us} gives a session up for lost without carrier to ask for it`);
+  }
+
+  /** What a router believes of its partner, and of itself, grows stale with the last sign of it. */
+  #checkKnowledge(
+    us: string,
+    event: Event,
+    before: OwnerState,
+    status: OwnerStatus,
+    now: number,
+    fail: Break,
+  ): void {
+    const { message } = status.partner;
+    if (event.kind === 'partner') this.#heardAt = now;
+    if (message !== undefined && now - this.#heardAt > STALE_MS)
+      fail('R8', `${us} goes by what its partner said ${Math.round(now - this.#heardAt)} ms ago`);
+    const isAlone = message === undefined && now - this.#seenAt > STRANDED_MS && status.helper;
+    if (status.state !== 'Fenced' || !isAlone) this.#strandedSince = undefined;
+    else if (now - (this.#strandedSince ??= now) > STRANDED_MS)
+      fail('R11', `${us} is fenced from a session that nobody holds`);
+    if (event.kind === 'admin' && !status.helper && status.state !== before)
+      fail('R12', `${us} obeys the operator without a helper`);
+  }
+
+  /** A deadline that stays due when it has been served would keep a processor busy for ever. */
+  #checkSpin(us: string, event: Event, now: number, fail: Break): void {
+    this.#served = event.kind === 'deadline' && now - this.#servedAt < 1e-3 ? this.#served + 1 : 0;
+    this.#servedAt = now;
+    if (this.#served > MAX_SERVED) fail('deadline', `${us} is woken again and again`);
+  }
+
+  /** R10: what the kernel was told is what the reasons say, at every moment; a waiting router is held down. */
+  #checkDemotion(
+    us: string,
+    event: Event,
+    actions: readonly Action[],
+    status: OwnerStatus,
+    fail: Break,
+  ): void {
+    const told = actions.filter((action) => action.kind === 'demote');
+    if (event.kind === 'helper-up' && told.length === 0) {
+      fail('R10', `${us} does not tell a helper that has just come whether it is demoted`);
+    }
+    this.#demotes = told.at(-1)?.on ?? this.#demotes;
+    const reasons = status.demoted;
+    if (this.#demotes !== reasons.length > 0) {
+      fail('R10', `${us} told the kernel ${this.#demotes}, for [${reasons.join(', ')}]`);
+    }
+    if (status.state !== 'Waiting' && reasons.includes('hold-down')) {
+      fail('R10', `${us} is held down while it is ${status.state}`);
+    }
+    if (status.helper && status.state === 'Waiting' && !this.#demotes) {
+      fail('R10', `${us} waits for its partner without being demoted`);
+    }
+  }
+
+  /**
+   * R10: answers to what we asked prove the session. What the other router asked is answered to our MAC too, at times
+   * under an identifier of ours; so one is not enough to accuse.
+   */
+  #checkAnswers(
+    us: string,
+    event: Event,
+    actions: readonly Action[],
+    status: OwnerStatus,
+    fail: Break,
+  ): void {
+    const isDue =
+      speaks(status.state) && status.snapshot.facts !== null && status.carrier && !this.#isUnsaved;
+    const isNew = actions.some(({ kind }) => kind === 'attach');
+    if (!isDue || status.proven || isNew) {
+      this.#asked.clear();
+      this.#uncounted = 0;
+    }
+    const reply = event.kind === 'ppp' ? event.packet : undefined;
+    const isAnswer = reply?.protocol === 'LCP' && reply.packet.code === 'Echo-Reply';
+    if (isAnswer && this.#asked.has(reply.packet.identifier) && ++this.#uncounted > 2)
+      fail('R10', `${us} was answered by the AC, and does not count it`);
+    if (isDue && !status.proven) for (const id of echoesOf(actions)) this.#asked.add(id);
+  }
+
+  /** R10: the role was given to a partner that can carry the session, and only for as long as it can. */
+  #checkSacrifice(us: string, status: OwnerStatus, now: number, fail: Break): void {
+    const isInVain =
+      status.demoted.includes('handoff') &&
+      status.state !== 'Yielding' &&
+      status.partner.message?.healthy === false;
+    if (!isInVain) this.#sacrificedSince = undefined;
+    else if (now - (this.#sacrificedSince ??= now) > SACRIFICE_MS)
+      fail('R10', `${us} stays demoted for a partner that cannot carry the session`);
+  }
+
+  /** R12: only to a partner that can, and not for ever. */
+  #checkHandoff(
+    us: string,
+    before: OwnerState,
+    status: OwnerStatus,
+    now: number,
+    fail: Break,
+  ): void {
+    if (status.state !== 'Yielding') {
+      this.#yieldingSince = undefined;
+      return;
+    }
+    this.#yieldingSince ??= now;
+    if (now - this.#yieldingSince > HANDOFF_MS) {
+      fail('R12', `${us} has been yielding for ${Math.round(now - this.#yieldingSince)} ms`);
+    }
+    if (before === 'Yielding') return;
+    const { message } = status.partner;
+    const isReady =
+      message?.armed === true && message.healthy && !isNewer(status.snapshot, message.snapshot);
+    if (!isReady || !status.proven) fail('R12', `${us} hands over to a partner that is not ready`);
+  }
+
+  /** R10: a session that stays down where the partner could carry it is given up. */
+  #checkDown(us: string, status: OwnerStatus, now: number, fail: Break): void {
+    const isDown =
+      status.state === 'Holding' &&
+      status.helper &&
+      !status.proven &&
+      status.partner.message?.healthy === true &&
+      !status.demoted.includes('watchdog');
+    if (!isDown) this.#downSince = undefined;
+    else if (now - (this.#downSince ??= now) > DOWN_MS) {
+      fail('R10', `${us} keeps the role with a session that is down`);
+    }
+  }
+
+  /** Every second the partner is told, whatever else happens. */
+  #checkTells(
+    us: string,
+    actions: readonly Action[],
+    connected: boolean,
+    now: number,
+    fail: Break,
+  ): void {
+    const tells = actions.filter((action) => action.kind === 'tell-partner').length;
+    if (tells > 1) fail('bounds', `${us} tells its partner ${tells} times in one answer`);
+    if (tells > 0 || !connected) this.#lastTold = now;
+    else if (now - this.#lastTold > 60_000) {
+      fail('R8', `${us} has told its partner nothing for a minute`);
+    }
+  }
+}
+
+const echoesOf = (actions: readonly Action[]): readonly number[] =>
+  actions.flatMap((action) =>
+    action.kind === 'send-ppp' &&
+    action.packet.protocol === 'LCP' &&
+    action.packet.packet.code === 'Echo-Request'
+      ? [action.packet.packet.identifier]
+      : [],
+  );
+
+const speaks = (state: OwnerState): boolean => state === 'Holding' || state === 'Yielding';
+
+/** R1: who holds is who the newest word says; and a helper that is gone is known to be gone. */
+function checkPlace(us: string, id: number, event: Event, status: OwnerStatus, fail: Break): void {
+  const claims = speaks(status.state) || status.state === 'Off';
+  if (claims && status.snapshot.holder !== id)
+    fail('R1', `${us} is ${status.state} in an epoch of router ${status.snapshot.holder - 1}`);
+  if (event.kind === 'own-mac-heard' && event.epoch > status.snapshot.epoch && claims)
+    fail('R9', `${us} is ${status.state} after an announce frame of a higher epoch`);
+  if (event.kind === 'helper-down' && status.helper)
+    fail('R10', `${us} believes in a helper that is gone`);
+}
+
+/** What the partner is told is what is. */
+function checkWords(
+  us: string,
+  event: Event,
+  actions: readonly Action[],
+  status: OwnerStatus,
+  fail: Break,
+): void {
+  for (const action of actions) {
+    if (action.kind !== 'tell-partner') continue;
+    const { message } = action;
+    const isTrue =
+      message.armed === status.armed &&
+      message.open === speaks(status.state) &&
+      message.proven === status.proven &&
+      // The partner's own wish to yield takes ours back, and the next word says so.
+      (event.kind === 'partner' || message.yielding === status.demoted.includes('handoff')) &&
+      message.hearing === (status.partner.message !== undefined) &&
+      (status.helper || !message.healthy);
+    if (!isTrue) fail('R8', `${us} tells its partner what is not so`);
+  }
+}
+
+/** A fenced router's gate never opens by itself; a standby's does. */
+function checkAutoOpen(
+  us: string,
+  actions: readonly Action[],
+  status: OwnerStatus,
+  fail: Break,
+): void {
+  const last = actions.filter((action) => action.kind === 'attach').at(-1);
+  if (last === undefined || status.state === 'Off') return;
+  if (last.autoOpen !== (status.state !== 'Fenced')) {
+    fail('R2', `${us} is ${status.state} and may ${last.autoOpen ? '' : 'not '}open by itself`);
+  }
+}
+
+/** What a takeover of a session that lives must do, in this order; and what comes first when it is given away. */
+function checkOrder(
+  us: string,
+  before: OwnerState,
+  actions: readonly Action[],
+  status: OwnerStatus,
+  fail: Break,
+): void {
+  if (speaks(before) && (status.state === 'Standby' || status.state === 'Fenced')) {
+    const first = actions.find(({ kind }) => kind !== 'note' && kind !== 'demote');
+    const closes = first?.kind === 'detach' || (first?.kind === 'gate' && !first.open);
+    if (!closes) {
+      fail('order', `${us} begins with ${first?.kind ?? 'nothing'}, not by closing its gate`);
+    }
+    if (!actions.some(({ kind }) => kind === 'tell-partner')) {
+      fail('order', `${us} does not tell its partner that it has released`);
+    }
+    const route = actions.filter((action) => action.kind === 'route').at(-1);
+    if (route?.via !== 'partner') fail('order', `${us} does not route via its partner`);
+  }
+  const takes = !speaks(before) && speaks(status.state);
+  if (!takes || status.snapshot.facts === null) return;
+  const wanted = ['gate', 'announce', 'send-ppp', 'route', 'tell-partner'];
+  const found = actions.map(({ kind }) => kind).filter((kind) => kind !== 'note');
+  let done = 0;
+  for (const kind of found) if (kind === wanted[done]) done++;
+  // The interface says nothing of its own: it may go up at any time.
+  const isInOrder = done === wanted.length && found.includes('configure');
+  // Without carrier nobody is asked: no answer can come.
+  if (isInOrder || !status.carrier) return;
+  fail('order', `${us} takes over with ${found.join(', ')}`);
+}

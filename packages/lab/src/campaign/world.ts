@@ -1,0 +1,393 @@
+/**
+ * One run: two routers, their CARP, the line with its learning switch, the Access Concentrator and the link between
+ * the partners, following a plan on one virtual clock. After every step it asks `rules.ts` whether all still holds.
+ */
+import type { Action, Event } from '@ppp-thing/protocol/engine/events';
+import { type PartnerMessage, NO_SNAPSHOT } from '@ppp-thing/protocol/session';
+import { LONGEST_DELAY } from '@ppp-thing/protocol/engine/link/redial';
+import { AccessConcentrator, type AcFrame } from './ac.ts';
+import { sessionConfig } from './config.ts';
+import { Line } from './line.ts';
+import { PartnerLink } from './partner-link.ts';
+import { Carp, type CarpRole } from './carp.ts';
+import {
+  durationOf,
+  SETTLE_MS,
+  TRAFFIC_MS,
+  type Fault,
+  type Plan,
+  type RouterIndex,
+} from './plan.ts';
+import { Chance } from './random.ts';
+import { Rules, type Violation } from './rules.ts';
+import { SimRouter, type Surroundings } from './router.ts';
+import { Schedule } from './schedule.ts';
+import { answerLine } from './telling.ts';
+
+/** How long a process that died midway stays away. */
+const RESTART_MS = 800;
+/** A dial takes no longer, an AC that is slow to answer included. */
+const DIAL_MS = 40_000;
+
+export interface RunResult {
+  readonly violation: Violation | undefined;
+  readonly steps: number;
+  readonly simulatedMs: number;
+  /** What happened, a line each, if it was asked for. */
+  readonly transcript: readonly string[];
+}
+
+/** Run `plan` to its end or to the first violation. The same plan gives the same run. */
+export function run(plan: Plan, withTranscript = false): RunResult {
+  return new World(plan, withTranscript).run();
+}
+
+export class World implements Surroundings {
+  readonly schedule = new Schedule();
+  readonly chance: Chance;
+  readonly plan: Plan;
+  readonly routers: readonly [SimRouter, SimRouter];
+  readonly carp: Carp;
+  readonly ac: AccessConcentrator;
+  readonly rules: Rules;
+  readonly line: Line;
+  readonly #partnerLink: PartnerLink;
+  readonly #transcript: string[] | undefined;
+
+  constructor(plan: Plan, withTranscript: boolean) {
+    this.plan = plan;
+    this.chance = new Chance(plan.seed ^ 0x5eed);
+    this.#transcript = withTranscript ? [] : undefined;
+    this.line = new Line(this.schedule, this.chance);
+    this.#partnerLink = new PartnerLink(this.schedule, this.chance, plan.partnerDelayMs);
+    this.routers = [
+      new SimRouter(0, sessionConfig(0), this),
+      new SimRouter(1, sessionConfig(1), this),
+    ];
+    this.carp = new Carp(this.schedule, this.chance, plan.advskew, (station, role) => {
+      this.note(`router ${station} CARP ${role}`);
+      const router = this.#router(station);
+      const wasOpen = router.kernel.gate;
+      router.roleEdge(role);
+      this.rules.carpEdge(router, wasOpen);
+    });
+    this.ac = new AccessConcentrator(this.schedule, this.chance, plan.temper, (frame) =>
+      this.line.fromAc((index) => this.#fromAc(index, frame)),
+    );
+    this.rules = new Rules(this);
+  }
+
+  run(): RunResult {
+    for (const router of this.routers) {
+      this.schedule.at(this.chance.between(0, 3000), () => this.#powerOn(router.index));
+    }
+    for (const { atMs, fault } of this.plan.faults) {
+      this.schedule.at(atMs, () => this.#strike(fault));
+    }
+    this.schedule.at(SETTLE_MS / 2, () => this.#traffic());
+    this.rules.begin();
+    let steps = this.#play(this.plan.lengthMs);
+    // An AC that refused to the last is asked again after the longest back-off, and that is longer than a run's calm.
+    if (!this.rules.isCarrying) steps += this.#play(this.plan.lengthMs + LONGEST_DELAY + DIAL_MS);
+    this.rules.end();
+    return {
+      violation: this.rules.violation,
+      steps,
+      simulatedMs: this.schedule.now,
+      transcript: this.#transcript ?? [],
+    };
+  }
+
+  /** @returns how many steps there were until `until`, or until a rule was broken */
+  #play(until: number): number {
+    let steps = 0;
+    while (this.rules.violation === undefined && this.schedule.step(until)) {
+      steps++;
+      this.rules.afterStep();
+    }
+    return steps;
+  }
+
+  /** Whether what the partners say arrives, and what they hear can be stored. */
+  get canTell(): boolean {
+    return this.#partnerLink.isWhole && this.routers.every(canSpeak);
+  }
+
+  /** Whether announce frames pass between the two, and both can store what they take. */
+  get canAnnounce(): boolean {
+    const isWhole = this.routers.every(
+      (router) =>
+        canSpeak(router) &&
+        this.line.reaches(router.index, 'in') &&
+        this.line.reaches(router.index, 'out'),
+    );
+    return isWhole && this.line.loss === 0;
+  }
+
+  note(line: string): void {
+    this.#transcript?.push(`${(this.schedule.now / 1000).toFixed(4).padStart(10)} ${line}`);
+  }
+
+  // What the routers do to the world.
+
+  role(index: number): CarpRole {
+    return this.carp.role(index);
+  }
+
+  demotion(index: number, amount: number): void {
+    this.note(`router ${index} demotion ${amount}`);
+    this.carp.demote(index, amount);
+  }
+
+  died(router: SimRouter): void {
+    this.note(`router ${router.index} a process died midway`);
+    this.schedule.in(RESTART_MS, () => {
+      router.startHelper();
+      router.startSupervisor();
+    });
+  }
+
+  started(router: SimRouter): void {
+    this.rules.started(router);
+  }
+
+  gateMoved(router: SimRouter): void {
+    this.note(`router ${router.index} gate ${router.kernel.gate ? 'open' : 'closed'}`);
+    // The LAN does not stop sending: the first packet through teaches the switch.
+    if (router.kernel.gate) this.schedule.in(1, () => this.#data(router));
+  }
+
+  answered(router: SimRouter, event: Event, actions: readonly Action[]): void {
+    if (this.#transcript !== undefined) {
+      const state = router.supervisor?.engine.ownerStatus(router.now()).state ?? '';
+      const line = answerLine(event, state, actions);
+      if (line !== undefined) this.note(`router ${router.index} ${line}`);
+    }
+    this.rules.answered(router, event, actions);
+  }
+
+  waitsForEver(router: SimRouter): void {
+    this.rules.waitsForEver(router);
+  }
+
+  tell(router: SimRouter, message: PartnerMessage): void {
+    this.#partnerLink.tell(router.index, () => {
+      const other = this.#router(1 - router.index);
+      if (other.isPowered) other.hearPartner(message);
+    });
+  }
+
+  transmit(router: SimRouter, action: Action): void {
+    this.rules.transmitted(router, action);
+    const session = router.kernel.attached?.sessionId;
+    this.line.send(router.index, () => {
+      if (action.kind === 'send-discovery') this.ac.discovery(action.packet);
+      else if (action.kind === 'send-ppp' && session !== undefined)
+        this.ac.ppp(session, action.packet);
+      else if (action.kind === 'announce') {
+        const other = this.#router(1 - router.index);
+        if (other.isPowered && this.line.reaches(other.index, 'in')) other.hearOwnMac(action.epoch);
+      }
+    });
+  }
+
+  // The line.
+
+  #fromAc(index: RouterIndex, frame: AcFrame): void {
+    const router = this.#router(index);
+    if (router.isPowered) router.receive(frame);
+  }
+
+  #traffic(): void {
+    for (const router of this.routers) {
+      if (this.carp.role(router.index) === 'MASTER') this.#data(router);
+    }
+    this.schedule.in(TRAFFIC_MS, () => this.#traffic());
+  }
+
+  #data(router: SimRouter): void {
+    const { attached, gate } = router.kernel;
+    if (!router.isPowered || !gate || attached === null) return;
+    const { sessionId } = attached;
+    this.line.send(router.index, () => {
+      this.ac.data(sessionId);
+      if (this.ac.live() === sessionId) this.rules.carried(router, sessionId);
+    });
+  }
+
+  // What goes wrong.
+
+  #strike(fault: Fault): void {
+    this.note(`FAULT ${JSON.stringify(fault)}`);
+    this.rules.struck(fault);
+    this.#begin(fault);
+    const duration = durationOf(fault);
+    if (duration > 0) {
+      this.schedule.in(duration, () => {
+        this.note(`HEALED ${fault.kind}`);
+        this.#heal(fault);
+        this.rules.healed();
+      });
+    }
+  }
+
+  #begin(fault: Fault): void {
+    switch (fault.kind) {
+      case 'power':
+        this.carp.vanish(fault.router);
+        this.#router(fault.router).powerOff();
+        if (fault.diskLost === true) this.#router(fault.router).disk = NO_SNAPSHOT;
+        return;
+      case 'line-one-way':
+        this.line.lost[fault.router].add(fault.lost);
+        return;
+      case 'dies-midway':
+        return this.#sentence(fault);
+      case 'partner-jumble':
+        this.#partnerLink.lateMs = fault.lateMs;
+        return;
+      case 'ac-slow':
+        this.line.acLateMs = fault.lateMs;
+        return;
+      case 'kill-helper':
+        return this.#router(fault.router).killHelper();
+      case 'kill-supervisor':
+        return this.#router(fault.router).killSupervisor();
+      case 'kill-both':
+        this.#router(fault.router).killSupervisor();
+        return this.#router(fault.router).killHelper();
+      case 'line-cut':
+        this.line.up[fault.router] = false;
+        if (!fault.silent) this.#router(fault.router).carrierIs(false);
+        return;
+      case 'lan-cut':
+        return this.carp.down(fault.router);
+      case 'carp-deaf':
+        this.carp.reaches[1 - fault.router] = false;
+        return;
+      case 'partner-loss':
+        if (fault.from !== 1) this.#partnerLink.loss[0] = fault.share;
+        if (fault.from !== 0) this.#partnerLink.loss[1] = fault.share;
+        return;
+      case 'line-loss':
+        this.line.loss = fault.share;
+        return;
+      case 'disk-full':
+        this.#router(fault.router).isDiskFull = true;
+        return;
+      case 'kernel-refuses':
+        this.#router(fault.router).refusals = fault.share;
+        return;
+      case 'ac-forgets':
+        return this.ac.forget();
+      case 'ac-renegotiates':
+        return this.ac.renegotiate();
+      case 'ac-terminates':
+        return this.ac.terminate();
+      case 'handoff':
+        return this.#operator('handoff');
+      case 'reconnect':
+        return this.#operator('reconnect');
+      case 'disconnect':
+        return this.#operator('disconnect');
+      case 'operator':
+        return this.#router(fault.router).admin(fault.verb);
+    }
+  }
+
+  /** It dies at its next busy moment, and is started again as a supervisor of processes does it. */
+  #sentence({
+    router: index,
+    process,
+    after,
+    forMs,
+  }: Extract<Fault, { kind: 'dies-midway' }>): void {
+    const router = this.#router(index);
+    router.lives[process] = after;
+    this.schedule.in(forMs - RESTART_MS, () => {
+      router.lives[process] = Infinity;
+    });
+  }
+
+  #heal(fault: Fault): void {
+    switch (fault.kind) {
+      case 'power':
+        return this.#powerOn(fault.router);
+      case 'line-one-way':
+        this.line.lost[fault.router].delete(fault.lost);
+        return;
+      case 'dies-midway':
+        return fault.process === 'helper'
+          ? this.#router(fault.router).startHelper()
+          : this.#router(fault.router).startSupervisor();
+      case 'partner-jumble':
+        this.#partnerLink.lateMs = 0;
+        return;
+      case 'ac-slow':
+        this.line.acLateMs = 0;
+        return;
+      case 'kill-helper':
+        return this.#router(fault.router).startHelper();
+      case 'kill-supervisor':
+        return this.#router(fault.router).startSupervisor();
+      case 'kill-both':
+        this.#router(fault.router).startHelper();
+        return this.#router(fault.router).startSupervisor();
+      case 'line-cut':
+        this.line.up[fault.router] = true;
+        return fault.silent ? undefined : this.#router(fault.router).carrierIs(true);
+      case 'lan-cut':
+        return this.#router(fault.router).isPowered ? this.carp.up(fault.router) : undefined;
+      case 'carp-deaf':
+        this.carp.reaches[1 - fault.router] = true;
+        return;
+      case 'partner-loss':
+        this.#partnerLink.loss[0] = 0;
+        this.#partnerLink.loss[1] = 0;
+        return;
+      case 'line-loss':
+        this.line.loss = 0;
+        return;
+      case 'disk-full':
+        this.#router(fault.router).isDiskFull = false;
+        return;
+      case 'kernel-refuses':
+        this.#router(fault.router).refusals = 0;
+        return;
+      case 'disconnect':
+        return this.#connectAgain();
+      default:
+        return;
+    }
+  }
+
+  #powerOn(index: RouterIndex): void {
+    const router = this.#router(index);
+    if (router.isPowered) return;
+    router.powerOn();
+    this.carp.up(index);
+  }
+
+  /** The operator speaks to the router that is MASTER. */
+  #operator(verb: 'handoff' | 'reconnect' | 'disconnect' | 'connect'): void {
+    const router = this.routers.find(({ index }) => this.carp.role(index) === 'MASTER');
+    router?.admin(verb);
+  }
+
+  /** An operator who is refused asks again. */
+  #connectAgain(): void {
+    for (const router of this.routers) {
+      if (router.supervisor?.engine.ownerStatus(router.now()).state !== 'Off') continue;
+      router.admin('connect');
+      this.schedule.in(1000, () => this.#connectAgain());
+    }
+  }
+
+  #router(index: number): SimRouter {
+    return index === 0 ? this.routers[0] : this.routers[1];
+  }
+}
+
+/** Whole, and able to store what it says first. */
+const canSpeak = ({ supervisor, isDiskFull }: SimRouter): boolean =>
+  supervisor?.connected === true && !isDiskFull;

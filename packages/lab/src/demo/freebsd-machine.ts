@@ -1,0 +1,175 @@
+/**
+ * A machine with a FreeBSD kernel in octets, whose processes are the helpers that connect. Its frames and its CARP are the
+ * lab's; of IP it has what answers a ping. It looks at the kernel from outside, by what is in it.
+ */
+import { DecodeError, sameOctets } from '@ppp-thing/protocol/bytes';
+import { ETHERTYPE, parseMac } from '@ppp-thing/protocol/wire/ethernet';
+import { parseIpv4 } from '@ppp-thing/protocol/wire/ncp';
+import { Errno } from '../freebsd/abi.ts';
+import { FakeKernel } from '../freebsd/kernel.ts';
+import { EtfNode } from '../freebsd/nodes.ts';
+import { PppoeNode } from '../freebsd/pppoe.ts';
+import { FakeProcess } from '../freebsd/process.ts';
+import { RealSystem } from '../freebsd/real.ts';
+import { RemoteDoor } from '../freebsd/remote-door.ts';
+import type { CarpRole } from '../line/carp.ts';
+import { decodeEcho, encodeEcho } from '../line/icmp.ts';
+import type { Machine, MachineOptions } from './machine.ts';
+import { ADDRESSES, INTERFACES } from './setting.ts';
+
+/** Of the card on the line; the session has a MAC of its own. */
+const MACS = {
+  r1: { line: '00:00:5e:00:53:11', lan: '00:00:5e:00:53:12' },
+  r2: { line: '00:00:5e:00:53:21', lan: '00:00:5e:00:53:22' },
+} as const;
+const NETMASK = Uint8Array.of(255, 255, 255, 0);
+
+interface Level {
+  readonly isOpen: boolean;
+  readonly attached: number | undefined;
+  readonly demotion: number;
+}
+
+const OFF: Level = { isOpen: false, attached: undefined, demotion: 0 };
+
+export class FreebsdMachine implements Machine {
+  readonly #options: MachineOptions;
+  #kernel: FakeKernel | undefined;
+  #door: RemoteDoor | undefined;
+  #boot = 0;
+  #told = OFF;
+
+  constructor(options: MachineOptions) {
+    this.#options = options;
+  }
+
+  async powerOn(path: string, demotion: number): Promise<void> {
+    const real = await RealSystem.load();
+    const kernel = this.#makeKernel();
+    const door = new RemoteDoor({
+      admit: () => {
+        const process = new FakeProcess(kernel, { real });
+        return { libc: process.libc, kill: () => process.kill() };
+      },
+      around: (run) => this.#do(kernel, run),
+    });
+    await door.open(path);
+    this.#told = OFF;
+    this.#kernel = kernel;
+    this.#door = door;
+    this.#boot = demotion;
+    this.#do(kernel, () => (kernel.carp.demotion += demotion));
+  }
+
+  booted(): void {
+    const kernel = this.#kernel;
+    const demotion = this.#boot;
+    this.#boot = 0;
+    if (kernel !== undefined) this.#do(kernel, () => (kernel.carp.demotion -= demotion));
+  }
+
+  async powerOff(): Promise<void> {
+    const door = this.#door;
+    this.#kernel = undefined;
+    this.#door = undefined;
+    await door?.close();
+  }
+
+  frame(frame: Uint8Array): void {
+    const kernel = this.#kernel;
+    if (kernel === undefined) return;
+    this.#do(kernel, () => kernel.interfaces.get(INTERFACES.line).receive(frame));
+  }
+
+  role(role: CarpRole): void {
+    const kernel = this.#kernel;
+    if (kernel !== undefined) this.#do(kernel, () => kernel.carp.set(INTERFACES.vhid, role));
+  }
+
+  get isOpen(): boolean {
+    return this.#level().isOpen;
+  }
+
+  get attached(): number | undefined {
+    return this.#level().attached;
+  }
+
+  get isUp(): boolean {
+    const all = this.#kernel?.interfaces.all() ?? [];
+    const line = all.find(({ name }) => name === ADDRESSES.session);
+    return line !== undefined && line.isUp && line.addresses.length > 0;
+  }
+
+  #makeKernel(): FakeKernel {
+    const { router, news } = this.#options;
+    const kernel = new FakeKernel({ bootedAt: Date.now() / 1000 });
+    const mac = (text: string): Uint8Array => parseMac(text) ?? new Uint8Array(6);
+    kernel.addEther(INTERFACES.line, mac(MACS[router].line), (octets) => {
+      const frame = octets.slice();
+      this.#do(kernel, () => kernel === this.#kernel && news.transmit(frame));
+    });
+    const lan = kernel.addEther(INTERFACES.lan, mac(MACS[router].lan), () => {});
+    const address = parseIpv4(ADDRESSES.lan[router]) ?? new Uint8Array(4);
+    lan.addresses.push({ address, mask: NETMASK });
+    kernel.carp.add(lan, INTERFACES.vhid, 'INIT');
+    kernel.packet = (packet) => {
+      const received = packet.slice();
+      this.#do(kernel, () => answerEcho(kernel, received));
+    };
+    return kernel;
+  }
+
+  /** Something that may change this kernel, after what is under way; what it changed is news. */
+  #do(kernel: FakeKernel, act: () => unknown): void {
+    this.#options.queue.do(() => {
+      // Without power nothing gets out, but the last helper still has its descriptors closed.
+      act();
+      if (kernel === this.#kernel) this.#compare();
+    });
+  }
+
+  #level(): Level {
+    const kernel = this.#kernel;
+    if (kernel === undefined) return OFF;
+    const nodes = kernel.netgraph.nodes();
+    const sessions = nodes.flatMap((node) => (node instanceof PppoeNode ? node.sessions : []));
+    return {
+      isOpen: nodes.some(
+        (node) => node instanceof EtfNode && node.filters.has(ETHERTYPE.PPPOE_SESSION),
+      ),
+      attached: sessions[0],
+      demotion: kernel.carp.demotion,
+    };
+  }
+
+  #compare(): void {
+    const { news } = this.#options;
+    const before = this.#told;
+    const now = this.#level();
+    this.#told = now;
+    if (now.isOpen !== before.isOpen) news.gate(now.isOpen);
+    if (now.attached !== undefined && now.attached !== before.attached) news.attached(now.attached);
+    if (now.demotion !== before.demotion) news.demotion(now.demotion);
+  }
+}
+
+/** A ping to one of the router's addresses is answered, by the way that leads back. */
+function answerEcho(kernel: FakeKernel, packet: Uint8Array): void {
+  try {
+    const echo = decodeEcho(packet);
+    if (echo?.kind !== 'request') return;
+    const { source, destination } = echo;
+    const isOwn = kernel.interfaces
+      .all()
+      .some(
+        (line) =>
+          line.isUp && line.addresses.some(({ address }) => sameOctets(address, destination)),
+      );
+    if (!isOwn) return;
+    const reply = encodeEcho({ ...echo, kind: 'reply', source: destination, destination: source });
+    kernel.routes.lineTo(source)?.output(reply, 4);
+  } catch (error) {
+    // Another protocol's packet, or no way out: as on any router, nobody hears of it.
+    if (!(error instanceof DecodeError || error instanceof Errno)) throw error;
+  }
+}

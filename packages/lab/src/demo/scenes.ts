@@ -1,0 +1,212 @@
+/**
+ * The scenes of `make lab`, in order: what the lab does to the routers, what must happen then and within what time, and
+ * what it cost. They look at the world from outside: the AC, the switch, CARP and the kernels, never at the engines.
+ */
+import type { Instant } from '@ppp-thing/protocol/time';
+import type { Account } from '../line/probe.ts';
+import type { RouterName, Timed } from './bus.ts';
+import { now } from './clock.ts';
+import type { Lab } from './lab.ts';
+
+export interface SceneResult {
+  readonly name: string;
+  readonly title: string;
+  readonly sessionId: number;
+  readonly holder: RouterName;
+  /** New sessions that the AC granted in this scene. */
+  readonly redials: number;
+  readonly probesSent: number;
+  readonly probesLost: number;
+  /** The longest run of lost probes, milliseconds. */
+  readonly outageMs: number;
+  /** From the cut to the first answered probe afterwards. */
+  readonly takeoverMs?: number;
+  /** From CARP's edge on the new master to the first answered probe. */
+  readonly afterRoleMs?: number;
+  /** PADI to data, as the AC saw it. */
+  readonly dialMs?: number;
+}
+
+interface Scene {
+  readonly name: string;
+  readonly title: string;
+  /** Probes must not be lost at all: the data path was not touched. */
+  readonly lossless?: boolean;
+  readonly run: (lab: Lab) => Promise<Partial<SceneResult>>;
+}
+
+/** CARP's longest wait, three advertisements and the skew, is 3.4 s. Anything here takes a fraction of this. */
+const LIMIT_MS = 20_000;
+/** A probe that was not answered by then is lost: the answer takes less than a millisecond. */
+const SETTLE_MS = 300;
+
+const SCENES: readonly Scene[] = [
+  { name: 'dial', title: 'both routers start; the MASTER dials', run: dial },
+  {
+    name: 'kill-supervisor',
+    title: 'kill -9 the supervisor of the holder',
+    lossless: true,
+    run: async (lab) => restart(lab, 'supervisor'),
+  },
+  {
+    name: 'kill-helper',
+    title: 'kill -9 the helper of the holder',
+    lossless: true,
+    run: async (lab) => restart(lab, 'helper'),
+  },
+  { name: 'power-cut', title: 'power cut: the MASTER dies', run: powerCut },
+  { name: 'return', title: 'the dead router returns and takes back its role', run: comeBack },
+  { name: 'handoff', title: 'planned handoff', run: handoff },
+];
+
+/** Run every scene. Throws WaitError, or an Error of a scene whose promise was not kept. */
+export async function runScenes(
+  lab: Lab,
+  begins: (title: string) => void,
+  ended: (result: SceneResult) => void,
+): Promise<void> {
+  let dials = 0;
+  lab.bus.listen((it) => {
+    if (it.kind === 'dial') dials += 1;
+  });
+  for (const [i, scene] of SCENES.entries()) {
+    begins(`${i + 1}/${SCENES.length}  ${scene.title}`);
+    const start = now();
+    const before = dials;
+    const found = await scene.run(lab);
+    await lab.bus.pass(SETTLE_MS);
+    const { sent, lost, outageMs } = accountOf(lab, start);
+    const holder = lab.world.isOpen('r1') ? 'r1' : 'r2';
+    const result: SceneResult = {
+      name: scene.name,
+      title: scene.title,
+      sessionId: liveSession(lab),
+      holder,
+      // The first dial is no redial.
+      redials: dials - before - (scene.run === dial ? 1 : 0),
+      probesSent: sent,
+      probesLost: lost,
+      outageMs: Math.round(outageMs),
+      ...found,
+    };
+    ended(result);
+    if (scene.lossless === true && lost > 0)
+      throw new Error(`${scene.title}: ${lost} probes were lost, though no data path was touched`);
+  }
+}
+
+/** Those sent last have not had the time to be answered, and belong to no scene. */
+const accountOf = (lab: Lab, start: Instant): Account =>
+  lab.world.account(start, (now() - SETTLE_MS / 2) as Instant);
+
+/** The one session at the AC that carries data. Throws Error if there is none, or another beside it. */
+function liveSession(lab: Lab): number {
+  const sessions = [...lab.world.ac.sessions];
+  const [first, second] = sessions;
+  if (first === undefined || second !== undefined || !first[1])
+    throw new Error(`the AC has ${sessions.length} sessions, expected one that carries data`);
+  return first[0];
+}
+
+async function dial(lab: Lab): Promise<Partial<SceneResult>> {
+  const [{ dialMs, sessionId }] = await Promise.all([
+    lab.bus.waitFor('a session that carries data', LIMIT_MS, (it) =>
+      it?.kind === 'up' ? it : undefined,
+    ),
+    lab.powerOn('r1', 'r2'),
+  ]);
+  await lab.bus.waitUntil('the session interface of r1', LIMIT_MS, () => lab.world.isUp('r1'));
+  lab.world.startProbe();
+  await answeredAfter(lab, 'the first answered probe', now());
+  await armed(lab, 'r2', sessionId);
+  return { dialMs: Math.round(dialMs) };
+}
+
+/** Nothing of the data path may notice, and the session must still be the holder's own afterwards. */
+async function restart(lab: Lab, which: 'helper' | 'supervisor'): Promise<Partial<SceneResult>> {
+  await lab.killProcess('r1', which);
+  return {};
+}
+
+async function powerCut(lab: Lab): Promise<Partial<SceneResult>> {
+  const sessionId = liveSession(lab);
+  const [moved] = await Promise.all([takenBy(lab, 'r2', sessionId, now()), lab.powerCut('r1')]);
+  return moved;
+}
+
+/** The returning router has the better advskew and preempts, so CARP gives it its role back once it is in sync. */
+async function comeBack(lab: Lab): Promise<Partial<SceneResult>> {
+  const sessionId = liveSession(lab);
+  const [{ afterRoleMs }] = await Promise.all([
+    takenBy(lab, 'r1', sessionId, now()),
+    lab.powerOn('r1'),
+  ]);
+  await armed(lab, 'r2', sessionId);
+  return afterRoleMs === undefined ? {} : { afterRoleMs };
+}
+
+async function handoff(lab: Lab): Promise<Partial<SceneResult>> {
+  const sessionId = liveSession(lab);
+  const [{ afterRoleMs }] = await Promise.all([
+    takenBy(lab, 'r2', sessionId, now()),
+    orderHandoff(lab),
+  ]);
+  await lab.bus.waitUntil('the closed gate of r1', LIMIT_MS, () => !lab.world.isOpen('r1'));
+  // r1 has the better advskew: only its demotion keeps it from taking back with the next advertisements.
+  await lab.bus.pass(2 * lab.world.carpSecondMs);
+  const { r1, r2 } = { r1: lab.world.role('r1'), r2: lab.world.role('r2') };
+  if (r1 !== 'BACKUP' || r2 !== 'MASTER')
+    throw new Error(`the handoff did not last: r1 is ${r1}, r2 is ${r2}`);
+  return afterRoleMs === undefined ? {} : { afterRoleMs };
+}
+
+/** Ask again whenever the partner has spoken, as long as r1 says that it is not ready. */
+async function orderHandoff(lab: Lab): Promise<void> {
+  const { operator } = lab.router('r1');
+  const deadline = now() + LIMIT_MS;
+  while (!(await operator.type('handoff', '--wait'))) {
+    if (now() > deadline) throw new Error('order a handoff: ETIMEDOUT: refused again and again');
+    await lab.bus.waitFor(
+      'the next word of r2 to r1',
+      LIMIT_MS,
+      (it) => (it?.kind === 'datagram' && it.from === 'r2') || undefined,
+    );
+  }
+}
+
+/** `router` becomes MASTER, opens its gate to `sessionId`, and a probe is answered through it. */
+async function takenBy(
+  lab: Lab,
+  router: RouterName,
+  sessionId: number,
+  from: Instant,
+): Promise<Partial<SceneResult>> {
+  const { bus, world } = lab;
+  const isEdge = (it: Timed | undefined): Timed | undefined =>
+    it?.kind === 'role' && it.router === router && it.role === 'MASTER' ? it : undefined;
+  const edge = await bus.waitFor(`${router} to become MASTER`, LIMIT_MS, isEdge);
+  await bus.waitUntil(`the open gate of ${router}`, LIMIT_MS, () => world.isOpen(router));
+  const pong = await answeredAfter(lab, `an answered probe through ${router}`, edge.at);
+  const found = world.attached(router);
+  if (found !== sessionId)
+    throw new Error(`${router} has session ${found ?? 'none'} attached, expected ${sessionId}`);
+  return {
+    takeoverMs: Math.round(pong.at - from),
+    afterRoleMs: Math.round(pong.at - edge.at),
+  };
+}
+
+async function answeredAfter(lab: Lab, name: string, since: Instant): Promise<Timed> {
+  return lab.bus.waitFor(name, LIMIT_MS, (it) =>
+    it?.kind === 'pong' && it.at >= since ? it : undefined,
+  );
+}
+
+/** `router` stands by with this session, not demoted any more: ready to take over. */
+async function armed(lab: Lab, router: RouterName, sessionId: number): Promise<void> {
+  await lab.bus.waitUntil(
+    `${router} armed with session ${sessionId}`,
+    LIMIT_MS,
+    () => lab.world.attached(router) === sessionId && lab.world.demotion(router) === 0,
+  );
+}

@@ -1,0 +1,249 @@
+/**
+ * The world around the two routers, on the real clock: line, LAN, Access Concentrator, both routers' kernels, the probe
+ * and the witness, wired to each other and to the bus. It starts no process.
+ */
+import { randomBytes } from 'node:crypto';
+import { millis, type Instant } from '@ppp-thing/protocol/time';
+import { ETHERTYPE } from '@ppp-thing/protocol/wire/ethernet';
+import { systemHashes } from '@ppp-thing/supervisor/hashes';
+import { AccessConcentrator, type AcEvent, type AcOutput } from '../line/ac.ts';
+import { PATIENT, RESTART, type AcConfig } from '../line/ac-config.ts';
+import { CarpPair, type PairEvent, type RoleEdge } from '../line/carp.ts';
+import { Probe, type Account, type Ping, type ProbeEvent } from '../line/probe.ts';
+import { LearningSwitch, type SwitchEvent, type SwitchOutput } from '../line/switch.ts';
+import { Witness, type WitnessEvent } from '../line/witness.ts';
+import type { Bus, RouterName } from './bus.ts';
+import { now, Queue, Runner } from './clock.ts';
+import { FreebsdMachine } from './freebsd-machine.ts';
+import type { Machine, MachineNews } from './machine.ts';
+import { ADDRESSES, PASSWORD, USER, type BackendName } from './setting.ts';
+import { SimMachine } from './sim-machine.ts';
+
+export const ROUTERS: readonly RouterName[] = ['r1', 'r2'];
+const AC_PORT = 'ac';
+const PROBE_INTERVAL = millis(10);
+/** How long a router may be heard after it left MASTER: the edges' distance, and a loaded machine's scheduling. */
+const GRACE = millis(150);
+/** The LAN's and the line's delay. */
+const LAN_DELAY = millis(2);
+
+export interface WorldOptions {
+  /** How long a second of CARP's lasts, milliseconds. */
+  readonly carpSecondMs: number;
+  /** Whose kernels the routers have. */
+  readonly backend: BackendName;
+  readonly bus: Bus;
+}
+
+export class World {
+  readonly ac: AccessConcentrator;
+  readonly lan: CarpPair;
+  readonly carpSecondMs: number;
+  readonly witness = new Witness(GRACE);
+  readonly probe = new Probe(PROBE_INTERVAL);
+  readonly #bus: Bus;
+  readonly #queue = new Queue();
+  readonly #machines = new Map<RouterName, Machine>();
+  readonly #runners: {
+    readonly line: Runner<SwitchEvent, SwitchOutput>;
+    readonly lan: Runner<PairEvent, RoleEdge>;
+    readonly ac: Runner<AcEvent, AcOutput>;
+    readonly probe: Runner<ProbeEvent, Ping>;
+  };
+
+  constructor({ carpSecondMs, backend, bus }: WorldOptions) {
+    this.#bus = bus;
+    this.carpSecondMs = carpSecondMs;
+    const station = { advbase: 1, preempt: true, secondMs: carpSecondMs };
+    // r1 is the preferred router; both preempt, without which a planned handoff could not be immediate.
+    this.lan = new CarpPair(
+      [
+        { ...station, advskew: 0 },
+        { ...station, advskew: 100 },
+      ],
+      LAN_DELAY,
+    );
+    this.ac = new AccessConcentrator(acConfig());
+    const line = new LearningSwitch([...ROUTERS, AC_PORT]);
+    const queue = this.#queue;
+    this.#runners = {
+      line: new Runner(line, queue, (output) => this.#fromLine(output)),
+      lan: new Runner(this.lan, queue, (edge) => this.#fromLan(edge)),
+      ac: new Runner(this.ac, queue, (output) => this.#fromAc(output)),
+      probe: new Runner(this.probe, queue, ({ sequence }) =>
+        this.#runners.ac.feed({ kind: 'ping', sequence }),
+      ),
+    };
+    for (const name of ROUTERS) {
+      const options = { router: name, queue, news: this.#news(name) };
+      this.#machines.set(
+        name,
+        backend === 'sim' ? new SimMachine(options) : new FreebsdMachine(options),
+      );
+      this.#runners.line.feed({ kind: 'link', port: name, up: false });
+    }
+  }
+
+  /** A fresh kernel, its cables plugged in, listening for a helper at `path`. CARP comes up demoted by `demotion`. */
+  async powerOn(router: RouterName, path: string, demotion: number): Promise<void> {
+    await this.#machine(router).powerOn(path, demotion);
+    this.#runners.line.feed({ kind: 'link', port: router, up: true });
+    this.#runners.lan.feed({ kind: 'link', station: ROUTERS.indexOf(router), up: true });
+  }
+
+  /** What demotes the router while it boots, as pfsync does until its bulk update is in, is taken back. */
+  booted(router: RouterName): void {
+    this.#machine(router).booted();
+  }
+
+  /** Both cables dead, the kernel and everything in it gone, all at once. */
+  async powerCut(router: RouterName): Promise<void> {
+    const gone = this.#machine(router).powerOff();
+    this.#runners.line.feed({ kind: 'link', port: router, up: false });
+    this.#runners.lan.feed({ kind: 'power-cut', station: ROUTERS.indexOf(router) });
+    this.#testify({ kind: 'gate', port: router, open: false });
+    this.#testify({ kind: 'role', port: router, role: 'INIT' });
+    await gone;
+  }
+
+  startProbe(): void {
+    this.#runners.probe.feed({ kind: 'start' });
+  }
+
+  account(from: Instant, to: Instant): Account {
+    return this.probe.account(from, to);
+  }
+
+  role(router: RouterName): string {
+    return this.lan.role(ROUTERS.indexOf(router));
+  }
+
+  demotion(router: RouterName): number {
+    return this.lan.demotion(ROUTERS.indexOf(router));
+  }
+
+  isOpen(router: RouterName): boolean {
+    return this.#machine(router).isOpen;
+  }
+
+  attached(router: RouterName): number | undefined {
+    return this.#machine(router).attached;
+  }
+
+  /** The session's interface has its addresses and is up. */
+  isUp(router: RouterName): boolean {
+    return this.#machine(router).isUp;
+  }
+
+  async stop(): Promise<void> {
+    for (const runner of Object.values(this.#runners)) runner.stop();
+    await Promise.all([...this.#machines.values()].map(async (machine) => machine.powerOff()));
+  }
+
+  #machine(router: RouterName): Machine {
+    const machine = this.#machines.get(router);
+    if (machine === undefined) throw new Error(`no router ${router}`);
+    return machine;
+  }
+
+  #news(router: RouterName): MachineNews {
+    return {
+      transmit: (frame) => {
+        this.#testify({ kind: 'frame', port: router, frame });
+        this.#runners.line.feed({ kind: 'frame', port: router, frame });
+        if (isControl(frame)) this.#bus.tell({ kind: 'spoke', router });
+      },
+      gate: (open) => {
+        this.#testify({ kind: 'gate', port: router, open });
+        this.#bus.tell({ kind: 'gate', router, open });
+      },
+      attached: (sessionId) => this.#bus.tell({ kind: 'attached', router, sessionId }),
+      demotion: (amount) => {
+        this.#runners.lan.feed({ kind: 'demotion', station: ROUTERS.indexOf(router), amount });
+        this.#bus.tell({ kind: 'demotion', router, amount });
+      },
+    };
+  }
+
+  #fromLan({ station, role, reason }: RoleEdge): void {
+    const router = ROUTERS[station];
+    if (router === undefined) return;
+    this.#testify({ kind: 'role', port: router, role });
+    this.#bus.tell({ kind: 'role', router, role, reason });
+    this.#machine(router).role(role);
+  }
+
+  #fromLine(output: SwitchOutput): void {
+    if (output.kind === 'moved') {
+      this.#bus.tell({ kind: 'moved', from: output.from, to: output.to });
+    } else if (output.port === AC_PORT) {
+      this.#runners.ac.feed({ kind: 'frame', frame: output.frame });
+    } else {
+      const router = ROUTERS.find((name) => name === output.port);
+      if (router !== undefined) this.#machine(router).frame(output.frame);
+    }
+  }
+
+  #fromAc(output: AcOutput): void {
+    switch (output.kind) {
+      case 'send':
+        this.#runners.line.feed({ kind: 'frame', port: AC_PORT, frame: output.frame });
+        return;
+      case 'pong':
+        this.#runners.probe.feed({ kind: 'pong', sequence: output.sequence });
+        this.#bus.tell({ kind: 'pong', sequence: output.sequence });
+        return;
+      case 'note':
+        this.#bus.tell({ kind: 'ac', text: output.text });
+        return;
+      case 'violation':
+        this.#bus.tell({ kind: 'violation', text: `ac: ${output.text}` });
+        return;
+      case 'padt':
+        this.#bus.tell({ kind: 'violation', text: `ac: PADT for session ${output.sessionId}` });
+        return;
+      case 'dial':
+      case 'up':
+      case 'closed':
+        this.#bus.tell(output);
+        return;
+      default: {
+        const unreachable: never = output;
+        return unreachable;
+      }
+    }
+  }
+
+  #testify(event: WitnessEvent): void {
+    for (const { text } of this.witness.handle(event, now()))
+      this.#bus.tell({ kind: 'violation', text: `line: ${text}` });
+  }
+}
+
+/** A session's frame with a PPP protocol that no kernel says of itself: a helper, and a supervisor, live behind it. */
+function isControl(frame: Uint8Array): boolean {
+  const u16 = (at: number): number => ((frame[at] ?? 0) << 8) | (frame[at + 1] ?? 0);
+  return u16(12) === ETHERTYPE.PPPOE_SESSION && u16(20) >= 0x8000;
+}
+
+function acConfig(): AcConfig {
+  return {
+    mac: ADDRESSES.acMac,
+    name: 'bras1',
+    services: [''],
+    auth: 'CHAP-MD5',
+    passwords: new Map([[USER, PASSWORD]]),
+    address: ADDRESSES.ac,
+    pool: [ADDRESSES.public, ADDRESSES.other],
+    dns: [ADDRESSES.dns],
+    ipv6: true,
+    maxPayload: 1492,
+    // It is impatient, so that a session nobody answers for is not mistaken for one that lives.
+    echo: { interval: millis(2000), failures: 5, dataCheck: false },
+    pppDelay: millis(100),
+    restart: RESTART,
+    hashes: systemHashes,
+    random: (length) => new Uint8Array(randomBytes(length)),
+    temper: PATIENT,
+  };
+}

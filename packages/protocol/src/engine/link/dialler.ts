@@ -1,0 +1,121 @@
+/**
+ * From wanting a session to having found one: the back-off, then the Discovery Stage, as often as it takes. What is done
+ * with the session that was found, and how it ends, is the link's.
+ */
+import { earliest, type Instant } from '../../time.ts';
+import type { MacAddress } from '../../wire/ethernet.ts';
+import type { DiscoveryPacket } from '../../wire/pppoe.ts';
+import { Discovery, type DiscoveryOutput, type DiscoverySettings } from './discovery.ts';
+import type { Note } from '../events.ts';
+import type { Random } from '../hashes.ts';
+import type { Phase } from '../session-config.ts';
+import { Redial, type Ending } from './redial.ts';
+
+type State =
+  | { readonly kind: 'Idle' }
+  | { readonly kind: 'Wait'; readonly until: Instant }
+  | { readonly kind: 'Discovery' };
+
+export class Dialler {
+  readonly #discovery: Discovery;
+  readonly #redial: Redial;
+  #state: State = { kind: 'Idle' };
+  #attempts = 0;
+
+  constructor(settings: DiscoverySettings, random: Random) {
+    this.#discovery = new Discovery(settings, random);
+    this.#redial = new Redial(random);
+  }
+
+  get phase(): 'Wait' | 'Discovery' | undefined {
+    return this.#state.kind === 'Idle' ? undefined : this.#state.kind;
+  }
+
+  /** Dials since the last success. */
+  get attempts(): number {
+    return this.#attempts;
+  }
+
+  get nextDial(): Instant | undefined {
+    return this.#state.kind === 'Wait' ? this.#state.until : undefined;
+  }
+
+  /** What is wrong with the dial that is going on, for people. */
+  get trouble(): string | undefined {
+    return this.#discovery.trouble;
+  }
+
+  /** The AC now being asked. */
+  get ac(): Discovery['ac'] {
+    return this.#discovery.ac;
+  }
+
+  deadline(): Instant | undefined {
+    return earliest(this.nextDial, this.#discovery.deadline());
+  }
+
+  /** Dial, now or when the back-off allows. @param from the phase before, for the log */
+  dial(from: Phase, on: string, now: Instant): DiscoveryOutput[] {
+    const until = this.#redial.next(now);
+    if (until <= now) return this.#discover(from, on, now);
+    this.#discovery.stop();
+    this.#state = { kind: 'Wait', until };
+    const seconds = Math.round((until - now) / 1000);
+    return [moved('info', from, 'Wait', on, { failures: this.#redial.failures, seconds })];
+  }
+
+  stop(): void {
+    this.#state = { kind: 'Idle' };
+    this.#discovery.stop();
+  }
+
+  /** A session opened. */
+  succeeded(): void {
+    this.#attempts = 0;
+  }
+
+  /** A dial or a session ended, which decides when the next dial may begin. */
+  ended(ending: Ending, now: Instant): void {
+    this.#redial.ended(ending, now);
+  }
+
+  /** The next PADI may be a minute away, and the AC has heard none of the last ones. */
+  carrierIsBack(now: Instant): DiscoveryOutput[] {
+    return this.#state.kind === 'Discovery' ? this.#discovery.start(now) : [];
+  }
+
+  receive(packet: DiscoveryPacket, source: MacAddress, now: Instant): DiscoveryOutput[] {
+    return this.#after(this.#discovery.receive(packet, source, now));
+  }
+
+  expire(now: Instant): DiscoveryOutput[] {
+    if (this.#state.kind === 'Wait' && this.#state.until <= now)
+      return this.#discover('Wait', 'back-off over', now);
+    return this.#after(this.#discovery.expire(now));
+  }
+
+  #discover(from: Phase, on: string, now: Instant): DiscoveryOutput[] {
+    this.#state = { kind: 'Discovery' };
+    this.#attempts += 1;
+    const note = moved('info', from, 'Discovery', on, { attempt: this.#attempts });
+    return [note, ...this.#discovery.start(now)];
+  }
+
+  #after(outputs: DiscoveryOutput[]): DiscoveryOutput[] {
+    if (outputs.some(({ kind }) => kind === 'found' || kind === 'refused'))
+      this.#state = { kind: 'Idle' };
+    return outputs;
+  }
+}
+
+/** A line of the link's log; without `to`, nothing moved but something is worth saying. */
+export function moved(
+  level: Note['level'],
+  from: Phase,
+  to: Phase | undefined,
+  on: string,
+  facts: NonNullable<Note['facts']>,
+): { readonly kind: 'note'; readonly note: Note } {
+  const phases = to === undefined || to === from ? { from } : { from, to };
+  return { kind: 'note', note: { level, machine: 'link', ...phases, on, facts } };
+}

@@ -1,0 +1,290 @@
+/**
+ * The Host's side of the Discovery Stage (RFC 2516 §5, RFC 4638): PADI, PADO, PADR, PADS. It ends with a session or a
+ * refusal; the session itself, and PADT, are the link's.
+ *
+ * Theory of operation. PADI is repeated for ever, ever more slowly: an AC that is away comes back some day, and there
+ * is nothing else to try. The first acceptable PADO wins and later ones are ignored; a PADR that is not answered leads
+ * back to PADI. Nothing is believed that does not echo our Host-Uniq.
+ */
+import { after, millis, seconds, type Instant, type Millis } from '../../time.ts';
+import { sameOctets } from '../../bytes.ts';
+import { printable, utf8 } from '../../printable.ts';
+import { BROADCAST, formatMac, isMulticast, type MacAddress } from '../../wire/ethernet.ts';
+import {
+  PLAIN_PAYLOAD,
+  findTag,
+  isSessionId,
+  TAG,
+  type DiscoveryPacket,
+  type Tag,
+} from '../../wire/pppoe.ts';
+import type { Action, Note } from '../events.ts';
+import type { Random } from '../hashes.ts';
+import { randomSpan } from '../random.ts';
+
+/** What the Discovery Stage found: where the session is and how it was asked for. */
+export interface DiscoveredSession {
+  readonly sessionId: number;
+  readonly acMac: MacAddress;
+  readonly acName: Uint8Array;
+  readonly serviceName: Uint8Array;
+  readonly hostUniq: Uint8Array;
+  /** Agreed by PPP-Max-Payload, or PLAIN_PAYLOAD. */
+  readonly maxPayload: number;
+}
+
+export type DiscoveryOutput =
+  | Extract<Action, { kind: 'send-discovery' | 'note' }>
+  | { readonly kind: 'found'; readonly session: DiscoveredSession }
+  /** The AC said no; `reason` quotes it, escaped. */
+  | { readonly kind: 'refused'; readonly reason: string };
+
+export interface DiscoverySettings {
+  readonly serviceName: string;
+  readonly acName?: string;
+  readonly acMac?: MacAddress;
+  readonly mtu: number;
+}
+
+/** Some ACs take no more than one PADI a second from a Host. */
+const FIRST_PADI = seconds(1);
+const LAST_PADI = seconds(64);
+const FIRST_PADR = seconds(1);
+const MAX_PADR = 3;
+const HOST_UNIQ_LENGTH = 8;
+
+/** What an offer obliges us to say in the PADR (§5.3). */
+interface Offer {
+  readonly acMac: MacAddress;
+  readonly acName: Uint8Array;
+  /** AC-Cookie and Relay-Session-Id, unchanged. */
+  readonly echoed: readonly Tag[];
+}
+
+type State =
+  | { readonly kind: 'Idle' }
+  | { readonly kind: 'Soliciting' }
+  | { readonly kind: 'Requesting'; readonly offer: Offer; readonly sent: number };
+
+const ERRORS = [
+  ['Service-Name-Error', TAG['Service-Name-Error']],
+  ['AC-System-Error', TAG['AC-System-Error']],
+  ['Generic-Error', TAG['Generic-Error']],
+] as const;
+
+export class Discovery {
+  readonly #settings: DiscoverySettings;
+  readonly #random: Random;
+  #state: State = { kind: 'Idle' };
+  #hostUniq: Uint8Array = new Uint8Array(0);
+  #padis = 0;
+  #startedAt: Instant | undefined;
+  #retryAt: Instant | undefined;
+  #trouble: string | undefined;
+
+  constructor(settings: DiscoverySettings, random: Random) {
+    this.#settings = settings;
+    this.#random = random;
+  }
+
+  deadline(): Instant | undefined {
+    return this.#retryAt;
+  }
+
+  /** What is wrong so far, for people. */
+  get trouble(): string | undefined {
+    return this.#trouble;
+  }
+
+  /** The AC now being asked. */
+  get ac(): { readonly name: Uint8Array; readonly mac: MacAddress } | undefined {
+    if (this.#state.kind !== 'Requesting') return undefined;
+    const { acName, acMac } = this.#state.offer;
+    return { name: acName, mac: acMac };
+  }
+
+  start(now: Instant): DiscoveryOutput[] {
+    this.#hostUniq = this.#random(HOST_UNIQ_LENGTH);
+    this.#padis = 0;
+    this.#startedAt = now;
+    this.#trouble = undefined;
+    return this.#solicit('start', now);
+  }
+
+  stop(): void {
+    this.#state = { kind: 'Idle' };
+    this.#retryAt = undefined;
+    this.#trouble = undefined;
+  }
+
+  expire(now: Instant): DiscoveryOutput[] {
+    if (this.#retryAt === undefined || now < this.#retryAt) return [];
+    const state = this.#state;
+    if (state.kind === 'Requesting' && state.sent < MAX_PADR)
+      return this.#request(state.offer, state.sent, 'timeout', now);
+    if (state.kind === 'Requesting') {
+      const { acName, acMac } = state.offer;
+      this.#trouble = `no PADS from ${printable(acName)} (${formatMac(acMac)}) after ${state.sent} PADR`;
+      return this.#solicit('no PADS', now);
+    }
+    const waited = Math.round((now - (this.#startedAt ?? now)) / 1000);
+    this.#trouble = `no PADO from any Access Concentrator after ${this.#padis} PADI in ${waited} s`;
+    return this.#solicit('no PADO', now);
+  }
+
+  /** @param source the frame's source MAC */
+  receive(packet: DiscoveryPacket, source: MacAddress, now: Instant): DiscoveryOutput[] {
+    if (packet.code === 'PADO') return this.#receivePado(packet, source, now);
+    if (packet.code === 'PADS') return this.#receivePads(packet, source);
+    return [];
+  }
+
+  #receivePado(packet: DiscoveryPacket, source: MacAddress, now: Instant): DiscoveryOutput[] {
+    if (this.#state.kind !== 'Soliciting') return [];
+    const flaw = this.#flaw(packet, source);
+    if (flaw !== undefined) return [this.#drop('PADO', source, flaw)];
+    const offer: Offer = {
+      acMac: source,
+      acName: findTag(packet, TAG['AC-Name'])?.value ?? new Uint8Array(0),
+      echoed: packet.tags.filter(
+        (tag) => tag.type === TAG['AC-Cookie'] || tag.type === TAG['Relay-Session-Id'],
+      ),
+    };
+    return this.#request(offer, 0, 'PADO', now);
+  }
+
+  /** Why an offer is not for us or not what the configuration asks; undefined if it is acceptable. */
+  #flaw(packet: DiscoveryPacket, source: MacAddress): string | undefined {
+    const { acMac, acName, serviceName } = this.#settings;
+    const uniq = findTag(packet, TAG['Host-Uniq']);
+    if (uniq === undefined || !sameOctets(uniq.value, this.#hostUniq)) return 'not our Host-Uniq';
+    if (packet.sessionId !== 0) return 'SESSION_ID not 0';
+    if (isMulticast(source)) return 'group address';
+    const error = errorText(packet);
+    if (error !== undefined) return error;
+    const name = findTag(packet, TAG['AC-Name']);
+    if (name === undefined) return 'no AC-Name';
+    if (acMac !== undefined && !sameOctets(source, acMac)) return 'another AC MAC is configured';
+    if (acName !== undefined && !sameOctets(name.value, utf8(acName)))
+      return `AC-Name ${printable(name.value)} is not the configured one`;
+    const wanted = utf8(serviceName);
+    const isOffered = packet.tags.some(
+      (tag) => tag.type === TAG['Service-Name'] && sameOctets(tag.value, wanted),
+    );
+    return wanted.length > 0 && !isOffered ? 'the configured service is not offered' : undefined;
+  }
+
+  #receivePads(packet: DiscoveryPacket, source: MacAddress): DiscoveryOutput[] {
+    if (this.#state.kind !== 'Requesting') return [];
+    const { offer } = this.#state;
+    const uniq = findTag(packet, TAG['Host-Uniq']);
+    if (!sameOctets(source, offer.acMac))
+      return [this.#drop('PADS', source, 'not the AC we asked')];
+    if (uniq === undefined || !sameOctets(uniq.value, this.#hostUniq))
+      return [this.#drop('PADS', source, 'not our Host-Uniq')];
+    const error = errorText(packet);
+    if (error !== undefined) {
+      const note = this.#note('warn', 'Idle', 'PADS', [], { ac: printable(offer.acName), error });
+      this.stop();
+      return [note, { kind: 'refused', reason: `${printable(offer.acName)} refused: ${error}` }];
+    }
+    const { sessionId } = packet;
+    if (!isSessionId(sessionId))
+      return [this.#drop('PADS', source, `SESSION_ID ${sessionId} is reserved`)];
+    const maxPayload = this.#agreedPayload(packet);
+    const note = this.#note('info', 'Idle', 'PADS', [], {
+      ac: printable(offer.acName),
+      mac: formatMac(source),
+      session: `0x${sessionId.toString(16)}`,
+      maxPayload,
+    });
+    const { acMac, acName } = offer;
+    const serviceName = utf8(this.#settings.serviceName);
+    const session = { sessionId, acMac, acName, serviceName, hostUniq: this.#hostUniq, maxPayload };
+    this.stop();
+    return [note, { kind: 'found', session }];
+  }
+
+  /** RFC 4638 §4: only the very value that we asked for, echoed, allows more than 1492. */
+  #agreedPayload(packet: DiscoveryPacket): number {
+    const [high, low, ...rest] = findTag(packet, TAG['PPP-Max-Payload'])?.value ?? [];
+    if (high === undefined || low === undefined || rest.length > 0) return PLAIN_PAYLOAD;
+    const { mtu } = this.#settings;
+    return mtu > PLAIN_PAYLOAD && (high << 8) + low === mtu ? mtu : PLAIN_PAYLOAD;
+  }
+
+  #solicit(on: string, now: Instant): DiscoveryOutput[] {
+    const span = millis(Math.min(LAST_PADI, FIRST_PADI * 2 ** Math.min(this.#padis, 6)));
+    this.#padis += 1;
+    // People hear of the silence once; after that the status says it.
+    const level = this.#padis === 2 ? 'warn' : 'debug';
+    const note = this.#note(level, 'Soliciting', on, ['send PADI'], {
+      padi: this.#padis,
+      ...(this.#trouble === undefined ? {} : { trouble: this.#trouble }),
+    });
+    this.#state = { kind: 'Soliciting' };
+    this.#retryAt = after(now, this.#jittered(span));
+    return [note, this.#send(BROADCAST, 'PADI', this.#tags())];
+  }
+
+  #request(offer: Offer, sent: number, on: string, now: Instant): DiscoveryOutput[] {
+    const facts = { ac: printable(offer.acName), mac: formatMac(offer.acMac) };
+    const note = this.#note('debug', 'Requesting', on, ['send PADR'], facts);
+    this.#state = { kind: 'Requesting', offer, sent: sent + 1 };
+    this.#retryAt = after(now, this.#jittered(millis(FIRST_PADR * 2 ** sent)));
+    return [note, this.#send(offer.acMac, 'PADR', [...this.#tags(), ...offer.echoed])];
+  }
+
+  /** Exactly one Service-Name (§5.1, §5.3); PPP-Max-Payload only where it says something (RFC 4638 §4). */
+  #tags(): Tag[] {
+    const { serviceName, mtu } = this.#settings;
+    const tags: Tag[] = [
+      { type: TAG['Service-Name'], value: utf8(serviceName) },
+      { type: TAG['Host-Uniq'], value: this.#hostUniq },
+    ];
+    if (mtu > PLAIN_PAYLOAD)
+      tags.push({ type: TAG['PPP-Max-Payload'], value: Uint8Array.of(mtu >> 8, mtu & 0xff) });
+    return tags;
+  }
+
+  #send(destination: MacAddress, code: 'PADI' | 'PADR', tags: readonly Tag[]): DiscoveryOutput {
+    return { kind: 'send-discovery', destination, packet: { code, sessionId: 0, tags } };
+  }
+
+  /** Up to a quarter longer, so that Hosts that lost the same AC do not ask in step. */
+  #jittered(span: Millis): Millis {
+    return randomSpan(this.#random, span, millis(span * 1.25));
+  }
+
+  #drop(code: string, source: MacAddress, flaw: string): DiscoveryOutput {
+    return this.#note('debug', this.#state.kind, `ignored ${code}`, [], {
+      from: formatMac(source),
+      flaw,
+    });
+  }
+
+  #note(
+    level: Note['level'],
+    to: State['kind'],
+    on: string,
+    actions: readonly string[],
+    facts: NonNullable<Note['facts']>,
+  ): DiscoveryOutput {
+    const from = this.#state.kind;
+    const moved = from === to ? { from } : { from, to };
+    return {
+      kind: 'note',
+      note: { level, machine: 'discovery', ...moved, on, actions, facts },
+    };
+  }
+}
+
+/** The first error tag and its text, escaped (§5.2, §5.4, appendix A). */
+export function errorText(packet: DiscoveryPacket): string | undefined {
+  for (const [name, type] of ERRORS) {
+    const tag = findTag(packet, type);
+    if (tag !== undefined)
+      return tag.value.length === 0 ? name : `${name}: ${printable(tag.value)}`;
+  }
+  return undefined;
+}

@@ -1,0 +1,435 @@
+/**
+ * The link: dialling, the one session there may be, and its end. It composes discovery, the phases of PPP and the
+ * back-off; whether this router may speak at all is ownership's decision, taken before any method here is called.
+ *
+ * Theory of operation. A dial goes round Wait, Discovery and the phases until a session opens or `suspend` says stop;
+ * each attempt that fails is reported once. A session ends in one place, `#close`, which owes the AC a PADT only if the
+ * AC cannot know. What may not happen: a frame after `suspend`, or a PADT for a session the AC has ended itself.
+ */
+import { after, earliest, millis, type Instant, type Millis } from '../../time.ts';
+import { sameOctets } from '../../bytes.ts';
+import { printable } from '../../printable.ts';
+import { formatMac, type MacAddress } from '../../wire/ethernet.ts';
+import { findTag, isSessionId, TAG, type DiscoveryPacket } from '../../wire/pppoe.ts';
+import { Dialler, moved } from './dialler.ts';
+import { errorText, type DiscoveredSession, type DiscoveryOutput } from './discovery.ts';
+import type { Action, Event } from '../events.ts';
+import type { Hashes, Random } from '../hashes.ts';
+import type { LinkConfig, Phase } from '../session-config.ts';
+import type { End, PhasesOutput } from '../ppp/agreement.ts';
+import { Phases } from '../ppp/phases.ts';
+import { RateLimit } from './rate-limit.ts';
+import { SHORT_SESSION } from './redial.ts';
+import type { SessionFacts } from '../../session.ts';
+
+/** What the link tells ownership. */
+export type LinkOutcome =
+  /** The session carries traffic, or its facts changed while it did. */
+  | { readonly kind: 'opened'; readonly facts: SessionFacts }
+  /** The AC answered an Echo-Request: a resumed session is alive. `rtt` is of that answer. */
+  | { readonly kind: 'proven'; readonly rtt: Millis }
+  /** Echo-Requests go unanswered; probing has begun. */
+  | { readonly kind: 'silent' }
+  /** There is no session any more. The link is Dead until `dial`. `reason` is for the log and the operator. */
+  | { readonly kind: 'closed'; readonly reason: string };
+
+export type LinkOutput = Action | { readonly kind: 'outcome'; readonly outcome: LinkOutcome };
+
+export interface LinkStatus {
+  readonly phase: Phase;
+  /** Dials since the last success, and the instant of the next in phase Wait. */
+  readonly attempts: number;
+  readonly nextDial?: Instant;
+  /** Why the last dial or session ended, escaped for people. */
+  readonly lastError?: string;
+  readonly echoRtt?: Millis;
+  readonly unansweredEchoes: number;
+  readonly ac?: { readonly name: string; readonly mac: MacAddress };
+}
+
+/** The session that exists: where it is, what runs over it, and since when it has been up. */
+interface Session extends DiscoveredSession {
+  readonly phases: Phases;
+  /** Seconds since 1970-01-01 UTC; undefined while it has never been Opened. */
+  startedAt: number | undefined;
+  /** Times the kernel gave it up while the AC did not, since the AC last answered. */
+  reattached: number;
+  /** The operator ends it: no failure, and no reason to wait before the next dial. */
+  isHungUp: boolean;
+}
+
+/** A PADT that made the kernel give the session up has reached us by then. */
+const KERNEL_SPAN = millis(500);
+const MAX_REATTACH = 3;
+
+export class Link {
+  readonly #config: LinkConfig;
+  readonly #hashes: Hashes;
+  readonly #random: Random;
+  readonly #wallClockAtZero: number;
+  readonly #dialler: Dialler;
+  #session: Session | undefined;
+  /** When a session that the kernel gave up is taken for the kernel's own doing. */
+  #reattachAt: Instant | undefined;
+  #previous: SessionFacts | null = null;
+  /** `dial` was called while the last session was still being closed. */
+  #dialsNext = false;
+  readonly #rate = new RateLimit();
+  #carrier = true;
+  #lastError: string | undefined;
+  #out: LinkOutput[] = [];
+
+  /** @param wallClockAtZero milliseconds since 1970-01-01 UTC at Instant 0 */
+  constructor(config: LinkConfig, hashes: Hashes, random: Random, wallClockAtZero: number) {
+    this.#config = config;
+    this.#hashes = hashes;
+    this.#random = random;
+    this.#wallClockAtZero = wallClockAtZero;
+    this.#dialler = new Dialler(config, random);
+  }
+
+  // --- what ownership asks -------------------------------------------------------------------------------------
+
+  /**
+   * Begin to dial, no sooner than the back-off after earlier failures allows, and go on until it succeeds or `suspend`.
+   * Re-asks for the address of `previous` (RFC 1332 §3.3).
+   */
+  dial(previous: SessionFacts | null, now: Instant): LinkOutput[] {
+    this.#previous = previous ?? this.#previous;
+    if (this.#session !== undefined) this.#dialsNext = this.#session.phases.isEnding;
+    else if (this.#dialler.phase === undefined) this.#dial('Dead', 'dial', now);
+    return this.#flush();
+  }
+
+  /**
+   * Carry on with a session that is attached and whose gate is open: LCP and the NCPs are Opened as `facts` say, and an
+   * Echo-Request goes out at once. Ends in `proven`, or in `closed` after PADT for the dead session.
+   */
+  resume(facts: SessionFacts, now: Instant): LinkOutput[] {
+    const from = this.#phase();
+    this.#forget();
+    const { key, acName, serviceName, hostUniq, maxPayload, startedAt } = facts;
+    const { sessionId, acMac } = key;
+    const found = { sessionId, acMac, acName, serviceName, hostUniq, maxPayload };
+    const phases = this.#newPhases(from, maxPayload, facts, now);
+    const session = { ...found, phases, startedAt, reattached: 0, isHungUp: false };
+    this.#session = session;
+    this.#phasesDid(session, phases.resume(facts, now), now);
+    return this.#flush();
+  }
+
+  /** Be silent from now on: another router is the holder. Sends nothing, ever, and forgets the session. */
+  suspend(now: Instant): LinkOutput[] {
+    const from = this.#phase();
+    const lasted = this.#session === undefined ? undefined : this.#lasted(this.#session, now);
+    // What failed before a session that served is forgotten, whoever goes on with it.
+    if (lasted !== undefined && lasted >= SHORT_SESSION)
+      this.#dialler.ended({ lasted, refused: false }, now);
+    this.#forget();
+    if (from !== 'Dead') this.#out.push(moved('info', from, 'Dead', 'suspend', {}));
+    return this.#flush();
+  }
+
+  /** The operator's disconnect: Terminate-Request, then PADT and detach (RFC 2516 §5.5). Ends in `closed`. */
+  hangUp(now: Instant): LinkOutput[] {
+    const reason = 'disconnected by the operator';
+    const session = this.#session;
+    if (session !== undefined) {
+      session.isHungUp = true;
+      this.#phasesDid(session, session.phases.close(reason, now), now);
+    } else {
+      const from = this.#phase();
+      this.#forget();
+      if (from !== 'Dead') this.#out.push(moved('info', from, 'Dead', reason, {}));
+      this.#lastError = reason;
+      this.#out.push({ kind: 'outcome', outcome: { kind: 'closed', reason } });
+    }
+    return this.#flush();
+  }
+
+  /** Frames, `deadline`, `carrier`, `session-closed` and `failed`. */
+  handle(event: Event, now: Instant): LinkOutput[] {
+    switch (event.kind) {
+      case 'discovery':
+        if (this.#admit(now)) this.#receiveDiscovery(event.packet, event.source, now);
+        break;
+      case 'ppp':
+        if (this.#admit(now))
+          this.#withSession((session) => session.phases.receive(event.packet, now), now);
+        break;
+      case 'deadline':
+        break;
+      case 'carrier':
+        this.#carrierIs(event.up, now);
+        break;
+      case 'session-closed':
+        // The kernel may have acted on a PADT that reaches us a moment later; then the session is gone. If none comes,
+        // the AC still holds it (Linux drops a session when its device changes MTU or address), and it is worth keeping.
+        if (this.#session !== undefined) this.#reattachAt = after(now, KERNEL_SPAN);
+        break;
+      case 'failed':
+        this.#failed(event, now);
+        break;
+      case 'role':
+      case 'own-mac-heard':
+      case 'partner':
+      case 'helper-up':
+      case 'helper-down':
+      case 'admin':
+        break; // Ownership's.
+      default: {
+        const unreachable: never = event;
+        return unreachable;
+      }
+    }
+    this.#expire(now);
+    return this.#flush();
+  }
+
+  deadline(): Instant | undefined {
+    return earliest(this.#reattachAt, this.#dialler.deadline(), this.#session?.phases.deadline());
+  }
+
+  status(): LinkStatus {
+    const session = this.#session;
+    const { nextDial, attempts, trouble } = this.#dialler;
+    const ac =
+      session === undefined ? this.#dialler.ac : { name: session.acName, mac: session.acMac };
+    const lastError = trouble ?? this.#lastError;
+    const rtt = session?.phases.rtt;
+    return {
+      phase: this.#phase(),
+      attempts,
+      ...(nextDial === undefined ? {} : { nextDial }),
+      ...(lastError === undefined ? {} : { lastError }),
+      ...(rtt === undefined ? {} : { echoRtt: rtt }),
+      unansweredEchoes: session?.phases.unanswered ?? 0,
+      ...(ac === undefined ? {} : { ac: { name: printable(ac.name), mac: ac.mac } }),
+    };
+  }
+
+  // --- dialling ------------------------------------------------------------------------------------------------
+
+  #dial(from: Phase, on: string, now: Instant): void {
+    this.#dialsNext = false;
+    this.#diallerDid(this.#dialler.dial(from, on, now), now);
+  }
+
+  #receiveDiscovery(packet: DiscoveryPacket, source: MacAddress, now: Instant): void {
+    const session = this.#session;
+    if (session === undefined)
+      return this.#diallerDid(this.#dialler.receive(packet, source, now), now);
+    const isFromAc = sameOctets(source, session.acMac);
+    const isSame = packet.sessionId === session.sessionId;
+    if (packet.code === 'PADT') return this.#receivePadt(packet, session, isFromAc && isSame, now);
+    if (packet.code === 'PADS' && isFromAc && !isSame) this.#returnSession(packet, session);
+  }
+
+  /** RFC 2516 §5.5: nothing may be sent after it, not even PPP's own farewell. Forged ones that match cannot be told apart. */
+  #receivePadt(packet: DiscoveryPacket, session: Session, isOurs: boolean, now: Instant): void {
+    if (!isOurs) {
+      const facts = { session: packet.sessionId };
+      this.#out.push(moved('debug', this.#phase(), undefined, 'ignored PADT', facts));
+      return;
+    }
+    const words = errorText(packet);
+    const reason = `the AC sent PADT${words === undefined ? '' : `: ${words}`}`;
+    this.#close(session, { kind: 'ended', reason, padt: false, refused: false }, now);
+  }
+
+  /** A PADR that was sent twice can be answered with two sessions; one too many would lock the line out. */
+  #returnSession(packet: DiscoveryPacket, session: Session): void {
+    const uniq = findTag(packet, TAG['Host-Uniq']);
+    if (uniq === undefined || !sameOctets(uniq.value, session.hostUniq)) return;
+    if (!isSessionId(packet.sessionId)) return;
+    this.#out.push(
+      moved('warn', this.#phase(), undefined, 'second PADS', { session: packet.sessionId }),
+    );
+    this.#sendPadt(session.acMac, packet.sessionId);
+  }
+
+  #diallerDid(outputs: readonly DiscoveryOutput[], now: Instant): void {
+    for (const output of outputs) {
+      if (output.kind === 'found') this.#found(output.session, now);
+      else if (output.kind === 'refused') this.#refused(output.reason, now);
+      else this.#out.push(output);
+    }
+  }
+
+  /** The kernel must know the session before the AC's first packet, so attach and gate come before ours. */
+  #found(found: DiscoveredSession, now: Instant): void {
+    const phases = this.#newPhases('Discovery', found.maxPayload, this.#previous, now);
+    const session: Session = {
+      ...found,
+      phases,
+      startedAt: undefined,
+      reattached: 0,
+      isHungUp: false,
+    };
+    this.#session = session;
+    this.#attach(session);
+    this.#phasesDid(session, phases.establish(now), now);
+  }
+
+  #refused(reason: string, now: Instant): void {
+    this.#dialler.ended({ lasted: undefined, refused: true }, now);
+    this.#lastError = reason;
+    this.#dial('Discovery', reason, now);
+    this.#out.push({ kind: 'outcome', outcome: { kind: 'closed', reason } });
+  }
+
+  // --- the session ---------------------------------------------------------------------------------------------
+
+  #newPhases(from: Phase, maxPayload: number, previous: SessionFacts | null, now: Instant): Phases {
+    const phases = new Phases(this.#config, from, maxPayload, previous, this.#hashes, this.#random);
+    if (!this.#carrier) phases.carrier(false, now);
+    return phases;
+  }
+
+  #withSession(act: (session: Session) => readonly PhasesOutput[], now: Instant): void {
+    const session = this.#session;
+    if (session !== undefined) this.#phasesDid(session, act(session), now);
+  }
+
+  #phasesDid(session: Session, outputs: readonly PhasesOutput[], now: Instant): void {
+    for (const output of outputs) {
+      switch (output.kind) {
+        case 'send-ppp':
+        case 'note':
+          this.#out.push(output);
+          break;
+        case 'opened': {
+          session.startedAt ??= Math.floor((this.#wallClockAtZero + now) / 1000);
+          session.reattached = 0;
+          this.#dialler.succeeded();
+          const facts = this.#facts(session, session.startedAt, output.agreed);
+          this.#previous = facts;
+          this.#out.push({ kind: 'outcome', outcome: { kind: 'opened', facts } });
+          break;
+        }
+        case 'proven':
+          session.reattached = 0;
+          this.#out.push({ kind: 'outcome', outcome: output });
+          break;
+        case 'silent':
+          this.#out.push({ kind: 'outcome', outcome: output });
+          break;
+        case 'ended':
+          this.#close(session, output, now);
+          break;
+        default: {
+          const unreachable: never = output;
+          return unreachable;
+        }
+      }
+    }
+  }
+
+  #facts(
+    session: Session,
+    startedAt: number,
+    agreed: Extract<PhasesOutput, { kind: 'opened' }>['agreed'],
+  ): SessionFacts {
+    const { sessionId, acMac, acName, serviceName, hostUniq } = session;
+    const key = { sessionId, acMac, ourMac: this.#config.ourMac };
+    return { key, acName, serviceName, hostUniq, startedAt, ...agreed };
+  }
+
+  /** The one place where a session ends. */
+  #close(session: Session, end: End, now: Instant): void {
+    const from = this.#phase();
+    const { reason, padt, refused } = end;
+    const wasOpened = session.startedAt !== undefined;
+    this.#reattachAt = undefined;
+    this.#lastError = reason;
+    if (padt) this.#sendPadt(session.acMac, session.sessionId);
+    this.#out.push({ kind: 'detach' });
+    this.#session = undefined;
+    if (!session.isHungUp)
+      this.#dialler.ended({ lasted: this.#lasted(session, now), refused }, now);
+    const facts = { session: session.sessionId, ac: formatMac(session.acMac) };
+    this.#out.push(moved(session.isHungUp ? 'info' : 'warn', from, 'Dead', reason, facts));
+    // A dial goes on until it succeeds; a session that was up is ownership's to decide about.
+    if (this.#dialsNext || !(wasOpened || session.isHungUp)) this.#dial('Dead', reason, now);
+    this.#out.push({ kind: 'outcome', outcome: { kind: 'closed', reason } });
+  }
+
+  /** By the wall clock, because the session may be older than this router's part in it. */
+  #lasted(session: Session, now: Instant): ReturnType<typeof millis> | undefined {
+    if (session.startedAt === undefined) return undefined;
+    return millis(this.#wallClockAtZero + now - session.startedAt * 1000);
+  }
+
+  #attach({ sessionId, acMac, maxPayload }: Session): void {
+    const key = { sessionId, acMac, ourMac: this.#config.ourMac };
+    this.#out.push(
+      { kind: 'attach', key, maxPayload, autoOpen: true },
+      { kind: 'gate', open: true },
+    );
+  }
+
+  #sendPadt(destination: MacAddress, sessionId: number): void {
+    const packet = { code: 'PADT', sessionId, tags: [] } as const;
+    this.#out.push({ kind: 'send-discovery', destination, packet });
+  }
+
+  #admit(now: Instant): boolean {
+    const verdict = this.#rate.admit(now);
+    if (verdict === 'first-drop')
+      this.#out.push(moved('warn', this.#phase(), undefined, 'flood: frames are dropped', {}));
+    return verdict === 'pass';
+  }
+
+  // --- the world -----------------------------------------------------------------------------------------------
+
+  #carrierIs(up: boolean, now: Instant): void {
+    const isBack = up && !this.#carrier;
+    this.#carrier = up;
+    this.#withSession((session) => session.phases.carrier(up, now), now);
+    if (isBack) this.#diallerDid(this.#dialler.carrierIsBack(now), now);
+  }
+
+  /** The kernel does not join the session, or does not open its gate. */
+  #failed(event: Extract<Event, { kind: 'failed' }>, now: Instant): void {
+    if (this.#session === undefined) return;
+    const reason = `${event.action} session: ${event.code}: ${event.message}`;
+    this.#close(this.#session, { kind: 'ended', reason, padt: true, refused: false }, now);
+  }
+
+  #expire(now: Instant): void {
+    if (this.#reattachAt !== undefined && this.#reattachAt <= now) this.#reattach(now);
+    this.#diallerDid(this.#dialler.expire(now), now);
+    this.#withSession((session) => session.phases.expire(now), now);
+  }
+
+  #reattach(now: Instant): void {
+    const session = this.#session;
+    this.#reattachAt = undefined;
+    if (session === undefined) return;
+    session.reattached += 1;
+    if (session.reattached > MAX_REATTACH) {
+      const reason = 'the kernel keeps giving the session up';
+      return this.#close(session, { kind: 'ended', reason, padt: true, refused: false }, now);
+    }
+    this.#out.push(moved('warn', this.#phase(), undefined, 'session closed by the kernel', {}));
+    this.#attach(session);
+    this.#phasesDid(session, session.phases.probe(now), now);
+  }
+
+  #phase(): Phase {
+    return this.#session?.phases.phase ?? this.#dialler.phase ?? 'Dead';
+  }
+
+  #forget(): void {
+    this.#session = undefined;
+    this.#dialler.stop();
+    this.#reattachAt = undefined;
+    this.#dialsNext = false;
+  }
+
+  #flush(): LinkOutput[] {
+    const outputs = this.#out;
+    this.#out = [];
+    return outputs;
+  }
+}

@@ -1,0 +1,53 @@
+/** How the owner's intentions read as actions. Pure; it decides nothing. */
+import { sameOctets } from '../../bytes.ts';
+import type { Action, Note } from '../events.ts';
+import type { OwnerState } from './ownership.ts';
+import type { SessionFacts, SessionKey } from '../../session.ts';
+
+/** What is sent once, and can be lost; everything else is how something must be. */
+export const FRAMES: ReadonlySet<Action['kind']> = new Set([
+  'send-discovery',
+  'send-ppp',
+  'announce',
+]);
+
+/** @param autoOpen whether the helper may open the gate by itself on becoming MASTER */
+export function attach(facts: SessionFacts, autoOpen: boolean): Action {
+  return { kind: 'attach', key: facts.key, maxPayload: facts.maxPayload, autoOpen };
+}
+
+/** @param up false on a standby, whose gate is closed */
+export function configure(facts: SessionFacts, up: boolean): Action {
+  const { ourAddress, theirAddress, interfaceIds } = facts;
+  const mtu = Math.min(facts.theirMru, facts.maxPayload);
+  const settings = { mtu, ourAddress, theirAddress, up };
+  return {
+    kind: 'configure',
+    settings: interfaceIds === undefined ? settings : { ...settings, interfaceIds },
+  };
+}
+
+/** A line of the owner's log; `to` equal to `from` says that nothing moved. */
+export function ownerNote(
+  level: Note['level'],
+  from: OwnerState,
+  to: OwnerState,
+  on: string,
+  actions: readonly string[],
+  facts: NonNullable<Note['facts']>,
+): Action {
+  const moved = from === to ? { from } : { from, to };
+  return { kind: 'note', note: { level, machine: 'owner', ...moved, on, actions, facts } };
+}
+
+/** A message to the partner is the whole truth, so of several in one answer only the last is worth a datagram. */
+export function onlyLastTell(actions: readonly Action[]): readonly Action[] {
+  const last = actions.map((action) => action.kind).lastIndexOf('tell-partner');
+  return actions.filter((action, i) => action.kind !== 'tell-partner' || i === last);
+}
+
+export function sameKey(a: SessionKey, b: SessionKey): boolean {
+  return (
+    a.sessionId === b.sessionId && sameOctets(a.acMac, b.acMac) && sameOctets(a.ourMac, b.ourMac)
+  );
+}

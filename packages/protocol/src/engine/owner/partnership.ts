@@ -1,0 +1,50 @@
+/**
+ * What we know of the other router, and how old that is. It judges nothing: `engine.ts` asks.
+ */
+import { after, type Instant, type Millis } from '../../time.ts';
+import type { PartnerMessage } from '../../session.ts';
+
+export class Partnership {
+  readonly #timeout: Millis;
+  #message: PartnerMessage | undefined;
+  #heardAt: Instant | undefined;
+  #seenAt: Instant | undefined;
+
+  /** @param timeout silence after which the partner's last word counts no more */
+  constructor(timeout: Millis) {
+    this.#timeout = timeout;
+  }
+
+  hear(message: PartnerMessage, now: Instant): void {
+    this.#message = message;
+    this.#heardAt = now;
+  }
+
+  /** Its announce frame was heard on the line: it lives, whatever became of the link between us. */
+  see(now: Instant): void {
+    this.#seenAt = now;
+  }
+
+  get heardAt(): Instant | undefined {
+    return this.#heardAt;
+  }
+
+  /** Its last message, while that still counts. */
+  fresh(now: Instant): PartnerMessage | undefined {
+    return this.#heardAt !== undefined && now < after(this.#heardAt, this.#timeout)
+      ? this.#message
+      : undefined;
+  }
+
+  /** When its last message stops counting, if that is still to come. */
+  staleAt(now: Instant): Instant | undefined {
+    return this.fresh(now) === undefined || this.#heardAt === undefined
+      ? undefined
+      : after(this.#heardAt, this.#timeout);
+  }
+
+  /** Silent between us, yet seen on the line within `span`: it may hold the session, and cannot say so. */
+  seenWithin(span: Millis, now: Instant): boolean {
+    return this.#seenAt !== undefined && now < after(this.#seenAt, span);
+  }
+}

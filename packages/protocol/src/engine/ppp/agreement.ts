@@ -1,0 +1,60 @@
+/**
+ * What comes out of the phases of PPP: the agreement when a session opens, and the end when it is over. It negotiates
+ * nothing.
+ */
+import type { Millis } from '../../time.ts';
+import { formatIpv4 } from '../../wire/ncp.ts';
+import type { Action, Note } from '../events.ts';
+import type { Lcp } from './lcp.ts';
+import type { Ncps } from './ncps.ts';
+import type { SessionFacts } from '../../session.ts';
+
+/** What the two ends agreed on inside PPP. */
+export type Agreement = Omit<
+  SessionFacts,
+  'key' | 'acName' | 'serviceName' | 'hostUniq' | 'startedAt'
+>;
+
+/** Why PPP is over, and what that means for the session and the next dial. */
+export interface End {
+  readonly kind: 'ended';
+  /** For the log and the operator, escaped. */
+  readonly reason: string;
+  /** The AC may not know yet: it is owed a PADT. */
+  readonly padt: boolean;
+  /** The AC understood us and said no. */
+  readonly refused: boolean;
+}
+
+export type PhasesOutput =
+  | Extract<Action, { kind: 'send-ppp' | 'note' }>
+  /** IPCP is Opened; again when something agreed has changed. */
+  | { readonly kind: 'opened'; readonly agreed: Agreement }
+  | { readonly kind: 'proven'; readonly rtt: Millis }
+  | { readonly kind: 'silent' }
+  | End;
+
+/** @param maxPayload octets the line carries, which may be less than the peer would take */
+export function agreement(lcp: Lcp, ncps: Ncps, maxPayload: number): Agreement {
+  const { theirMru, ...rest } = lcp.agreement;
+  const interfaceIds = ncps.ipv6;
+  return {
+    ...rest,
+    theirMru: Math.min(theirMru, maxPayload),
+    ...ncps.ipv4,
+    ...(interfaceIds === undefined ? {} : { interfaceIds }),
+    maxPayload,
+    identifiers: { lcp: lcp.identifier, ...ncps.identifiers },
+  };
+}
+
+/** For the log. */
+export function describe(agreed: Agreement): NonNullable<Note['facts']> {
+  return {
+    address: formatIpv4(agreed.ourAddress),
+    peer: formatIpv4(agreed.theirAddress),
+    dns: agreed.dns.map(formatIpv4).join(',') || 'none',
+    ipv6: agreed.interfaceIds !== undefined,
+    maxPayload: agreed.maxPayload,
+  };
+}

@@ -1,0 +1,257 @@
+/**
+ * Being authenticated by the AC: PAP (RFC 1334), CHAP with MD5 (RFC 1994) and MS-CHAPv2 (RFC 2759). We never
+ * authenticate the AC, except that MS-CHAPv2 makes it prove that it knows the password. The password enters no note.
+ */
+import { after, seconds, type Instant } from '../../time.ts';
+import { sameOctets } from '../../bytes.ts';
+import { concat, printable, utf8 } from '../../printable.ts';
+import type { ChapPacket, PapPacket } from '../../wire/auth.ts';
+import type { PppPacket } from '../../wire/ppp.ts';
+import type { Note } from '../events.ts';
+import type { Hashes, Random, Secret } from '../hashes.ts';
+import type { Method } from './lcp-options.ts';
+import { CHALLENGE_LENGTH, isProof, prove } from './mschap.ts';
+
+export type AuthOutput =
+  | { readonly kind: 'send'; readonly packet: PppPacket }
+  | { readonly kind: 'note'; readonly note: Note }
+  /** The AC accepted us for the first time in this phase. */
+  | { readonly kind: 'passed'; readonly on: string }
+  /** The AC refused us, or could not prove itself; `reason` names the user and quotes the AC, escaped. */
+  | { readonly kind: 'failed'; readonly reason: string };
+
+export interface Credentials {
+  readonly user: string;
+  readonly password: Secret;
+}
+
+/** RFC 1994 §4.1 leaves both to the implementation; slow RADIUS servers need seconds, and deserve no flood. */
+const RETRY_INTERVAL = seconds(3);
+const MAX_TRANSMISSIONS = 10;
+
+type ChapChallenge = Extract<ChapPacket, { readonly value: Uint8Array }>;
+type State = 'Idle' | 'Waiting' | 'Passed' | 'Failed';
+
+/** A Response given, kept so that a repeated Challenge gets the same one and a Success can be checked. */
+interface Answered {
+  readonly challenge: ChapChallenge;
+  readonly response: ChapPacket;
+  /** MS-CHAPv2's authenticator response; CHAP with MD5 has none. */
+  readonly expected: Uint8Array | undefined;
+  isOutstanding: boolean;
+}
+
+export class Authentication {
+  readonly #credentials: Credentials;
+  readonly #hashes: Hashes;
+  readonly #random: Random;
+  #method: Method | 'none' = 'none';
+  #state: State = 'Idle';
+  #retryAt: Instant | undefined;
+  #transmissions = 0;
+  #identifier = 0;
+  /** Identifiers of the Authenticate-Requests of this phase: an answer to an earlier one counts as well. */
+  #asked: number[] = [];
+  #answered: Answered | undefined;
+
+  constructor(credentials: Credentials, hashes: Hashes, random: Random) {
+    this.#credentials = credentials;
+    this.#hashes = hashes;
+    this.#random = random;
+  }
+
+  deadline(): Instant | undefined {
+    return this.#retryAt;
+  }
+
+  /** The Authentication phase begins: PAP speaks first, in CHAP the AC does. */
+  start(method: Method, now: Instant): AuthOutput[] {
+    this.stop();
+    this.#method = method;
+    this.#state = 'Waiting';
+    return method === 'PAP' ? this.#askPap(now) : [];
+  }
+
+  /** The session was authenticated by another router or an earlier life: only answer Challenges. */
+  resume(method: Method | 'none'): void {
+    this.stop();
+    this.#method = method;
+    this.#state = 'Passed';
+  }
+
+  /** LCP went down. */
+  stop(): void {
+    this.#method = 'none';
+    this.#state = 'Idle';
+    this.#retryAt = undefined;
+    this.#transmissions = 0;
+    this.#asked = [];
+    this.#answered = undefined;
+  }
+
+  expire(now: Instant): AuthOutput[] {
+    if (this.#retryAt === undefined || now < this.#retryAt) return [];
+    this.#retryAt = undefined;
+    if (this.#transmissions >= MAX_TRANSMISSIONS) {
+      this.#state = 'Failed';
+      return [
+        { kind: 'failed', reason: `the AC did not answer the ${this.#method} of ${this.#who()}` },
+      ];
+    }
+    if (this.#method === 'PAP') return this.#askPap(now);
+    if (this.#answered === undefined) return [];
+    // RFC 1994 §4.1: a Success may be lost, so the Response is repeated until one comes.
+    return this.#respond(this.#answered, 'retry', now);
+  }
+
+  receivePap(packet: PapPacket): AuthOutput[] {
+    const { code, identifier } = packet;
+    const isWanted = this.#method === 'PAP' && this.#state === 'Waiting';
+    if (code === 'Authenticate-Request' || !isWanted || !this.#asked.includes(identifier))
+      return [this.#note('debug', `ignored PAP ${code}`, [], { id: identifier })];
+    return code === 'Authenticate-Ack'
+      ? this.#pass('PAP Authenticate-Ack', packet.message)
+      : this.#fail('PAP Authenticate-Nak', packet.message);
+  }
+
+  receiveChap(packet: ChapPacket, now: Instant): AuthOutput[] {
+    const { identifier } = packet;
+    const isChap = this.#method === 'CHAP-MD5' || this.#method === 'MS-CHAPv2';
+    if (!isChap || this.#state === 'Failed' || packet.code === 'Response')
+      return [this.#note('debug', `ignored CHAP ${packet.code}`, [], { id: identifier })];
+    if ('value' in packet) return this.#challenged(packet, now);
+    const answered = this.#answered;
+    if (answered?.isOutstanding !== true || answered.challenge.identifier !== identifier)
+      return [
+        this.#note('debug', `ignored unrequested CHAP ${packet.code}`, [], { id: identifier }),
+      ];
+    answered.isOutstanding = false;
+    if (packet.code === 'Failure') return this.#fail('CHAP Failure', packet.message);
+    if (answered.expected !== undefined && !isProof(packet.message, answered.expected)) {
+      this.#state = 'Failed';
+      this.#retryAt = undefined;
+      const reason = `the AC did not prove that it knows the password of ${this.#who()}`;
+      return [
+        this.#note('error', 'CHAP Success without proof', [], { user: this.#who() }),
+        { kind: 'failed', reason },
+      ];
+    }
+    return this.#pass('CHAP Success', packet.message);
+  }
+
+  #askPap(now: Instant): AuthOutput[] {
+    const { user, password } = this.#credentials;
+    this.#identifier = (this.#identifier + 1) & 0xff;
+    this.#asked.push(this.#identifier);
+    this.#transmitted(now);
+    const packet: PapPacket = {
+      code: 'Authenticate-Request',
+      identifier: this.#identifier,
+      peerId: utf8(user),
+      password: utf8(password.reveal()),
+    };
+    return [
+      this.#note('debug', 'Authenticate', ['send Authenticate-Request'], { id: this.#identifier }),
+      { kind: 'send', packet: { protocol: 'PAP', packet } },
+    ];
+  }
+
+  /** A Challenge may come at any time (RFC 1994 §2), also from an AC that never saw this router before. */
+  #challenged(packet: ChapChallenge, now: Instant): AuthOutput[] {
+    const { identifier, value } = packet;
+    const isSized =
+      this.#method === 'MS-CHAPv2' ? value.length === CHALLENGE_LENGTH : value.length > 0;
+    if (!isSized || value.length > 0xff)
+      return [this.#note('warn', 'ignored CHAP Challenge', [], { valueSize: value.length })];
+    const last = this.#answered?.challenge;
+    const isRepeated = last?.identifier === identifier && sameOctets(last.value, value);
+    if (!isRepeated || this.#answered === undefined) {
+      this.#transmissions = 0;
+      this.#answered = this.#answer(packet);
+    }
+    this.#answered.isOutstanding = true;
+    return this.#respond(this.#answered, 'CHAP Challenge', now);
+  }
+
+  #answer(packet: ChapChallenge): Answered {
+    const { identifier } = packet;
+    const { user } = this.#credentials;
+    const password = this.#credentials.password.reveal();
+    const name = utf8(user);
+    if (this.#method === 'MS-CHAPv2') {
+      const peerChallenge = this.#random(CHALLENGE_LENGTH);
+      const inputs = { authenticatorChallenge: packet.value, peerChallenge, user, password };
+      const { value, expected } = prove(inputs, this.#hashes);
+      const response: ChapPacket = { code: 'Response', identifier, value, name };
+      return { challenge: packet, response, expected, isOutstanding: true };
+    }
+    // RFC 1994 §4.1: the one-way hash of Identifier, secret and Challenge.
+    const value = this.#hashes.md5(concat(Uint8Array.of(identifier), utf8(password), packet.value));
+    const response: ChapPacket = { code: 'Response', identifier, value, name };
+    return { challenge: packet, response, expected: undefined, isOutstanding: true };
+  }
+
+  #respond(answered: Answered, on: string, now: Instant): AuthOutput[] {
+    // Once we have passed, the AC repeats its Challenge if it misses the Response; nothing waits for its Success.
+    if (this.#state === 'Waiting') this.#transmitted(now);
+    const { identifier } = answered.response;
+    return [
+      this.#note('debug', on, ['send Response'], { id: identifier }),
+      { kind: 'send', packet: { protocol: 'CHAP', packet: answered.response } },
+    ];
+  }
+
+  #transmitted(now: Instant): void {
+    this.#transmissions += 1;
+    this.#retryAt = after(now, RETRY_INTERVAL);
+  }
+
+  #pass(on: string, message: Uint8Array): AuthOutput[] {
+    const isFirst = this.#state === 'Waiting';
+    this.#state = 'Passed';
+    this.#retryAt = undefined;
+    const note = this.#note('debug', on, [], { message: printable(message) });
+    return isFirst ? [note, { kind: 'passed', on }] : [note];
+  }
+
+  #fail(on: string, message: Uint8Array): AuthOutput[] {
+    this.#state = 'Failed';
+    this.#retryAt = undefined;
+    const words = describe(message);
+    const note = this.#note('error', on, [], { user: this.#who(), message: words });
+    const reason = `the AC refused user ${this.#who()}: ${on}${words === '' ? '' : `: ${words}`}`;
+    return [note, { kind: 'failed', reason }];
+  }
+
+  #who(): string {
+    return printable(utf8(this.#credentials.user));
+  }
+
+  #note(
+    level: Note['level'],
+    on: string,
+    actions: readonly string[],
+    facts: NonNullable<Note['facts']>,
+  ): AuthOutput {
+    return {
+      kind: 'note',
+      note: { level, machine: 'auth', from: this.#state, on, actions, facts },
+    };
+  }
+}
+
+/** RFC 2759 §6: what the numbers of a Failure message mean to the person who reads the log. */
+const FAILURES: Readonly<Record<string, string>> = {
+  646: 'the account is restricted at this hour',
+  647: 'the account is disabled',
+  648: 'the password has expired',
+  649: 'the account may not dial in',
+  691: 'wrong user name or password',
+  709: 'the password could not be changed',
+};
+
+function describe(message: Uint8Array): string {
+  const text = printable(message);
+  const meaning = FAILURES[/^E=(\d+)/.exec(text)?.[1] ?? ''];
+  return meaning === undefined ? text : `${meaning} (${text})`;
+}

@@ -1,0 +1,106 @@
+/**
+ * The NCPs of one session, IPCP and IPV6CP, each with its automaton. What their layers going up or down means for the
+ * link is `phases.ts`'s to say.
+ */
+import { earliest, type Instant } from '../../time.ts';
+import { UNSPECIFIED_V4, type IpcpOption, type Ipv6cpOption } from '../../wire/ncp.ts';
+import type { PppPacket } from '../../wire/ppp.ts';
+import type { Note } from '../events.ts';
+import type { Random } from '../hashes.ts';
+import { IpcpOptions, Ipv6cpOptions, type Ipv4Agreement, type Ipv6Agreement } from './ncp.ts';
+import { Negotiation, type LayerSignal, type NegotiationOutput } from './negotiation.ts';
+import type { SessionFacts } from '../../session.ts';
+
+type Ncp = 'ipcp' | 'ipv6cp';
+type LowerLayer = 'Open' | 'Up' | 'Down' | 'RXJ-';
+
+export type NcpOutput =
+  | { readonly kind: 'send'; readonly packet: PppPacket }
+  | { readonly kind: 'note'; readonly note: Note }
+  | { readonly kind: Ncp; readonly signal: LayerSignal };
+
+export class Ncps {
+  readonly #ipcpOptions: IpcpOptions;
+  readonly #ipcp: Negotiation<IpcpOption>;
+  readonly #ipv6cpOptions: Ipv6cpOptions;
+  readonly #ipv6cp: Negotiation<Ipv6cpOption>;
+
+  /** @param previous of an earlier session: its addresses are asked for again */
+  constructor(
+    wantsDns: boolean,
+    previous: SessionFacts | null,
+    peerMru: () => number,
+    random: Random,
+  ) {
+    this.#ipcpOptions = new IpcpOptions(wantsDns, previous?.ourAddress ?? UNSPECIFIED_V4);
+    this.#ipcp = new Negotiation('ipcp', this.#ipcpOptions, peerMru);
+    this.#ipv6cpOptions = new Ipv6cpOptions(random, previous?.interfaceIds?.ours);
+    this.#ipv6cp = new Negotiation('ipv6cp', this.#ipv6cpOptions, peerMru);
+  }
+
+  get isOpened(): boolean {
+    return this.#ipcp.state === 'Opened';
+  }
+
+  /** Whether IPV6CP was never begun in this session. */
+  get isIpv6New(): boolean {
+    return this.#ipv6cp.state === 'Initial';
+  }
+
+  get ipv4(): Ipv4Agreement {
+    return this.#ipcpOptions.agreement;
+  }
+
+  get ipv6(): Ipv6Agreement | undefined {
+    return this.#ipv6cp.state === 'Opened' ? this.#ipv6cpOptions.agreement : undefined;
+  }
+
+  get identifiers(): Record<Ncp, number> {
+    return { ipcp: this.#ipcp.identifier, ipv6cp: this.#ipv6cp.identifier };
+  }
+
+  deadline(): Instant | undefined {
+    return earliest(this.#ipcp.deadline(), this.#ipv6cp.deadline());
+  }
+
+  expire(now: Instant): NcpOutput[] {
+    return [...fromIpcp(this.#ipcp.expire(now)), ...fromIpv6cp(this.#ipv6cp.expire(now))];
+  }
+
+  fire(ncp: Ncp, event: LowerLayer, now: Instant): NcpOutput[] {
+    return ncp === 'ipcp'
+      ? fromIpcp(this.#ipcp.fire(event, now))
+      : fromIpv6cp(this.#ipv6cp.fire(event, now));
+  }
+
+  resume(facts: SessionFacts): NcpOutput[] {
+    const { identifiers, interfaceIds } = facts;
+    this.#ipcpOptions.resume(facts);
+    const ipcp = fromIpcp(this.#ipcp.resume(identifiers.ipcp));
+    if (interfaceIds === undefined) return ipcp;
+    this.#ipv6cpOptions.resume(interfaceIds);
+    return [...ipcp, ...fromIpv6cp(this.#ipv6cp.resume(identifiers.ipv6cp))];
+  }
+
+  receive(ppp: Extract<PppPacket, { protocol: 'IPCP' | 'IPV6CP' }>, now: Instant): NcpOutput[] {
+    return ppp.protocol === 'IPCP'
+      ? fromIpcp(this.#ipcp.receive(ppp.packet, now))
+      : fromIpv6cp(this.#ipv6cp.receive(ppp.packet, now));
+  }
+}
+
+function fromIpcp(outputs: readonly NegotiationOutput<IpcpOption>[]): NcpOutput[] {
+  return outputs.map((output) => {
+    if (output.kind === 'layer') return { kind: 'ipcp', signal: output.signal };
+    if (output.kind === 'note') return output;
+    return { kind: 'send', packet: { protocol: 'IPCP', packet: output.packet } };
+  });
+}
+
+function fromIpv6cp(outputs: readonly NegotiationOutput<Ipv6cpOption>[]): NcpOutput[] {
+  return outputs.map((output) => {
+    if (output.kind === 'layer') return { kind: 'ipv6cp', signal: output.signal };
+    if (output.kind === 'note') return output;
+    return { kind: 'send', packet: { protocol: 'IPV6CP', packet: output.packet } };
+  });
+}

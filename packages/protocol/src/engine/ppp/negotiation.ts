@@ -1,0 +1,332 @@
+/**
+ * One automaton with its counters, its Restart timer, its identifiers and its Configure-* exchange (RFC 1661 §4, §5.1–5.6).
+ * It knows no option of any protocol: what to ask and how to judge come in as `Options`.
+ *
+ * Theory of operation. A packet becomes one event of the table; the table's actions become packets to send and signals
+ * to the layers above. Nothing a peer sends keeps the exchange going for ever: requests are counted (Max-Configure),
+ * our Naks become Rejects (Max-Failure), and a peer whose Naks and Rejects never end in an Ack is no longer answered,
+ * so that the Restart counter runs out.
+ */
+import { after, millis, type Instant, type Millis } from '../../time.ts';
+import type { ConfigurePacket, ControlPacket } from '../../wire/ppp.ts';
+import {
+  isTimed,
+  step,
+  type AutomatonAction,
+  type AutomatonEvent,
+  type AutomatonState,
+} from './automaton.ts';
+import type { Note } from '../events.ts';
+import { isSubset, sameOptions, type AnyOption, type Options } from './options.ts';
+
+export type LayerSignal = 'tlu' | 'tld' | 'tls' | 'tlf';
+
+export type NegotiationOutput<Option> =
+  | { readonly kind: 'send'; readonly packet: ControlPacket<Option> }
+  | { readonly kind: 'layer'; readonly signal: LayerSignal }
+  | { readonly kind: 'note'; readonly note: Note };
+
+/** RFC 1661 §4.6. */
+export const MAX_CONFIGURE = 10;
+export const MAX_TERMINATE = 2;
+export const MAX_FAILURE = 5;
+/** Restart timer: the RFC's default, and what a Zero-Restart-Count waits. */
+export const RESTART_PERIOD = millis(3000);
+/**
+ * The first retransmission, and the next at twice the span, up to RESTART_PERIOD. The Restart timer MUST be
+ * configurable (§4.6) and is meant for slow lines; here the usual loss is an AC that sends its PADS before its PPP
+ * process listens, and waiting three seconds for that would be most of the time a dial takes.
+ */
+export const FIRST_RESTART = millis(300);
+
+/** Codes without which no negotiation is possible: their rejection is an RXJ- (§4.3). */
+const ESSENTIAL_CODES = { first: 1, last: 7 };
+/** Octets of a Code-Reject before the rejected packet. */
+const HEADER = 4;
+
+export class Negotiation<Option extends AnyOption> {
+  readonly #machine: Note['machine'];
+  readonly #options: Options<Option>;
+  readonly #peerMru: () => number;
+  #state: AutomatonState = 'Initial';
+  #restartAt: Instant | undefined;
+  /** Transmissions left before TO-. */
+  #restartCounter = 0;
+  /** Transmissions since the counter was initialised, which set the span to the next. */
+  #transmissions = 0;
+  #identifier = 0;
+  #request: ConfigurePacket<Option> | undefined;
+  /** The last request was answered: no other answer to it counts, and its identifier is used up. */
+  #answered = false;
+  /** Configure-Naks we sent, and Naks or Rejects we received, since the negotiation began. */
+  #naksSent = 0;
+  #naksReceived = 0;
+
+  /** @param peerMru the largest packet the peer takes, octets; a Code-Reject is cut to it (§5.6) */
+  constructor(machine: Note['machine'], options: Options<Option>, peerMru: () => number) {
+    this.#machine = machine;
+    this.#options = options;
+    this.#peerMru = peerMru;
+  }
+
+  get state(): AutomatonState {
+    return this.#state;
+  }
+
+  /** The Identifier used last. */
+  get identifier(): number {
+    return this.#identifier;
+  }
+
+  deadline(): Instant | undefined {
+    return this.#restartAt;
+  }
+
+  /** An Identifier for the next packet we originate. */
+  nextIdentifier(): number {
+    this.#identifier = (this.#identifier + 1) & 0xff;
+    return this.#identifier;
+  }
+
+  /** Be Opened as somebody else left it; no Configure-Ack is expected. */
+  resume(identifier: number): NegotiationOutput<Option>[] {
+    const from = this.#state;
+    this.#state = 'Opened';
+    this.#identifier = identifier & 0xff;
+    this.#request = undefined;
+    this.#restartAt = undefined;
+    this.#restartCounter = MAX_CONFIGURE;
+    this.#transmissions = 0;
+    return [this.#note(from, 'resume', [], {})];
+  }
+
+  /** A lower-layer or administrative event. */
+  fire(
+    event: 'Up' | 'Down' | 'Open' | 'Close' | 'RXJ+' | 'RXJ-',
+    now: Instant,
+  ): NegotiationOutput<Option>[] {
+    return this.#fire(event, now);
+  }
+
+  /** The time asked for has come. Early or repeated calls do nothing. */
+  expire(now: Instant): NegotiationOutput<Option>[] {
+    if (this.#restartAt === undefined || now < this.#restartAt) return [];
+    this.#restartAt = undefined;
+    return this.#fire(this.#restartCounter > 0 ? 'TO+' : 'TO-', now);
+  }
+
+  /** A packet that only this protocol has arrived. Whether the table wants it answered: in Opened only (RXR). */
+  receiveExtension(now: Instant): boolean {
+    const answered = step(this.#state, 'RXR')?.actions.includes('ser') ?? false;
+    this.#fire('RXR', now);
+    return answered;
+  }
+
+  receive(packet: ControlPacket<Option>, now: Instant): NegotiationOutput<Option>[] {
+    const { code, identifier } = packet;
+    switch (packet.code) {
+      case 'Configure-Request':
+        return this.#receiveRequest(packet, now);
+      case 'Configure-Ack':
+        if (!this.#isAnswer(packet) || !sameOptions(packet.options, this.#request?.options ?? []))
+          return [this.#drop(code, identifier)];
+        this.#answered = true;
+        return this.#fire('RCA', now, { id: identifier });
+      case 'Configure-Nak':
+      case 'Configure-Reject':
+        return this.#receiveRefusal(packet, now);
+      case 'Terminate-Request':
+        return this.#fire('RTR', now, { id: identifier }, packet);
+      case 'Terminate-Ack':
+        return this.#fire('RTA', now, { id: identifier });
+      case 'Code-Reject': {
+        const rejected = packet.rejected[0] ?? 0;
+        const isFatal = rejected >= ESSENTIAL_CODES.first && rejected <= ESSENTIAL_CODES.last;
+        return this.#fire(isFatal ? 'RXJ-' : 'RXJ+', now, { rejected });
+      }
+      case 'unknown':
+        return this.#fire('RUC', now, { code: packet.number }, packet);
+      default: {
+        const unreachable: never = packet;
+        return unreachable;
+      }
+    }
+  }
+
+  #receiveRequest(packet: ConfigurePacket<Option>, now: Instant): NegotiationOutput<Option>[] {
+    const answer = this.#answer(packet);
+    const event = answer.code === 'Configure-Ack' ? 'RCR+' : 'RCR-';
+    return this.#fire(event, now, { id: packet.identifier }, answer);
+  }
+
+  /** RFC 1661 §5.2–5.4: Ack with the same octets; else Reject what is unknown; else Nak with our values. */
+  #answer(packet: ConfigurePacket<Option>): ConfigurePacket<Option> {
+    const { identifier, options } = packet;
+    const verdicts = options.map((option) => ({ option, verdict: this.#options.judge(option) }));
+    const rejected = verdicts.filter(({ verdict }) => verdict === 'reject');
+    if (rejected.length > 0)
+      return { code: 'Configure-Reject', identifier, options: rejected.map((v) => v.option) };
+    const refused = verdicts.flatMap(({ option, verdict }) =>
+      typeof verdict === 'object' ? [{ option, nak: verdict.nak }] : [],
+    );
+    // §4.6: after Max-Failure Naks, what we would still Nak is rejected, and nothing is appended.
+    const isPatient = this.#naksSent < MAX_FAILURE;
+    const naks = refused.map((r) => r.nak);
+    if (isPatient) naks.push(...this.#options.missing(options));
+    if (naks.length === 0) return { code: 'Configure-Ack', identifier, options };
+    if (isPatient) return { code: 'Configure-Nak', identifier, options: naks };
+    return { code: 'Configure-Reject', identifier, options: refused.map((r) => r.option) };
+  }
+
+  #receiveRefusal(packet: ConfigurePacket<Option>, now: Instant): NegotiationOutput<Option>[] {
+    const { code, identifier, options } = packet;
+    const request = this.#request?.options ?? [];
+    // A Reject lists options of our request; a Nak may name others as hints (§5.3, §5.4).
+    const isSensible = code === 'Configure-Nak' || isSubset(options, request);
+    if (!this.#isAnswer(packet) || !isSensible || options.length === 0)
+      return [this.#drop(code, identifier)];
+    this.#naksReceived += 1;
+    if (this.#naksReceived > MAX_CONFIGURE) return [this.#drop(`endless ${code}`, identifier)];
+    this.#answered = true;
+    if (code === 'Configure-Nak') this.#options.naked(options);
+    else this.#options.rejected(options);
+    return this.#fire('RCN', now, { id: identifier, code });
+  }
+
+  /** To the request now outstanding, and the first answer to it. */
+  #isAnswer(packet: ConfigurePacket<Option>): boolean {
+    return this.#request?.identifier === packet.identifier && !this.#answered;
+  }
+
+  #fire(
+    event: AutomatonEvent,
+    now: Instant,
+    facts: NonNullable<Note['facts']> = {},
+    cause?: ControlPacket<Option>,
+  ): NegotiationOutput<Option>[] {
+    const transition = step(this.#state, event);
+    if (transition === undefined) return [];
+    const from = this.#state;
+    this.#state = transition.next;
+    if (isSettled(from) && !isSettled(transition.next)) this.#begin();
+    const outputs = transition.actions.flatMap((action) =>
+      this.#act(action, transition.actions, now, cause),
+    );
+    if (!isTimed(this.#state)) this.#restartAt = undefined;
+    // An Echo-Request that changes nothing is not a transition worth a line.
+    if (event === 'RXR') return outputs;
+    return [this.#note(from, event, transition.actions, facts), ...outputs];
+  }
+
+  #begin(): void {
+    this.#options.restart();
+    this.#naksSent = 0;
+    this.#naksReceived = 0;
+    this.#request = undefined;
+  }
+
+  #act(
+    action: AutomatonAction,
+    all: readonly AutomatonAction[],
+    now: Instant,
+    cause: ControlPacket<Option> | undefined,
+  ): NegotiationOutput<Option>[] {
+    switch (action) {
+      case 'tlu':
+      case 'tld':
+      case 'tls':
+      case 'tlf':
+        return [{ kind: 'layer', signal: action }];
+      case 'irc':
+        this.#restartCounter = all.includes('str') ? MAX_TERMINATE : MAX_CONFIGURE;
+        this.#transmissions = 0;
+        return [];
+      case 'zrc':
+        this.#restartCounter = 0;
+        this.#restartAt = after(now, RESTART_PERIOD);
+        return [];
+      case 'scr':
+        return this.#sendRequest(now);
+      case 'str':
+        this.#transmitted(now);
+        return send('Terminate-Request', this.nextIdentifier());
+      case 'sca':
+      case 'scn':
+        return this.#sendAnswer(cause);
+      case 'sta':
+        return send('Terminate-Ack', cause?.identifier ?? this.nextIdentifier());
+      case 'scj':
+        return this.#sendCodeReject(cause);
+      case 'ser':
+        return []; // Only LCP has Echo-Requests, and it knows what to answer.
+      default: {
+        const unreachable: never = action;
+        return unreachable;
+      }
+    }
+  }
+
+  /** The Identifier changes with the content, and once the last request was answered (RFC 1661 §5.1). */
+  #sendRequest(now: Instant): NegotiationOutput<Option>[] {
+    const options = this.#options.request();
+    const previous = this.#request;
+    const isRepetition =
+      previous !== undefined && !this.#answered && sameOptions(previous.options, options);
+    const identifier = isRepetition ? previous.identifier : this.nextIdentifier();
+    this.#request = { code: 'Configure-Request', identifier, options };
+    this.#answered = false;
+    this.#transmitted(now);
+    return [{ kind: 'send', packet: this.#request }];
+  }
+
+  #sendAnswer(cause: ControlPacket<Option> | undefined): NegotiationOutput<Option>[] {
+    if (cause === undefined || !('options' in cause)) return [];
+    if (cause.code === 'Configure-Ack') {
+      this.#options.accept(cause.options);
+      this.#naksSent = 0;
+    }
+    if (cause.code === 'Configure-Nak') this.#naksSent += 1;
+    return [{ kind: 'send', packet: cause }];
+  }
+
+  #sendCodeReject(cause: ControlPacket<Option> | undefined): NegotiationOutput<Option>[] {
+    if (cause?.code !== 'unknown') return [];
+    const rejected = cause.raw.slice(0, Math.max(0, this.#peerMru() - HEADER));
+    const identifier = this.nextIdentifier();
+    return [{ kind: 'send', packet: { code: 'Code-Reject', identifier, rejected } }];
+  }
+
+  #transmitted(now: Instant): void {
+    this.#restartCounter = Math.max(0, this.#restartCounter - 1);
+    const span = Math.min(RESTART_PERIOD, FIRST_RESTART * 2 ** this.#transmissions) as Millis;
+    this.#transmissions += 1;
+    this.#restartAt = after(now, span);
+  }
+
+  #note(
+    from: AutomatonState,
+    on: string,
+    actions: readonly string[],
+    facts: NonNullable<Note['facts']>,
+  ): NegotiationOutput<Option> {
+    const moved = from === this.#state ? { from } : { from, to: this.#state };
+    const note = { level: 'debug', machine: this.#machine, ...moved, on, actions, facts } as const;
+    return { kind: 'note', note };
+  }
+
+  #drop(what: string, identifier: number): NegotiationOutput<Option> {
+    return this.#note(this.#state, `ignored ${what}`, [], { id: identifier });
+  }
+}
+
+/** States in which no exchange is under way: leaving them begins a new one. */
+function isSettled(state: AutomatonState): boolean {
+  return !['Req-Sent', 'Ack-Rcvd', 'Ack-Sent'].includes(state);
+}
+
+function send<Option>(
+  code: 'Terminate-Request' | 'Terminate-Ack',
+  identifier: number,
+): NegotiationOutput<Option>[] {
+  return [{ kind: 'send', packet: { code, identifier, data: new Uint8Array(0) } }];
+}

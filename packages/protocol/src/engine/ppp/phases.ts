@@ -1,0 +1,397 @@
+/**
+ * The phases of RFC 1661 §3.2 over one PPPoE session, from Establish to Terminate: LCP, authentication, the NCPs and the
+ * keepalive, composed. It knows nothing of discovery, of dialling again, or of what becomes of the session at the end.
+ *
+ * Theory of operation. Layers tell each other up and down by the signals of their automata: LCP's This-Layer-Up starts
+ * authentication, its success starts the NCPs, and LCP's This-Layer-Down takes everything above it down, which is also
+ * how an AC that lost its state renegotiates a session that moved. Every phase but an opened Network has a deadline.
+ */
+import { after, earliest, seconds, type Instant, type Millis } from '../../time.ts';
+import { printable } from '../../printable.ts';
+import { PROTOCOL, type PppPacket } from '../../wire/ppp.ts';
+import { Authentication, type AuthOutput } from './auth.ts';
+import { PLAIN_PAYLOAD } from '../../wire/pppoe.ts';
+import { agreement, describe, type End, type PhasesOutput } from './agreement.ts';
+import type { Note } from '../events.ts';
+import type { Hashes, Random } from '../hashes.ts';
+import { Lcp, type LcpOutput } from './lcp.ts';
+import { LineCheck, type LineOutput } from './line-check.ts';
+import type { LinkConfig, Phase } from '../session-config.ts';
+import { Ncps, type NcpOutput } from './ncps.ts';
+import type { LayerSignal } from './negotiation.ts';
+import type { SessionFacts } from '../../session.ts';
+
+/** Longest time for LCP, for authentication, and for IPCP: each several times what its retransmissions take to succeed. */
+const PHASE_LIMIT = seconds(30);
+
+export class Phases {
+  readonly #config: LinkConfig;
+  readonly #lcp: Lcp;
+  readonly #auth: Authentication;
+  readonly #ncps: Ncps;
+  readonly #line: LineCheck;
+  #phase: Phase;
+  #maxPayload: number;
+  /** When the phase must have led to the next. */
+  #phaseEndsAt: Instant | undefined;
+  #end: End | undefined;
+  #isOver = false;
+  #hasCarrier = true;
+  #out: PhasesOutput[] = [];
+
+  /**
+   * @param from the phase before, for the log
+   * @param maxPayload what the line carries, octets
+   * @param previous of an earlier session: its addresses are asked for again
+   */
+  constructor(
+    config: LinkConfig,
+    from: Phase,
+    maxPayload: number,
+    previous: SessionFacts | null,
+    hashes: Hashes,
+    random: Random,
+  ) {
+    const { magicNumber, auth, mtu } = config;
+    const peerMru = (): number => this.#lcp.agreement.theirMru;
+    this.#config = config;
+    this.#phase = from;
+    this.#maxPayload = maxPayload;
+    this.#lcp = new Lcp({ mru: Math.min(maxPayload, mtu), magicNumber, auth }, random);
+    this.#auth = new Authentication(config, hashes, random);
+    this.#ncps = new Ncps(config.dns, previous, peerMru, random);
+    this.#line = new LineCheck(config.echo, this.#lcp);
+  }
+
+  get phase(): Phase {
+    return this.#phase;
+  }
+
+  get rtt(): Millis | undefined {
+    return this.#line.rtt;
+  }
+
+  get unanswered(): number {
+    return this.#line.unanswered;
+  }
+
+  /** Whether the end has been decided: what comes now is only the farewell. */
+  get isEnding(): boolean {
+    return this.#end !== undefined;
+  }
+
+  /** Silence on a line without carrier proves nothing, so no timer runs; only a farewell does not wait. */
+  get #isPaused(): boolean {
+    return !this.#hasCarrier && this.#phase !== 'Terminate';
+  }
+
+  deadline(): Instant | undefined {
+    if (this.#isOver || this.#isPaused) return undefined;
+    return earliest(
+      this.#phaseEndsAt,
+      this.#lcp.deadline(),
+      this.#auth.deadline(),
+      this.#ncps.deadline(),
+      this.#line.deadline(),
+    );
+  }
+
+  // --- what the link asks --------------------------------------------------------------------------------------
+
+  /** A new session: our first Configure-Request goes out at once. */
+  establish(now: Instant): PhasesOutput[] {
+    this.#enter('Establish', 'PADS', now);
+    this.#lcpDid(this.#lcp.fire('Open', now), now);
+    this.#lcpDid(this.#lcp.fire('Up', now), now);
+    return this.#flush();
+  }
+
+  /** A session that others negotiated: Opened as it was left, to be proven by an Echo-Reply. */
+  resume(facts: SessionFacts, now: Instant): PhasesOutput[] {
+    this.#enter('Network', 'resume', now);
+    this.#phaseEndsAt = undefined;
+    this.#lcpDid(this.#lcp.resume(facts, facts.identifiers.lcp), now);
+    this.#auth.resume(facts.auth);
+    this.#ncpDid(this.#ncps.resume(facts), now);
+    this.#lineDid(this.#line.probe(now), now);
+    return this.#flush();
+  }
+
+  /** Ask the AC at once whether it still knows the session. */
+  probe(now: Instant): PhasesOutput[] {
+    if (this.#isOpened() && !this.isEnding) this.#lineDid(this.#line.probe(now), now);
+    return this.#flush();
+  }
+
+  /** Somebody wants no session any more; `ended` follows. */
+  close(reason: string, now: Instant): PhasesOutput[] {
+    this.#fail(reason, false, now);
+    return this.#flush();
+  }
+
+  carrier(up: boolean, now: Instant): PhasesOutput[] {
+    this.#hasCarrier = up;
+    if (!up) this.#line.pause();
+    else {
+      if (this.#phaseEndsAt !== undefined) this.#phaseEndsAt = after(now, PHASE_LIMIT);
+      this.#lineDid(this.#line.unpause(now), now);
+    }
+    return this.#flush();
+  }
+
+  expire(now: Instant): PhasesOutput[] {
+    if (this.#isOver || this.#isPaused) return [];
+    this.#lcpDid(this.#lcp.expire(now), now);
+    this.#authDid(this.#auth.expire(now), now);
+    this.#ncpDid(this.#ncps.expire(now), now);
+    this.#lineDid(this.#line.expire(now), now);
+    if (this.#phaseEndsAt !== undefined && this.#phaseEndsAt <= now)
+      this.#fail(`no agreement with the AC in phase ${this.#phase} after 30 s`, false, now);
+    return this.#flush();
+  }
+
+  receive(packet: PppPacket, now: Instant): PhasesOutput[] {
+    if (this.#isOver) return [];
+    if (packet.protocol === 'LCP') this.#receiveLcp(packet, now);
+    else if (this.#lcp.state === 'Opened' && !this.isEnding) this.#receiveUpper(packet, now);
+    return this.#flush();
+  }
+
+  // --- LCP -----------------------------------------------------------------------------------------------------
+
+  #receiveLcp({ packet }: Extract<PppPacket, { protocol: 'LCP' }>, now: Instant): void {
+    if (packet.code === 'Terminate-Request' && this.#lcp.state === 'Opened') {
+      const words = packet.data.length === 0 ? '' : `: ${printable(packet.data)}`;
+      this.#endWith({ reason: `the AC terminated the link${words}`, padt: false, refused: false });
+    }
+    this.#lcpDid(this.#lcp.receive(packet, now), now);
+  }
+
+  #lcpDid(outputs: readonly LcpOutput[], now: Instant): void {
+    for (const output of outputs) {
+      switch (output.kind) {
+        case 'send':
+          this.#send({ protocol: 'LCP', packet: output.packet });
+          break;
+        case 'note':
+          this.#out.push(output);
+          break;
+        case 'layer':
+          if (output.signal === 'tlu') this.#lcpUp(now);
+          if (output.signal === 'tld') this.#lcpDown(now);
+          if (output.signal === 'tlf') this.#finish();
+          break;
+        case 'alive':
+          this.#lineDid(this.#line.answered(output, now), now);
+          break;
+        case 'protocol-rejected':
+          this.#protocolRejected(output.protocol, now);
+          break;
+        case 'hopeless':
+          this.#fail(output.reason, true, now);
+          break;
+        default: {
+          const unreachable: never = output;
+          return unreachable;
+        }
+      }
+    }
+  }
+
+  #lcpUp(now: Instant): void {
+    const { auth } = this.#lcp.agreement;
+    if (auth === 'none') return this.#network('LCP Opened', now);
+    this.#enter('Authenticate', 'LCP Opened', now);
+    this.#authDid(this.#auth.start(auth, now), now);
+  }
+
+  /** Everything above goes down with it. */
+  #lcpDown(now: Instant): void {
+    this.#line.stop();
+    this.#lcp.forgetEchoes();
+    this.#auth.stop();
+    this.#ncpDid(this.#ncps.fire('ipv6cp', 'Down', now), now);
+    this.#ncpDid(this.#ncps.fire('ipcp', 'Down', now), now);
+    const isOver = this.#lcp.state === 'Closing' || this.#lcp.state === 'Stopping';
+    this.#enter(isOver ? 'Terminate' : 'Establish', 'LCP down', now);
+  }
+
+  /** RFC 1661 §5.7: a protocol the AC does not have is not spoken to again; without IPCP or LCP there is no link. */
+  #protocolRejected(protocol: number, now: Instant): void {
+    switch (protocol) {
+      case PROTOCOL.IPV6CP:
+        return this.#ncpDid(this.#ncps.fire('ipv6cp', 'RXJ-', now), now);
+      case PROTOCOL.IPCP:
+        return this.#ncpDid(this.#ncps.fire('ipcp', 'RXJ-', now), now);
+      case PROTOCOL.LCP:
+        return this.#lcpDid(this.#lcp.fire('RXJ-', now), now);
+      case PROTOCOL.PAP:
+      case PROTOCOL.CHAP:
+        if (this.#phase === 'Authenticate')
+          this.#fail('the AC asked for an authentication that it then rejected', true, now);
+    }
+  }
+
+  // --- above LCP -----------------------------------------------------------------------------------------------
+
+  #receiveUpper(packet: Exclude<PppPacket, { protocol: 'LCP' }>, now: Instant): void {
+    switch (packet.protocol) {
+      case 'PAP':
+        return this.#authDid(this.#auth.receivePap(packet.packet), now);
+      case 'CHAP':
+        return this.#authDid(this.#auth.receiveChap(packet.packet, now), now);
+      case 'IPV6CP':
+      case 'IPCP':
+        if (packet.protocol === 'IPV6CP' && !this.#config.ipv6)
+          return this.#rejectProtocol(PROTOCOL.IPV6CP, packet.information, now);
+        // Before the Network phase the automata are not Up, and drop it (RFC 1661 §3.5).
+        return this.#ncpDid(this.#ncps.receive(packet, now), now);
+      case 'unknown':
+        return this.#rejectProtocol(packet.number, packet.information, now);
+      default: {
+        const unreachable: never = packet;
+        return unreachable;
+      }
+    }
+  }
+
+  #rejectProtocol(protocol: number, information: Uint8Array | undefined, now: Instant): void {
+    this.#lcpDid(this.#lcp.rejectProtocol(protocol, information ?? new Uint8Array(0)), now);
+  }
+
+  #authDid(outputs: readonly AuthOutput[], now: Instant): void {
+    for (const output of outputs) {
+      if (output.kind === 'send') this.#send(output.packet);
+      else if (output.kind === 'note') this.#out.push(output);
+      else if (output.kind === 'passed') this.#network(output.on, now);
+      else this.#fail(output.reason, true, now);
+    }
+  }
+
+  #network(on: string, now: Instant): void {
+    this.#enter('Network', on, now);
+    this.#open('ipcp', now);
+    if (this.#config.ipv6) this.#open('ipv6cp', now);
+  }
+
+  #open(ncp: 'ipcp' | 'ipv6cp', now: Instant): void {
+    this.#ncpDid(this.#ncps.fire(ncp, 'Open', now), now);
+    this.#ncpDid(this.#ncps.fire(ncp, 'Up', now), now);
+  }
+
+  #ncpDid(outputs: readonly NcpOutput[], now: Instant): void {
+    for (const output of outputs) {
+      if (output.kind === 'send') this.#send(output.packet);
+      else if (output.kind === 'note') this.#out.push(output);
+      else if (output.kind === 'ipcp') this.#ipcpDid(output.signal, now);
+      // The facts changed; but while IPCP is not Opened, nobody has been told any.
+      else if (output.signal !== 'tls' && this.#isOpened()) this.#opened();
+    }
+  }
+
+  #ipcpDid(signal: LayerSignal, now: Instant): void {
+    if (signal === 'tld') this.#phaseEndsAt = after(now, PHASE_LIMIT);
+    if (signal === 'tlf') this.#fail('the AC does not agree to IPCP', false, now);
+    if (signal !== 'tlu') return;
+    if (this.#ncps.ipv4.ourAddress.every((octet) => octet === 0))
+      return this.#fail('the AC gave us no address', true, now);
+    this.#phaseEndsAt = undefined;
+    this.#line.watch(now);
+    this.#opened();
+    const { ourMru, theirMru } = this.#lcp.agreement;
+    const octets = Math.min(ourMru, theirMru, this.#maxPayload);
+    this.#lineDid(this.#line.tryWide(octets, now), now);
+  }
+
+  #isOpened(): boolean {
+    return this.#lcp.state === 'Opened' && this.#ncps.isOpened;
+  }
+
+  #opened(): void {
+    const agreed = agreement(this.#lcp, this.#ncps, this.#maxPayload);
+    this.#note('info', 'opened', describe(agreed));
+    this.#out.push({ kind: 'opened', agreed });
+  }
+
+  // --- is the AC there, and does the line carry what it promised -------------------------------------------------
+
+  #lineDid(outputs: readonly LineOutput[], now: Instant): void {
+    for (const output of outputs) {
+      if (output.kind === 'send') this.#send(output.packet);
+      else if (output.kind === 'proven') this.#proven(output.rtt, now);
+      else if (output.kind === 'dead') {
+        this.#endWith({ reason: 'the AC answers no Echo-Request', padt: true, refused: false });
+        this.#finish();
+      } else if (output.kind === 'silent') {
+        this.#note('warn', 'Echo-Requests unanswered', { failures: this.#config.echo.failures });
+        this.#out.push({ kind: 'silent' });
+      } else if (output.kind === 'wide') {
+        this.#note('debug', 'full-size Echo-Reply', { octets: output.octets });
+      } else {
+        this.#maxPayload = PLAIN_PAYLOAD;
+        this.#note('warn', 'full-size Echo-Requests lost', { maxPayload: PLAIN_PAYLOAD });
+        this.#opened();
+      }
+    }
+  }
+
+  #proven(rtt: Millis, now: Instant): void {
+    this.#note('info', 'Echo-Reply', { proven: true, rttMs: rtt });
+    this.#out.push({ kind: 'proven', rtt });
+    // The former holder may have gone before IPV6CP was Opened; an AC without it says so again.
+    if (this.#config.ipv6 && this.#ncps.isIpv6New) this.#open('ipv6cp', now);
+  }
+
+  // --- the end -------------------------------------------------------------------------------------------------
+
+  /** Close LCP in good order (RFC 1661 §3.7): the AC may still be listening. */
+  #fail(reason: string, refused: boolean, now: Instant): void {
+    if (this.isEnding || this.#isOver) return;
+    this.#endWith({ reason, padt: true, refused });
+    this.#enter('Terminate', reason, now);
+    this.#lcpDid(this.#lcp.fire('Close', now), now);
+    if (this.#lcp.state !== 'Closing') this.#finish();
+  }
+
+  #endWith(end: Omit<End, 'kind'>): void {
+    this.#end ??= { kind: 'ended', ...end };
+  }
+
+  #finish(): void {
+    if (this.#isOver) return;
+    this.#endWith({ reason: 'no LCP agreement with the AC', padt: true, refused: false });
+    this.#isOver = true;
+    this.#phaseEndsAt = undefined;
+    this.#line.stop();
+    if (this.#end !== undefined) this.#out.push(this.#end);
+  }
+
+  #enter(phase: Phase, on: string, now: Instant): void {
+    if (this.#phase !== phase) {
+      const note = { level: 'info', machine: 'link', from: this.#phase, to: phase, on } as const;
+      this.#out.push({ kind: 'note', note });
+      this.#phase = phase;
+    }
+    // In Terminate the automaton's own counter ends the wait.
+    this.#phaseEndsAt = phase === 'Terminate' ? undefined : after(now, PHASE_LIMIT);
+  }
+
+  #send(packet: PppPacket): void {
+    this.#out.push({ kind: 'send-ppp', packet });
+  }
+
+  #note(level: Note['level'], on: string, facts: NonNullable<Note['facts']>): void {
+    this.#out.push({
+      kind: 'note',
+      note: { level, machine: 'link', from: this.#phase, on, facts },
+    });
+  }
+
+  #flush(): PhasesOutput[] {
+    const outputs = this.#out;
+    this.#out = [];
+    // Nothing is said after the end, whatever the layers above were about to do.
+    const end = outputs.findIndex((output) => output.kind === 'ended');
+    return end === -1 ? outputs : outputs.slice(0, end + 1);
+  }
+}

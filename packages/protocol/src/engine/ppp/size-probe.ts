@@ -1,0 +1,60 @@
+/**
+ * Whether the line carries what both ends promised by PPP-Max-Payload (RFC 4638): a few full-size Echo-Requests, one of
+ * which must be answered in full. It sends nothing itself.
+ */
+import { after, type Instant, type Millis } from '../../time.ts';
+
+/** That many may be lost before the larger payload is given up. */
+const PROBES = 3;
+
+export class SizeProbe {
+  readonly #interval: Millis;
+  /** Of the whole LCP packet; undefined while nothing is being probed. */
+  #octets: number | undefined;
+  readonly #identifiers = new Set<number>();
+  #at: Instant | undefined;
+
+  constructor(interval: Millis) {
+    this.#interval = interval;
+  }
+
+  deadline(): Instant | undefined {
+    return this.#at;
+  }
+
+  /** @param octets of the largest packet both ends take; the first Echo-Request is due at once */
+  start(octets: number, now: Instant): void {
+    this.stop();
+    this.#octets = octets;
+    this.#at = now;
+  }
+
+  stop(): void {
+    this.#octets = undefined;
+    this.#identifiers.clear();
+    this.#at = undefined;
+  }
+
+  /** `lost` ends the probe; a number is the size of the Echo-Request to send, octets. */
+  expire(now: Instant): number | 'lost' | undefined {
+    if (this.#octets === undefined || this.#at === undefined || now < this.#at) return undefined;
+    if (this.#identifiers.size >= PROBES) {
+      this.stop();
+      return 'lost';
+    }
+    this.#at = after(now, this.#interval);
+    return this.#octets;
+  }
+
+  /** That Echo-Request went out under `identifier`. */
+  sent(identifier: number): void {
+    this.#identifiers.add(identifier);
+  }
+
+  /** @param octets of the whole Echo-Reply; one cut short proves nothing about the way back */
+  answered(identifier: number, octets: number): boolean {
+    const isProof = this.#identifiers.has(identifier) && octets === this.#octets;
+    if (isProof) this.stop();
+    return isProof;
+  }
+}

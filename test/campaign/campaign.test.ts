@@ -1,0 +1,112 @@
+/** The simulator itself: the same seed gives the same run, it notices, it shrinks, it resumes. */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { runSeeds, Threads } from '@ppp-thing/lab/campaign/batch';
+import { MUTANTS } from '@ppp-thing/lab/campaign/mutants';
+import { makePlan, type Plan } from '@ppp-thing/lab/campaign/plan';
+import { shrink, story } from '@ppp-thing/lab/campaign/shrink';
+import { run } from '@ppp-thing/lab/campaign/world';
+import t from 'tap';
+
+const PACKAGES = new URL('../../../packages/', import.meta.url);
+const MAIN = fileURLToPath(new URL('lab/dist/campaign/main.js', PACKAGES));
+
+void t.test('simulator › the same seed gives the same plan and the same run', (t) => {
+  t.same(makePlan(7), makePlan(7));
+  t.notSame(makePlan(7).faults, makePlan(8).faults);
+  t.same(run(makePlan(7), true), run(makePlan(7), true));
+  t.end();
+});
+
+void t.test('simulator › a run covers minutes, and the plan survives JSON', (t) => {
+  const plan = makePlan(11);
+  const kept: Plan = JSON.parse(JSON.stringify(plan));
+  const result = run(kept, true);
+  t.same(result, run(plan, true));
+  t.ok(result.simulatedMs > 200_000);
+  t.equal(result.violation, undefined);
+  t.end();
+});
+
+/** It ends while the partners do not hear each other. */
+const BROKEN: Plan = {
+  ...makePlan(3),
+  lengthMs: 100_000,
+  faults: [
+    { atMs: 21_000, fault: { kind: 'ac-slow', lateMs: 50, forMs: 1000 } },
+    { atMs: 30_000, fault: { kind: 'partner-loss', from: 'both', share: 1, forMs: 400_000 } },
+    { atMs: 40_000, fault: { kind: 'line-loss', share: 0.1, forMs: 1000 } },
+  ],
+};
+
+void t.test('simulator › a plan that ends in disagreement breaks a rule, and shrinks', (t) => {
+  const { violation } = run(BROKEN);
+  t.match(violation, { rule: 'R8', what: /does not hear its partner/ });
+  const smallest = shrink(BROKEN);
+  t.same(
+    smallest.faults.map(({ fault }) => fault.kind),
+    ['partner-loss'],
+  );
+  t.match(story(smallest), /^seed 3 breaks R8: /);
+  t.match(story(smallest), /VIOLATION R8/);
+  t.end();
+});
+
+void t.test('simulator › threads share the seeds, each of which is run once', async (t) => {
+  const whole = runSeeds({ first: 1, end: 501 });
+  const threads = new Threads(2);
+  const parts = [await threads.run(1, 450), await threads.run(451, 50)];
+  await threads.close();
+  t.equal(whole.runs, 500);
+  t.strictSame(
+    parts.map(({ runs }) => runs),
+    [450, 50],
+  );
+  t.equal(
+    parts.reduce((sum, { steps }) => sum + steps, 0),
+    whole.steps,
+  );
+});
+
+void t.test('simulator › a campaign goes on where it stopped', (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'campaign-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  const state = join(directory, 'state.json');
+  const call = (): { runs: number; next: number } =>
+    JSON.parse(
+      execFileSync(
+        process.execPath,
+        [MAIN, '--runs', '10', '--state', state, '--json', '--jobs', '1'],
+        {
+          encoding: 'utf8',
+        },
+      ),
+    );
+  t.match(call(), { runs: 10, next: 11 });
+  t.match(call(), { runs: 20, next: 21, violations: 0 });
+  t.match(JSON.parse(readFileSync(state, 'utf8')), { next: 21, total: { runs: 20 } });
+  t.end();
+});
+
+void t.test('simulator › a number that is none is refused', (t) => {
+  const { status, stderr } = spawnSync(process.execPath, [MAIN, '--runs', 'many'], {
+    encoding: 'utf8',
+  });
+  t.equal(status, 2);
+  t.match(stderr, /^usage: /);
+  t.end();
+});
+
+void t.test('mutants › each piece stands exactly once in the compiled product', (t) => {
+  t.ok(MUTANTS.length >= 25);
+  t.equal(new Set(MUTANTS.map(({ name }) => name)).size, MUTANTS.length);
+  for (const { name, file, find, replace } of MUTANTS) {
+    const source = readFileSync(new URL(file, PACKAGES), 'utf8');
+    t.equal(source.split(find).length - 1, 1, name);
+    t.not(find, replace, name);
+  }
+  t.end();
+});
