@@ -277,6 +277,45 @@ refuses('a route into an interface that is down is ENETDOWN', 'ENETDOWN', () =>
   backend.route('wan', 'session'),
 );
 backend.configure('wan', settings);
+// --- an administrator's IPv6 addresses
+await command('addr', 'add', '2001:db8:5::7/64', 'dev', 'wan');
+await command('addr', 'add', 'fe80::99/64', 'dev', 'wan');
+const administrators = async (): Promise<boolean> => {
+  const shown = await show('wan');
+  return shown.includes('2001:db8:5::7/64') && shown.includes('fe80::99/64');
+};
+const change = {
+  ...settings,
+  interfaceIds: { ...settings.interfaceIds, ours: octets('0000000000000009') },
+};
+backend.configure('wan', settings);
+check('a restatement leaves an administrator’s IPv6 addresses', await administrators());
+backend.configure('wan', change);
+check(
+  'another interface identifier replaces ours and leaves theirs',
+  (await administrators()) &&
+    !/fe80::1 /.test(await show('wan')) &&
+    /fe80::9 /.test(await show('wan')),
+  await show('wan'),
+);
+backend.configure('wan', { ...settings, up: false });
+backend.configure('wan', settings);
+check('they are back after a handoff there and back', await administrators(), await show('wan'));
+backend.configure('wan', { ...settings, interfaceIds: null });
+check(
+  'without IPV6CP only ours goes',
+  (await administrators()) && !/fe80::1 /.test(await show('wan')),
+  await show('wan'),
+);
+backend.configure('wan', settings);
+backend.detach('wan');
+backend.attach('wan', key, 1492);
+backend.configure('wan', settings);
+check('they are on the interface of the next session', await administrators(), await show('wan'));
+backend.gate('wan', true);
+await command('addr', 'del', '2001:db8:5::7/64', 'dev', 'wan');
+await command('addr', 'del', 'fe80::99/64', 'dev', 'wan');
+
 backend.attach('wan2', { ...key, sessionId: 0x2345 }, 1492);
 backend.configure('wan2', { ...settings, interfaceIds: null });
 check(

@@ -58,21 +58,41 @@ export const stubAddresses = (settings: Settings, link: number): Address[] => [
 const sameAddress = (a: Address, b: Address): boolean =>
   sameOctets(a.local, b.local) && sameOctets(a.peer, b.peer) && a.prefix === b.prefix;
 
-/** Give `link` the addresses in `wanted` and take all others of `families` from it. */
+/** Which of the addresses present are ours to delete. An IPv6 address of another program or person never is. */
+export type Ours = (address: Address) => boolean;
+
+export const everyIpv4: Ours = ({ local }) => local.length === 4;
+
+/** Every IPv4 address, and the link-local address of `settings`, which this process configured before. */
+export const oursSince =
+  (settings: Settings | undefined): Ours =>
+  (address) => {
+    const interfaceId = settings?.interfaceIds?.ours;
+    return (
+      everyIpv4(address) ||
+      (interfaceId !== undefined && sameOctets(address.local, linkLocal(interfaceId)))
+    );
+  };
+
+/** IPv6 addresses that somebody else gave `link` to keep. The kernel drops them when the interface goes down. */
+export const othersIpv6 = (kernel: Rtnetlink, link: number, isOurs: Ours): Address[] =>
+  kernel
+    .addresses(link)
+    .filter(
+      (address) => address.local.length === 16 && address.permanent === true && !isOurs(address),
+    );
+
+/** Give `link` the addresses in `wanted`, and delete those of ours that are not among them. */
 export function setAddresses(
   kernel: Rtnetlink,
   name: string,
   link: number,
   wanted: readonly Address[],
-  families: readonly number[],
+  isOurs: Ours,
 ): void {
   attempt('set addresses of', name, () => {
-    const present = kernel
-      .addresses(link)
-      .filter((address) =>
-        families.includes(address.local.length === 4 ? FAMILY.IPV4 : FAMILY.IPV6),
-      );
-    for (const address of present) {
+    const present = kernel.addresses(link);
+    for (const address of present.filter(isOurs)) {
       if (wanted.some((one) => sameAddress(one, address))) continue;
       tolerate(['EADDRNOTAVAIL'], () => kernel.request(deleteAddress(address)));
     }

@@ -63,7 +63,7 @@ const MACVLAN_MODE_PRIVATE = 1;
 /** The kernel makes no IPv6 link-local address by itself. */
 const ADDR_GEN_MODE_NONE = 1;
 
-const IFA = { ADDRESS: 1, LOCAL: 2, FLAGS: 8, NODAD: 0x02 } as const;
+const IFA = { ADDRESS: 1, LOCAL: 2, NODAD: 0x02, PERMANENT: 0x80 } as const;
 const RTA = { DST: 1, OIF: 4, GATEWAY: 5, PRIORITY: 6, PREFSRC: 7, TABLE: 15 } as const;
 const RTN_UNICAST = 1;
 const SCOPE = { UNIVERSE: 0, LINK: 253 } as const;
@@ -94,7 +94,12 @@ export interface Address {
   /** The other end of a point-to-point interface; equal to `local` where there is none. */
   readonly peer: Uint8Array;
   readonly prefix: number;
+  /** It stays until somebody deletes it: no router advertisement made it. Not asked for, but read. */
+  readonly permanent?: boolean;
 }
+
+const isLinkLocal = ([first = 0, second = 0]: Uint8Array): boolean =>
+  first === 0xfe && (second & 0xc0) === 0x80;
 
 /** A default route. */
 export interface Route {
@@ -209,7 +214,7 @@ const familyOf = (address: Uint8Array): number =>
 
 function addressMessage(type: number, flags: number, address: Address): Uint8Array {
   const family = familyOf(address.local);
-  const scope = family === FAMILY.IPV6 ? SCOPE.LINK : SCOPE.UNIVERSE;
+  const scope = family === FAMILY.IPV6 && isLinkLocal(address.local) ? SCOPE.LINK : SCOPE.UNIVERSE;
   const fixed = new Uint8Array(8);
   fixed.set([family, address.prefix, family === FAMILY.IPV6 ? IFA.NODAD : 0, scope]);
   putU32(fixed, 4, address.link);
@@ -219,7 +224,7 @@ function addressMessage(type: number, flags: number, address: Address): Uint8Arr
   ]);
 }
 
-/** IPv6 addresses are link-local here, and without duplicate detection: IPV6CP has already seen to that. */
+/** IPv6 addresses come without duplicate detection: a PPP link has none, and IPV6CP has made the identifiers differ. */
 export const addAddress = (address: Address): Uint8Array =>
   addressMessage(RTM.NEWADDR, CREATE, address);
 
@@ -243,6 +248,7 @@ export function decodeAddress(from: Message): Address | undefined {
   return {
     link: u32At(from.body, 4),
     prefix: from.body[1] ?? 0,
+    permanent: ((from.body[2] ?? 0) & IFA.PERMANENT) !== 0,
     local: local.slice(),
     peer: (peer ?? local).slice(),
   };

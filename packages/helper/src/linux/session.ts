@@ -9,6 +9,9 @@ import type { Libc } from '../libc.ts';
 import type { Loop } from '../loop.ts';
 import type { SessionPolicy } from '../policy.ts';
 import {
+  everyIpv4,
+  othersIpv6,
+  oursSince,
   sessionAddresses,
   setAddresses,
   setDefaultRoute,
@@ -16,12 +19,20 @@ import {
   tableOf,
   viaGateway,
   viaSession,
+  type Ours,
 } from './addressing.ts';
-import { attempt, type Rtnetlink } from './kernel.ts';
+import { attempt, tolerate, type Rtnetlink } from './kernel.ts';
 import { buildLine, buildStub, lineName, requireLink } from './line.ts';
 import { sameOctets } from './netlink.ts';
 import { PppSession } from './ppp.ts';
-import { FAMILY, changeLink, type Link } from './rtnetlink.ts';
+import {
+  FAMILY,
+  addAddress,
+  changeLink,
+  withoutLinkLocal,
+  type Address,
+  type Link,
+} from './rtnetlink.ts';
 import { ETHERNET_HEADER, ETHERTYPE_DISCOVERY, PacketSocket, ethernetFrame } from './sockets.ts';
 
 const POLLIN = 1;
@@ -45,6 +56,8 @@ export class LinuxSession {
   #line: { readonly index: number; readonly sockets: readonly PacketSocket[] } | undefined;
   #ppp: { readonly session: PppSession; readonly index: number } | undefined;
   #settings: Settings | undefined;
+  /** IPv6 addresses of an administrator's, to be put back when the interface is up again. */
+  #others: Address[] = [];
 
   constructor(shared: Shared, policy: SessionPolicy) {
     this.#shared = shared;
@@ -175,6 +188,12 @@ export class LinuxSession {
         () => kernel.request(changeLink(born.index, { name: this.#name, mtu: maxPayload })),
         { EEXIST: 'another interface has this name' },
       );
+      // Its link-local address is the one that IPV6CP agreed on. A kernel without IPv6 needs no telling.
+      attempt('attach', this.#name, () =>
+        tolerate(['EAFNOSUPPORT', 'ENOTSUP', 'EINVAL'], () =>
+          kernel.request(withoutLinkLocal(born.index)),
+        ),
+      );
       this.#ppp = { session, index: born.index };
     } catch (error) {
       session.close();
@@ -206,6 +225,7 @@ export class LinuxSession {
   detach(): void {
     const present = this.#ppp;
     if (!present) return;
+    this.#keepOthers(present.index, oursSince(this.#settings));
     this.#ppp = undefined;
     this.#settings = undefined;
     this.#shared.loop.unwatch(present.session.channelFd);
@@ -240,29 +260,48 @@ export class LinuxSession {
     const name = this.#name;
     const present = this.#ppp;
     if (!present) throw new BackendError('configure', name, 'ENOTCONN', 'no session is attached');
+    const isOurs = oursSince(this.#settings);
     this.#settings = settings;
     attempt('configure', name, () => {
       const { mtu, up } = settings;
+      if (!up) this.#keepOthers(present.index, isOurs);
       kernel.request(changeLink(present.index, { mtu, up }));
       present.session.ipv6 = settings.interfaceIds !== null;
     });
     const addresses = sessionAddresses(this.policy, settings, present.index);
-    setAddresses(kernel, name, present.index, addresses, [FAMILY.IPV4, FAMILY.IPV6]);
+    setAddresses(kernel, name, present.index, addresses, isOurs);
+    if (settings.up) this.#returnOthers(present.index);
     if (this.#stub) {
       const { index } = this.#stub;
-      // The administrator may have IPv6 addresses of his own there.
-      setAddresses(kernel, this.#stub.name, index, stubAddresses(settings, index), [FAMILY.IPV4]);
+      setAddresses(kernel, this.#stub.name, index, stubAddresses(settings, index), everyIpv4);
     }
+  }
+
+  /** Remember the IPv6 addresses that the kernel is about to drop because the interface goes down. */
+  #keepOthers(link: number, isOurs: Ours): void {
+    const others = othersIpv6(this.#shared.kernel, link, isOurs);
+    if (others.length > 0) this.#others = others;
+  }
+
+  /** Put back what `#keepOthers` remembered, on the interface that is up now. */
+  #returnOthers(link: number): void {
+    const { kernel } = this.#shared;
+    for (const address of this.#others.splice(0))
+      attempt('return address of', this.#name, () =>
+        tolerate(['EEXIST'], () => kernel.request(addAddress({ ...address, link }))),
+      );
   }
 
   deconfigure(): void {
     const { kernel } = this.#shared;
+    const isOurs = oursSince(this.#settings);
     this.#settings = undefined;
-    if (this.#stub) setAddresses(kernel, this.#stub.name, this.#stub.index, [], [FAMILY.IPV4]);
+    if (this.#stub) setAddresses(kernel, this.#stub.name, this.#stub.index, [], everyIpv4);
     const present = this.#ppp;
     if (!present) return;
-    setAddresses(kernel, this.#name, present.index, [], [FAMILY.IPV4, FAMILY.IPV6]);
+    setAddresses(kernel, this.#name, present.index, [], isOurs);
     attempt('deconfigure', this.#name, () => {
+      this.#keepOthers(present.index, isOurs);
       kernel.request(changeLink(present.index, { up: false }));
       present.session.ipv6 = false;
     });
