@@ -12,8 +12,10 @@
 #   make install      DESTDIR=, PREFIX=/usr/local; make deinstall takes it away and leaves every configuration
 #   make dist         a tarball that needs a runtime and nothing else (OS=freebsd CPU=x64; this system's unless given)
 
+# Every command runs on NODE if it is given (a path), else on this system's Node.js if it is 22 or newer, else on the
+# one that npm brings.
 NPM = npm
-NODE = node
+NODE =
 RUNTIME = node
 ARGS =
 RUNS = 20000
@@ -24,61 +26,63 @@ CPU =
 DESTDIR =
 PREFIX ?= /usr/local
 
+RUN = NODE='$(NODE)' sh packaging/with-node.sh
+
 INSTALLED = node_modules/.package-lock.json
 
 build: $(INSTALLED)
-	@npx tsc -b
+	@$(RUN) tsc -b
 
 $(INSTALLED): package-lock.json
 	@$(NPM) ci --no-audit --no-fund --loglevel=error
-	@npx tap build >/dev/null
+	@$(RUN) tap build >/dev/null
 	@touch $(INSTALLED)
 
 lab: build
-	@RUNTIME=$(RUNTIME) $(NODE) packages/lab/dist/main.js $(ARGS)
+	@RUNTIME=$(RUNTIME) $(RUN) node packages/lab/dist/main.js $(ARGS)
 
 lab-kernel: build
-	@$(NODE) packages/lab/dist/kernel/main.js $(ARGS)
+	@$(RUN) node packages/lab/dist/kernel/main.js $(ARGS)
 
 sim: build
-	@$(NODE) packages/lab/dist/campaign/main.js --runs $(RUNS) --seed $(SEED) $(JOBS:%=--jobs %) $(ARGS)
+	@$(RUN) node packages/lab/dist/campaign/main.js --runs $(RUNS) --seed $(SEED) $(JOBS:%=--jobs %) $(ARGS)
 
 sim-mutants: build
-	@$(NODE) packages/lab/dist/campaign/mutate.js $(JOBS:%=--jobs %) $(ARGS)
+	@$(RUN) node packages/lab/dist/campaign/mutate.js $(JOBS:%=--jobs %) $(ARGS)
 
 test: build
-	@$(NPM) test --silent
+	@$(RUN) tap run "test/dist/**/*.test.js"
 
 # First what it would refuse after a long build.
 test-freebsd-here:
-	@NODE='$(NODE)' sh packaging/freebsd/test.sh check
+	@$(RUN) sh packaging/freebsd/test.sh check
 
 test-freebsd: test-freebsd-here build
-	@NODE='$(NODE)' sh packaging/freebsd/test.sh
+	@$(RUN) sh packaging/freebsd/test.sh
 
 test-freebsd-kit: build
-	@NODE='$(NODE)' sh packaging/freebsd/kit.sh '$(OS)' '$(CPU)'
+	@$(RUN) sh packaging/freebsd/kit.sh '$(OS)' '$(CPU)'
 
 # What is installed: the lab and the tests are not.
 programs: $(INSTALLED)
-	@npx tsc -b packages/ctl packages/helper
+	@$(RUN) tsc -b packages/ctl packages/helper
 
 install: programs
-	@tree=$$($(NODE) packaging/tree.mjs '$(OS)' '$(CPU)') && \
+	@tree=$$($(RUN) node packaging/tree.mjs '$(OS)' '$(CPU)') && \
 		DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' sh "$$tree/install.sh"
 
 deinstall:
 	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' sh packaging/install.sh -u
 
 dist: programs
-	@NODE='$(NODE)' sh packaging/dist.sh '$(OS)' '$(CPU)'
+	@$(RUN) sh packaging/dist.sh '$(OS)' '$(CPU)'
 
 check: build
-	@npx oxlint --deny-warnings
-	@npx prettier --check --log-level warn .
+	@$(RUN) oxlint --deny-warnings
+	@$(RUN) prettier --check --log-level warn .
 
 format: $(INSTALLED)
-	@npx prettier --write --log-level warn .
+	@$(RUN) prettier --write --log-level warn .
 
 clean:
 	rm -rf packages/*/dist packages/*/*.tsbuildinfo test/dist dist stage

@@ -31,5 +31,5 @@ PATH=$PATH:/usr/local/bin
 for runtime in ${PPP_THING_RUNTIME:-node bun}; do
 	command -v "$runtime" >/dev/null && exec "$runtime" "$program" "$@"
 done
-echo "$name: no runtime found: looked for ${PPP_THING_RUNTIME:-node bun}; install Node.js 20 or newer" >&2
+echo "$name: no runtime found: looked for ${PPP_THING_RUNTIME:-node bun}; install Node.js 22 or newer" >&2
 exit 69

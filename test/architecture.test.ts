@@ -97,6 +97,7 @@ const RULES: readonly {
       target.startsWith('packages/helper/src/') ||
       target === protocol('config-text.ts') ||
       target === protocol('line-output.ts') ||
+      target === protocol('version.ts') ||
       target.startsWith(protocol('ipc/')) ||
       target.startsWith('node:') ||
       target === 'smol-toml' ||
@@ -121,6 +122,7 @@ const RULES: readonly {
       // What reading them throws.
       target === 'packages/supervisor/src/errors.ts' ||
       target === protocol('config-text.ts') ||
+      target === protocol('version.ts') ||
       target.startsWith('packages/supervisor/src/config') ||
       typesOnly,
   },

@@ -24,10 +24,10 @@ fi
 
 node=${NODE:-node}
 version=$("$node" --version 2>/dev/null) ||
-	refuse "no runtime $node: pkg install node22, or give one as NODE=/path/to/node (or bun)"
+	refuse "no runtime $node: pkg install node24, or give one as NODE=/path/to/node (or bun)"
 if [ "${1:-}" = check ]; then
 	[ -f node_modules/.package-lock.json ] || command -v npm >/dev/null ||
-		refuse 'no npm to build with: pkg install npm-node22, or make test-freebsd-kit on another machine'
+		refuse 'no npm to build with: pkg install npm-node24, or make test-freebsd-kit on another machine'
 	exit 0
 fi
 # Tests whose files are named so run anywhere: what can be tried of these without a FreeBSD kernel.

@@ -45,6 +45,6 @@ t.test('make test-freebsd › says in one line why it cannot', async (t) => {
   t.match(check(t, { ...GOOD, uid: 1001 }), /^make test-freebsd: not root: .*\n$/);
   t.match(
     check(t, { ...GOOD, runtime: 'no-such-bun' }),
-    /^make test-freebsd: no runtime no-such-bun: pkg install node22, or .*\n$/,
+    /^make test-freebsd: no runtime no-such-bun: pkg install node24, or .*\n$/,
   );
 });

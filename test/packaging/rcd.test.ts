@@ -147,7 +147,7 @@ t.test('ppp_thing_helper', async (t) => {
     at.configure('ppp_thing_runtime=no-such-runtime');
     const { code, output } = at.service(join(at.tree, 'rc.d/ppp_thing_helper'), 'onestart');
     t.equal(code, 1);
-    t.match(output, 'no runtime found: looked for no-such-runtime; pkg install node22');
+    t.match(output, 'no runtime found: looked for no-such-runtime; pkg install node24');
     t.same(at.calls(), []);
   });
 

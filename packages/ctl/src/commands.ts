@@ -1,6 +1,6 @@
 /** What the operator can say. Reading goes to status.sock, acting to control.sock. */
-import { readFileSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
+import { VERSION } from '@ppp-thing/protocol/version';
 import type { ControlVerb, SessionStatusJson, StatusJson } from '@ppp-thing/supervisor/api';
 import { ask, CtlError, EXIT, statusOf } from './client.ts';
 import type { Command, Context, Given } from './command.ts';
@@ -12,13 +12,6 @@ const WATCH_MS = 1000;
 const POLL_MS = 50;
 /** The engine undoes a handoff that CARP does not carry out well before that. */
 const HANDOFF_LIMIT_MS = 15_000;
-
-export const ownVersion = (): string => {
-  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
-  const manifest: unknown = JSON.parse(text);
-  const isManifest = typeof manifest === 'object' && manifest !== null && 'version' in manifest;
-  return isManifest ? String(manifest.version) : 'unknown';
-};
 
 async function status({ flags, words }: Given, context: Context): Promise<number> {
   const current = await statusNaming(words, context);
@@ -127,7 +120,7 @@ async function log({ words: [level] }: Given, context: Context): Promise<number>
 }
 
 async function version(_given: Given, context: Context): Promise<number> {
-  context.print(`pppthingctl ${ownVersion()}`);
+  context.print(`pppthingctl ${VERSION}`);
   const { version: theirs, api, helper } = await statusOf(context);
   context.print(`ppp_thing ${theirs}, api ${api}, helper ${helper.platform ?? 'away'}`);
   return EXIT.ok;

@@ -1,9 +1,10 @@
 /** `pppthingctl`: one command, or a shell of them. Only a client of the supervisor's sockets. */
 import { parseArgs } from 'node:util';
 import { ConfigError } from '@ppp-thing/protocol/config-text';
+import { VERSION } from '@ppp-thing/protocol/version';
 import { places } from '@ppp-thing/supervisor/places';
 import { CtlError, EXIT } from './client.ts';
-import { COMMANDS, ownVersion } from './commands.ts';
+import { COMMANDS } from './commands.ts';
 import { read, usage, type Context } from './command.ts';
 
 function help(): string {
@@ -77,7 +78,7 @@ async function main(argv: readonly string[]): Promise<number> {
   };
   const words = argv.slice(at);
   if (values.help) context.print(help().trimEnd());
-  else if (values.version) context.print(`pppthingctl ${ownVersion()}`);
+  else if (values.version) context.print(`pppthingctl ${VERSION}`);
   else if (words.length > 0) return runCommand(words, context);
   else {
     // Loaded when asked for: a command answers sooner without it.

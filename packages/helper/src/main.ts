@@ -2,7 +2,6 @@
  * The helper's command: reads its arguments and the root-owned configuration, and runs `serve` until it is told to
  * stop. Everything else is elsewhere.
  */
-import { readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { parseArgs } from 'node:util';
 import { gidOf, uidOf } from './accounts.ts';
@@ -10,6 +9,7 @@ import { BackendError } from './errors.ts';
 import type { MakeBackend } from './backend.ts';
 import { ConfigError } from '@ppp-thing/protocol/config-text';
 import { lineOutput } from '@ppp-thing/protocol/line-output';
+import { VERSION } from '@ppp-thing/protocol/version';
 import { SystemError, loadLibc } from './libc.ts';
 import { limitedLog } from './log.ts';
 import { readPolicyFile } from './policy-file.ts';
@@ -101,12 +101,6 @@ function parseOptions() {
   }
 }
 
-function version(): string {
-  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
-  const manifest = JSON.parse(text) as { readonly version: string };
-  return manifest.version;
-}
-
 const interfaceWith = (address: string): string | undefined =>
   Object.entries(networkInterfaces()).find(([, addresses]) =>
     addresses?.some((each) => each.address === address),
@@ -134,7 +128,7 @@ async function main(): Promise<number> {
   const libc = await loadLibc();
   const { config, backend, mode } = readArguments(libc.platform);
   if (mode === 'help') process.stdout.write(USAGE);
-  if (mode === 'version') process.stdout.write(`ppp_thing_helper ${version()}\n`);
+  if (mode === 'version') process.stdout.write(`ppp_thing_helper ${VERSION}\n`);
   if (mode === 'help' || mode === 'version') return 0;
 
   const uid = process.getuid?.() ?? 0;

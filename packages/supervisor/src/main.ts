@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 import { ConfigError } from '@ppp-thing/protocol/config-text';
 import { lineOutput } from '@ppp-thing/protocol/line-output';
 import type { PartnerMessage, Snapshot } from '@ppp-thing/protocol/session';
+import { VERSION } from '@ppp-thing/protocol/version';
 import { now, random, wallClock } from './clock.ts';
 import { readConfig, type Config } from './config.ts';
 import { codeOf, UnreadableError } from './errors.ts';
@@ -68,20 +69,11 @@ function readArguments(): Arguments {
   return { config: values.config, mode, style };
 }
 
-function version(): string {
-  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
-  const manifest: unknown = JSON.parse(text);
-  const isManifest = typeof manifest === 'object' && manifest !== null && 'version' in manifest;
-  return isManifest ? String(manifest.version) : 'unknown';
-}
-
 async function main(): Promise<void> {
   const { config: file, mode, style } = readArguments();
   if (mode === 'help') return print(USAGE);
-  if (mode === 'version') return print(`ppp_thing ${version()}\n`);
+  if (mode === 'version') return print(`ppp_thing ${VERSION}\n`);
 
-  // The program's own files are for whoever starts it: they are read before root is given up.
-  const ours = version();
   const config = readConfig(file);
   const keys = readAllKeys(config);
   if (mode === 'check') {
@@ -92,7 +84,7 @@ async function main(): Promise<void> {
   const lost = (lines: number): void =>
     log.line('warn', `${lines} lines that nobody read are lost`);
   const log = new Log(config.logLevel, lineOutput(process.stdout, lost), now, style);
-  log.line('info', `ppp_thing ${ours}: ${file}, pid ${process.pid}`);
+  log.line('info', `ppp_thing ${VERSION}: ${file}, pid ${process.pid}`);
 
   // As root, if we are: the ports, and a file of the original's that may be root's alone.
   const inherited = readLegacyState(config, log);
@@ -104,7 +96,7 @@ async function main(): Promise<void> {
   if (identity !== undefined) log.line('info', `privileges: ${identity}`);
 
   const store = new Store(config.stateDirectory, log);
-  const supervisor = new Running({ config, version: ours, log, store, partner, inherited });
+  const supervisor = new Running({ config, version: VERSION, log, store, partner, inherited });
   running.now = supervisor;
   // Before the helper: where another supervisor runs, this one must not take its place.
   const report = (line: string): void => log.line('error', line);

@@ -4,7 +4,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { execa, type Subprocess } from 'execa';
+import { execa, type ResultPromise } from 'execa';
 import { fromHex, toHex } from '@ppp-thing/protocol/bytes';
 import { Client } from '../../helper/client.ts';
 import { openStation } from './station.ts';
@@ -44,11 +44,12 @@ const AS_UNIT = [
   '--inh-caps',
   '-all',
 ];
-const startHelper = (): Subprocess =>
+const OPTIONS = { stdin: 'ignore', stdout: 'inherit', stderr: 'inherit', reject: false } as const;
+const startHelper = (): ResultPromise<typeof OPTIONS> =>
   execa(
     'setpriv',
     [...AS_UNIT, process.execPath, HELPER, '--config', '/run/ppp_thing.conf', '--backend', 'linux'],
-    { stdin: 'ignore', stdout: 'inherit', stderr: 'inherit', reject: false },
+    OPTIONS,
   );
 const capabilitiesOf = (pid: number | undefined): string | undefined =>
   /^CapEff:\s*(\w+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1];

@@ -1,4 +1,5 @@
 /** The checks of this machine: kernel, interfaces, files, clock, other programs. They read nothing but the facts. */
+import { OLDEST_NODE, tooOld } from '@ppp-thing/protocol/version';
 import type { Facts, FileRule, InterfaceFacts, SessionFacts } from './facts.ts';
 import { error, judge, ok, warn, type Check, type Finding } from './finding.ts';
 
@@ -6,7 +7,6 @@ import { error, judge, ok, warn, type Check, type Finding } from './finding.ts';
 const OVERHEAD = 8;
 /** What PPPoE carries without PPP-Max-Payload (RFC 2516 §7). */
 const PLAIN_MTU = 1492;
-const OLDEST_NODE = 20;
 
 const NEEDED = {
   freebsd:
@@ -183,6 +183,6 @@ function wrongs(
 }
 
 export const runtime: Check = ({ node }) =>
-  Number.parseInt(node, 10) >= OLDEST_NODE
+  tooOld(node) === undefined
     ? [ok('runtime', `version ${node}`)]
-    : [error('runtime', `version ${node} is too old`, 'install Node.js 20, 22 or 24')];
+    : [error('runtime', `version ${node} is too old`, `install Node.js ${OLDEST_NODE} or newer`)];

@@ -3,7 +3,7 @@
  * It also dials once with stock `pppd`, as the measure of our own dialling. What the AC saw is read from its log.
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { execa, type Subprocess } from 'execa';
+import { execa, type ResultPromise } from 'execa';
 import { GUEST_RESULT } from './uml.ts';
 import { inside } from './net.ts';
 
@@ -73,16 +73,13 @@ export async function prepareAc(
   await execa('mount', ['--bind', '/run/ppp', '/etc/ppp']);
 }
 
+const SILENT = { stdin: 'ignore', stdout: 'ignore', stderr: 'ignore', reject: false } as const;
+
 /** Start the AC; it serves until it is killed. */
-export function startAc(): Subprocess {
+export function startAc(): ResultPromise<typeof SILENT> {
   const words = ['-F', '-I', 'eth0', '-C', 'labac', '-S', 'isp', '-L', '10.67.0.1'];
   const pool = ['-R', '10.67.15.1', '-N', '16', '-O', '/etc/ppp/server'];
-  return execa('ip', inside('ac', 'pppoe-server', ...words, ...pool), {
-    stdin: 'ignore',
-    stdout: 'ignore',
-    stderr: 'ignore',
-    reject: false,
-  });
+  return execa('ip', inside('ac', 'pppoe-server', ...words, ...pool), SILENT);
 }
 
 /** The words of a stock client on `device`; it logs every packet. */

@@ -4,7 +4,7 @@
  */
 import { access, chmod, chown, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { execa, type Subprocess } from 'execa';
+import { execa } from 'execa';
 import { PASSWORD, USER, type Auth } from './ac.ts';
 import {
   ADDRESSES,
@@ -157,10 +157,13 @@ partner_address = "${ADDRESSES[otherThan(name)].lan}"
 demotion_file = "${directory}/demote"
 `;
 
+/** A process that was started, whatever its options. */
+type Child = PromiseLike<unknown> & { readonly pid?: number | undefined };
+
 export class Router {
   readonly name: Name;
   readonly #directory: string;
-  readonly #running = new Map<Program, Subprocess>();
+  readonly #running = new Map<Program, Child>();
 
   constructor(name: Name) {
     this.name = name;
@@ -307,7 +310,7 @@ export class Router {
     };
   }
 
-  #anchor: Subprocess | undefined;
+  #anchor: Child | undefined;
 
   /** A file of /proc/net as this router sees it, through a process that does nothing but be there. */
   async #proc(file: string): Promise<string> {

@@ -2,11 +2,13 @@
 import { once } from 'node:events';
 import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { execa, type Subprocess } from 'execa';
+import { execa, type ResultPromise } from 'execa';
 import { INTERNET, inside, type Host } from './net.ts';
 import type { Traffic } from './traffic.ts';
 
 const TRAFFIC = fileURLToPath(new URL('./traffic.js', import.meta.url));
+
+const TALKING = { stderr: 'inherit', reject: false, buffer: false } as const;
 
 /** How often to look while waiting for something in the guest, milliseconds. */
 const LOOK_INTERVAL = 25;
@@ -29,16 +31,12 @@ export async function until(
 }
 
 export class Station {
-  readonly #process: Subprocess;
+  readonly #process: ResultPromise<typeof TALKING>;
   readonly #lines: Interface;
 
   constructor(host: Host, mode: 'serve' | 'probe') {
-    this.#process = execa('ip', inside(host, process.execPath, TRAFFIC, mode, INTERNET), {
-      stderr: 'inherit',
-      reject: false,
-      buffer: false,
-    });
-    if (!this.#process.stdout) throw new Error(`${mode}: no output to read`);
+    const command = inside(host, process.execPath, TRAFFIC, mode, INTERNET);
+    this.#process = execa('ip', command, TALKING);
     this.#lines = createInterface({ input: this.#process.stdout });
   }
 
@@ -58,7 +56,7 @@ export class Station {
 
   async #ask(word: string): Promise<Traffic> {
     const answer = once(this.#lines, 'line');
-    this.#process.stdin?.write(`${word}\n`);
+    this.#process.stdin.write(`${word}\n`);
     return JSON.parse(String((await answer)[0])) as Traffic;
   }
 
