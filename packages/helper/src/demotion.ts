@@ -7,15 +7,7 @@
  * `adoptDemotion` tells. A reboot clears the kernel's sum, and the record says which boot it belongs to. A disk that takes
  * no record refuses a demotion and nothing else: the helper goes on without.
  */
-import {
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  writeFileSync,
-} from 'node:fs';
+import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { BackendError } from './errors.ts';
 import type { Backend } from './backend.ts';
@@ -24,6 +16,17 @@ import type { Backend } from './backend.ts';
 export interface Boot {
   readonly at: number;
   readonly uptime: number;
+}
+
+/** The calls of node:fs that keep the record. */
+export interface Disk {
+  mkdirSync(path: string, options: { readonly recursive: true; readonly mode: number }): unknown;
+  openSync(path: string, flags: 'w', mode: number): number;
+  readFileSync(path: string, encoding: 'utf8'): string;
+  writeFileSync(fd: number, text: string): void;
+  fsyncSync(fd: number): void;
+  closeSync(fd: number): void;
+  renameSync(from: string, to: string): void;
 }
 
 /** The clock may be set while the machine runs; a reboot moves the boot by more than this, or shortens the uptime. */
@@ -60,6 +63,7 @@ export interface Demotions {
  * @param boot    asked at every write
  * @param amounts by how much each session demotes, as it is configured now
  * @param log     one line, when what is in force no more cannot be forgotten: `adoptDemotion` judges it next time
+ * @param disk    this machine's unless given
  */
 export function openDemotions(
   directory: string,
@@ -67,15 +71,16 @@ export function openDemotions(
   boot: () => Boot,
   amounts: Amounts,
   log: (line: string) => void,
+  disk: Disk = fs,
 ): Demotions {
-  makeDirectory(directory);
+  makeDirectory(disk, directory);
   const path = join(directory, 'demotion.json');
-  const recorded = readRecord(path, boot());
+  const recorded = readRecord(disk, path, boot());
   const inForce = new Map<string, number>();
   // A session that has not been adopted yet keeps its record: it may only be late.
   const remember = (): void => {
     try {
-      writeRecord(path, new Map([...recorded, ...inForce]), boot());
+      writeRecord(disk, path, new Map([...recorded, ...inForce]), boot());
     } catch (cause) {
       throw diskError('record', path, 'look at the disk; no demotion without it', cause);
     }
@@ -132,9 +137,9 @@ export function openDemotions(
   };
 }
 
-function makeDirectory(path: string): void {
+function makeDirectory(disk: Disk, path: string): void {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    disk.mkdirSync(path, { recursive: true, mode: 0o700 });
   } catch (cause) {
     throw diskError('make', path, 'look at the disk; demotions are recorded there', cause);
   }
@@ -149,8 +154,8 @@ function diskError(verb: string, path: string, reason: string, cause: unknown): 
 type Recorded = Map<string, number | undefined>;
 
 /** The sessions demoted since this boot. A file that is missing, damaged or of another boot holds none. */
-function readRecord(path: string, now: Boot): Recorded {
-  const record = parse(path);
+function readRecord(disk: Disk, path: string, now: Boot): Recorded {
+  const record = parse(disk, path);
   if (record === undefined) return new Map();
   const sameBoot =
     now.uptime >= record.uptime && Math.abs(now.at - record.bootedAt) < BOOT_TOLERANCE_SECONDS;
@@ -182,9 +187,9 @@ const isRecord = (value: unknown): value is DemotionRecord =>
   value.demoted.every((name) => typeof name === 'string') &&
   (!('amounts' in value) || Array.isArray(value.amounts));
 
-function parse(path: string): DemotionRecord | undefined {
+function parse(disk: Disk, path: string): DemotionRecord | undefined {
   try {
-    const value: unknown = JSON.parse(readFileSync(path, 'utf8'));
+    const value: unknown = JSON.parse(disk.readFileSync(path, 'utf8'));
     return isRecord(value) ? value : undefined;
   } catch {
     return undefined;
@@ -192,7 +197,7 @@ function parse(path: string): DemotionRecord | undefined {
 }
 
 /** Whole or not at all: written aside, synced, renamed over. */
-function writeRecord(path: string, all: Recorded, boot: Boot): void {
+function writeRecord(disk: Disk, path: string, all: Recorded, boot: Boot): void {
   const record: DemotionRecord = {
     bootedAt: boot.at,
     uptime: boot.uptime,
@@ -200,12 +205,12 @@ function writeRecord(path: string, all: Recorded, boot: Boot): void {
     amounts: Array.from(all.values(), (amount) => amount ?? null),
   };
   const aside = `${path}.new`;
-  const fd = openSync(aside, 'w', 0o600);
+  const fd = disk.openSync(aside, 'w', 0o600);
   try {
-    writeFileSync(fd, `${JSON.stringify(record)}\n`);
-    fsyncSync(fd);
+    disk.writeFileSync(fd, `${JSON.stringify(record)}\n`);
+    disk.fsyncSync(fd);
   } finally {
-    closeSync(fd);
+    disk.closeSync(fd);
   }
-  renameSync(aside, path);
+  disk.renameSync(aside, path);
 }

@@ -5,7 +5,7 @@
 import { uptime } from 'node:os';
 import { BackendError } from './errors.ts';
 import type { MakeBackend } from './backend.ts';
-import { openDemotions, type Boot, type Demotions } from './demotion.ts';
+import { openDemotions, type Boot, type Demotions, type Disk } from './demotion.ts';
 import { SystemError, type Libc } from './libc.ts';
 import type { HelperLog } from './log.ts';
 import { createLoop } from './loop.ts';
@@ -28,6 +28,8 @@ export interface ServeOptions {
   readonly now?: () => number;
   /** When the machine booted; this machine unless given. */
   readonly boot?: () => Boot;
+  /** Where demotions are recorded; this machine's unless given. */
+  readonly disk?: Disk;
   /** To be followed by `stop('remove')`: sessions that cannot be started, be it all of them, are only logged. */
   readonly removing?: boolean;
 }
@@ -67,7 +69,7 @@ export function serve(options: ServeOptions): Serving {
   const backend = makeBackend({ libc, loop, policy, events: sessions.events(), log });
   try {
     const amounts = new Map(policy.sessions.map(({ name, demotion }) => [name, demotion]));
-    demotions = openDemotions(policy.stateDirectory, backend, boot, amounts, log);
+    demotions = openDemotions(policy.stateDirectory, backend, boot, amounts, log, options.disk);
     // The socket first: a second helper must find out before it touches what the first one serves.
     listener = listenAt(libc, policy.socketPath, gid);
     const starting = (): void =>

@@ -7,9 +7,6 @@ export const now = (): Instant => performance.now() as Instant;
 /** Milliseconds since 1970-01-01 UTC. For people; nothing is decided by it. */
 export const wallClock = (): number => Date.now();
 
-/** The wall clock at Instant 0, read once. */
-export const wallClockAtZero: number = wallClock() - now();
-
 export const random = (length: number): Uint8Array => randomBytes(length);
 
 /** Longest a timer may run: what is further away is waited for in pieces. */

@@ -7,7 +7,6 @@
  * without a connection are dropped: the engine has been told that there is none, and says everything again at the next
  * `hello`. The first attempt to come back is made at once, since a helper's service manager starts it anew at once.
  */
-import { connect, type Socket } from 'node:net';
 import {
   decodeHelperMessage,
   decodeReplyBody,
@@ -27,10 +26,11 @@ import {
   type SessionState,
   type Verb,
 } from '@ppp-thing/protocol/ipc/messages';
-import { now } from './clock.ts';
+import type { Instant } from '@ppp-thing/protocol/time';
 import { codeOf } from './errors.ts';
 import type { Log } from './log.ts';
 import type { HelperView } from './supervisor.ts';
+import { thisSystem, type Stream, type System } from './system.ts';
 
 export interface HelperEvents {
   /** The helper is there: every session that it knows, and how it is. */
@@ -46,6 +46,8 @@ export interface HelperOptions {
   readonly events: HelperEvents;
   /** Milliseconds without an answer after which the helper hangs. */
   readonly patience?: number;
+  /** This machine unless given. */
+  readonly system?: System;
 }
 
 interface Pending {
@@ -67,24 +69,27 @@ const MAX_PENDING = 65_536;
 
 export class HelperClient {
   readonly #options: HelperOptions;
+  readonly #system: System;
   readonly #pending = new Map<number, Pending>();
-  #socket: Socket | undefined;
+  #socket: Stream | undefined;
   #hello: ReplyBody<'hello'> | undefined;
   #nextId = 0;
   #attempt = 0;
   #reconnects = 0;
   #upAt = 0;
-  #retry: NodeJS.Timeout | undefined;
-  #watchdog: NodeJS.Timeout | undefined;
+  #stopRetry: () => void = () => undefined;
+  /** Undefined while no request waits. */
+  #stopWatchdog: (() => void) | undefined;
   #isClosed = false;
 
   constructor(options: HelperOptions) {
     this.#options = options;
+    this.#system = options.system ?? thisSystem;
   }
 
   /** Connect, now and for ever. */
   start(): void {
-    const socket = connect(this.#options.path);
+    const socket = this.#system.connect(this.#options.path);
     const deframer = new Deframer(MAX_REPLY);
     this.#socket = socket;
     let reason = 'closed by the helper';
@@ -111,8 +116,8 @@ export class HelperClient {
 
   close(): void {
     this.#isClosed = true;
-    clearTimeout(this.#retry);
-    clearTimeout(this.#watchdog);
+    this.#stopRetry();
+    this.#stopWatchdog?.();
     this.#socket?.destroy();
     this.#socket = undefined;
     this.#hello = undefined;
@@ -161,13 +166,13 @@ export class HelperClient {
     const id = (this.#nextId = (this.#nextId + 1) >>> 0);
     this.#pending.set(id, {
       verb,
-      askedAt: now(),
+      askedAt: this.#system.now(),
       failed,
       lost,
       done: (answer) => done(decodeReplyBody(verb, answer)),
     });
     this.#socket?.write(encodeMessage({ id, verb, ...body }));
-    if (this.#watchdog === undefined) this.#watch(this.#options.patience ?? PATIENCE_MS);
+    if (this.#stopWatchdog === undefined) this.#watch(this.#options.patience ?? PATIENCE_MS);
   }
 
   #greet(): void {
@@ -177,7 +182,7 @@ export class HelperClient {
       );
     this.#send('hello', { version: PROTOCOL_VERSION }, refused, (hello) => {
       this.#hello = hello;
-      this.#upAt = now();
+      this.#upAt = this.#system.now();
       const { platform, pid, sessions } = hello;
       this.#options.log.line('info', `helper: connected: ${platform}, pid ${pid}`);
       this.#options.events.up(sessions);
@@ -195,19 +200,23 @@ export class HelperClient {
 
   /** One timer, for the request that has waited longest. */
   #watch(span: number): void {
-    this.#watchdog = setTimeout(() => {
+    this.#stopWatchdog = this.#wakeIn(span, () => {
       // A process that was itself asleep finds the timer due and the answer unread: let it be read first.
-      setImmediate(() => {
-        this.#watchdog = undefined;
+      this.#system.soon(() => {
+        this.#stopWatchdog = undefined;
         const patience = this.#options.patience ?? PATIENCE_MS;
         const [oldest] = this.#pending.values();
         if (oldest === undefined || this.#isClosed) return;
-        const waited = now() - oldest.askedAt;
+        const waited = this.#system.now() - oldest.askedAt;
         if (waited < patience) this.#watch(patience - waited);
         else
           this.#drop(`ETIMEDOUT: ${oldest.verb} unanswered for ${Math.round(patience / 1000)} s`);
       });
-    }, span);
+    });
+  }
+
+  #wakeIn(span: number, wake: () => void): () => void {
+    return this.#system.wakeAt((this.#system.now() + span) as Instant, wake);
   }
 
   /** End a connection that is of no use. */
@@ -230,13 +239,13 @@ export class HelperClient {
     const wasUp = this.#hello !== undefined;
     this.#hello = undefined;
     this.#forget();
-    clearTimeout(this.#watchdog);
-    this.#watchdog = undefined;
+    this.#stopWatchdog?.();
+    this.#stopWatchdog = undefined;
     const { path, log, events } = this.#options;
-    if (wasUp && now() - this.#upAt >= LASTED_MS) this.#attempt = 0;
-    const delay = DELAYS_MS[Math.min(this.#attempt, DELAYS_MS.length - 1)];
+    if (wasUp && this.#system.now() - this.#upAt >= LASTED_MS) this.#attempt = 0;
+    const delay = DELAYS_MS[Math.min(this.#attempt, DELAYS_MS.length - 1)] ?? 0;
     this.#attempt += 1;
-    this.#retry = setTimeout(() => this.start(), delay);
+    this.#stopRetry = this.#wakeIn(delay, () => this.start());
     // Once when it goes, and once if it does not come back at once.
     if (wasUp) log.line('warn', `helper: lost ${path}: ${reason}`);
     else if (this.#attempt === DELAYS_MS.length) {

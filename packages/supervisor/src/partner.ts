@@ -65,6 +65,8 @@ export interface PartnerOptions {
   readonly log: Log;
   readonly random: Random;
   readonly now: () => Instant;
+  /** The real socket unless given. */
+  readonly openUdp?: typeof openUdp;
   /** A verified message, in the order of arrival. */
   heard(session: string, message: PartnerMessage): void;
 }
@@ -129,7 +131,7 @@ export class Partner implements PartnerChannel {
       return partner;
     }
     const { localAddress, address, port, partnerPort = port, log } = options;
-    partner.#udp = await openUdp({
+    partner.#udp = await (options.openUdp ?? openUdp)({
       localAddress,
       address,
       port,

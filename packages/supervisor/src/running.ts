@@ -6,7 +6,6 @@ import type { AdminVerb } from '@ppp-thing/protocol/engine/events';
 import type { Snapshot } from '@ppp-thing/protocol/session';
 import type { Notice, SessionState } from '@ppp-thing/protocol/ipc/messages';
 import type { Instant } from '@ppp-thing/protocol/time';
-import { now, wallClock, wallClockAtZero } from './clock.ts';
 import type { Config } from './config.ts';
 import { HelperClient } from './helper.ts';
 import type { HookSettings } from './hooks.ts';
@@ -23,6 +22,7 @@ import type {
   Supervisor,
   Traffic,
 } from './supervisor.ts';
+import { thisSystem, type System } from './system.ts';
 
 export interface RunningOptions {
   readonly config: Config;
@@ -32,12 +32,17 @@ export interface RunningOptions {
   readonly partner: PartnerChannel | undefined;
   /** What a session that was never stored begins with: the original's state file. */
   readonly inherited?: Snapshot | undefined;
+  /** This machine unless given. */
+  readonly system?: System;
 }
 
 export class Running implements Supervisor {
   readonly version: string;
-  readonly startedAt = wallClock();
+  readonly startedAt: number;
   readonly #options: RunningOptions;
+  readonly #system: System;
+  /** The wall clock at Instant 0, read once. */
+  readonly #zero: number;
   readonly #sessions = new Map<string, Session>();
   readonly #helper: HelperClient;
   readonly #listeners = new Set<(happening: Happening) => void>();
@@ -45,12 +50,16 @@ export class Running implements Supervisor {
 
   /** Loads every snapshot. Throws StoreError. */
   constructor(options: RunningOptions) {
-    const { config, log, store, partner, inherited } = options;
+    const { config, log, store, partner, inherited, system = thisSystem } = options;
     this.version = options.version;
     this.#options = options;
+    this.#system = system;
+    this.startedAt = system.wallClock();
+    this.#zero = this.startedAt - system.now();
     const helper = new HelperClient({
       path: config.helperSocket,
       log,
+      system,
       events: {
         up: (states) => this.#helperUp(states),
         down: () => this.#each((session) => session.helperDown()),
@@ -59,6 +68,8 @@ export class Running implements Supervisor {
     });
     this.#helper = helper;
     const around = {
+      system,
+      zero: this.#zero,
       helper,
       partner,
       store,
@@ -103,11 +114,11 @@ export class Running implements Supervisor {
   }
 
   now(): Instant {
-    return now();
+    return this.#system.now();
   }
 
   timeOf(at: Instant): number {
-    return wallClockAtZero + at;
+    return this.#zero + at;
   }
 
   helper(): HelperView {

@@ -3,12 +3,11 @@
  * is the engine; what the other sessions do is not seen here.
  */
 import { DecodeError, sameOctets, toHex } from '@ppp-thing/protocol/bytes';
-import { SessionEngine } from '@ppp-thing/protocol/engine/engine';
+import type { SessionEngine } from '@ppp-thing/protocol/engine/engine';
 import type { Action, AdminVerb, Event, Note } from '@ppp-thing/protocol/engine/events';
 import { NO_SNAPSHOT, type Snapshot } from '@ppp-thing/protocol/session';
 import type { Failure, SessionState } from '@ppp-thing/protocol/ipc/messages';
 import { formatMac } from '@ppp-thing/protocol/wire/ethernet';
-import { now, random, wakeAt, wallClock, wallClockAtZero } from './clock.ts';
 import type { SessionSettings } from './config.ts';
 import { Driver } from './driver.ts';
 import { eventOf, octetsOf, receivedLine, sentLine, type Heard } from './frames.ts';
@@ -20,9 +19,13 @@ import type { PartnerChannel } from './partner.ts';
 import { perform, type Effects, type Failed } from './perform.ts';
 import type { Store } from './store.ts';
 import { RECENT, type Happening, type Outcome, type SessionView } from './supervisor.ts';
+import type { System } from './system.ts';
 
 /** What a session shares with the others. */
 export interface Surroundings {
+  readonly system: System;
+  /** The wall clock at Instant 0. */
+  readonly zero: number;
   readonly helper: HelperClient;
   /** Undefined without a partner. */
   readonly partner: PartnerChannel | undefined;
@@ -57,19 +60,21 @@ export class Session {
 
   constructor(settings: SessionSettings, stored: Snapshot | undefined, around: Surroundings) {
     const { engine: config } = settings;
+    const { system } = around;
     this.name = config.name;
     this.#settings = settings;
     this.#around = around;
     const before = stored ?? NO_SNAPSHOT;
-    this.#engine = new SessionEngine(config, before, systemHashes, random, wallClockAtZero);
+    const { random } = system;
+    this.#engine = system.makeEngine(config, before, systemHashes, random, around.zero);
     const effects = this.#effects();
     const subject = { session: this.name, line: settings.interface };
     this.#hooks = new Hooks(around.hooks, subject, around.log);
     this.#driver = new Driver(
       this.#engine,
       (action) => this.#perform(action, effects),
-      { now, wakeAt },
-      () => this.#hooks.observe(this.#engine.ownerStatus(now())),
+      system,
+      () => this.#hooks.observe(this.#engine.ownerStatus(system.now())),
     );
   }
 
@@ -126,7 +131,7 @@ export class Session {
   }
 
   admin(verb: AdminVerb): Outcome {
-    const reason = this.#engine.refusal(verb, now());
+    const reason = this.#engine.refusal(verb, this.#around.system.now());
     if (reason !== undefined) return { accepted: false, reason };
     this.#driver.feed({ kind: 'admin', verb });
     return { accepted: true };
@@ -145,7 +150,7 @@ export class Session {
         mtu: link.mtu,
         ...(stub === undefined ? {} : { stub }),
       },
-      status: this.#engine.status(now()),
+      status: this.#engine.status(this.#around.system.now()),
       counters: {
         ...this.#counts,
         ...(this.#around.partner?.counters(this.name) ?? NO_DATAGRAMS),
@@ -197,11 +202,11 @@ export class Session {
   }
 
   #note(note: Note): void {
-    const { log } = this.#around;
+    const { log, system } = this.#around;
     log.note(this.name, note);
     const line = `${this.name} ${formatNote(note)}`;
     const sequence = this.#around.sequence();
-    const happening = { sequence, time: wallClock(), session: this.name, note, line };
+    const happening = { sequence, time: system.wallClock(), session: this.name, note, line };
     if (note.level !== 'debug') this.#recent.push(happening);
     if (this.#recent.length > RECENT) this.#recent.shift();
     this.#around.happened(happening);

@@ -6,20 +6,24 @@
  * over it, the directory fsynced. So a crash at any instant leaves the old file or the new one, whole. NAME.json.last is
  * the one before; it serves when NAME.json turns out to be damaged, or when the crash was between the two renames.
  */
-import {
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  writeSync,
-} from 'node:fs';
+import * as fs from 'node:fs';
 import { join } from 'node:path';
 import type { Snapshot } from '@ppp-thing/protocol/session';
 import { codeOf } from './errors.ts';
 import type { Log } from './log.ts';
 import { CorruptSnapshot, decodeSnapshotText, encodeSnapshotText } from './snapshot-text.ts';
+
+/** The calls of node:fs that a store makes. */
+export interface Disk {
+  mkdirSync(path: string, options: { readonly recursive: true; readonly mode: number }): unknown;
+  openSync(path: string, flags: 'r' | 'w', mode?: number): number;
+  readFileSync(path: string, encoding: 'utf8'): string;
+  /** @returns how many octets were written, from `at` on */
+  writeSync(fd: number, octets: Uint8Array, at: number): number;
+  fsyncSync(fd: number): void;
+  closeSync(fd: number): void;
+  renameSync(from: string, to: string): void;
+}
 
 /** The disk said no. `message` is `verb subject: CODE: what to do`. */
 export class StoreError extends Error {
@@ -47,18 +51,24 @@ const ADVICE: Readonly<Record<string, string>> = {
 export class Store {
   readonly #directory: string;
   readonly #log: Log;
+  readonly #disk: Disk;
   readonly #epochs = new Map<string, number>();
   /** What NAME.json holds: an engine that says everything again costs no disk its time. */
   readonly #texts = new Map<string, string>();
   /** Sessions whose NAME.json is whole, and so worth keeping as the one before. */
   readonly #whole = new Set<string>();
 
-  /** Makes the directory if it is not there. Throws StoreError. */
-  constructor(directory: string, log: Log) {
+  /**
+   * Makes the directory if it is not there. Throws StoreError.
+   *
+   * @param disk this machine's unless given
+   */
+  constructor(directory: string, log: Log, disk: Disk = fs) {
     this.#directory = directory;
     this.#log = log;
+    this.#disk = disk;
     try {
-      mkdirSync(directory, { recursive: true, mode: 0o700 });
+      disk.mkdirSync(directory, { recursive: true, mode: 0o700 });
     } catch (cause) {
       throw new StoreError('make', directory, cause);
     }
@@ -91,10 +101,10 @@ export class Store {
     if (this.#texts.get(session) === text) return;
     this.#texts.delete(session);
     try {
-      writeDurably(`${path}.new`, text);
-      if (this.#whole.delete(session)) keep(path);
-      renameSync(`${path}.new`, path);
-      syncDirectory(this.#directory);
+      this.#writeDurably(`${path}.new`, text);
+      if (this.#whole.delete(session)) this.#keep(path);
+      this.#disk.renameSync(`${path}.new`, path);
+      this.#syncDirectory();
     } catch (cause) {
       throw new StoreError('store', path, cause);
     }
@@ -109,7 +119,7 @@ export class Store {
 
   #read(session: string, path: string): Snapshot | undefined {
     try {
-      return decodeSnapshotText(session, readFileSync(path, 'utf8'));
+      return decodeSnapshotText(session, this.#disk.readFileSync(path, 'utf8'));
     } catch (error) {
       if (error instanceof CorruptSnapshot) {
         this.#log.line('error', `read ${path}: damaged: ${error.message}`);
@@ -119,34 +129,35 @@ export class Store {
       throw new StoreError('read', path, error);
     }
   }
-}
 
-function writeDurably(path: string, text: string): void {
-  const fd = openSync(path, 'w', 0o600);
-  try {
-    const octets = Buffer.from(text);
-    for (let at = 0; at < octets.length;) at += writeSync(fd, octets, at);
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
+  #writeDurably(path: string, text: string): void {
+    const disk = this.#disk;
+    const fd = disk.openSync(path, 'w', 0o600);
+    try {
+      const octets = Buffer.from(text);
+      for (let at = 0; at < octets.length;) at += disk.writeSync(fd, octets, at);
+      disk.fsyncSync(fd);
+    } finally {
+      disk.closeSync(fd);
+    }
   }
-}
 
-/** As the one before. Somebody may have removed it: then there is none. */
-function keep(path: string): void {
-  try {
-    renameSync(path, `${path}.last`);
-  } catch (error) {
-    if (codeOf(error) !== 'ENOENT') throw error;
+  /** As the one before. Somebody may have removed it: then there is none. */
+  #keep(path: string): void {
+    try {
+      this.#disk.renameSync(path, `${path}.last`);
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT') throw error;
+    }
   }
-}
 
-/** The renames themselves are durable only with the directory that holds them. */
-function syncDirectory(path: string): void {
-  const fd = openSync(path, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
+  /** The renames themselves are durable only with the directory that holds them. */
+  #syncDirectory(): void {
+    const fd = this.#disk.openSync(this.#directory, 'r');
+    try {
+      this.#disk.fsyncSync(fd);
+    } finally {
+      this.#disk.closeSync(fd);
+    }
   }
 }

@@ -11,7 +11,6 @@ import type { FakeKernel } from './kernel.ts';
 import { cstring, i32, long, set64 } from './octets.ts';
 import { RouteSocket } from './routes.ts';
 import { ControlSocket, DataSocket } from './socket.ts';
-import type { RealSystem } from './real.ts';
 
 /** A socket for ioctl alone. */
 class InetSocket {
@@ -28,9 +27,37 @@ const POLLNVAL = 0x20;
 const DEVD = '/var/run/devd.seqpacket.pipe';
 const TYPE_MASK = 0xff;
 
+/** The system behind a fake process: what is not the fake kernel's. Numbers and layouts are FreeBSD's. */
+export interface HostSystem {
+  readonly libc: Pick<
+    Libc,
+    | 'open'
+    | 'close'
+    | 'read'
+    | 'write'
+    | 'listen'
+    | 'accept'
+    | 'recvfrom'
+    | 'getsockopt'
+    | 'pipe'
+    | 'getpeereid'
+    | 'chmod'
+    | 'chown'
+    | 'unlink'
+  >;
+  socket(domain: number, type: number, protocol: number): number;
+  bind(fd: number, address: Uint8Array): void;
+  connect(fd: number, address: Uint8Array): void;
+  send(fd: number, data: Uint8Array, flags: number): number;
+  setsockopt(fd: number, level: number, option: number, value: Uint8Array): void;
+  fcntl(fd: number, command: number, argument: number): number;
+  /** Wait for one of `entries`, or for `woken`, or for the time to pass. */
+  poll(entries: readonly PollEntry[], timeoutMs: number, woken: Promise<void>): Promise<number>;
+}
+
 export interface ProcessOptions {
   /** The system for what is not the fake's; without one those calls are ENOSYS. */
-  readonly real?: RealSystem;
+  readonly real?: HostSystem;
   readonly isRoot?: boolean;
   /** Called before each call, with its name and what it is about; what it throws is the call's answer. */
   readonly before?: (call: string) => void;
@@ -41,7 +68,7 @@ export interface ProcessOptions {
 export class FakeProcess {
   readonly libc: Libc;
   readonly #kernel: FakeKernel;
-  readonly #real: RealSystem | undefined;
+  readonly #real: HostSystem | undefined;
   readonly #isRoot: boolean;
   readonly #idle: ((timeoutMs: number) => void) | undefined;
   readonly #before: (call: string) => void;
@@ -258,7 +285,7 @@ export class FakeProcess {
   }
 
   #makeLibc(): Libc {
-    const real = (): RealSystem => this.#real ?? fail('ENOSYS');
+    const real = (): HostSystem => this.#real ?? fail('ENOSYS');
     const isOurs = (fd: number): boolean => fd >= FIRST;
     const keep = (fd: number): number => {
       if (fd !== -1) this.#realFds.add(fd);

@@ -3,6 +3,7 @@
  * into those of the system this runs on.
  */
 import { loadLibc, type Libc, type PollEntry } from '@ppp-thing/helper/libc';
+import type { HostSystem } from './process.ts';
 
 /** FreeBSD's numbers, and Linux's. */
 const SEQUENCE = { nonblock: [4, 0x800], noSignal: [0x20000, 0x4000] } as const;
@@ -12,7 +13,7 @@ const F_SETFL = 4;
 const F_GETFL = 3;
 const POLLIN = 1;
 
-export class RealSystem {
+export class RealSystem implements HostSystem {
   readonly libc: Libc;
   readonly #isLinux: boolean;
 
@@ -67,7 +68,6 @@ export class RealSystem {
     return command === F_GETFL ? swap(answer, linux, theirs) : answer;
   }
 
-  /** Wait for one of `entries`, or for `woken`, or for the time to pass. */
   async poll(
     entries: readonly PollEntry[],
     timeoutMs: number,
