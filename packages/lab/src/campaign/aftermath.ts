@@ -2,18 +2,17 @@
  * What must be true at the end of a run, when everything has healed and had time to settle: the state of both kernels,
  * of both disks, and of what the routers know of each other. It looks at nothing while things go wrong.
  */
-import type { SimRouter } from './router.ts';
+import type { RouterView, Stage } from './stage.ts';
 import type { Break } from './watch.ts';
-import type { World } from './world.ts';
 
 /** R8 and R10, for the pair. */
-export function checkAftermath(world: World, fail: Break): void {
-  const [a, b] = world.routers.map(({ disk }) => disk);
+export function checkAftermath(stage: Stage, fail: Break): void {
+  const [a, b] = stage.routers.map(({ disk }) => disk);
   if (a?.epoch !== b?.epoch || a?.generation !== b?.generation || a?.holder !== b?.holder) {
     fail('R8', `the disks hold ${describe(a)} and ${describe(b)}`);
   }
-  for (const router of world.routers) {
-    const status = router.supervisor?.engine.ownerStatus(router.now());
+  for (const router of stage.routers) {
+    const status = router.status();
     if (status === undefined) continue;
     const us = `router ${router.index}`;
     const reasons = status.demoted;
@@ -22,30 +21,30 @@ export function checkAftermath(world: World, fail: Break): void {
     }
     if (reasons.includes('hold-down')) fail('R10', `${us} is held down for ever`);
     if (status.partner.message === undefined) fail('R8', `${us} does not hear its partner`);
-    if (status.state === 'Holding') checkHolder(router, status.proven, world, fail);
+    if (status.state === 'Holding') checkHolder(router, status.proven, stage, fail);
     else if (status.state === 'Standby') checkStandby(router, fail);
     else fail('R8', `${us} ends ${status.state}`);
   }
 }
 
-const describe = (snapshot: SimRouter['disk'] | undefined): string =>
+const describe = (snapshot: RouterView['disk'] | undefined): string =>
   `${snapshot?.epoch}.${snapshot?.generation} of ${snapshot?.holder}`;
 
-function checkHolder(router: SimRouter, proven: boolean, world: World, fail: Break): void {
+function checkHolder(router: RouterView, proven: boolean, stage: Stage, fail: Break): void {
   const { kernel, disk, index } = router;
   const us = `router ${index}, the holder,`;
-  if (world.role(index) !== 'MASTER') fail('R8', `${us} is ${world.role(index)}`);
+  if (stage.role(index) !== 'MASTER') fail('R8', `${us} is ${stage.role(index)}`);
   if (disk.facts === null) return;
   if (kernel.attached?.sessionId !== disk.facts.key.sessionId)
     fail('R8', `${us} is not attached to the session on its disk`);
-  if (disk.facts.key.sessionId !== world.ac.live()) return;
+  if (disk.facts.key.sessionId !== stage.live()) return;
   if (!kernel.gate) fail('R8', `${us} has a closed gate`);
   if (kernel.isUp !== true) fail('R8', `${us} has its interface ${state(kernel.isUp)}`);
   if (kernel.route !== 'session') fail('R8', `${us} routes via ${kernel.route}`);
   if (!proven) fail('R8', `${us} has not proven a session that the AC carries`);
 }
 
-function checkStandby(router: SimRouter, fail: Break): void {
+function checkStandby(router: RouterView, fail: Break): void {
   const { kernel, disk, index } = router;
   const us = `router ${index}, the standby,`;
   if (kernel.gate) fail('R2', `${us} has an open gate`);

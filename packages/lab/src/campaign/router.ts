@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import type { Action, AdminVerb, Event } from '@ppp-thing/protocol/engine/events';
 import { type PartnerMessage, NO_SNAPSHOT, type Snapshot } from '@ppp-thing/protocol/session';
 import { FRAMES } from '@ppp-thing/protocol/engine/owner/actions';
-import { SessionEngine } from '@ppp-thing/protocol/engine/engine';
+import { SessionEngine, type OwnerStatus } from '@ppp-thing/protocol/engine/engine';
 import type { SessionConfig } from '@ppp-thing/protocol/engine/session-config';
 import type { Hashes } from '@ppp-thing/protocol/engine/hashes';
 import type { Instant } from '@ppp-thing/protocol/time';
@@ -17,13 +17,14 @@ import { changes, type SimKernel } from './kernel.ts';
 import type { Plan } from './plan.ts';
 import type { Chance } from './random.ts';
 import type { Schedule } from './schedule.ts';
+import type { RouterView } from './stage.ts';
 
 /** What a router does to the rest of the world. */
 export interface Surroundings {
   readonly schedule: Schedule;
   readonly chance: Chance;
   readonly plan: Plan;
-  role(index: number): CarpRole;
+  role(index: 0 | 1): CarpRole;
   /** The kernel's demotion is now this. */
   demotion(index: number, amount: number): void;
   /** A frame leaves for the line. */
@@ -58,7 +59,7 @@ interface Supervisor {
   wakeAt: number;
 }
 
-export class SimRouter {
+export class SimRouter implements RouterView {
   readonly index: 0 | 1;
   readonly config: SessionConfig;
   isPowered = false;
@@ -188,6 +189,10 @@ export class SimRouter {
 
   admin(verb: AdminVerb): void {
     this.feed({ kind: 'admin', verb });
+  }
+
+  status(): OwnerStatus | undefined {
+    return this.supervisor?.engine.ownerStatus(this.now());
   }
 
   /** The engine's clock. */

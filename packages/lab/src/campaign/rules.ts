@@ -4,9 +4,8 @@
  */
 import type { Action, Event } from '@ppp-thing/protocol/engine/events';
 import { type Fault, durationOf, isSingleFault, TRAFFIC_MS } from './plan.ts';
-import type { SimRouter } from './router.ts';
-import type { World } from './world.ts';
 import { checkAftermath } from './aftermath.ts';
+import type { RouterView, Stage } from './stage.ts';
 import { Watch } from './watch.ts';
 
 export interface Violation {
@@ -35,7 +34,7 @@ const MAX_PADR_PER_MINUTE = 24;
 
 export class Rules {
   violation: Violation | undefined;
-  readonly #world: World;
+  readonly #stage: Stage;
   #lastEdge = 0;
   #lastHealed = 0;
   /** Faults that are still to come, or not healed yet. */
@@ -55,24 +54,24 @@ export class Rules {
   #disturbedUntil = 0;
   #lineSplitSince: number | undefined;
 
-  constructor(world: World) {
-    this.#world = world;
+  constructor(stage: Stage) {
+    this.#stage = stage;
   }
 
   begin(): void {
-    this.#pendingFaults = this.#world.plan.faults.length;
+    this.#pendingFaults = this.#stage.plan.faults.length;
   }
 
-  started(router: SimRouter): void {
+  started(router: RouterView): void {
     this.#watches[router.index].restart(this.#now);
   }
 
   /** CARP has moved, and the helper has served the edge: its interlock needs nobody's word. */
-  carpEdge(router: SimRouter, wasOpen: boolean): void {
+  carpEdge(router: RouterView, wasOpen: boolean): void {
     this.#lastEdge = this.#now;
     const { helper, kernel, index } = router;
     this.#emptyClaims[index] = 0;
-    if (helper === undefined || this.#world.role(index) !== 'MASTER' || wasOpen) return;
+    if (helper === undefined || this.#stage.role(index) !== 'MASTER' || wasOpen) return;
     const mayOpen = helper.autoOpen && kernel.attached !== null;
     if (mayOpen && !kernel.gate) this.#break('R7', `the gate of router ${index} stays closed`);
     if (!mayOpen && kernel.gate) this.#break('R2', `the gate of router ${index} opens unasked`);
@@ -82,7 +81,7 @@ export class Rules {
     if (durationOf(fault) === 0) this.#pendingFaults--;
     this.#lastHealed = Math.max(this.#lastHealed, this.#now);
     // A router that has just failed to dial counts as unable for a while: then the fault is the second one.
-    if (this.#world.routers.some(({ demoted }) => demoted)) this.#isSingle = false;
+    if (this.#stage.routers.some(({ demoted }) => demoted)) this.#isSingle = false;
     if (fault.kind !== 'handoff') {
       const until = this.#now + durationOf(fault) + CALM_AGAIN_MS;
       this.#disturbedUntil = Math.max(this.#disturbedUntil, until);
@@ -96,7 +95,7 @@ export class Rules {
   }
 
   /** Data went through the session to the AC. */
-  carried(router: SimRouter, sessionId: number): void {
+  carried(router: RouterView, sessionId: number): void {
     if (this.#lastCarried !== undefined) {
       this.#worstGap = Math.max(this.#worstGap, this.#now - this.#lastCarried);
     }
@@ -105,7 +104,7 @@ export class Rules {
     if (before !== sessionId) this.#carriedSince = this.#now;
     this.#carriedSession = sessionId;
     if (before === undefined || before === sessionId) return;
-    const { plan } = this.#world;
+    const { plan } = this.#stage;
     const [only] = plan.faults;
     const costs = only !== undefined && endsTheSession(only.fault);
     if (this.#isSingle && isSingleFault(plan) && !costs && !this.#isTooLong(only?.fault)) {
@@ -115,7 +114,7 @@ export class Rules {
 
   /** A fault that outlasts the AC's own patience costs the session however well it is handled. */
   #isTooLong(fault: Fault | undefined): boolean {
-    const { echoMs, echoLimit } = this.#world.plan.temper;
+    const { echoMs, echoLimit } = this.#stage.plan.temper;
     return (
       fault?.kind === 'line-loss' ||
       fault?.kind === 'ac-slow' ||
@@ -125,7 +124,7 @@ export class Rules {
   }
 
   /** R3, R4 and R9, of frames that leave the helper. */
-  transmitted(router: SimRouter, action: Action): void {
+  transmitted(router: RouterView, action: Action): void {
     if (action.kind === 'send-discovery' && action.packet.code === 'PADT')
       this.#checkPadt(router, action.packet.sessionId);
     if (isDial(action)) this.#checkDial(router);
@@ -135,7 +134,7 @@ export class Rules {
     const { code } = action.packet.packet;
     if (code === 'Echo-Request' || code === 'Configure-Request' || code === 'Response')
       this.#unanswered[router.index]++;
-    const isLive = this.#world.ac.live() === router.kernel.attached?.sessionId;
+    const isLive = this.#stage.live() === router.kernel.attached?.sessionId;
     const mayEnd = this.#isOperator(router) || this.#unanswered[router.index] >= SILENT_REQUESTS;
     if (code === 'Terminate-Request' && isLive && !mayEnd) {
       this.#break(
@@ -146,14 +145,14 @@ export class Rules {
   }
 
   /** One is sent before the kernel's refusal is known, and fences a partner that carries the session. */
-  #checkClaim({ index, kernel, disk }: SimRouter): void {
+  #checkClaim({ index, kernel, disk }: RouterView): void {
     if (kernel.attached !== null || disk.facts === null) this.#emptyClaims[index] = 0;
     else if (++this.#emptyClaims[index] > MAX_EMPTY_CLAIMS)
       this.#break('R9', `router ${index} claims a session that its kernel does not carry`);
   }
 
-  #checkPadt(router: SimRouter, sessionId: number): void {
-    const wasUp = this.#world.ac.live() === sessionId;
+  #checkPadt(router: RouterView, sessionId: number): void {
+    const wasUp = this.#stage.live() === sessionId;
     if (wasUp && !this.#isOperator(router) && this.#unanswered[router.index] < SILENT_REQUESTS) {
       this.#break(
         'R3',
@@ -162,26 +161,26 @@ export class Rules {
     }
   }
 
-  #checkDial(router: SimRouter): void {
+  #checkDial(router: RouterView): void {
     // Nobody could have told it by now.
-    const { canTell, canAnnounce } = this.#world;
+    const { canTell, canAnnounce } = this.#stage;
     const news = Math.max(this.#lastEdge, this.#lastHealed, this.#carriedSince);
     if (this.#now - news < (canTell ? SPLIT_MS : ANNOUNCED_MS)) return;
     if (!canTell && !canAnnounce) return;
-    const other = this.#world.routers[1 - router.index];
-    const live = this.#world.ac.live();
+    const other = this.#stage.routers[1 - router.index];
+    const live = this.#stage.live();
     const carries =
       // What reaches nobody harms nobody.
-      this.#world.line.reaches(router.index, 'in') &&
-      this.#world.line.reaches(router.index, 'out') &&
+      this.#stage.reaches(router.index, 'in') &&
+      this.#stage.reaches(router.index, 'out') &&
       other?.isPowered === true &&
       other.kernel.gate &&
       other.kernel.attached?.sessionId === live &&
       // What it could not store it could not tell.
       other.disk.facts?.key.sessionId === live &&
-      this.#world.line.reaches(other.index, 'in') &&
-      this.#world.line.reaches(other.index, 'out') &&
-      live !== undefined;
+      live !== undefined &&
+      this.#stage.reaches(other.index, 'in') &&
+      this.#stage.reaches(other.index, 'out');
     if (carries && this.#lastCarried !== undefined && this.#now - this.#lastCarried < 1000) {
       this.#break('R9', `router ${router.index} dials while its partner carries session ${live}`);
     }
@@ -196,13 +195,13 @@ export class Rules {
   }
 
   /** The operator's word stands for as long as the kernel refuses what it takes. */
-  #isOperator(router: SimRouter): boolean {
-    const isOff = router.supervisor?.engine.ownerStatus(router.now()).state === 'Off';
+  #isOperator(router: RouterView): boolean {
+    const isOff = router.status()?.state === 'Off';
     return isOff || this.#now - this.#operatorAt[router.index] < 20_000;
   }
 
   /** R1, R5 and R6, of one answer of an engine. */
-  answered(router: SimRouter, event: Event, actions: readonly Action[]): void {
+  answered(router: RouterView, event: Event, actions: readonly Action[]): void {
     const us = router.index + 1;
     const watch = this.#watches[router.index];
     const isUndone = watch.answered(router, event, actions, this.#now, this.#fail);
@@ -242,27 +241,25 @@ export class Rules {
   }
 
   /** An engine has answered, and asks to be woken at no time. */
-  waitsForEver(router: SimRouter): void {
+  waitsForEver(router: RouterView): void {
     if (router.supervisor?.connected === true)
       this.#break('deadline', `router ${router.index} waits for ever`);
   }
 
   /** What must hold at every moment. */
   afterStep(): void {
-    const world = this.#world;
-    if (world.schedule.length > MAX_QUEUE) {
-      this.#break('bounds', `${world.schedule.length} things under way`);
-    }
-    const [one, other] = world.routers;
+    const { underWay, routers } = this.#stage;
+    if (underWay > MAX_QUEUE) this.#break('bounds', `${underWay} things under way`);
+    const [one, other] = routers;
     this.#checkGate(one);
     this.#checkGate(other);
     this.#checkSplit(carries(one) && carries(other));
     this.#checkConverged();
   }
 
-  #checkGate({ index, helper, kernel }: SimRouter): void {
-    if (helper === undefined || !kernel.gate || this.#world.role(index) === 'MASTER') return;
-    this.#break('R2', `router ${index} is ${this.#world.role(index)} with an open gate`);
+  #checkGate({ index, helper, kernel }: RouterView): void {
+    if (helper === undefined || !kernel.gate || this.#stage.role(index) === 'MASTER') return;
+    this.#break('R2', `router ${index} is ${this.#stage.role(index)} with an open gate`);
   }
 
   /** R9: two open gates are a split, and it ends as soon as either way of hearing of each other is whole. */
@@ -272,7 +269,7 @@ export class Rules {
       this.#lineSplitSince = undefined;
       return;
     }
-    const { canTell, canAnnounce } = this.#world;
+    const { canTell, canAnnounce } = this.#stage;
     if (!canTell) this.#splitSince = undefined;
     else if (this.#now - (this.#splitSince ??= this.#now) > SPLIT_MS)
       this.#break('R9', `both gates have been open for ${SPLIT_MS} ms`);
@@ -285,13 +282,11 @@ export class Rules {
   #checkConverged(): void {
     const calmSince = Math.max(this.#lastHealed, this.#lastEdge);
     if (this.#pendingFaults > 0 || this.#now < calmSince + CONVERGED_MS) return;
-    if (this.#now < this.#world.plan.lengthMs - 1) {
+    if (this.#now < this.#stage.plan.lengthMs - 1) {
       if (this.#checkedAt === calmSince) return;
       this.#checkedAt = calmSince;
     }
-    const states = this.#world.routers.map((router) =>
-      router.supervisor?.engine.ownerStatus(router.now()),
-    );
+    const states = this.#stage.routers.map((router) => router.status());
     const holders = states.filter(
       (status) => status?.state === 'Holding' || status?.state === 'Yielding',
     );
@@ -307,17 +302,17 @@ export class Rules {
 
   /** Traffic runs through a session that lives. */
   get isCarrying(): boolean {
-    const isLive = this.#world.ac.live() !== undefined;
+    const isLive = this.#stage.live() !== undefined;
     return isLive && this.#now - (this.#lastCarried ?? -Infinity) <= 2 * TRAFFIC_MS;
   }
 
   end(): void {
-    const { plan } = this.#world;
+    const { plan } = this.#stage;
     if (this.violation !== undefined) return;
     if (!this.isCarrying)
       this.#break('liveness', 'no session carries traffic long after everything healed');
     // What has only just moved is still under way.
-    if (this.#now - this.#lastEdge > CONVERGED_MS) checkAftermath(this.#world, this.#fail);
+    if (this.#now - this.#lastEdge > CONVERGED_MS) checkAftermath(this.#stage, this.#fail);
     const [only] = plan.faults;
     if (this.#isSingle && isSingleFault(plan) && only !== undefined) this.#checkGap(only.fault);
   }
@@ -336,7 +331,7 @@ export class Rules {
   }
 
   get #now(): number {
-    return this.#world.schedule.now;
+    return this.#stage.now;
   }
 
   readonly #fail = (rule: string, what: string): void => this.#break(rule, what);
@@ -344,12 +339,12 @@ export class Rules {
   #break(rule: string, what: string): void {
     if (this.violation !== undefined) return;
     this.violation = { rule, what, atMs: this.#now };
-    this.#world.note(`VIOLATION ${rule}: ${what}`);
+    this.#stage.note(`VIOLATION ${rule}: ${what}`);
   }
 }
 
 /** With its gate open, and a whole router behind it. */
-const carries = ({ kernel, supervisor, helper }: SimRouter): boolean =>
+const carries = ({ kernel, supervisor, helper }: RouterView): boolean =>
   kernel.gate && supervisor?.connected === true && helper !== undefined;
 
 const isAnswer = (event: Event): boolean =>

@@ -6,7 +6,7 @@ import type { Action, Event } from '@ppp-thing/protocol/engine/events';
 import type { OwnerStatus } from '@ppp-thing/protocol/engine/engine';
 import type { OwnerState } from '@ppp-thing/protocol/engine/owner/ownership';
 import { isNewer } from '@ppp-thing/protocol/session';
-import type { SimRouter } from './router.ts';
+import type { RouterView } from './stage.ts';
 
 /** The engine's own limits, and a tenth for clocks that drift and for the way to the helper. */
 const HANDOFF_MS = 5500;
@@ -75,15 +75,15 @@ export class Watch {
 
   /** @returns whether a handoff was undone because CARP did not carry it out */
   answered(
-    router: SimRouter,
+    router: RouterView,
     event: Event,
     actions: readonly Action[],
     now: number,
     fail: Break,
   ): boolean {
     const { supervisor } = router;
-    if (supervisor === undefined) return false;
-    const status = supervisor.engine.ownerStatus(router.now());
+    const status = router.status();
+    if (supervisor === undefined || status === undefined) return false;
     const before = this.#state;
     this.#state = status.state;
     const us = this.#us;

@@ -7,7 +7,7 @@ import { type PartnerMessage, NO_SNAPSHOT } from '@ppp-thing/protocol/session';
 import { LONGEST_DELAY } from '@ppp-thing/protocol/engine/link/redial';
 import { AccessConcentrator, type AcFrame } from './ac.ts';
 import { sessionConfig } from './config.ts';
-import { Line } from './line.ts';
+import { Line, type Way } from './line.ts';
 import { PartnerLink } from './partner-link.ts';
 import { Carp, type CarpRole } from './carp.ts';
 import {
@@ -22,6 +22,7 @@ import { Chance } from './random.ts';
 import { Rules, type Violation } from './rules.ts';
 import { SimRouter, type Surroundings } from './router.ts';
 import { Schedule } from './schedule.ts';
+import type { Stage } from './stage.ts';
 import { answerLine } from './telling.ts';
 
 /** How long a process that died midway stays away. */
@@ -42,7 +43,7 @@ export function run(plan: Plan, withTranscript = false): RunResult {
   return new World(plan, withTranscript).run();
 }
 
-export class World implements Surroundings {
+export class World implements Surroundings, Stage {
   readonly schedule = new Schedule();
   readonly chance: Chance;
   readonly plan: Plan;
@@ -108,12 +109,26 @@ export class World implements Surroundings {
     return steps;
   }
 
-  /** Whether what the partners say arrives, and what they hear can be stored. */
+  get now(): number {
+    return this.schedule.now;
+  }
+
+  get underWay(): number {
+    return this.schedule.length;
+  }
+
+  live(): number | undefined {
+    return this.ac.live();
+  }
+
+  reaches(index: RouterIndex, way: Way): boolean {
+    return this.line.reaches(index, way);
+  }
+
   get canTell(): boolean {
     return this.#partnerLink.isWhole && this.routers.every(canSpeak);
   }
 
-  /** Whether announce frames pass between the two, and both can store what they take. */
   get canAnnounce(): boolean {
     const isWhole = this.routers.every(
       (router) =>
@@ -130,7 +145,7 @@ export class World implements Surroundings {
 
   // What the routers do to the world.
 
-  role(index: number): CarpRole {
+  role(index: RouterIndex): CarpRole {
     return this.carp.role(index);
   }
 
@@ -159,7 +174,7 @@ export class World implements Surroundings {
 
   answered(router: SimRouter, event: Event, actions: readonly Action[]): void {
     if (this.#transcript !== undefined) {
-      const state = router.supervisor?.engine.ownerStatus(router.now()).state ?? '';
+      const state = router.status()?.state ?? '';
       const line = answerLine(event, state, actions);
       if (line !== undefined) this.note(`router ${router.index} ${line}`);
     }
@@ -377,7 +392,7 @@ export class World implements Surroundings {
   /** An operator who is refused asks again. */
   #connectAgain(): void {
     for (const router of this.routers) {
-      if (router.supervisor?.engine.ownerStatus(router.now()).state !== 'Off') continue;
+      if (router.status()?.state !== 'Off') continue;
       router.admin('connect');
       this.schedule.in(1000, () => this.#connectAgain());
     }

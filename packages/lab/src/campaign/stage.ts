@@ -1,0 +1,47 @@
+/**
+ * What the rules see of a pair at work, whichever campaign plays it: two routers, their line, their AC and their clock. It
+ * is read only; who plays it is not its business.
+ */
+import type { OwnerStatus } from '@ppp-thing/protocol/engine/engine';
+import type { Snapshot } from '@ppp-thing/protocol/session';
+import type { CarpRole } from './carp.ts';
+import type { SimKernel } from './kernel.ts';
+import type { Way } from './line.ts';
+import type { Plan, RouterIndex } from './plan.ts';
+
+export interface RouterView {
+  readonly index: RouterIndex;
+  readonly isPowered: boolean;
+  /** What its kernel holds. */
+  readonly kernel: Readonly<SimKernel>;
+  /** Undefined while the helper is not running. */
+  readonly helper: { readonly autoOpen: boolean } | undefined;
+  /** Undefined while the supervisor is not running; connected once the helper has answered its `hello`. */
+  readonly supervisor: { readonly connected: boolean } | undefined;
+  /** What a crash would leave of the snapshot. */
+  readonly disk: Snapshot;
+  readonly isDiskFull: boolean;
+  /** Our demotion is in force. */
+  readonly demoted: boolean;
+  /** What the engine says of itself; undefined without a supervisor. */
+  status(): OwnerStatus | undefined;
+}
+
+export interface Stage {
+  readonly plan: Plan;
+  readonly routers: readonly [RouterView, RouterView];
+  /** Milliseconds since the world began. */
+  readonly now: number;
+  /** How many things are still to happen. */
+  readonly underWay: number;
+  /** Whether what the partners say arrives, and what they hear can be stored. */
+  readonly canTell: boolean;
+  /** Whether announce frames pass between the two, and both can store what they take. */
+  readonly canAnnounce: boolean;
+  role(index: RouterIndex): CarpRole;
+  /** The session that carries traffic at the AC, if one does. */
+  live(): number | undefined;
+  /** Whether the line passes frames between this router and the others. */
+  reaches(index: RouterIndex, way: Way): boolean;
+  note(line: string): void;
+}
