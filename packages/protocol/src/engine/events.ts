@@ -98,7 +98,7 @@ export type Action =
 /** One line of the log, as data: `<ifname> <machine>: <from> -> <to> on <on> [actions] key=value…`. */
 export interface Note {
   readonly level: 'error' | 'warn' | 'info' | 'debug';
-  readonly machine: 'discovery' | 'lcp' | 'auth' | 'ipcp' | 'ipv6cp' | 'link' | 'owner';
+  readonly machine: 'discovery' | 'lcp' | 'auth' | 'ipcp' | 'ipv6cp' | 'link' | 'dhcp6' | 'owner';
   readonly from: string;
   /** Absent when nothing changed but something is worth saying. */
   readonly to?: string;

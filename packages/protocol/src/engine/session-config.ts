@@ -38,6 +38,19 @@ export interface LinkConfig {
   };
 }
 
+/** What is asked of a DHCPv6 server. Both routers have the same, or the lease would not be the other's too. */
+export interface Dhcp6Config {
+  /** Of this client, 3 … 130 octets. */
+  readonly duid: Uint8Array;
+  /** 32 bits. */
+  readonly iaid: number;
+  /** Whether a prefix is asked for, and which; all zero for any of that length. */
+  readonly prefix: boolean;
+  readonly hint?: { readonly prefix: Uint8Array; readonly length: number };
+  /** Whether an address for the session's interface is asked for. */
+  readonly address: boolean;
+}
+
 export interface OwnershipConfig {
   /** Who decides: CARP; this router, always; or only the operator. */
   readonly policy: 'follow-carp' | 'pinned' | 'manual';
@@ -57,4 +70,6 @@ export interface SessionConfig {
   readonly name: string;
   readonly link: LinkConfig;
   readonly owner: OwnershipConfig;
+  /** Absent: no DHCPv6. */
+  readonly dhcp6?: Dhcp6Config;
 }

@@ -1,0 +1,477 @@
+/**
+ * A DHCPv6 client for one session: it gets a prefix, and if wanted an address, and keeps them. It speaks only between
+ * `start` and `stop`, which ownership calls; it knows no socket and no other router.
+ */
+import { sameOctets } from '../../bytes.ts';
+import {
+  endOf,
+  firstEnd,
+  samePrefix,
+  unexpired,
+  type Lease,
+  type LeasedPrefix,
+} from '../../lease.ts';
+import { after, earliest, millis, seconds, type Instant } from '../../time.ts';
+import {
+  allOptions,
+  DHCP6_OPTION,
+  findOption,
+  type Dhcp6Message,
+  type Dhcp6Option,
+  type Dhcp6Type,
+} from '../../wire/dhcpv6.ts';
+import { formatIpv6 } from '../../wire/ipv6.ts';
+import type { Note } from '../events.ts';
+import type { Random } from '../hashes.ts';
+import type { Dhcp6Config } from '../session-config.ts';
+import { Timers } from '../timers.ts';
+import { grantOf, type Grant } from './grant.ts';
+import { PACES, Retransmission, type Pace } from './retransmission.ts';
+import { stepDhcp6, type Dhcp6Act, type Dhcp6Event, type Dhcp6State } from './table.ts';
+
+export type Dhcp6Output =
+  | { readonly kind: 'send-dhcp6'; readonly message: Dhcp6Message }
+  /** What this session has now; null when nothing is left. */
+  | { readonly kind: 'lease'; readonly lease: Lease | null }
+  /** The server has the lease back, or was asked to take it and does not answer. */
+  | { readonly kind: 'released' }
+  | { readonly kind: 'note'; readonly note: Note };
+
+export interface Dhcp6Status {
+  readonly state: Dhcp6State;
+  /** Transmissions of the message in hand. */
+  readonly attempts: number;
+  /** Why the last exchange came to nothing, escaped for people. */
+  readonly lastError?: string;
+  readonly sent: number;
+  readonly received: number;
+  /** Messages that were not for us, or not in this state; Reconfigure among them. */
+  readonly ignored: number;
+}
+
+interface Offer {
+  readonly message: Dhcp6Message;
+  readonly preference: number;
+  /** It offers a prefix that we had before. */
+  readonly isOld: boolean;
+}
+
+/** RFC 9915 §21.8: a server that says this is taken at once. */
+const HIGHEST_PREFERENCE = 255;
+/** RFC 9915 §21.24: a SOL_MAX_RT outside of these bounds is ignored. */
+const SOL_MAX_RT = { low: 60, high: 86_400 };
+
+type TimerName = 't1' | 't2' | 'end';
+
+export class Dhcp6Client {
+  readonly #config: Dhcp6Config;
+  readonly #random: Random;
+  readonly #wallClockAtZero: number;
+  readonly #timers = new Timers<TimerName>();
+  readonly #resend: Retransmission;
+  #state: Dhcp6State = 'Off';
+  #lease: Lease | null = null;
+  #message: Dhcp6Type = 'Solicit';
+  #transactionId = 0;
+  #best: Offer | undefined;
+  /** The offer that is asked for. */
+  #chosen: Dhcp6Message | undefined;
+  #granted: Extract<Grant, { kind: 'lease' }> | undefined;
+  #longest: Pace['most'];
+  #lastError: string | undefined;
+  readonly #counts = { sent: 0, received: 0, ignored: 0 };
+  #out: Dhcp6Output[] = [];
+
+  /** @param wallClockAtZero milliseconds since 1970-01-01 UTC at Instant 0 */
+  constructor(config: Dhcp6Config, random: Random, wallClockAtZero: number) {
+    this.#config = config;
+    this.#random = random;
+    this.#wallClockAtZero = wallClockAtZero;
+    this.#resend = new Retransmission(random);
+  }
+
+  // --- what ownership asks -------------------------------------------------------------------------------------
+
+  /**
+   * The session is up and ours to speak on.
+   *
+   * @param lease what the session, or the one before it, had; null for none
+   * @param isNew the session is another than the lease was got on, or renewed on
+   */
+  start(lease: Lease | null, isNew: boolean, now: Instant): Dhcp6Output[] {
+    if (this.#state !== 'Off' && !isNew) return [];
+    const time = this.#time(now);
+    const rest = lease === null ? null : unexpired(lease, time);
+    const isOurs =
+      rest !== null && sameOctets(rest.duid, this.#config.duid) && rest.iaid === this.#config.iaid;
+    if (this.#state === 'Off') {
+      this.#lease = rest;
+      if (rest !== lease) this.#out.push({ kind: 'lease', lease: rest });
+    }
+    const event = !isOurs ? 'Fresh' : isNew ? 'Moved' : 'Held';
+    this.#step(event, isNew ? 'new session' : 'session', now);
+    return this.#flush();
+  }
+
+  /** Silent from now on. The lease stays what it is: it belongs to the session, whoever holds that. */
+  stop(now: Instant): Dhcp6Output[] {
+    this.#step('Stop', 'stop', now);
+    this.#quiet();
+    return this.#flush();
+  }
+
+  /** The operator disconnects: ends in `released`, soon. */
+  release(now: Instant): Dhcp6Output[] {
+    this.#step('Disconnect', 'disconnect', now);
+    return this.#flush();
+  }
+
+  receive(message: Dhcp6Message, now: Instant): Dhcp6Output[] {
+    this.#counts.received += 1;
+    const reason = this.#unwanted(message);
+    if (reason === undefined) this.#answered(message, now);
+    else {
+      this.#counts.ignored += 1;
+      this.#note('debug', `ignored ${message.type}`, { reason });
+    }
+    return this.#flush();
+  }
+
+  expire(now: Instant): Dhcp6Output[] {
+    for (const name of this.#timers.expired(now)) {
+      if (name === 'end') this.#prune(now);
+      else this.#step(name === 't1' ? 'T1' : 'T2', name === 't1' ? 'T1' : 'T2', now);
+    }
+    const due = this.#resend.deadline();
+    if (due !== undefined && due <= now) this.#again(now);
+    return this.#flush();
+  }
+
+  deadline(): Instant | undefined {
+    return earliest(this.#timers.next(), this.#resend.deadline());
+  }
+
+  get state(): Dhcp6State {
+    return this.#state;
+  }
+
+  status(): Dhcp6Status {
+    const lastError = this.#lastError === undefined ? {} : { lastError: this.#lastError };
+    return { state: this.#state, attempts: this.#resend.sent, ...lastError, ...this.#counts };
+  }
+
+  // --- what a server said --------------------------------------------------------------------------------------
+
+  /** Why a message means nothing to us; undefined if it does (RFC 9915 §16). */
+  #unwanted({ type, transactionId, options }: Dhcp6Message): string | undefined {
+    if (type !== 'Advertise' && type !== 'Reply') return 'a client does not act on it';
+    if (this.#resend.sent === 0) return 'nothing was asked';
+    if (transactionId !== this.#transactionId) return 'another transaction';
+    const client = findOption(options, 'clientId');
+    if (client === undefined || !sameOctets(client.duid, this.#config.duid)) return 'another DUID';
+    const server = findOption(options, 'serverId');
+    if (server === undefined) return 'no Server Identifier';
+    const asked = this.#server();
+    if (asked !== undefined && !sameOctets(asked, server.duid)) return 'another server';
+    if ((type === 'Advertise') === (this.#message === 'Solicit')) return undefined;
+    const isRapid =
+      this.#message === 'Solicit' && type === 'Reply' && findOption(options, 'rapidCommit');
+    return isRapid ? undefined : `not an answer to a ${this.#message}`;
+  }
+
+  /** The one server that the message in hand is for. */
+  #server(): Uint8Array | undefined {
+    if (this.#message === 'Request')
+      return this.#chosen && findOption(this.#chosen.options, 'serverId')?.duid;
+    const isToOne = this.#message === 'Renew' || this.#message === 'Release';
+    return isToOne ? this.#lease?.serverDuid : undefined;
+  }
+
+  #answered(message: Dhcp6Message, now: Instant): void {
+    this.#hearSolMaxRt(message);
+    if (this.#state === 'Release') return this.#step('Answered', 'Reply', now);
+    const grant = grantOf(message, this.#config, this.#lease, this.#utc(now));
+    if (grant.kind === 'unanswered') return this.#refused(message, grant.reason);
+    if (grant.kind === 'denied') {
+      this.#refused(message, grant.reason);
+      // Who has nothing to offer is passed over; the next may have something.
+      if (message.type === 'Advertise') return;
+      this.#chosen = message;
+      return this.#step('Denied', grant.reason, now);
+    }
+    if (message.type === 'Advertise') return this.#offered(message, grant.lease, now);
+    this.#granted = grant;
+    this.#step('Grant', 'Reply', now);
+    this.#granted = undefined;
+  }
+
+  #refused({ type }: Dhcp6Message, reason: string): void {
+    this.#lastError = `${type}: ${reason}`;
+    this.#note('warn', type, { reason });
+  }
+
+  #hearSolMaxRt({ options }: Dhcp6Message): void {
+    const value = findOption(options, 'solMaxRt')?.seconds;
+    if (value === undefined || value < SOL_MAX_RT.low || value > SOL_MAX_RT.high) return;
+    this.#longest = seconds(value);
+  }
+
+  /** RFC 9915 §18.2.1: offers are collected until the first span is over; after it the first one is taken. */
+  #offered(message: Dhcp6Message, lease: Lease, now: Instant): void {
+    const preference = findOption(message.options, 'preference')?.value ?? 0;
+    const old = this.#wanted();
+    const isOld = lease.prefixes.some((each) => old.some((prefix) => samePrefix(prefix, each)));
+    const best = this.#best;
+    const isBetter =
+      best === undefined ||
+      preference > best.preference ||
+      (preference === best.preference && isOld && !best.isOld);
+    if (isBetter) this.#best = { message, preference, isOld };
+    if (preference === HIGHEST_PREFERENCE || this.#resend.sent > 1) this.#choose('Advertise', now);
+  }
+
+  #choose(on: string, now: Instant): void {
+    this.#chosen = this.#best?.message;
+    this.#best = undefined;
+    this.#step('Offer', on, now);
+  }
+
+  // --- time ----------------------------------------------------------------------------------------------------
+
+  #again(now: Instant): void {
+    if (this.#state === 'Solicit' && this.#best !== undefined) return this.#choose('offers', now);
+    if (this.#resend.expire(now) === 'again') return this.#send(now);
+    this.#step('Exhausted', `no answer to ${this.#message}`, now);
+  }
+
+  #prune(now: Instant): void {
+    const lease = this.#lease && unexpired(this.#lease, this.#time(now));
+    if (lease === null) return this.#step('Expired', 'lease expired', now);
+    this.#keep(lease, now);
+  }
+
+  #time(now: Instant): number {
+    return this.#wallClockAtZero + now;
+  }
+
+  #utc(now: Instant): number {
+    return Math.floor(this.#time(now) / 1000);
+  }
+
+  /** The instant at which a span of the lease ends; it may be past. */
+  #instantOf(lease: Lease, span: number): Instant | undefined {
+    const end = endOf(lease, span);
+    return end === undefined ? undefined : ((end - this.#wallClockAtZero) as Instant);
+  }
+
+  // --- acts ----------------------------------------------------------------------------------------------------
+
+  #step(event: Dhcp6Event, on: string, now: Instant): void {
+    const { acts, next } = stepDhcp6(this.#state, event);
+    const from = this.#state;
+    this.#state = next;
+    if (from !== next || acts.length > 0) {
+      const level = acts.includes('bind') || from === 'Bound' ? 'info' : 'debug';
+      const facts = this.#granted === undefined ? {} : factsOf(this.#granted.lease);
+      this.#note(level, on, facts, { from, to: next, actions: acts });
+    }
+    for (const act of acts) this.#act(act, now);
+  }
+
+  #act(act: Dhcp6Act, now: Instant): void {
+    switch (act) {
+      case 'solicit':
+        this.#best = undefined;
+        this.#chosen = undefined;
+        return this.#begin('Solicit', { ...PACES.solicit, ...this.#solicitMost() }, now);
+      case 'request':
+        return this.#begin('Request', PACES.request, now);
+      case 'bind':
+        return this.#bind(now);
+      case 'renew':
+        return this.#begin('Renew', PACES.renew, now);
+      case 'rebind':
+        return this.#begin('Rebind', PACES.rebind, now);
+      case 'confirm':
+        return this.#begin('Rebind', PACES.confirm, now);
+      case 'drop':
+        this.#timers.clearAll();
+        if (this.#lease === null) return;
+        this.#lease = null;
+        return void this.#out.push({ kind: 'lease', lease: null });
+      case 'release':
+        this.#timers.clearAll();
+        return this.#begin('Release', PACES.release, now);
+      case 'end':
+        this.#quiet();
+        return void this.#out.push({ kind: 'released' });
+      default: {
+        const unreachable: never = act;
+        return unreachable;
+      }
+    }
+  }
+
+  #solicitMost(): Pick<Pace, 'most'> {
+    return this.#longest === undefined ? {} : { most: this.#longest };
+  }
+
+  #quiet(): void {
+    this.#resend.stop();
+    this.#timers.clearAll();
+    this.#best = undefined;
+    this.#chosen = undefined;
+  }
+
+  /** A lease that was granted just now, or one that another router got on this session. */
+  #bind(now: Instant): void {
+    this.#resend.stop();
+    this.#chosen = undefined;
+    this.#best = undefined;
+    const granted = this.#granted;
+    if (granted !== undefined) {
+      this.#lastError = undefined;
+      for (const problem of granted.problems) this.#note('warn', 'Reply', { problem });
+      this.#keep(granted.lease, now);
+    }
+    const lease = this.#lease;
+    if (lease === null) return;
+    this.#watch(lease, now);
+  }
+
+  #keep(lease: Lease, now: Instant): void {
+    const isSame = this.#lease === lease;
+    this.#lease = lease;
+    if (!isSame) this.#out.push({ kind: 'lease', lease });
+    this.#watchEnd(lease, now);
+  }
+
+  #watch(lease: Lease, now: Instant): void {
+    const t1 = this.#instantOf(lease, lease.t1);
+    const t2 = this.#instantOf(lease, lease.t2);
+    this.#timers.clear('t1', 't2');
+    if (t2 !== undefined) this.#timers.set('t2', later(t2, now));
+    // Both may have passed while nobody held the session: then any server is asked.
+    if (t1 !== undefined && (t2 === undefined || t2 > now)) this.#timers.set('t1', later(t1, now));
+    this.#watchEnd(lease, now);
+  }
+
+  #watchEnd(lease: Lease, now: Instant): void {
+    const end = firstEnd(lease);
+    if (end === undefined) this.#timers.clear('end');
+    else this.#timers.set('end', later((end - this.#wallClockAtZero) as Instant, now));
+  }
+
+  #begin(type: Dhcp6Type, pace: Pace, now: Instant): void {
+    const [a = 0, b = 0, c = 0] = this.#random(3);
+    this.#transactionId = a * 0x1_0000 + b * 0x100 + c;
+    this.#message = type;
+    this.#resend.begin(pace, now);
+    // What is left of an old lease still ends when it ends.
+    if (this.#lease !== null && type !== 'Release') this.#watchEnd(this.#lease, now);
+    this.#send(now);
+  }
+
+  #send(now: Instant): void {
+    this.#counts.sent += 1;
+    this.#out.push({
+      kind: 'send-dhcp6',
+      message: {
+        type: this.#message,
+        transactionId: this.#transactionId,
+        options: this.#options(now),
+      },
+    });
+  }
+
+  // --- what we ask ---------------------------------------------------------------------------------------------
+
+  #options(now: Instant): Dhcp6Option[] {
+    const type = this.#message;
+    const server = this.#server();
+    const isRelease = type === 'Release';
+    return [
+      { kind: 'clientId', duid: this.#config.duid },
+      ...(server === undefined ? [] : [{ kind: 'serverId', duid: server } as const]),
+      ...this.#associations(),
+      ...(isRelease ? [] : [{ kind: 'oro', codes: WANTED } as const]),
+      { kind: 'elapsedTime', hundredths: this.#resend.elapsed(now) },
+      ...(type === 'Solicit' ? [{ kind: 'rapidCommit' } as const] : []),
+    ];
+  }
+
+  /** The IAs: what is held, what is offered, or what we would like to have. Lifetimes are the server's to set. */
+  #associations(): Dhcp6Option[] {
+    const { iaid, prefix, address } = this.#config;
+    const ia = { iaid, t1: 0, t2: 0 };
+    const options: Dhcp6Option[] = [];
+    const asked = { preferred: 0, valid: 0, options: [] };
+    if (prefix) {
+      const prefixes = this.#wanted().map(
+        (each) =>
+          ({ kind: 'iaPrefix', prefix: each.prefix, length: each.length, ...asked }) as const,
+      );
+      options.push({ kind: 'iaPd', ...ia, options: prefixes });
+    }
+    if (address) {
+      const addresses = (this.#lease?.addresses ?? []).map(
+        (each) => ({ kind: 'iaAddress', address: each.address, ...asked }) as const,
+      );
+      options.push({ kind: 'iaNa', ...ia, options: addresses });
+    }
+    return options;
+  }
+
+  /** RFC 8168: what was offered, else what we have or had, else what the operator hints at. */
+  #wanted(): readonly Pick<LeasedPrefix, 'prefix' | 'length'>[] {
+    if (this.#message === 'Request' && this.#chosen !== undefined) {
+      const offered = allOptions(this.#chosen.options, 'iaPd')
+        .filter((ia) => ia.iaid === this.#config.iaid)
+        .flatMap((ia) => allOptions(ia.options, 'iaPrefix'));
+      if (offered.length > 0) return offered;
+    }
+    if (this.#lease !== null && this.#lease.prefixes.length > 0) return this.#lease.prefixes;
+    return this.#config.hint === undefined ? [] : [this.#config.hint];
+  }
+
+  #note(
+    level: Note['level'],
+    on: string,
+    facts: NonNullable<Note['facts']>,
+    move: Partial<Pick<Note, 'from' | 'to' | 'actions'>> = {},
+  ): void {
+    const note = { level, machine: 'dhcp6', from: this.#state, on, facts, ...move } as const;
+    this.#out.push({ kind: 'note', note });
+  }
+
+  #flush(): Dhcp6Output[] {
+    const out = this.#out;
+    this.#out = [];
+    return out;
+  }
+}
+
+/** What we ask a server to tell us (RFC 9915 §21.7). */
+const WANTED = [
+  DHCP6_OPTION.dns,
+  DHCP6_OPTION.domainSearch,
+  DHCP6_OPTION.aftrName,
+  DHCP6_OPTION.pdExclude,
+  DHCP6_OPTION.solMaxRt,
+];
+
+/** A deadline that has passed is due now, and not before: the clock of another router set it. */
+const later = (at: Instant, now: Instant): Instant => (at < now ? after(now, millis(0)) : at);
+
+/** For the log. */
+function factsOf(lease: Lease): NonNullable<Note['facts']> {
+  const prefixes = lease.prefixes.map(({ prefix, length }) => `${formatIpv6(prefix)}/${length}`);
+  return {
+    prefix: prefixes.join(',') || 'none',
+    ...(lease.addresses.length === 0
+      ? {}
+      : { address: lease.addresses.map(({ address }) => formatIpv6(address)).join(',') }),
+    t1: lease.t1,
+    t2: lease.t2,
+  };
+}

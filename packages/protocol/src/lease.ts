@@ -1,0 +1,116 @@
+/**
+ * A DHCPv6 lease as plain data: what the server gave, and since when. Like the session it can be stored, sent and carried
+ * on by another router; it holds no instants and knows no packets.
+ */
+import { sameOctets } from './bytes.ts';
+import { INFINITY } from './wire/dhcpv6.ts';
+import type { Ipv6Address } from './wire/ipv6.ts';
+
+/** A prefix of the ISP's that is routed to us (IA_PD). */
+export interface LeasedPrefix {
+  /** Bits after `length` are zero. */
+  readonly prefix: Ipv6Address;
+  /** 32 … 128 bits. */
+  readonly length: number;
+  /** Seconds after the lease's `grantedAt`; INFINITY is for ever. */
+  readonly preferred: number;
+  readonly valid: number;
+  /** A part that the ISP uses on the link itself (RFC 6603): no subnet of ours. */
+  readonly exclude?: { readonly prefix: Ipv6Address; readonly length: number };
+}
+
+/** An address for the session's interface (IA_NA). */
+export interface LeasedAddress {
+  readonly address: Ipv6Address;
+  readonly preferred: number;
+  readonly valid: number;
+}
+
+/** A prefix that the server has replaced or withdrawn: hosts must stop to use it, and may not be cut off at once. */
+export interface FormerPrefix {
+  readonly prefix: Ipv6Address;
+  readonly length: number;
+  /** Seconds after `grantedAt`, at most two hours (RFC 9096 §3.5). */
+  readonly valid: number;
+}
+
+export interface Lease {
+  /** The identifiers the lease is bound to: of this client, of the server, and of the IA. */
+  readonly duid: Uint8Array;
+  readonly serverDuid: Uint8Array;
+  readonly iaid: number;
+  /** Seconds since 1970-01-01 UTC. Every span of the lease counts from here. */
+  readonly grantedAt: number;
+  /** Seconds until it is renewed, and until any server may renew it; INFINITY is never. */
+  readonly t1: number;
+  readonly t2: number;
+  readonly prefixes: readonly LeasedPrefix[];
+  readonly addresses: readonly LeasedAddress[];
+  readonly former: readonly FormerPrefix[];
+  readonly dns: readonly Ipv6Address[];
+  /** Search list, and the name of the DS-Lite AFTR ('' for none): printable ASCII, labels between dots. */
+  readonly search: readonly string[];
+  readonly aftr: string;
+}
+
+/** The most of each that a lease keeps: what a server says beyond is not asked for by anybody. */
+export const MOST = { prefixes: 4, addresses: 2, former: 4, dns: 4, search: 6 } as const;
+
+/** Octets of a DUID (RFC 9915 §11.1), and characters of a domain name. */
+export const DUID_OCTETS = { low: 3, high: 130 } as const;
+export const NAME_CHARACTERS = 255;
+export const LEAST_PREFIX = 32;
+
+/** Milliseconds since 1970-01-01 UTC at which a span of the lease ends; undefined if it never does. */
+export const endOf = ({ grantedAt }: Lease, span: number): number | undefined =>
+  span === INFINITY ? undefined : (grantedAt + span) * 1000;
+
+/** Whole seconds of `span` that are left at `time`, milliseconds since 1970; INFINITY stays so. */
+export function secondsLeft(lease: Lease, span: number, time: number): number {
+  const end = endOf(lease, span);
+  return end === undefined ? INFINITY : Math.max(0, Math.floor((end - time) / 1000));
+}
+
+/**
+ * The lease as this router may use it. A lease that was granted in the future comes from a clock that is ahead of ours:
+ * it counts from now, so that no clock makes it longer than the server said.
+ *
+ * @param time milliseconds since 1970-01-01 UTC
+ */
+export function clampLease(lease: Lease, time: number): Lease {
+  const now = Math.floor(time / 1000);
+  return lease.grantedAt <= now ? lease : { ...lease, grantedAt: now };
+}
+
+/** The lease without what has ended at `time`; null when no prefix and no address is left. */
+export function unexpired(lease: Lease, time: number): Lease | null {
+  const lasts = ({ valid }: { readonly valid: number }): boolean => {
+    const end = endOf(lease, valid);
+    return end === undefined || end > time;
+  };
+  const prefixes = lease.prefixes.filter(lasts);
+  const addresses = lease.addresses.filter(lasts);
+  const former = lease.former.filter(lasts);
+  if (prefixes.length + addresses.length === 0) return null;
+  const isWhole =
+    prefixes.length === lease.prefixes.length &&
+    addresses.length === lease.addresses.length &&
+    former.length === lease.former.length;
+  return isWhole ? lease : { ...lease, prefixes, addresses, former };
+}
+
+/** The earliest end of anything in the lease, milliseconds since 1970; undefined if nothing ever ends. */
+export function firstEnd(lease: Lease): number | undefined {
+  const ends = [...lease.prefixes, ...lease.addresses, ...lease.former]
+    .map(({ valid }) => endOf(lease, valid))
+    .filter((end) => end !== undefined);
+  return ends.length === 0 ? undefined : Math.min(...ends);
+}
+
+interface Prefix {
+  readonly prefix: Ipv6Address;
+  readonly length: number;
+}
+
+export const samePrefix = (a: Prefix, b: Prefix): boolean =>
+  a.length === b.length && sameOctets(a.prefix, b.prefix);
