@@ -43,6 +43,7 @@ function imports(path: string): Import[] {
 const protocol = (layer: string): string => `packages/protocol/src/${layer}`;
 const ground = [protocol('time.ts'), protocol('bytes.ts'), protocol('printable.ts')];
 const session = protocol('session.ts');
+const lease = protocol('lease.ts');
 const engineRoot = ['events', 'session-config', 'timers', 'random', 'hashes'].map((name) =>
   protocol(`engine/${name}.ts`),
 );
@@ -53,6 +54,7 @@ const wing =
   ({ target }: Import): boolean =>
     ground.includes(target) ||
     target === session ||
+    target === lease ||
     engineRoot.includes(target) ||
     target.startsWith(protocol('wire/')) ||
     wings.some((name) => target.startsWith(protocol(`engine/${name}/`)));
@@ -67,21 +69,28 @@ const RULES: readonly {
     may: ({ target, typesOnly }) =>
       ground.includes(target) ||
       target.startsWith(protocol('wire/')) ||
-      (typesOnly && target === session),
+      (typesOnly && (target === session || target === lease)),
   },
   {
     under: protocol('session.ts'),
-    may: ({ target, typesOnly }) => typesOnly && target.startsWith(protocol('wire/')),
+    may: ({ target, typesOnly }) =>
+      typesOnly && (target === lease || target.startsWith(protocol('wire/'))),
+  },
+  {
+    under: protocol('lease.ts'),
+    may: ({ target }) => ground.includes(target) || target.startsWith(protocol('wire/')),
   },
   {
     under: protocol('engine'),
     may: ({ target }) =>
       ground.includes(target) ||
       target === session ||
+      target === lease ||
       target.startsWith(protocol('engine/')) ||
       target.startsWith(protocol('wire/')),
   },
   { under: protocol('engine/ppp'), may: wing('ppp') },
+  { under: protocol('engine/dhcp6'), may: wing('dhcp6') },
   { under: protocol('engine/link'), may: wing('link', 'ppp') },
   { under: protocol('engine/owner'), may: wing('owner', 'link', 'ppp') },
   {

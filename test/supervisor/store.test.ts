@@ -17,10 +17,12 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { NO_SNAPSHOT, type Snapshot } from '@ppp-thing/protocol/session';
 import { parseLegacyState } from '@ppp-thing/supervisor/legacy-state';
+import { CorruptSnapshot } from '@ppp-thing/supervisor/json-fields';
+import { decodeLeaseFields, encodeLeaseFields } from '@ppp-thing/supervisor/lease-text';
 import { Log } from '@ppp-thing/supervisor/log';
 import { decodeSnapshotText, encodeSnapshotText } from '@ppp-thing/supervisor/snapshot-text';
 import { Store, StoreError } from '@ppp-thing/supervisor/store';
-import { FACTS, SNAPSHOT } from '../fixtures/partner.ts';
+import { FACTS, LEASE, SNAPSHOT } from '../fixtures/partner.ts';
 import { hex } from '../hex.ts';
 
 interface Bench {
@@ -102,6 +104,32 @@ t.test('store › octets that are not text come back as they were', async (t) =>
     const snapshot = { ...SNAPSHOT, facts: each };
     t.strictSame(decodeSnapshotText('pppoe0', encodeSnapshotText('pppoe0', snapshot)), snapshot);
   }
+});
+
+t.test('store › a lease comes back as it was, and a damaged one is refused', async (t) => {
+  for (const lease of [LEASE, null]) {
+    const snapshot = { ...SNAPSHOT, lease };
+    const text = encodeSnapshotText('pppoe0', snapshot);
+    t.strictSame(decodeSnapshotText('pppoe0', text), snapshot);
+  }
+  const { open, path } = bench(t);
+  open().save('pppoe0', { ...SNAPSHOT, facts: null, lease: LEASE });
+  const text = readFileSync(path, 'utf8');
+  for (const seen of ['2001:db8:ab00::/56', '"t1": 1800', 'aftr.isp.example'])
+    t.ok(text.includes(seen), seen);
+  for (const wrong of [
+    { duid: '00' },
+    { t1: -1 },
+    { dns: ['::g'] },
+    { aftr: 'a b' },
+    { former: [{ prefix: '::/0', valid: 1 }] },
+    { prefixes: [{ prefix: '2001:db8::/56', preferred: 2, valid: 1 }] },
+  ])
+    t.throws(
+      () => decodeLeaseFields({ ...encodeLeaseFields(LEASE), ...wrong }),
+      CorruptSnapshot,
+      JSON.stringify(wrong),
+    );
 });
 
 t.test('store › the file is the owner’s alone, and a person can read it', async (t) => {

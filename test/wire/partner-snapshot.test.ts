@@ -149,7 +149,7 @@ t.test('snapshot › sections twice or out of order are refused', async (t) => {
 });
 
 t.test('snapshot › a later schema is read as far as this one knows it', async (t) => {
-  const later = Uint8Array.of(...changed(octets, 0, 8), ...hex`09 0002 ffff  f0 0000`);
+  const later = Uint8Array.of(...changed(octets, 0, 8), ...hex`0f 0002 ffff  f0 0000`);
   t.strictSame(decodeSnapshot(later), SNAPSHOT, 'sections that we do not know');
   const order = hex`09 01  01 0010 0000002a 00000003 00000001 eeeeeeee`;
   t.match(decodeSnapshot(order), { epoch: 42, facts: null }, 'octets that we do not know');

@@ -53,14 +53,6 @@ export interface Lease {
   readonly aftr: string;
 }
 
-/** The most of each that a lease keeps: what a server says beyond is not asked for by anybody. */
-export const MOST = { prefixes: 4, addresses: 2, former: 4, dns: 4, search: 6 } as const;
-
-/** Octets of a DUID (RFC 9915 §11.1), and characters of a domain name. */
-export const DUID_OCTETS = { low: 3, high: 130 } as const;
-export const NAME_CHARACTERS = 255;
-export const LEAST_PREFIX = 32;
-
 /** Milliseconds since 1970-01-01 UTC at which a span of the lease ends; undefined if it never does. */
 export const endOf = ({ grantedAt }: Lease, span: number): number | undefined =>
   span === INFINITY ? undefined : (grantedAt + span) * 1000;

@@ -2,6 +2,7 @@
  * The session as plain data: everything a router needs to carry on where another stopped. It can be stored, sent and
  * resumed; it holds no instants (those never leave a host), no secrets, and no objects with behaviour.
  */
+import type { Lease } from './lease.ts';
 import type { MacAddress } from './wire/ethernet.ts';
 import type { AuthMethod } from './wire/lcp.ts';
 import type { InterfaceId, Ipv4Address } from './wire/ncp.ts';
@@ -54,6 +55,11 @@ export interface Snapshot {
   readonly holder: RouterId;
   /** Null when there is no session: none was dialled yet, or the last one is known to be gone. */
   readonly facts: SessionFacts | null;
+  /**
+   * What a DHCPv6 server gave: it outlives the session. Null when there is none. Absent when whoever wrote the snapshot
+   * asks for none, or knows nothing of leases: then a reader keeps what it has.
+   */
+  readonly lease?: Lease | null;
 }
 
 /** Before anything was stored or heard. */

@@ -2,26 +2,23 @@
  * A snapshot as JSON that a person can read, with a schema version and a checksum. It knows no files.
  */
 import { createHash } from 'node:crypto';
-import { fromHex, toHex } from '@ppp-thing/protocol/bytes';
+import { toHex } from '@ppp-thing/protocol/bytes';
 import type { SessionFacts, Snapshot } from '@ppp-thing/protocol/session';
 import { printable } from '@ppp-thing/protocol/printable';
 import { formatMac, isMulticast, parseMac } from '@ppp-thing/protocol/wire/ethernet';
 import { formatIpv4, parseIpv4 } from '@ppp-thing/protocol/wire/ncp';
 import { isSessionId } from '@ppp-thing/protocol/wire/pppoe';
+import { CorruptSnapshot, fields, list, octets, whole, type Fields } from './json-fields.ts';
+import { decodeLeaseFields, encodeLeaseFields } from './lease-text.ts';
+
+export { CorruptSnapshot };
 
 /** What this file writes. A later writer that only adds fields keeps it; a reader passes over fields it does not know. */
 export const SCHEMA = 1;
 
-/** The text is not a snapshot of `session`, or not as it was written. */
-export class CorruptSnapshot extends Error {
-  override readonly name = 'CorruptSnapshot';
-}
-
-type Fields = Readonly<Record<string, unknown>>;
-
 /** Ends in a line feed. `checksum` is the SHA-256 of the JSON of everything before it. */
 export function encodeSnapshotText(session: string, snapshot: Snapshot): string {
-  const { epoch, generation, holder, facts } = snapshot;
+  const { epoch, generation, holder, facts, lease } = snapshot;
   const body = {
     schema: SCHEMA,
     session,
@@ -29,6 +26,7 @@ export function encodeSnapshotText(session: string, snapshot: Snapshot): string 
     generation,
     holder,
     facts: facts === null ? null : encodeFacts(facts),
+    ...(lease === undefined ? {} : { lease: lease && encodeLeaseFields(lease) }),
   };
   return `${JSON.stringify({ ...body, checksum: checksum(body) }, null, 2)}\n`;
 }
@@ -44,12 +42,15 @@ export function decodeSnapshotText(session: string, text: string): Snapshot {
   if (body['session'] !== session) {
     throw new CorruptSnapshot(`it is of session ${String(body['session'])}`);
   }
-  const { facts } = body;
+  const { facts, lease } = body;
   return {
     epoch: whole(body, 'epoch', 0xffff_ffff),
     generation: whole(body, 'generation', 0xffff_ffff),
     holder: whole(body, 'holder', 0xffff_ffff),
     facts: facts === null ? null : decodeFacts(fields(facts, 'facts')),
+    ...(lease === undefined
+      ? {}
+      : { lease: lease === null ? null : decodeLeaseFields(fields(lease, 'lease')) }),
   };
 }
 
@@ -111,7 +112,7 @@ function decodeFacts(from: Fields): SessionFacts {
     auth: auth(from),
     ourAddress: ipv4(from['ourAddress'], 'ourAddress'),
     theirAddress: ipv4(from['theirAddress'], 'theirAddress'),
-    dns: list(from, 'dns').map((each) => ipv4(each, 'dns')),
+    dns: list(from, 'dns', 2).map((each) => ipv4(each, 'dns')),
     ...(interfaceIds && {
       interfaceIds: {
         ours: octets(interfaceIds, 'ours', 8),
@@ -125,36 +126,6 @@ function decodeFacts(from: Fields): SessionFacts {
     },
     startedAt: whole(from, 'startedAt', Number.MAX_SAFE_INTEGER),
   };
-}
-
-function fields(value: unknown, name: string): Fields {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new CorruptSnapshot(`${name} is not an object`);
-  }
-  return Object.fromEntries(Object.entries(value));
-}
-
-function list(from: Fields, name: string): readonly unknown[] {
-  const value = from[name];
-  if (!Array.isArray(value) || value.length > 2) throw new CorruptSnapshot(`${name} is not a list`);
-  return value;
-}
-
-function whole(from: Fields, name: string, high: number): number {
-  const value = from[name];
-  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0 || value > high) {
-    throw new CorruptSnapshot(`${name} is not a whole number up to ${high}`);
-  }
-  return value;
-}
-
-function octets(from: Fields, name: string, length?: number): Uint8Array {
-  const value = from[name];
-  const found = typeof value === 'string' ? fromHex(value) : undefined;
-  if (found === undefined || (length !== undefined && found.length !== length)) {
-    throw new CorruptSnapshot(`${name} is not octets in hexadecimal`);
-  }
-  return found;
 }
 
 /** The reverse of `printable`. */

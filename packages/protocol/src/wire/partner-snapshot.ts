@@ -8,6 +8,7 @@ import { Reader, Writer } from '../bytes.ts';
 import type { SessionFacts, Snapshot } from '../session.ts';
 import { isMulticast, type MacAddress } from './ethernet.ts';
 import { isSessionId } from './pppoe.ts';
+import { decodeLease, encodeLease } from './lease.ts';
 import { decodeSections, encodeSections } from './sections.ts';
 
 /** What this file writes, and the least a reader must know to understand it. */
@@ -22,6 +23,7 @@ const SECTION = {
   acName: 6,
   serviceName: 7,
   hostUniq: 8,
+  lease: 9,
 } as const;
 
 const AUTH = { none: 0, PAP: 1, 'CHAP-MD5': 2, 'MS-CHAPv2': 3 } as const satisfies Record<
@@ -35,10 +37,14 @@ const AUTH_NAMES: ReadonlyMap<number, SessionFacts['auth']> = new Map(
 
 /** The octets of `snapshot`. A value that its field cannot hold throws RangeError. */
 export function encodeSnapshot(snapshot: Snapshot): Uint8Array {
-  const { epoch, generation, holder, facts } = snapshot;
+  const { epoch, generation, holder, facts, lease } = snapshot;
   const writer = new Writer().u8(SCHEMA.written).u8(SCHEMA.needed);
   const order = new Writer().u32(epoch).u32(generation).u32(holder).finish();
-  encodeSections(writer, [[SECTION.order, order], ...(facts === null ? [] : factSections(facts))]);
+  encodeSections(writer, [
+    [SECTION.order, order],
+    ...(facts === null ? [] : factSections(facts)),
+    [SECTION.lease, lease === undefined ? undefined : encodeLease(lease)],
+  ]);
   return writer.finish();
 }
 
@@ -59,11 +65,13 @@ export function decodeSnapshot(octets: Uint8Array): Snapshot {
   }
   const sections = decodeSections(reader);
   const order = section(sections, SECTION.order, reader);
+  const lease = sections.get(SECTION.lease);
   return {
     epoch: order.u32('epoch'),
     generation: order.u32('generation'),
     holder: order.u32('holder'),
     facts: sections.has(SECTION.key) ? decodeFacts(sections, reader) : null,
+    ...(lease && { lease: decodeLease(lease) }),
   };
 }
 

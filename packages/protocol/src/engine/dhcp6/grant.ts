@@ -4,9 +4,6 @@
  */
 import { sameOctets } from '../../bytes.ts';
 import {
-  LEAST_PREFIX,
-  MOST,
-  NAME_CHARACTERS,
   samePrefix,
   secondsLeft,
   type FormerPrefix,
@@ -25,6 +22,7 @@ import {
   type DomainName,
   type OptionOf,
 } from '../../wire/dhcpv6.ts';
+import { isDomainName, LEAST_PREFIX, MOST } from '../../wire/lease.ts';
 import { formatIpv6, networkOf, type Ipv6Address } from '../../wire/ipv6.ts';
 import type { Dhcp6Config } from '../session-config.ts';
 
@@ -226,10 +224,8 @@ function otherFacts(options: readonly Dhcp6Option[]): Pick<Lease, 'dns' | 'searc
   };
 }
 
-/** Labels of letters, digits, hyphens and underscores between dots; anything else goes into no file and no program. */
+/** Undefined for what is no name of hosts. */
 function textOf(name: DomainName): string | undefined {
   const text = name.map((label) => String.fromCharCode(...label)).join('.');
-  return /^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/.test(text) && text.length <= NAME_CHARACTERS
-    ? text
-    : undefined;
+  return isDomainName(text) ? text : undefined;
 }
