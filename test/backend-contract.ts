@@ -102,7 +102,7 @@ class Life {
       discoveryFrame: (session, source, payload) =>
         tell('discovery')(session, source.slice(), payload.slice()),
       pppFrame: (session, protocol, packet) => tell('ppp')(session, protocol, packet.slice()),
-      role: tell('role'),
+      roles: (edges) => edges.forEach(({ session, role }) => tell('role')(session, role)),
       carrier: tell('carrier'),
       ownMacHeard: tell('own-mac-heard'),
       sessionClosed: tell('closed'),
@@ -338,6 +338,8 @@ const TESTS: Readonly<Record<string, Body>> = {
     for (const via of ['session', 'none', 'session'] as const)
       twice(() => backend.route(name, via));
     twice(() => backend.configure(name, { ...SETTINGS, up: false, mtu: 1400 }));
+    twice(() => backend.raise(name, SETTINGS));
+    twice(() => backend.route(name, 'session'));
     if (life.world.policy.partnerAddress !== undefined) twice(() => backend.route(name, 'partner'));
     twice(() => backend.route(name, 'none'));
     twice(() => backend.deconfigure(name));

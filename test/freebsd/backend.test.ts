@@ -41,7 +41,9 @@ class Started {
     this.router = router;
     const events: BackendEvents = {
       ...noEvents(),
-      role: (...told) => void this.told.push(['role', ...told]),
+      roles: (edges) => {
+        for (const { session, role } of edges) this.told.push(['role', session, role]);
+      },
       pppFrame: (...told) => void this.told.push(['ppp', ...told]),
       sessionClosed: (...told) => void this.told.push(['closed', ...told]),
       discoveryFrame: (...told) => void this.told.push(['discovery', ...told]),

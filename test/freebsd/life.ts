@@ -7,11 +7,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import { FreebsdBackend } from '@ppp-thing/helper/freebsd/backend';
+import type { MakeBackend } from '@ppp-thing/helper/backend';
 import type { SessionPolicy } from '@ppp-thing/helper/policy';
 import { serve, type Serving } from '@ppp-thing/helper/serve';
 import type { FakeProcess } from '@ppp-thing/lab/freebsd/process';
 import { be16, concat } from '@ppp-thing/lab/freebsd/octets';
-import { Client, type Wish } from '../helper/client.ts';
+import { Client, HELLO, type Wish } from '../helper/client.ts';
 import { HELPER, Router, SESSION } from './world.ts';
 
 export const session = SESSION.name;
@@ -20,16 +21,28 @@ export const KEY = { sessionId: 0x1234, acMac: AC_MAC };
 export const OURS = Uint8Array.of(198, 51, 100, 7);
 export const THEIRS = Uint8Array.of(198, 51, 100, 1);
 export const ECHO = Uint8Array.of(9, 1, 0, 8, 0, 0, 0, 0);
-export const ATTACH: Wish = { verb: 'attach', session, key: KEY, maxPayload: 1492, autoOpen: true };
-export const CONFIGURE = {
-  verb: 'configure',
+export const ATTACH = {
+  verb: 'attach',
   session,
+  key: KEY,
+  maxPayload: 1492,
+  autoOpen: true,
+  settings: null,
+} as const satisfies Wish;
+const settings = {
   mtu: 1492,
-  up: true,
   ourAddress: OURS,
   theirAddress: THEIRS,
   interfaceIds: null,
+} as const;
+export const CONFIGURE = {
+  verb: 'configure',
+  session,
+  up: true,
+  ...settings,
 } as const satisfies Wish;
+/** Everything that the edge to MASTER needs. */
+export const ARM: Wish = { ...ATTACH, settings };
 export const DISCOVERY = 0x8863;
 export const SESSION_STAGE = 0x8864;
 
@@ -43,6 +56,7 @@ export interface Helper {
 interface StartOptions {
   readonly process?: FakeProcess;
   readonly removing?: boolean;
+  readonly makeBackend?: MakeBackend;
 }
 
 /** A router and the helpers that serve it one after the other. */
@@ -63,7 +77,11 @@ export class Life {
 
   start(
     sessions: readonly SessionPolicy[] = [SESSION],
-    { process = this.router.waitingProcess(), removing = false }: StartOptions = {},
+    {
+      process = this.router.waitingProcess(),
+      removing = false,
+      makeBackend = (context) => new FreebsdBackend(context),
+    }: StartOptions = {},
   ): Helper {
     const lines: string[] = [];
     const path = join(this.#folder, 'helper.sock');
@@ -76,7 +94,7 @@ export class Life {
         sessions,
       },
       uid: globalThis.process.getuid?.() ?? 0,
-      makeBackend: (context) => new FreebsdBackend(context),
+      makeBackend,
       log: (line) => lines.push(line),
       removing,
     });
@@ -116,7 +134,7 @@ export const say = (client: Client): Promise<string> =>
 
 /** What hello says of the session. */
 export async function state(client: Client): Promise<unknown> {
-  const reply = (await client.ask({ verb: 'hello', version: 1 })) as {
+  const reply = (await client.ask(HELLO)) as {
     readonly done?: { readonly sessions?: readonly unknown[] };
   };
   return reply.done?.sessions?.[0];

@@ -10,7 +10,7 @@ import t from 'tap';
 import type { Libc } from '@ppp-thing/helper/libc';
 import { createLoop } from '@ppp-thing/helper/loop';
 import type { Serving } from '@ppp-thing/helper/serve';
-import { Client } from '../helper/client.ts';
+import { Client, HELLO } from '../helper/client.ts';
 import { configOf, serveAc } from './native/lab-ac.ts';
 import { Capture, joinPorts } from './native/line.ts';
 import { Router } from './world.ts';
@@ -158,7 +158,7 @@ partner_address = "192.168.7.3"
   const libcOf = async (): Promise<Libc> => router.waitingProcess().libc;
   const serving = await harness.startHelper(libcOf, 'r1', config, (line) => lines.push(line));
   const client = await Client.connect(socket);
-  t.match(await client.ask({ verb: 'hello', version: 1 }), { done: { platform: 'freebsd' } });
+  t.match(await client.ask(HELLO), { done: { platform: 'freebsd' } });
   t.ok(router.leftovers().includes('node pt_pppoe0_e'), lines.join('\n'));
   serving.stop('remove');
   await serving.stopped;

@@ -149,7 +149,7 @@ export async function freebsdWorld(options: KernelOptions = {}): Promise<World> 
 export const noEvents = (): BackendEvents => ({
   discoveryFrame() {},
   pppFrame() {},
-  role() {},
+  roles() {},
   carrier() {},
   ownMacHeard() {},
   sessionClosed() {},

@@ -7,10 +7,21 @@ import {
   encodeRequest,
   isReply,
 } from '@ppp-thing/protocol/ipc/framing';
-import type { Notice, Reply, Request } from '@ppp-thing/protocol/ipc/messages';
+import {
+  PROTOCOL_VERSION,
+  type Notice,
+  type Reply,
+  type Request,
+} from '@ppp-thing/protocol/ipc/messages';
 
 type Unnumbered<R> = R extends Request ? Omit<R, 'id'> : never;
 export type Wish = Unnumbered<Request>;
+
+/** What a supervisor of this release says first. */
+export const HELLO = {
+  verb: 'hello',
+  version: PROTOCOL_VERSION,
+} as const satisfies Wish;
 
 const PATIENCE_MS = 5000;
 
@@ -52,7 +63,7 @@ export class Client {
   /** Connected and greeted. */
   static async greet(path: string): Promise<Client> {
     const client = await Client.connect(path);
-    await client.ask({ verb: 'hello', version: 1 });
+    await client.ask(HELLO);
     return client;
   }
 

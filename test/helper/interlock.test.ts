@@ -1,6 +1,13 @@
 import t from 'tap';
-import type { Role } from '@ppp-thing/helper/backend';
-import { effectiveRole, gateAfter, mayOpen, type Interlock } from '@ppp-thing/helper/interlock';
+import type { Role, Via } from '@ppp-thing/helper/backend';
+import {
+  effectiveRole,
+  gateAfter,
+  isLive,
+  mayOpen,
+  routeAfter,
+  type Interlock,
+} from '@ppp-thing/helper/interlock';
 
 const ROLES: readonly Role[] = ['INIT', 'BACKUP', 'MASTER'];
 
@@ -85,4 +92,33 @@ t.test('interlock › pinned is MASTER whatever the kernel says', async (t) => {
     t.equal(effectiveRole('manual', role), role);
     t.equal(effectiveRole('follow-carp', role), role);
   }
+});
+
+const VIAS: readonly (Via | undefined)[] = [undefined, 'session', 'partner', 'none'];
+
+t.test('interlock › the default route follows gate and role, in every case (R13)', async (t) => {
+  for (const policy of ['follow-carp', 'pinned', 'manual'] as const)
+    for (const role of ROLES)
+      for (const open of BOTH)
+        for (const settings of BOTH)
+          for (const route of VIAS) {
+            const state = { policy, role, open, settings, route };
+            const via = routeAfter(state);
+            const what = JSON.stringify(state);
+            if (isLive(state)) t.not(via, 'partner', `live, and never via its partner: ${what}`);
+            if (open && settings) t.equal(via, 'session', `open, and forwards: ${what}`);
+            if (!open) t.not(via, 'session', `never into a closed gate: ${what}`);
+            if (!isLive(state) && route === 'partner') t.equal(via, 'partner', `kept: ${what}`);
+            if (open && !settings && route !== 'partner') t.equal(via, route, `left: ${what}`);
+          }
+});
+
+t.test('interlock › a router is live by its role, or by its open gate', async (t) => {
+  const live = (policy: Interlock['policy'], role: Role, open: boolean): boolean =>
+    isLive({ policy, role, open });
+  t.ok(live('follow-carp', 'MASTER', false));
+  t.ok(live('follow-carp', 'BACKUP', true), 'a gate that would not close');
+  t.notOk(live('follow-carp', 'BACKUP', false));
+  t.notOk(live('manual', 'MASTER', false), 'nobody but the operator says who is live');
+  t.ok(live('manual', 'BACKUP', true));
 });

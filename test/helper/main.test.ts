@@ -4,14 +4,21 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
-import { Client, type Wish } from './client.ts';
+import { Client, HELLO, type Wish } from './client.ts';
 import { startSimRouter, type SimRouter } from './sim-world.ts';
 
 const MAIN = fileURLToPath(import.meta.resolve('@ppp-thing/helper/main'));
 const AC_MAC = Uint8Array.of(2, 0, 0, 0, 0, 0xac);
 const session = 'pppoe0';
 const key = { sessionId: 0x1234, acMac: AC_MAC };
-const ATTACH: Wish = { verb: 'attach', session, key, maxPayload: 1492, autoOpen: true };
+const ATTACH: Wish = {
+  verb: 'attach',
+  session,
+  key,
+  maxPayload: 1492,
+  autoOpen: true,
+  settings: null,
+};
 /** The system that this one is not. */
 const OTHER = process.platform === 'linux' ? 'freebsd' : 'linux';
 const PATIENCE_MS = 10_000;
@@ -145,7 +152,7 @@ t.test('main › after kill -9 the next helper finds session, gate and demotion'
     done: { sessions: [{ role: 'MASTER', attached: key, gateOpen: true, demoted: true }] },
   });
   t.equal(await next.outcome({ verb: 'demote', session, on: false }), 'done');
-  t.match(await next.ask({ verb: 'hello', version: 1 }), {
+  t.match(await next.ask(HELLO), {
     done: { sessions: [{ demoted: false }] },
   });
   next.end();

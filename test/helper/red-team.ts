@@ -4,7 +4,7 @@
  */
 import { connect, type Socket } from 'node:net';
 import { Deframer, encodeMessage } from '@ppp-thing/protocol/ipc/framing';
-import { MAX_MESSAGE, MAX_REPLY } from '@ppp-thing/protocol/ipc/messages';
+import { MAX_MESSAGE, MAX_REPLY, PROTOCOL_VERSION } from '@ppp-thing/protocol/ipc/messages';
 
 const PATIENCE_MS = 20_000;
 const OWN = 'pppoe0';
@@ -142,8 +142,17 @@ export class Enemy {
     const coin = this.#often(0.5);
     const size = this.#one([64, 576, 1492, 1500, 9000]);
     const ids = { ours: this.#octets(8), theirs: this.#octets(8) };
+    const settings = {
+      mtu: size,
+      ourAddress: this.#address(),
+      theirAddress: this.#address(),
+      interfaceIds: this.#often(0.5) ? null : ids,
+    };
     const bodies: readonly (() => Fields)[] = [
-      () => ({ verb: 'hello', version: this.#often(0.8) ? 1 : this.below(0x1_0000) }),
+      () => ({
+        verb: 'hello',
+        version: this.#often(0.8) ? PROTOCOL_VERSION : this.below(0x1_0000),
+      }),
       () => ({
         verb: 'discovery-send',
         session,
@@ -156,6 +165,7 @@ export class Enemy {
         key: { sessionId: this.#one([1, 0x1234, 0xfffe]), acMac: this.#mac() },
         maxPayload: size,
         autoOpen: coin,
+        settings: coin ? null : settings,
       }),
       () => ({ verb: 'gate', session, open: coin }),
       () => ({
@@ -167,11 +177,8 @@ export class Enemy {
       () => ({
         verb: 'configure',
         session,
-        mtu: size,
         up: coin,
-        ourAddress: this.#address(),
-        theirAddress: this.#address(),
-        interfaceIds: coin ? null : ids,
+        ...settings,
       }),
       () => ({ verb: 'deconfigure', session }),
       () => ({ verb: 'route', session, via: this.#one(['session', 'partner', 'none']) }),
@@ -288,7 +295,7 @@ export class Line {
   }
 
   hello(): void {
-    this.say(encodeMessage({ id: 0, verb: 'hello', version: 1 }));
+    this.say(encodeMessage({ id: 0, verb: 'hello', version: PROTOCOL_VERSION }));
   }
 
   deaf(): void {

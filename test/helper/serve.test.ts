@@ -8,13 +8,20 @@ import type { SessionPolicy } from '@ppp-thing/helper/policy';
 import { serve, type Serving } from '@ppp-thing/helper/serve';
 import { SimBackend } from '@ppp-thing/helper/sim/backend';
 import { MAX_MESSAGE } from '@ppp-thing/protocol/ipc/messages';
-import { Client, type Wish } from './client.ts';
+import { Client, HELLO, type Wish } from './client.ts';
 import { SESSION, startSimRouter, type SimRouter } from './sim-world.ts';
 
 const AC_MAC = Uint8Array.of(2, 0, 0, 0, 0, 0xac);
 const session = 'pppoe0';
 const key = { sessionId: 0x1234, acMac: AC_MAC };
-const ATTACH: Wish = { verb: 'attach', session, key, maxPayload: 1492, autoOpen: true };
+const ATTACH: Wish = {
+  verb: 'attach',
+  session,
+  key,
+  maxPayload: 1492,
+  autoOpen: true,
+  settings: null,
+};
 const ECHO: Wish = {
   verb: 'ppp-send',
   session,
@@ -71,13 +78,13 @@ t.test('serve › hello says what the kernel holds', async (t) => {
     demoted: false,
     ourMac: SESSION.mac,
   };
-  t.strictSame(await client.ask({ verb: 'hello', version: 1 }), {
+  t.strictSame(await client.ask(HELLO), {
     id: 1,
-    done: { version: 1, platform: 'sim', pid: process.pid, sessions: [found] },
+    done: { version: HELLO.version, platform: 'sim', pid: process.pid, sessions: [found] },
   });
   await client.ask(ATTACH);
   await client.ask({ verb: 'demote', session, on: true });
-  t.match(await client.ask({ verb: 'hello', version: 1 }), {
+  t.match(await client.ask(HELLO), {
     done: { sessions: [{ ...found, attached: key, demoted: true }] },
   });
   client.end();
@@ -108,7 +115,7 @@ t.test(
     t.equal(await client.outcome({ verb: 'gate', session, open: true }), 'done');
     const another = { ...key, sessionId: 0x4321 };
     t.equal(await client.outcome({ ...ATTACH, key: another }), 'ENOBUFS');
-    t.match(await client.ask({ verb: 'hello', version: 1 }), {
+    t.match(await client.ask(HELLO), {
       done: { sessions: [{ attached: null, gateOpen: false }] },
     });
     t.equal(await client.outcome({ verb: 'gate', session, open: true }), 'ENOTCONN');
@@ -119,7 +126,7 @@ t.test(
 t.test('serve › another protocol is refused by its number', async (t) => {
   const { path } = await helper(t);
   const client = await Client.connect(path);
-  t.equal(await client.outcome({ verb: 'hello', version: 2 }), 'EPROTONOSUPPORT');
+  t.equal(await client.outcome({ ...HELLO, version: 99 }), 'EPROTONOSUPPORT');
   client.end();
 });
 
@@ -314,7 +321,7 @@ t.test('serve › interlock › works with no supervisor alive, both ways', asyn
     await router.order({ kind: 'role', role });
   const next = await Client.greet(path);
   await next.until('three edges', () => lines.filter((line) => line.includes('role:'))[2]);
-  t.match(await next.ask({ verb: 'hello', version: 1 }), {
+  t.match(await next.ask(HELLO), {
     done: { sessions: [{ role: 'MASTER', attached: key, gateOpen: true }] },
   });
   t.match(
@@ -579,6 +586,7 @@ const arbitraryWish: fc.Arbitrary<Wish> = fc.oneof(
     key: fc.record({ sessionId: fc.integer({ min: 1, max: 0xfffe }), acMac: mac }),
     maxPayload: fc.integer({ min: 64, max: 9000 }),
     autoOpen: fc.boolean(),
+    settings: fc.constant(null),
   }),
   fc.record({ verb: fc.constant('gate' as const), session: anySession, open: fc.boolean() }),
   fc.record({

@@ -28,6 +28,7 @@ const REQUESTS: readonly Request[] = [
     key: { sessionId: 0xfffe, acMac: MAC },
     maxPayload: 1492,
     autoOpen: true,
+    settings: null,
   },
   { id: 4, verb: 'gate', session, open: true },
   { id: 5, verb: 'ppp-send', session, protocol: 0xc021, packet: Uint8Array.of(9, 1, 0, 8) },
@@ -211,6 +212,7 @@ const WRONG: readonly unknown[] = [
     key: { sessionId: 0, acMac: MAC },
     maxPayload: 1492,
     autoOpen: false,
+    settings: null,
   },
   {
     id: 1,
@@ -219,6 +221,7 @@ const WRONG: readonly unknown[] = [
     key: { sessionId: 0xffff, acMac: MAC },
     maxPayload: 1492,
     autoOpen: false,
+    settings: null,
   },
   { id: 1, verb: 'route', session, via: '192.0.2.1' },
 ];

@@ -147,7 +147,7 @@ password = "hunter2"
     const session = 'pppoe0';
     const key = { sessionId: 1, acMac: Uint8Array.of(2, 0, 0, 0, 0, 0xac) };
     const wishes: readonly Wish[] = [
-      { verb: 'attach', session, key, maxPayload: 1492, autoOpen: true },
+      { verb: 'attach', session, key, maxPayload: 1492, autoOpen: true, settings: null },
       { verb: 'demote', session, on: true },
       { verb: 'announce', session, epoch: 1 },
       { verb: 'detach', session },

@@ -217,7 +217,13 @@ const CASES: readonly [Action, unknown][] = [
     { kind: 'attach', key, maxPayload: 1500, autoOpen: true },
     [
       'attach',
-      { session, key: { sessionId: 0x1234, acMac: key.acMac }, maxPayload: 1500, autoOpen: true },
+      {
+        session,
+        key: { sessionId: 0x1234, acMac: key.acMac },
+        maxPayload: 1500,
+        autoOpen: true,
+        settings: null,
+      },
       'attach',
     ],
   ],

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { encodeMessage } from '@ppp-thing/protocol/ipc/framing';
-import type { Notice, Request } from '@ppp-thing/protocol/ipc/messages';
+import { PROTOCOL_VERSION, type Notice, type Request } from '@ppp-thing/protocol/ipc/messages';
 import { HelperClient } from '@ppp-thing/supervisor/helper';
 import { Log } from '@ppp-thing/supervisor/log';
 import { loadLibc } from '@ppp-thing/helper/libc';
@@ -73,7 +73,11 @@ t.test('helper client › it says hello first, and its sessions are told', async
   const { client, happened, script, lines } = await scripted(t);
   client.ask('detach', { session: 'pppoe0' }, unexpected);
   await happened.until('up pppoe0');
-  t.strictSame(script.requests, [{ id: 1, verb: 'hello', version: 1 }], 'nothing goes before it');
+  t.strictSame(
+    script.requests,
+    [{ id: 1, verb: 'hello', version: PROTOCOL_VERSION }],
+    'nothing goes before it',
+  );
   t.match(client.view(), { connected: true, platform: 'sim', pid: 4711, reconnects: 0 });
   t.strictSame(lines, ['helper: connected: sim, pid 4711']);
 });
@@ -104,7 +108,7 @@ t.test('helper client › a helper with 4096 sessions, all attached, can say so'
     attached: key,
   }));
   const { happened } = await scripted(t, ({ id }) => [
-    { id, done: { version: 1, platform: 'sim', pid: 1, sessions } },
+    { id, done: { version: PROTOCOL_VERSION, platform: 'sim', pid: 1, sessions } },
   ]);
   await happened.until(`up ${sessions.map(({ session }) => session).join(' ')}`);
   t.pass();
@@ -184,13 +188,13 @@ for (const [what, octets] of [
 }
 
 t.test('helper client › another protocol is refused, and the line says what to do', async (t) => {
-  const reason = 'this helper speaks 2';
+  const reason = 'this helper speaks 99';
   const failed = { code: 'EPROTONOSUPPORT', verb: 'hello', subject: 'helper', reason };
   const { happened, script, lines, client } = await scripted(t, ({ id }) => [{ id, failed }]);
   await script.happened.until('hello', 6);
   await happened.until('line');
   t.match(lines, [
-    /^error: helper: connect .*: EPROTONOSUPPORT: this helper speaks 2, this supervisor 1: install both of one release$/,
+    /^error: helper: connect .*: EPROTONOSUPPORT: this helper speaks 99, this supervisor \d+: install both of one release$/,
   ]);
   t.equal(happened.count('down'), 0);
   t.notOk(client.view().connected);
@@ -232,7 +236,11 @@ t.test(
     const session = 'pppoe0';
     const failures: string[] = [];
     const key = { sessionId: 0x1234, acMac: Uint8Array.of(2, 0, 0, 0, 0, 0xac) };
-    client.ask('attach', { session, key, maxPayload: 1492, autoOpen: true }, unexpected);
+    client.ask(
+      'attach',
+      { session, key, maxPayload: 1492, autoOpen: true, settings: null },
+      unexpected,
+    );
     client.ask('gate', { session, open: true }, ({ code }) => failures.push(code));
     t.match(await client.counters(session), { octetsIn: 0 });
     t.strictSame(failures, ['EPERM'], 'not MASTER');

@@ -1,7 +1,12 @@
 /** A helper for tests: real framing over a real Unix socket, answers as the test wants them. */
 import { createServer, type Server, type Socket } from 'node:net';
 import { decodeRequest, Deframer, encodeMessage } from '@ppp-thing/protocol/ipc/framing';
-import { MAX_REPLY, type Request, type SessionState } from '@ppp-thing/protocol/ipc/messages';
+import {
+  MAX_REPLY,
+  PROTOCOL_VERSION,
+  type Request,
+  type SessionState,
+} from '@ppp-thing/protocol/ipc/messages';
 
 export const STATE: SessionState = {
   session: 'pppoe0',
@@ -13,7 +18,7 @@ export const STATE: SessionState = {
   ourMac: Uint8Array.of(2, 0, 0x5e, 0x10, 0x53, 1),
 };
 
-const HELLO = { version: 1, platform: 'sim', pid: 4711, sessions: [STATE] };
+const HELLO = { version: PROTOCOL_VERSION, platform: 'sim', pid: 4711, sessions: [STATE] };
 
 /** What a test waits for: things that happen, counted by name. */
 export class Happenings {

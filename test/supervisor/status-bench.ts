@@ -8,7 +8,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import { encodeMessage } from '@ppp-thing/protocol/ipc/framing';
-import type { Notice, Request, SessionState } from '@ppp-thing/protocol/ipc/messages';
+import {
+  PROTOCOL_VERSION,
+  type Notice,
+  type Request,
+  type SessionState,
+} from '@ppp-thing/protocol/ipc/messages';
 import type { PartnerMessage, Snapshot } from '@ppp-thing/protocol/session';
 import { readConfig } from '@ppp-thing/supervisor/config';
 import { Log } from '@ppp-thing/supervisor/log';
@@ -61,7 +66,7 @@ const helperWith =
     const { id, verb } = asked;
     if (verb === 'hello') {
       const sessions = [{ ...STATE, role }];
-      return [{ id, done: { version: 1, platform: 'sim', pid: 4711, sessions } }];
+      return [{ id, done: { version: PROTOCOL_VERSION, platform: 'sim', pid: 4711, sessions } }];
     }
     if (verb === 'counters') {
       return [{ id, done: { octetsIn: 1500, octetsOut: 700, packetsIn: 3, packetsOut: 2 } }];

@@ -17,12 +17,24 @@ export interface Key {
   readonly acMac: Uint8Array;
 }
 
-export interface Settings {
+/** What the session's interface is given. */
+export interface SessionSettings {
   readonly mtu: number;
-  readonly up: boolean;
   readonly ourAddress: Uint8Array;
   readonly theirAddress: Uint8Array;
   readonly interfaceIds: { readonly ours: Uint8Array; readonly theirs: Uint8Array } | null;
+}
+
+export interface Settings extends SessionSettings {
+  readonly up: boolean;
+}
+
+/** Where a default route leads. */
+export type Via = 'session' | 'partner' | 'none';
+
+export interface Edge {
+  readonly session: string;
+  readonly role: Role;
 }
 
 export interface Counters {
@@ -47,8 +59,11 @@ export interface BackendEvents {
   discoveryFrame(session: string, source: Uint8Array, payload: Uint8Array): void;
   /** `packet` begins after PPP's Protocol field. Never a data protocol (IPv4, IPv6). */
   pppFrame(session: string, protocol: number, packet: Uint8Array): void;
-  /** The role may have changed: the server compares, applies the interlock and tells the supervisor. */
-  role(session: string, role: Role): void;
+  /**
+   * Roles may have changed: the server compares, applies the interlock and tells the supervisor. All that one look found
+   * in one call, so that every gate moves before anything else does.
+   */
+  roles(edges: readonly Edge[]): void;
   carrier(session: string, up: boolean): void;
   ownMacHeard(session: string, epoch: number): void;
   sessionClosed(session: string): void;
@@ -80,8 +95,13 @@ export interface Backend {
   /** Gate closed or nothing attached: ENETDOWN, and nothing leaves. */
   sendPpp(session: string, protocol: number, packet: Uint8Array): void;
   configure(session: string, settings: Settings): void;
+  /**
+   * What `configure` with `up` does, in as few kernel calls as there can be: of what this process has configured with
+   * these same settings only the interface's flag is set.
+   */
+  raise(session: string, settings: SessionSettings): void;
   deconfigure(session: string): void;
-  route(session: string, via: 'session' | 'partner' | 'none'): void;
+  route(session: string, via: Via): void;
   announce(session: string, epoch: number): void;
   /** Without a PADT on the wire. Nothing attached: no effect. */
   detach(session: string): void;

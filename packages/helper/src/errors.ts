@@ -1,4 +1,5 @@
 /** The one error of the helper: a refusal, with the code that the supervisor is told. */
+import { SystemError } from './libc.ts';
 
 /** A refusal by the kernel or by the policy. `code` is an errno name or a word of our own, and is the contract. */
 export class BackendError extends Error {
@@ -12,5 +13,17 @@ export class BackendError extends Error {
     this.verb = verb;
     this.subject = subject;
     this.code = code;
+  }
+}
+
+/** `run`, and whether it succeeded; what the kernel or the policy refuses is passed to `tell`. A fault of our own is thrown. */
+export function anyway(run: () => void, tell: (message: string) => void = () => {}): boolean {
+  try {
+    run();
+    return true;
+  } catch (error) {
+    if (!(error instanceof BackendError || error instanceof SystemError)) throw error;
+    tell(error.message);
+    return false;
   }
 }

@@ -1,8 +1,8 @@
 /**
- * Whether a session's gate may be open: the helper's own decision, which no supervisor can overrule (docs/failover.md, rule R2). It
- * decides and does nothing.
+ * Whether a session's gate may be open, and where its default route may lead: the helper's own decisions, which no
+ * supervisor can overrule (docs/failover.md, rules R2 and R13). It decides and does nothing.
  */
-import type { Role } from './backend.ts';
+import type { Role, Via } from './backend.ts';
 import type { SessionPolicy } from './policy.ts';
 
 /** Everything the decision looks at. */
@@ -33,4 +33,31 @@ export function gateAfter(state: Interlock, edge: boolean): boolean {
   if (!mayOpen(state)) return false;
   if (state.policy === 'follow-carp' && edge && state.attached && state.autoOpen) return true;
   return state.open;
+}
+
+/** What the decision about the default route looks at, beside the gate as it is now. */
+export interface Routing extends Pick<Interlock, 'policy' | 'role' | 'open'> {
+  /** The session's addresses are known. */
+  readonly settings: boolean;
+  /** As this helper has set it; undefined if it has not: an earlier one may have. */
+  readonly route: Via | undefined;
+}
+
+/**
+ * Whether the traffic of the LAN is this router's to forward: what it sends to its partner instead would come back. Under
+ * `manual` the helper knows no other sign of it than the open gate.
+ */
+export const isLive = ({
+  policy,
+  role,
+  open,
+}: Pick<Interlock, 'policy' | 'role' | 'open'>): boolean =>
+  open || (policy !== 'manual' && role === 'MASTER');
+
+/** Where the default route belongs now that role and gate are what they are; undefined: it stays, and is not known. */
+export function routeAfter(state: Routing): Via | undefined {
+  const { open, settings, route } = state;
+  if (open && settings) return 'session';
+  if (open) return route === 'partner' ? 'none' : route;
+  return route === 'partner' && !isLive(state) ? 'partner' : 'none';
 }

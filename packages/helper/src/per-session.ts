@@ -12,6 +12,7 @@ export interface SessionVerbs {
   gate: Of<'gate'>;
   sendPpp: Of<'sendPpp'>;
   configure: Of<'configure'>;
+  raise: Of<'raise'>;
   deconfigure: Of<'deconfigure'>;
   route: Of<'route'>;
   announce: Of<'announce'>;
@@ -61,6 +62,10 @@ export abstract class PerSession<Entry extends { readonly session: SessionVerbs 
 
   configure(name: string, ...rest: Verb<'configure'>): void {
     this.session('configure', name).configure(...rest);
+  }
+
+  raise(name: string, ...rest: Verb<'raise'>): void {
+    this.session('configure', name).raise(...rest);
   }
 
   deconfigure(name: string): void {

@@ -10,11 +10,13 @@ import {
   type Request,
 } from '@ppp-thing/protocol/ipc/messages';
 import { BackendError } from './errors.ts';
-import type { Backend } from './backend.ts';
+import type { Backend, SessionSettings } from './backend.ts';
 import type { Demotions } from './demotion.ts';
-import { mayOpen } from './interlock.ts';
+import { isLive, mayOpen } from './interlock.ts';
 import { SystemError } from './libc.ts';
-import type { Session, Sessions } from './sessions.ts';
+import { sameOctets } from './octets.ts';
+import type { SessionPolicy } from './policy.ts';
+import { NOTHING_ARMED, type Session, type Sessions } from './sessions.ts';
 
 export interface Requests {
   /** @param greeted  the supervisor has said hello; it must, first. Throws FramingError to end the connection. */
@@ -49,7 +51,7 @@ export function createRequests(
       const { id, verb } = request;
       try {
         if (request.verb === 'hello') return { id, done: hello(request.version) };
-        return { id, done: perform(backend, demotions, find(request), request) };
+        return { id, done: perform({ backend, sessions, demotions }, find(request), request) };
       } catch (error) {
         const subject = request.verb === 'hello' ? 'helper' : request.session;
         return { id, failed: failure(error, verb, subject) };
@@ -58,9 +60,14 @@ export function createRequests(
   };
 }
 
+interface Means {
+  readonly backend: Backend;
+  readonly sessions: Sessions;
+  readonly demotions: Demotions;
+}
+
 function perform(
-  backend: Backend,
-  demotions: Demotions,
+  { backend, sessions, demotions }: Means,
   session: Session,
   request: SessionRequest,
 ): ReplyBody<'counters'> | null {
@@ -75,7 +82,7 @@ function perform(
       attach(backend, session, request);
       return null;
     case 'gate':
-      gate(backend, session, request.open);
+      if (gate(backend, session, request.open)) sessions.follow(session);
       return null;
     case 'ppp-send':
       // Not even through a gate that should be closed by now and is not yet (R2).
@@ -88,19 +95,18 @@ function perform(
       return null;
     case 'deconfigure':
       backend.deconfigure(name);
+      session.settings = null;
       return null;
     case 'route':
-      if (request.via === 'partner' && policy.partnerAddress === undefined)
-        throw refusal(request.verb, name, 'EINVAL', 'the policy has no partner_address');
-      // The configuration may keep the default route from us altogether.
-      if (policy.defaultRoute) backend.route(name, request.via);
+      if (request.via === 'partner') checkPartnerRoute(session);
+      sessions.setRoute(session, request.via);
       return null;
     case 'announce':
       backend.announce(name, request.epoch);
       return null;
     case 'detach':
       backend.detach(name);
-      Object.assign(session, { attached: null, gateOpen: false, autoOpen: false });
+      Object.assign(session, { attached: null, gateOpen: false, ...NOTHING_ARMED });
       return null;
     case 'demote':
       demotions.set(name, request.on);
@@ -117,48 +123,68 @@ function perform(
 function attach(
   backend: Backend,
   session: Session,
-  { key, maxPayload, autoOpen }: Extract<Request, { verb: 'attach' }>,
+  { key, maxPayload, autoOpen, settings }: Extract<Request, { verb: 'attach' }>,
 ): void {
   const { name } = session.policy;
   checkUnicast('attach', name, key.acMac);
+  if (settings !== null) checkSettings('attach', session.policy, settings);
   try {
     backend.attach(name, key, maxPayload);
   } finally {
     // The same session keeps its gate; another one is joined behind a closed gate, and where that fails there is none.
     const { attached, gateOpen } = backend.inspect(name);
-    Object.assign(session, { attached, gateOpen, autoOpen });
+    Object.assign(session, { attached, gateOpen, autoOpen, settings });
   }
 }
 
-function gate(backend: Backend, session: Session, open: boolean): void {
+/** @returns whether the gate has moved */
+function gate(backend: Backend, session: Session, open: boolean): boolean {
   const { policy, role } = session;
   if (open && !mayOpen({ policy: policy.policy, role }))
     throw refusal('gate', policy.name, 'EPERM', `role ${role} under ${policy.policy}`);
   if (open && session.attached === null)
     throw refusal('gate', policy.name, 'ENOTCONN', 'no session is attached');
-  if (open === session.gateOpen) return;
+  if (open === session.gateOpen) return false;
   backend.gate(policy.name, open);
   session.gateOpen = open;
+  return true;
+}
+
+/** What a live router sends to its partner comes back (R13). */
+function checkPartnerRoute({ policy, role, gateOpen }: Session): void {
+  const { name, partnerAddress } = policy;
+  if (partnerAddress === undefined)
+    throw refusal('route', name, 'EINVAL', 'the policy has no partner_address');
+  if (isLive({ policy: policy.policy, role, open: gateOpen }))
+    throw refusal('route', name, 'EPERM', `role ${role}, gate ${gateOpen ? 'open' : 'closed'}`);
 }
 
 function configure(
   backend: Backend,
-  { policy }: Session,
+  session: Session,
   request: Extract<Request, { verb: 'configure' }>,
 ): void {
+  const { policy } = session;
   const { mtu, up, ourAddress, theirAddress, interfaceIds } = request;
-  const refuse = (reason: string): BackendError =>
-    refusal('configure', policy.name, 'EINVAL', reason);
+  const settings = { mtu, ourAddress, theirAddress, interfaceIds };
+  checkSettings('configure', policy, settings);
+  backend.configure(policy.name, { ...settings, up });
+  session.settings = settings;
+}
+
+function checkSettings(
+  verb: string,
+  policy: SessionPolicy,
+  { mtu, ourAddress, theirAddress }: SessionSettings,
+): void {
+  const refuse = (reason: string): BackendError => refusal(verb, policy.name, 'EINVAL', reason);
   if (mtu > policy.mtu) throw refuse(`mtu ${mtu}, at most ${policy.mtu} by the policy`);
   for (const address of [ourAddress, theirAddress]) {
     const reserved = [policy.localAddress, policy.partnerAddress, policy.carp?.address];
-    if (!isHost(address) || reserved.some((own) => own !== undefined && same(own, address)))
+    if (!isHost(address) || reserved.some((own) => own !== undefined && sameOctets(own, address)))
       throw refuse(`address ${address.join('.')} cannot be a session's`);
   }
-  backend.configure(policy.name, { mtu, up, ourAddress, theirAddress, interfaceIds });
 }
-
-const same = (a: Uint8Array, b: Uint8Array): boolean => a.every((octet, i) => octet === b[i]);
 
 /** Neither 0/8 nor 127/8 nor multicast nor reserved: what an AC could assign or have. */
 const isHost = ([first = 0]: Uint8Array): boolean => first !== 0 && first !== 127 && first < 224;

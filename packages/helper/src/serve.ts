@@ -3,10 +3,10 @@
  * own. It reads no file but its own record, and no arguments.
  */
 import { uptime } from 'node:os';
-import { BackendError } from './errors.ts';
+import { anyway } from './errors.ts';
 import type { MakeBackend } from './backend.ts';
 import { openDemotions, type Boot, type Demotions, type Disk } from './demotion.ts';
-import { SystemError, type Libc } from './libc.ts';
+import type { Libc } from './libc.ts';
 import type { HelperLog } from './log.ts';
 import { createLoop } from './loop.ts';
 import type { HelperPolicy } from './policy.ts';
@@ -41,16 +41,6 @@ export interface Serving {
   stop(how?: 'leave' | 'remove'): void;
 }
 
-/** `run`; what the kernel refuses is a line in the log. */
-function tolerate(run: () => void, log: (line: string) => void): void {
-  try {
-    run();
-  } catch (error) {
-    if (!(error instanceof BackendError || error instanceof SystemError)) throw error;
-    log(error.message);
-  }
-}
-
 const thisBoot = (): Boot => ({ at: Date.now() / 1000 - uptime(), uptime: uptime() });
 
 /** Start, and return with the socket listening. Throws BackendError or SystemError with nothing left open. */
@@ -77,10 +67,10 @@ export function serve(options: ServeOptions): Serving {
         started: (name) => demotions.adopt(name),
         late: (name) => server?.greetAgain(`session ${name} has come`),
       });
-    if (options.removing === true) tolerate(starting, log);
+    if (options.removing === true) anyway(starting, log);
     else starting();
     // What a session that is configured no more has left in force.
-    tolerate(() => demotions.settle((name) => amounts.has(name)), log);
+    anyway(() => demotions.settle((name) => amounts.has(name)), log);
     const requests = createRequests(backend, sessions, demotions);
     server = createServer({ libc, loop, listener, uid, requests, log });
   } catch (error) {
@@ -92,8 +82,8 @@ export function serve(options: ServeOptions): Serving {
 
   /** What cannot be given back stays on record, and keeps nothing else from being removed. */
   const giveBack = (): void => {
-    for (const name of sessions.names()) tolerate(() => demotions.set(name, false), log);
-    tolerate(() => demotions.settle(() => false), log);
+    for (const name of sessions.names()) anyway(() => demotions.set(name, false), log);
+    anyway(() => demotions.settle(() => false), log);
   };
   let stopping: 'leave' | 'remove' | undefined;
   const run = async (): Promise<void> => {

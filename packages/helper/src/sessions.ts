@@ -1,12 +1,16 @@
 /**
- * What the helper holds of each session, and the interlock at work on it: the role's edges move the gate here, without
- * asking anybody. Requests reach the same state through `requests.ts`.
+ * What the helper holds of each session, and the interlock at work on it: the role's edges move the gate here, and all
+ * that only forwards behind it, without asking anybody. Requests reach the same state through `requests.ts`.
+ *
+ * One edge is one act: the gate, then the session's interface up, then the default route into the session, from what the
+ * supervisor armed the session with; back again the gate, then the default route out of the session. Of several sessions
+ * that one look found on an edge all gates move first. Only then is anybody told, or anything logged.
  */
 import type { Notice, SessionState } from '@ppp-thing/protocol/ipc/messages';
-import { BackendError } from './errors.ts';
-import type { Backend, BackendEvents, Key, Role } from './backend.ts';
+import { anyway, BackendError } from './errors.ts';
+import type { Backend, BackendEvents, Edge, Key, Role, SessionSettings, Via } from './backend.ts';
 import type { Demotions } from './demotion.ts';
-import { effectiveRole, gateAfter, mayOpen } from './interlock.ts';
+import { effectiveRole, gateAfter, isLive, mayOpen, routeAfter } from './interlock.ts';
 import { SystemError } from './libc.ts';
 import type { HelperLog } from './log.ts';
 import type { MainLoop } from './loop.ts';
@@ -25,8 +29,15 @@ export interface Session {
   attached: Key | null;
   gateOpen: boolean;
   autoOpen: boolean;
+  /** What the interface is given when the gate opens; null while the supervisor has named nothing. */
+  settings: SessionSettings | null;
+  /** Where the default route leads; undefined until this helper has set it. */
+  route: Via | undefined;
   retrying: boolean;
 }
+
+/** A session that has just started, or has ended. */
+export const NOTHING_ARMED = { autoOpen: false, settings: null } as const;
 
 export interface SessionsOptions {
   readonly loop: MainLoop;
@@ -70,9 +81,14 @@ export class Sessions {
     const backend = this.#started();
     try {
       backend.start(policy);
-      const session = { policy, autoOpen: false, retrying: false, ...level(backend, policy) };
+      const found = level(backend, policy);
+      const idle = { ...NOTHING_ARMED, route: undefined, retrying: false };
+      const session: Session = { policy, ...idle, ...found };
       this.#byName.set(policy.name, session);
       this.#enforce(session, false);
+      // On a router that is not live what an earlier helper left stands until the supervisor says what is true now.
+      if (isLive({ policy: policy.policy, role: session.role, open: session.gateOpen }))
+        this.follow(session);
       tell.started(policy.name);
       return undefined;
     } catch (error) {
@@ -113,6 +129,7 @@ export class Sessions {
       const from = session.role;
       Object.assign(session, level(backend, policy));
       this.#enforce(session, session.role !== from);
+      if (session.role !== from) this.follow(session);
       return {
         session: policy.name,
         role: session.role,
@@ -129,7 +146,7 @@ export class Sessions {
   events(): BackendEvents {
     const { notify } = this.#options;
     return {
-      role: (name, role) => this.#role(name, role),
+      roles: (edges) => this.#roles(edges),
       discoveryFrame: (session, source, payload) =>
         notify({ notice: 'discovery-frame', session, source, payload }),
       pppFrame: (session, protocol, packet) =>
@@ -145,24 +162,54 @@ export class Sessions {
       sessionClosed: (name) => {
         const session = this.#byName.get(name);
         if (session === undefined) return;
-        Object.assign(session, { attached: null, gateOpen: false, autoOpen: false });
+        Object.assign(session, { attached: null, gateOpen: false, ...NOTHING_ARMED });
         notify({ notice: 'session-closed', session: name });
       },
     };
   }
 
-  #role(name: string, reported: Role): void {
-    const session = this.#byName.get(name);
-    if (session === undefined) return;
-    const role = effectiveRole(session.policy.policy, reported);
-    if (role === session.role) return;
-    const from = session.role;
-    session.role = role;
-    this.#enforce(session, true);
-    const { gateOpen } = session;
-    this.#options.notify({ notice: 'role', session: name, role, gateOpen });
-    const gate = gateOpen ? 'open' : 'closed';
-    this.#options.log(`${name} role: ${from} -> ${role} on CARP [gate ${gate}]`, 'info');
+  #roles(edges: readonly Edge[]): void {
+    const moved: { readonly session: Session; readonly from: Role }[] = [];
+    for (const edge of edges) {
+      const session = this.#byName.get(edge.session);
+      if (session === undefined) continue;
+      const role = effectiveRole(session.policy.policy, edge.role);
+      if (role === session.role) continue;
+      moved.push({ session, from: session.role });
+      session.role = role;
+      this.#enforce(session, true);
+    }
+    for (const { session } of moved) this.follow(session);
+    for (const { session, from } of moved) {
+      const { policy, role, gateOpen } = session;
+      this.#options.notify({ notice: 'role', session: policy.name, role, gateOpen });
+      const gate = gateOpen ? 'open' : 'closed';
+      this.#options.log(`${policy.name} role: ${from} -> ${role} on CARP [gate ${gate}]`, 'info');
+    }
+  }
+
+  /**
+   * Bring what forwards to where gate and role are: interface and default route behind an open gate, no default route
+   * into a closed one, none via the partner on a live router. What the kernel refuses is logged; the supervisor asks for
+   * all of it once more.
+   */
+  follow(session: Session): void {
+    const backend = this.#started();
+    const { policy, role, gateOpen: open, settings, route } = session;
+    const { name } = policy;
+    if (open && settings !== null) anyway(() => backend.raise(name, settings), this.#options.log);
+    const known = settings !== null;
+    const via = routeAfter({ policy: policy.policy, role, open, settings: known, route });
+    if (via !== undefined && via !== route)
+      anyway(() => this.setRoute(session, via), this.#options.log);
+  }
+
+  /** The default route, which the configuration may keep from us altogether. Throws what the backend throws. */
+  setRoute(session: Session, via: Via): void {
+    const { name, defaultRoute } = session.policy;
+    session.route = undefined;
+    if (defaultRoute) this.#started().route(name, via);
+    session.route = via;
   }
 
   /** Bring the gate to where the interlock wants it. A gate that does not close is tried until it does. */
@@ -171,14 +218,9 @@ export class Sessions {
     const state = { policy: policy.policy, role, autoOpen, open: session.gateOpen };
     const wanted = gateAfter({ ...state, attached: session.attached !== null }, edge);
     if (wanted === session.gateOpen) return;
-    try {
-      this.#started().gate(policy.name, wanted);
-      session.gateOpen = wanted;
-    } catch (error) {
-      if (!(error instanceof BackendError || error instanceof SystemError)) throw error;
-      this.#options.log(error.message);
-      if (!wanted) this.#retryClosing(session);
-    }
+    const moves = (): void => this.#started().gate(policy.name, wanted);
+    if (anyway(moves, this.#options.log)) session.gateOpen = wanted;
+    else if (!wanted) this.#retryClosing(session);
   }
 
   #retryClosing(session: Session): void {

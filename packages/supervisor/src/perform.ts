@@ -47,7 +47,10 @@ export function perform(action: Action, effects: Effects): Failed | undefined {
     case 'attach': {
       const { maxPayload, autoOpen } = action;
       const { sessionId, acMac } = action.key;
-      effects.ask('attach', { session, key: { sessionId, acMac }, maxPayload, autoOpen }, kind);
+      const key = { sessionId, acMac };
+      const known = action.settings;
+      const settings = known ? { ...known, interfaceIds: known.interfaceIds ?? null } : null;
+      effects.ask('attach', { session, key, maxPayload, autoOpen, settings }, kind);
       return undefined;
     }
     case 'configure': {

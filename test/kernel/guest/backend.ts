@@ -117,7 +117,7 @@ const make = (): LinuxBackend =>
       discoveryFrame: (session, source, payload) =>
         events.add({ discovery: toHex(payload), source: toHex(source), session }),
       pppFrame: (_, protocol, packet) => events.add({ ppp: protocol, packet: toHex(packet) }),
-      role: (_, role) => events.add({ role }),
+      roles: (edges) => edges.forEach(({ role }) => events.add({ role })),
       carrier: (session, up) => events.add({ carrier: up, session }),
       ownMacHeard: (_, epoch) => events.add({ epoch }),
       sessionClosed: () => events.add({ closed: true }),
@@ -267,6 +267,8 @@ check(
   / 10\.67\.15\.9 peer 10\.67\.0\.1\/32 *$/.test(await show('wan')),
   await show('wan'),
 );
+backend.configure('wan', settings);
+const whole = await show('wan');
 backend.configure('wan', { ...settings, up: false });
 check(
   'down keeps the IPv4 address',
@@ -276,7 +278,11 @@ check(
 refuses('a route into an interface that is down is ENETDOWN', 'ENETDOWN', () =>
   backend.route('wan', 'session'),
 );
-backend.configure('wan', settings);
+const { up: _, ...raised } = settings;
+backend.raise('wan', raised);
+check('raised it has again what it had', (await show('wan')) === whole, await show('wan'));
+backend.route('wan', 'session');
+backend.route('wan', 'none');
 // --- an administrator's IPv6 addresses
 await command('addr', 'add', '2001:db8:5::7/64', 'dev', 'wan');
 await command('addr', 'add', 'fe80::99/64', 'dev', 'wan');
@@ -299,7 +305,7 @@ check(
   await show('wan'),
 );
 backend.configure('wan', { ...settings, up: false });
-backend.configure('wan', settings);
+backend.raise('wan', raised);
 check('they are back after a handoff there and back', await administrators(), await show('wan'));
 backend.configure('wan', { ...settings, interfaceIds: null });
 check(

@@ -78,7 +78,14 @@ async function carryOn(to: Client): Promise<string[]> {
     interfaceIds: null,
   };
   return [
-    await to.outcome({ verb: 'attach', session, key: KEY, maxPayload: 1492, autoOpen: true }),
+    await to.outcome({
+      verb: 'attach',
+      session,
+      key: KEY,
+      maxPayload: 1492,
+      autoOpen: true,
+      settings: null,
+    }),
     await to.outcome({ verb: 'gate', session, open: true }),
     await to.outcome({ verb: 'configure', session, ...settings }),
     await to.outcome({ verb: 'route', session, via: 'session' }),

@@ -67,7 +67,7 @@ const backend = new LinuxBackend({
       reply.set(octets(adopted.ourMagic), 4);
       backend.sendPpp('wan', protocol, reply);
     },
-    role: (_, role) => say({ role }),
+    roles: (edges) => edges.forEach(({ role }) => say({ role })),
     carrier: (_, up) => say({ carrier: up }),
     ownMacHeard: (_, epoch) => say({ epoch }),
     sessionClosed: () => say({ closed: true }),

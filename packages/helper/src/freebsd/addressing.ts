@@ -6,7 +6,7 @@
  * not live the interface is configured but down: up, its route to the AC's address would lead nowhere.
  */
 import { BackendError } from '../errors.ts';
-import type { Settings } from '../backend.ts';
+import type { Settings, Via } from '../backend.ts';
 import type { Libc } from '../libc.ts';
 import type { SessionPolicy } from '../policy.ts';
 import { C } from './abi.ts';
@@ -60,7 +60,7 @@ export function deconfigure(
   setUp(interfaces, stub, false);
 }
 
-function setUp(interfaces: Interfaces, name: string, up: boolean): void {
+export function setUp(interfaces: Interfaces, name: string, up: boolean): void {
   attempt(
     up ? 'set up' : 'set down',
     name,
@@ -120,7 +120,7 @@ function setInterfaceId(
 }
 
 export interface Way {
-  readonly via: 'session' | 'partner' | 'none';
+  readonly via: Via;
   /** The AC's IPv6 interface identifier, if IPv6 is configured. */
   readonly theirs: Uint8Array | undefined;
   /** The gateway that was set last: a session that has another end now had that one before. */

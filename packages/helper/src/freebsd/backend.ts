@@ -6,7 +6,7 @@
  * second in any case.
  */
 import { BackendError } from '../errors.ts';
-import type { Backend, BackendContext, Found, Role } from '../backend.ts';
+import type { Backend, BackendContext, Edge, Found, Role } from '../backend.ts';
 import { PerSession } from '../per-session.ts';
 import type { SessionPolicy } from '../policy.ts';
 import { POLLIN } from '../unix.ts';
@@ -272,12 +272,14 @@ export class FreebsdBackend extends PerSession<Entry> implements Backend {
     const { events } = this.#context;
     const { interfaces } = this.#open().shared;
     const entries = [...this.entries].filter(([, { session }]) => concerns(session.policy));
+    const edges: Edge[] = [];
     for (const [name, entry] of entries) {
       const role = this.#role(interfaces, entry.session.policy);
       if (role === entry.role) continue;
       entry.role = role;
-      events.role(name, role);
+      edges.push({ session: name, role });
     }
+    if (edges.length > 0) events.roles(edges);
     for (const [name, entry] of entries) {
       const carrier = readCarrier(interfaces, entry.session.policy);
       if (carrier === entry.carrier) continue;

@@ -5,6 +5,8 @@
 import { BackendError } from '../errors.ts';
 import { SystemError } from '../libc.ts';
 
+export { anyway } from '../errors.ts';
+
 /** What an errno means here, by its name. */
 export type Reasons = Readonly<Record<string, string>>;
 
@@ -51,16 +53,6 @@ export function refuses(code: string, run: () => void): boolean {
   } catch (error) {
     if (codeOf(error) === code) return true;
     throw error;
-  }
-}
-
-/** `run`; whatever the kernel says to it is passed to `tell`. For what is undone, where nothing better can be done. */
-export function anyway(run: () => void, tell: (message: string) => void = () => {}): void {
-  try {
-    run();
-  } catch (error) {
-    if (!(error instanceof SystemError || error instanceof BackendError)) throw error;
-    tell(error.message);
   }
 }
 

@@ -41,8 +41,7 @@ export function textAt(octets: Uint8Array, at: number, room: number): string {
   return decoder.decode(end === -1 ? field : field.subarray(0, end));
 }
 
-export const same = (a: Uint8Array, b: Uint8Array): boolean =>
-  a.length === b.length && a.every((octet, i) => octet === b[i]);
+export { sameOctets as same } from '../octets.ts';
 
 /** Lower-case hexadecimal, two digits an octet. */
 export const hex = (octets: Uint8Array): string =>

@@ -4,10 +4,11 @@
  */
 import { encodeAnnounce, epochOfAnnounce, ETHERTYPE_ANNOUNCE } from '../announce.ts';
 import { BackendError } from '../errors.ts';
-import type { BackendEvents, Counters, Key, Settings } from '../backend.ts';
+import type { BackendEvents, Counters, Key, SessionSettings, Settings, Via } from '../backend.ts';
 import type { Libc } from '../libc.ts';
 import type { Loop } from '../loop.ts';
 import type { SessionPolicy } from '../policy.ts';
+import { sameSettings } from '../settings.ts';
 import { POLLIN } from '../unix.ts';
 import { C, S } from './abi.ts';
 import * as addressing from './addressing.ts';
@@ -216,12 +217,20 @@ export class FreebsdSession {
     this.#settings = settings;
   }
 
+  raise(settings: SessionSettings): void {
+    const present = this.#settings;
+    const wanted = { ...settings, up: true };
+    if (present === undefined || !sameSettings(present, settings)) return this.configure(wanted);
+    addressing.setUp(this.#shared.interfaces, this.policy.name, true);
+    this.#settings = wanted;
+  }
+
   deconfigure(): void {
     addressing.deconfigure(this.#shared.interfaces, this.policy, this.#settings);
     this.#settings = undefined;
   }
 
-  route(via: 'session' | 'partner' | 'none'): void {
+  route(via: Via): void {
     const { libc, interfaces, log } = this.#shared;
     const ids = this.#settings?.interfaceIds ?? undefined;
     const way = { via, theirs: ids?.theirs, before: this.#gateway, log };

@@ -6,7 +6,7 @@
  * kernel is only a hint to look; what counts is what is there when we look, and we look once a second in any case.
  */
 import { BackendError } from '../errors.ts';
-import type { Backend, BackendContext, Found, Role } from '../backend.ts';
+import type { Backend, BackendContext, Edge, Found, Role } from '../backend.ts';
 import { PerSession } from '../per-session.ts';
 import type { SessionPolicy } from '../policy.ts';
 import { setDefaultRoute, tableOf } from './addressing.ts';
@@ -134,37 +134,36 @@ export class LinuxBackend extends PerSession<Entry> implements Backend {
   }
 
   #hear(news: readonly Message[] | 'lost'): void {
-    const view = new View(this.#shared.kernel);
-    for (const entry of this.entries.values()) {
-      if (news !== 'lost' && !news.some((message) => concerns(entry.session, message))) continue;
-      this.#look(entry, view);
-      entry.lineDoubtful = true;
-    }
+    const concerned = [...this.entries.values()].filter(
+      ({ session }) => news === 'lost' || news.some((message) => concerns(session, message)),
+    );
+    this.#look(concerned);
+    for (const entry of concerned) entry.lineDoubtful = true;
   }
 
   #tick(): void {
-    const view = new View(this.#shared.kernel);
+    this.#look([...this.entries.values()]);
     for (const entry of this.entries.values()) {
-      this.#look(entry, view);
       if (entry.lineDoubtful) this.#mend(entry);
       const drops = entry.session.drops();
       if (drops > 0) this.#shared.events.dropped(entry.session.policy.name, drops);
     }
   }
 
-  /** Compare the level with what was last told, and tell what changed. The role first: it moves the gate. */
-  #look(entry: Entry, view: View): void {
-    const { events } = this.#shared;
-    const { name } = entry.session.policy;
-    const now = this.#level(entry.session.policy, view);
-    if (now.role !== entry.role) {
-      entry.role = now.role;
-      events.role(name, now.role);
+  /** Compare the level with what was last told, and tell what changed. All roles first: they move gates. */
+  #look(entries: readonly Entry[]): void {
+    const { events, kernel } = this.#shared;
+    const view = new View(kernel);
+    const edges: Edge[] = [];
+    const carriers: Entry[] = [];
+    for (const entry of entries) {
+      const { role, carrier } = this.#level(entry.session.policy, view);
+      if (role !== entry.role) edges.push({ session: entry.session.policy.name, role });
+      if (carrier !== entry.carrier) carriers.push(entry);
+      Object.assign(entry, { role, carrier });
     }
-    if (now.carrier !== entry.carrier) {
-      entry.carrier = now.carrier;
-      events.carrier(name, now.carrier);
-    }
+    if (edges.length > 0) events.roles(edges);
+    for (const { session, carrier } of carriers) events.carrier(session.policy.name, carrier);
   }
 
   /**

@@ -6,6 +6,8 @@
  */
 import { endianness } from 'node:os';
 
+export { sameOctets } from '../octets.ts';
+
 const LITTLE = endianness() === 'LE';
 
 export const NLM_F = {
@@ -51,10 +53,6 @@ export function u32(value: number): Uint8Array {
   putU32(octets, 0, value);
   return octets;
 }
-
-/** Whether two runs of octets are the same. */
-export const sameOctets = (a: Uint8Array, b: Uint8Array): boolean =>
-  a.length === b.length && a.every((octet, i) => octet === b[i]);
 
 const concat = (parts: readonly Uint8Array[]): Uint8Array => {
   const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));

@@ -4,10 +4,11 @@
  */
 import { ETHERTYPE_ANNOUNCE, encodeAnnounce, epochOfAnnounce } from '../announce.ts';
 import { BackendError } from '../errors.ts';
-import type { BackendEvents, Counters, Key, Settings } from '../backend.ts';
+import type { BackendEvents, Counters, Key, SessionSettings, Settings, Via } from '../backend.ts';
 import type { Libc } from '../libc.ts';
 import type { Loop } from '../loop.ts';
 import type { SessionPolicy } from '../policy.ts';
+import { sameSettings } from '../settings.ts';
 import {
   everyIpv4,
   othersIpv6,
@@ -277,6 +278,22 @@ export class LinuxSession {
     }
   }
 
+  raise(settings: SessionSettings): void {
+    const { kernel } = this.#shared;
+    const present = this.#ppp;
+    const wanted = { ...settings, up: true };
+    if (!present || !this.#settings || !sameSettings(this.#settings, settings))
+      return this.configure(wanted);
+    const { index } = present;
+    attempt('raise', this.#name, () => kernel.request(changeLink(index, { up: true })));
+    this.#settings = wanted;
+    // The kernel dropped the IPv6 addresses when the interface went down.
+    const addresses = sessionAddresses(this.policy, wanted, index);
+    if (settings.interfaceIds)
+      setAddresses(kernel, this.#name, index, addresses, oursSince(wanted));
+    this.#returnOthers(index);
+  }
+
   /** Remember the IPv6 addresses that the kernel is about to drop because the interface goes down. */
   #keepOthers(link: number, isOurs: Ours): void {
     const others = othersIpv6(this.#shared.kernel, link, isOurs);
@@ -307,7 +324,7 @@ export class LinuxSession {
     });
   }
 
-  route(via: 'session' | 'partner' | 'none'): void {
+  route(via: Via): void {
     const { kernel } = this.#shared;
     const { policy } = this;
     const index = this.#ppp?.index;

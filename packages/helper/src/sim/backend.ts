@@ -12,7 +12,9 @@ import type {
   Counters,
   Found,
   Key,
+  SessionSettings,
   Settings,
+  Via,
 } from '../backend.ts';
 import { SystemError, type Libc } from '../libc.ts';
 import type { Loop } from '../loop.ts';
@@ -99,11 +101,15 @@ export class SimBackend implements Backend {
     this.#call('configure', { session, mtu, up, ourAddress, theirAddress, interfaceIds });
   }
 
+  raise(session: string, settings: SessionSettings): void {
+    this.configure(session, { ...settings, up: true });
+  }
+
   deconfigure(session: string): void {
     this.#call('deconfigure', { session });
   }
 
-  route(session: string, via: 'session' | 'partner' | 'none'): void {
+  route(session: string, via: Via): void {
     this.#call('route', { session, via });
   }
 
@@ -201,7 +207,7 @@ export class SimBackend implements Backend {
       for (const [session, policy] of this.#policies) {
         this.start(policy);
         const { role, carrier } = this.inspect(session);
-        this.#events.role(session, role);
+        this.#events.roles([{ session, role }]);
         this.#events.carrier(session, carrier);
       }
     });
@@ -216,7 +222,7 @@ export class SimBackend implements Backend {
       case 'ppp':
         return this.#events.pppFrame(message.session, message.protocol, message.packet);
       case 'role':
-        return this.#events.role(message.session, message.role);
+        return this.#events.roles([{ session: message.session, role: message.role }]);
       case 'carrier':
         return this.#events.carrier(message.session, message.up);
       case 'closed':

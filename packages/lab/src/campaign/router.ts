@@ -3,14 +3,14 @@
  * disk. Frames are decoded values; everything else is as the real processes do it, delays and deaths included.
  */
 import { createHash } from 'node:crypto';
-import type { Action, AdminVerb, Event } from '@ppp-thing/protocol/engine/events';
+import type { Action, AdminVerb, Event, RouteTarget } from '@ppp-thing/protocol/engine/events';
 import { type PartnerMessage, NO_SNAPSHOT, type Snapshot } from '@ppp-thing/protocol/session';
 import { FRAMES } from '@ppp-thing/protocol/engine/owner/actions';
 import { SessionEngine, type OwnerStatus } from '@ppp-thing/protocol/engine/engine';
 import type { SessionConfig } from '@ppp-thing/protocol/engine/session-config';
 import type { Hashes } from '@ppp-thing/protocol/engine/hashes';
 import type { Instant } from '@ppp-thing/protocol/time';
-import { gateAfter, mayOpen } from '@ppp-thing/helper/interlock';
+import { gateAfter, isLive, mayOpen, routeAfter } from '@ppp-thing/helper/interlock';
 import type { AcFrame } from './ac.ts';
 import type { CarpRole } from './carp.ts';
 import { changes, type SimKernel } from './kernel.ts';
@@ -49,6 +49,15 @@ const md5 = (data: Uint8Array): Uint8Array => createHash('md5').update(data).dig
 const noHash = (): Uint8Array => new Uint8Array(16);
 const hashes: Hashes = { md5, sha1: noHash, md4: noHash, des: noHash };
 
+/** What a helper knows that its kernel does not. */
+interface Helper {
+  autoOpen: boolean;
+  /** The addresses of the session. */
+  settings: boolean;
+  /** Undefined until it has set it. */
+  route: RouteTarget | undefined;
+}
+
 interface Supervisor {
   readonly engine: SessionEngine;
   /** Milliseconds of its own clock at world time 0. */
@@ -66,7 +75,7 @@ export class SimRouter implements RouterView {
   carrier = true;
   /** What the helper's kernel holds. */
   readonly kernel: SimKernel = { attached: null, gate: false, isUp: undefined, route: 'none' };
-  helper: { autoOpen: boolean } | undefined;
+  helper: Helper | undefined;
   supervisor: Supervisor | undefined;
   disk: Snapshot = NO_SNAPSHOT;
   isDiskFull = false;
@@ -106,8 +115,9 @@ export class SimRouter implements RouterView {
 
   startHelper(): void {
     if (!this.isPowered || this.helper !== undefined) return;
-    this.helper = { autoOpen: false };
+    this.helper = { autoOpen: false, settings: false, route: undefined };
     if (this.#role() !== 'MASTER') this.#setGate(false);
+    if (this.#isLive()) this.#follow();
     this.#connect();
   }
 
@@ -153,7 +163,25 @@ export class SimRouter implements RouterView {
     const policy = this.config.owner.policy;
     const state = { policy, role, attached, autoOpen: helper.autoOpen, open: kernel.gate };
     this.#setGate(gateAfter(state, true));
+    this.#follow();
     this.#notify({ kind: 'role', role });
+  }
+
+  /** What only forwards follows the gate and the role, in the same act. */
+  #follow(): void {
+    const { helper, kernel } = this;
+    if (helper === undefined) return;
+    const { settings, route } = helper;
+    const { policy } = this.config.owner;
+    if (kernel.gate && settings) kernel.isUp = true;
+    const state = { policy, role: this.#role(), open: kernel.gate, settings, route };
+    helper.route = routeAfter(state);
+    kernel.route = helper.route ?? kernel.route;
+  }
+
+  #isLive(): boolean {
+    const { policy } = this.config.owner;
+    return isLive({ policy, role: this.#role(), open: this.kernel.gate });
   }
 
   carrierIs(up: boolean): void {
@@ -171,6 +199,7 @@ export class SimRouter implements RouterView {
       this.#notify({ kind: 'discovery', source: AC_MAC, packet: frame.packet });
       if (isPadt && this.#world.plan.kernel === 'pppox') {
         this.kernel.attached = null;
+        this.#disarm(this.helper);
         this.#setGate(false);
         this.#notify({ kind: 'session-closed' });
       }
@@ -322,10 +351,12 @@ export class SimRouter implements RouterView {
         if (kernel.attached?.sessionId !== request.key.sessionId) this.#setGate(false);
         kernel.attached = request.key;
         helper.autoOpen = request.autoOpen;
+        helper.settings = request.settings !== undefined;
         break;
       }
       case 'detach':
         kernel.attached = null;
+        this.#disarm(helper);
         this.#setGate(false);
         break;
       case 'gate':
@@ -337,12 +368,15 @@ export class SimRouter implements RouterView {
         break;
       case 'configure':
         kernel.isUp = request.settings.up;
+        helper.settings = true;
         break;
       case 'deconfigure':
         kernel.isUp = undefined;
+        helper.settings = false;
         break;
       case 'route':
-        kernel.route = request.via;
+        if (request.via === 'partner' && this.#isLive()) return this.#refuse('route', 'EPERM');
+        kernel.route = helper.route = request.via;
         break;
       case 'send-ppp':
         if (!kernel.gate || kernel.attached === null) this.#refuse(request.kind, 'ENETDOWN');
@@ -366,10 +400,17 @@ export class SimRouter implements RouterView {
 
   #serveGate(open: boolean): void {
     const { policy } = this.config.owner;
+    const before = this.kernel.gate;
     if (!open) this.#setGate(false);
     else if (!mayOpen({ policy, role: this.#role() })) this.#refuse('gate', 'EPERM');
     else if (this.kernel.attached === null) this.#refuse('gate', 'ENOTCONN');
     else this.#setGate(true);
+    if (this.kernel.gate !== before) this.#follow();
+  }
+
+  #disarm(helper: Helper): void {
+    helper.autoOpen = false;
+    helper.settings = false;
   }
 
   #refuse(action: Action['kind'], code: string): void {

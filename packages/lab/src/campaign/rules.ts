@@ -74,6 +74,8 @@ export class Rules {
     if (helper === undefined || this.#stage.role(index) !== 'MASTER' || wasOpen) return;
     const mayOpen = helper.autoOpen && kernel.attached !== null;
     if (mayOpen && !kernel.gate) this.#break('R7', `the gate of router ${index} stays closed`);
+    if (mayOpen && helper.settings && (kernel.route !== 'session' || kernel.isUp !== true))
+      this.#break('R7', `router ${index} is open and does not forward: route ${kernel.route}`);
     if (!mayOpen && kernel.gate) this.#break('R2', `the gate of router ${index} opens unasked`);
   }
 
@@ -253,6 +255,8 @@ export class Rules {
     const [one, other] = routers;
     this.#checkGate(one);
     this.#checkGate(other);
+    this.#checkRoute(one);
+    this.#checkRoute(other);
     this.#checkSplit(carries(one) && carries(other));
     this.#checkConverged();
   }
@@ -260,6 +264,15 @@ export class Rules {
   #checkGate({ index, helper, kernel }: RouterView): void {
     if (helper === undefined || !kernel.gate || this.#stage.role(index) === 'MASTER') return;
     this.#break('R2', `router ${index} is ${this.#stage.role(index)} with an open gate`);
+  }
+
+  /** R13: what a live router sends to its partner comes back, until its TTL ends. */
+  #checkRoute({ index, helper, kernel }: RouterView): void {
+    if (helper === undefined || kernel.route !== 'partner') return;
+    if (this.#stage.role(index) === 'MASTER')
+      this.#break('R13', `router ${index} is MASTER and routes via its partner`);
+    if (kernel.gate)
+      this.#break('R13', `router ${index} has an open gate and routes via its partner`);
   }
 
   /** R9: two open gates are a split, and it ends as soon as either way of hearing of each other is whole. */

@@ -14,8 +14,8 @@ export interface RouterView {
   readonly isPowered: boolean;
   /** What its kernel holds. */
   readonly kernel: Readonly<SimKernel>;
-  /** Undefined while the helper is not running. */
-  readonly helper: { readonly autoOpen: boolean } | undefined;
+  /** Undefined while the helper is not running. `settings`: it knows what to give the interface as its gate opens. */
+  readonly helper: { readonly autoOpen: boolean; readonly settings: boolean } | undefined;
   /** Undefined while the supervisor is not running; connected once the helper has answered its `hello`. */
   readonly supervisor: { readonly connected: boolean } | undefined;
   /** What a crash would leave of the snapshot. */

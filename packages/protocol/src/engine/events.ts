@@ -53,12 +53,15 @@ export type Event =
     };
 
 /** The addresses and sizes of a session, for its interface. */
-export interface InterfaceSettings {
+export interface SessionSettings {
   /** Largest packet to send, octets. */
   readonly mtu: number;
   readonly ourAddress: Ipv4Address;
   readonly theirAddress: Ipv4Address;
   readonly interfaceIds?: { readonly ours: InterfaceId; readonly theirs: InterfaceId };
+}
+
+export interface InterfaceSettings extends SessionSettings {
   /** False on a standby: configured, but down, so that the AC's address is not routed into a closed gate. */
   readonly up: boolean;
 }
@@ -74,12 +77,17 @@ export type Action =
       readonly packet: DiscoveryPacket;
     }
   | { readonly kind: 'send-ppp'; readonly packet: PppPacket }
-  /** Join the session to its interface, gate closed. With `autoOpen` the helper opens it by itself on becoming MASTER. */
+  /**
+   * Join the session to its interface, gate closed. With `autoOpen` the helper opens the gate by itself on becoming MASTER,
+   * and with `settings` it then also brings the interface up and the default route into the session, in the same act.
+   */
   | {
       readonly kind: 'attach';
       readonly key: SessionKey;
       readonly maxPayload: number;
       readonly autoOpen: boolean;
+      /** Absent while the AC has not agreed to any yet, and where the helper may not open by itself. */
+      readonly settings?: SessionSettings;
     }
   /** Remove the session from the kernel. Sends nothing. */
   | { readonly kind: 'detach' }

@@ -17,7 +17,7 @@ import {
 } from './schema.ts';
 
 /** Raised when a message changes incompatibly; `hello` refuses another one. */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 /** Octets of one message, without its length prefix. */
 export const MAX_MESSAGE = 64 * 1024;
@@ -34,30 +34,41 @@ const role = oneOf('INIT', 'BACKUP', 'MASTER');
 
 const key = record({ sessionId: integer(1, 0xfffe), acMac: mac });
 
+/** What an interface of the session is given. */
+const settings = {
+  mtu: integer(64, 9000),
+  ourAddress: octets(4),
+  theirAddress: octets(4),
+  /** Ours and the AC's IPv6 interface identifiers, or null without IPv6. */
+  interfaceIds: nullable(record({ ours: octets(8), theirs: octets(8) })),
+} as const;
+
 /** Request bodies by verb. On the wire each also has `id` (u32) and `verb`. */
 export const REQUESTS = {
   /** First on every connection. Answered with what the helper is and what it found. */
   hello: record({ version: u16 }),
   /** Send a Discovery Stage payload; the helper writes the Ethernet header, its source is the session's MAC. */
   'discovery-send': record({ session, destination: mac, payload: octets(6, 1500) }),
-  /** Join SESSION_ID and AC MAC to the prepared interface, gate closed. Repeating it with the same key only sets autoOpen. */
-  attach: record({ session, key, maxPayload: integer(64, 9000), autoOpen: boolean }),
+  /**
+   * Join SESSION_ID and AC MAC to the prepared interface, gate closed. Repeating it with the same key only sets autoOpen
+   * and the settings: with those the opening of the gate also brings up the interface and the default route into the
+   * session, by the edge to MASTER or by `gate`, in one act. Null: not known yet.
+   */
+  attach: record({
+    session,
+    key,
+    maxPayload: integer(64, 9000),
+    autoOpen: boolean,
+    settings: nullable(record(settings)),
+  }),
   /** Open or close the wire. Opening is refused unless the interlock allows it. */
   gate: record({ session, open: boolean }),
   /** Send one PPP control packet, Protocol 0x8000 … 0xffff; `packet` begins after the Protocol field. */
   'ppp-send': record({ session, protocol: integer(0x8000, 0xffff), packet: octets(4, 1500) }),
   /** Addresses, MTU and up or down of the session's interface and of its stub. */
-  configure: record({
-    session,
-    mtu: integer(64, 9000),
-    up: boolean,
-    ourAddress: octets(4),
-    theirAddress: octets(4),
-    /** Ours and the AC's IPv6 interface identifiers, or null without IPv6. */
-    interfaceIds: nullable(record({ ours: octets(8), theirs: octets(8) })),
-  }),
+  configure: record({ session, up: boolean, ...settings }),
   deconfigure: record({ session }),
-  /** The session's default routes, IPv4 and IPv6, in its FIB. */
+  /** The session's default routes, IPv4 and IPv6, in its FIB. A router that is MASTER has none via its partner: EPERM. */
   route: record({ session, via: oneOf('session', 'partner', 'none') }),
   /** Broadcast one frame from the session's MAC that teaches switches its port and carries the epoch. */
   announce: record({ session, epoch: u32 }),

@@ -1,6 +1,6 @@
 /** How the owner's intentions read as actions. Pure; it decides nothing. */
 import { sameOctets } from '../../bytes.ts';
-import type { Action, Note } from '../events.ts';
+import type { Action, Note, SessionSettings } from '../events.ts';
 import type { OwnerState } from './ownership.ts';
 import type { SessionFacts, SessionKey } from '../../session.ts';
 
@@ -11,20 +11,22 @@ export const FRAMES: ReadonlySet<Action['kind']> = new Set([
   'announce',
 ]);
 
-/** @param autoOpen whether the helper may open the gate by itself on becoming MASTER */
+/** @param autoOpen whether the helper may open the gate by itself on becoming MASTER, and forward from that moment */
 export function attach(facts: SessionFacts, autoOpen: boolean): Action {
-  return { kind: 'attach', key: facts.key, maxPayload: facts.maxPayload, autoOpen };
+  const { key, maxPayload } = facts;
+  const action = { kind: 'attach', key, maxPayload, autoOpen } as const;
+  return autoOpen ? { ...action, settings: settingsOf(facts) } : action;
 }
 
 /** @param up false on a standby, whose gate is closed */
 export function configure(facts: SessionFacts, up: boolean): Action {
+  return { kind: 'configure', settings: { ...settingsOf(facts), up } };
+}
+
+function settingsOf(facts: SessionFacts): SessionSettings {
   const { ourAddress, theirAddress, interfaceIds } = facts;
-  const mtu = Math.min(facts.theirMru, facts.maxPayload);
-  const settings = { mtu, ourAddress, theirAddress, up };
-  return {
-    kind: 'configure',
-    settings: interfaceIds === undefined ? settings : { ...settings, interfaceIds },
-  };
+  const settings = { mtu: Math.min(facts.theirMru, facts.maxPayload), ourAddress, theirAddress };
+  return interfaceIds === undefined ? settings : { ...settings, interfaceIds };
 }
 
 /** A line of the owner's log; `to` equal to `from` says that nothing moved. */

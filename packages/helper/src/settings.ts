@@ -1,0 +1,17 @@
+/** Whether an interface that was given the one needs anything to have the other. */
+import type { SessionSettings } from './backend.ts';
+import { sameOctets } from './octets.ts';
+
+export function sameSettings(a: SessionSettings, b: SessionSettings): boolean {
+  const sameIds =
+    a.interfaceIds === null || b.interfaceIds === null
+      ? a.interfaceIds === b.interfaceIds
+      : sameOctets(a.interfaceIds.ours, b.interfaceIds.ours) &&
+        sameOctets(a.interfaceIds.theirs, b.interfaceIds.theirs);
+  return (
+    a.mtu === b.mtu &&
+    sameOctets(a.ourAddress, b.ourAddress) &&
+    sameOctets(a.theirAddress, b.theirAddress) &&
+    sameIds
+  );
+}

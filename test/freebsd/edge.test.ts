@@ -1,0 +1,224 @@
+/**
+ * What a role's edge does by itself, on the fake FreeBSD kernel with a whole helper: gate, interface and default route in
+ * one act, from what the session was armed with; and no router that is MASTER sends what comes from its LAN to its partner.
+ */
+import t, { type Test } from 'tap';
+import type { SessionSettings, Via } from '@ppp-thing/helper/backend';
+import { FreebsdBackend } from '@ppp-thing/helper/freebsd/backend';
+import { Client } from '../helper/client.ts';
+import {
+  ARM,
+  ATTACH,
+  CONFIGURE,
+  Life,
+  THEIRS,
+  role,
+  session,
+  state,
+  stop,
+  type Helper,
+} from './life.ts';
+import { SESSION, VHID } from './world.ts';
+
+const PARTNER = Uint8Array.of(192, 168, 7, 3);
+const OTHER = {
+  ...SESSION,
+  name: 'pppoe1',
+  stub: 'pppoe1x',
+  mac: Uint8Array.of(2, 0, 0x5e, 0, 0, 2),
+};
+
+interface Armed {
+  readonly life: Life;
+  readonly helper: Helper;
+  readonly client: Client;
+  /** Where the default route leads. */
+  via(): Via | 'another';
+}
+
+/** A standby: armed with `attach`, its interface configured and down, its default route via the partner. */
+async function standby(t: Test, attach = ARM): Promise<Armed> {
+  const life = await Life.make(t);
+  const helper = life.start();
+  const client = await Client.greet(helper.path);
+  t.equal(await client.outcome(attach), 'done');
+  t.equal(await client.outcome({ ...CONFIGURE, up: false }), 'done');
+  t.equal(await client.outcome({ verb: 'route', session, via: 'partner' }), 'done');
+  const { routes } = life.router.kernel;
+  const via = (): Via | 'another' => {
+    if (routes.isVia(0, THEIRS)) return 'session';
+    if (routes.isVia(0, PARTNER)) return 'partner';
+    return routes.default() === undefined ? 'none' : 'another';
+  };
+  t.equal(via(), 'partner');
+  return { life, helper, client, via };
+}
+
+async function finish(t: Test, { life }: Armed, helper: Helper, client: Client): Promise<void> {
+  client.end();
+  await stop(helper, 'remove');
+  t.strictSame(life.router.leftovers(), []);
+}
+
+t.test('freebsd › the edge to MASTER forwards at once, with no supervisor alive', async (t) => {
+  const armed = await standby(t);
+  const { life, helper, client, via } = armed;
+  const { carp, interfaces } = life.router.kernel;
+  client.end();
+  carp.set(VHID, 'MASTER');
+  const next = await Client.greet(helper.path);
+  await next.until('the edge', () => helper.lines.find((line) => line.includes('-> MASTER')));
+  t.ok(interfaces.get(session).isUp);
+  t.equal(via(), 'session');
+  carp.set(VHID, 'BACKUP');
+  t.equal(await role(next, 'BACKUP'), false);
+  t.equal(via(), 'none', 'not into a closed gate, and not to a partner that may not carry');
+  t.equal(await next.outcome({ verb: 'route', session, via: 'partner' }), 'done');
+  carp.set(VHID, 'MASTER');
+  t.equal(await role(next, 'MASTER'), true);
+  t.equal(via(), 'session', 'armed as before');
+  await finish(t, armed, helper, next);
+});
+
+t.test('freebsd › what the supervisor asks for after the edge is so already', async (t) => {
+  const armed = await standby(t);
+  const { life, helper, client, via } = armed;
+  life.router.kernel.carp.set(VHID, 'MASTER');
+  t.equal(await role(client, 'MASTER'), true);
+  for (const wish of [
+    CONFIGURE,
+    ARM,
+    { verb: 'gate', session, open: true },
+    { verb: 'route', session, via: 'session' },
+  ] as const)
+    t.equal(await client.outcome(wish), 'done', wish.verb);
+  t.equal(via(), 'session');
+  await finish(t, armed, helper, client);
+});
+
+t.test('freebsd › a MASTER never routes via its partner, whoever asks (R13)', async (t) => {
+  const armed = await standby(t, { ...ATTACH, autoOpen: false });
+  const { life, helper, client, via } = armed;
+  const partner = { verb: 'route', session, via: 'partner' } as const;
+  life.router.kernel.carp.set(VHID, 'MASTER');
+  t.equal(await role(client, 'MASTER'), false, 'no leave to open');
+  t.equal(via(), 'none', 'gone at the edge itself');
+  t.equal(await client.outcome(partner), 'EPERM');
+  t.equal(via(), 'none');
+  t.equal(await client.outcome({ verb: 'gate', session, open: true }), 'done');
+  t.equal(via(), 'session', 'an opening by request is the same act');
+  t.ok(life.router.kernel.interfaces.get(session).isUp);
+  t.equal(await client.outcome(partner), 'EPERM');
+  t.equal(await client.outcome({ verb: 'gate', session, open: false }), 'done');
+  t.equal(via(), 'none');
+  t.equal(await client.outcome(partner), 'EPERM');
+  await finish(t, armed, helper, client);
+});
+
+t.test(
+  'freebsd › a helper that finds itself MASTER removes the route via its partner',
+  async (t) => {
+    const armed = await standby(t);
+    const { life, helper, client, via } = armed;
+    helper.process.kill();
+    await client.untilClosed();
+    life.router.kernel.carp.set(VHID, 'MASTER');
+    const second = life.start();
+    t.equal(via(), 'none');
+    await finish(t, armed, second, client);
+  },
+);
+
+t.test('freebsd › without addresses the edge opens the gate and leaves the rest', async (t) => {
+  const life = await Life.make(t);
+  const helper = life.start();
+  const client = await Client.greet(helper.path);
+  t.equal(await client.outcome(ATTACH), 'done');
+  life.router.kernel.carp.set(VHID, 'MASTER');
+  t.equal(await role(client, 'MASTER'), true);
+  t.equal(life.router.kernel.routes.count(), 0);
+  t.notOk(life.router.kernel.interfaces.get(session).isUp);
+  t.notMatch(helper.lines.join('\n'), /ENOTCONN/);
+  client.end();
+  await stop(helper, 'remove');
+});
+
+t.test('freebsd › settings beyond the policy arm nothing', async (t) => {
+  const life = await Life.make(t);
+  const helper = life.start();
+  const client = await Client.greet(helper.path);
+  const { verb: _, session: __, up: ___, ...settings } = CONFIGURE;
+  for (const wrong of [
+    { mtu: 1493 },
+    { ourAddress: Uint8Array.of(127, 0, 0, 1) },
+    { theirAddress: PARTNER },
+  ])
+    t.equal(
+      await client.outcome({ ...ATTACH, settings: { ...settings, ...wrong } }),
+      'EINVAL',
+      JSON.stringify(wrong),
+    );
+  t.match(await state(client), { attached: null });
+  client.end();
+  await stop(helper, 'remove');
+});
+
+t.test('freebsd › of several sessions every gate moves before anything else', async (t) => {
+  const life = await Life.make(t);
+  const calls: string[] = [];
+  class Recording extends FreebsdBackend {
+    override gate(name: string, open: boolean): void {
+      calls.push(`gate ${name} ${open ? 'open' : 'closed'}`);
+      super.gate(name, open);
+    }
+    override raise(name: string, settings: SessionSettings): void {
+      calls.push(`raise ${name}`);
+      super.raise(name, settings);
+    }
+    override route(name: string, via: Via): void {
+      calls.push(`route ${name} ${via}`);
+      super.route(name, via);
+    }
+  }
+  const helper = life.start([SESSION, OTHER], {
+    makeBackend: (context) => new Recording(context),
+  });
+  const client = await Client.greet(helper.path);
+  const theirAddress = Uint8Array.of(198, 51, 100, 2);
+  const ourAddress = Uint8Array.of(198, 51, 100, 8);
+  const { verb: _, session: __, up: ___, ...settings } = CONFIGURE;
+  const key = { sessionId: 0x4321, acMac: Uint8Array.of(2, 0, 0, 0, 0, 0xad) };
+  t.equal(await client.outcome(ARM), 'done');
+  t.equal(
+    await client.outcome({
+      ...ATTACH,
+      session: OTHER.name,
+      key,
+      settings: { ...settings, ourAddress, theirAddress },
+    }),
+    'done',
+  );
+  calls.length = 0;
+  const { carp } = life.router.kernel;
+  carp.set(VHID, 'MASTER');
+  await client.until('both edges', () => client.notices.filter((n) => n.notice === 'role')[1]);
+  t.strictSame(calls, [
+    'gate pppoe0 open',
+    'gate pppoe1 open',
+    'raise pppoe0',
+    'route pppoe0 session',
+    'raise pppoe1',
+    'route pppoe1 session',
+  ]);
+  calls.length = 0;
+  carp.set(VHID, 'BACKUP');
+  await client.until('both edges', () => client.notices.filter((n) => n.notice === 'role')[3]);
+  t.strictSame(calls, [
+    'gate pppoe0 closed',
+    'gate pppoe1 closed',
+    'route pppoe0 none',
+    'route pppoe1 none',
+  ]);
+  client.end();
+  await stop(helper, 'remove');
+});
