@@ -56,9 +56,13 @@ export class LinkPair {
   readonly ac: ScriptedAc;
   readonly log: Logged[] = [];
   now: Instant = at(1000);
-  /** Frames from the AC still on the line. */
+  /** Frames from the AC still on the line, and frames to it that take their time. */
   readonly line: { readonly at: Instant; readonly event: Event }[] = [];
-  readonly latency = 5;
+  readonly toAc: { readonly at: Instant; readonly sent: Sent }[] = [];
+  /** Milliseconds a frame takes from the AC, and to it. */
+  latency = 5;
+  latencyToAc = 0;
+  #isDead = false;
   /** Answer a packet instead of the AC; undefined leaves it to the AC. */
   intercept: (sent: Sent, ac: ScriptedAc) => readonly Event[] | undefined = () => undefined;
   constructor(config: Partial<LinkConfig> = {}, temperament: Partial<Temperament> = {}) {
@@ -76,6 +80,19 @@ export class LinkPair {
   resume(facts: SessionFacts): this {
     this.ac.knows(facts);
     return this.#take(this.link.resume(facts, this.now));
+  }
+
+  /** Nothing passes any more, in either direction; and again. */
+  deaf(): this {
+    this.#isDead = true;
+    this.intercept = () => [];
+    return this;
+  }
+
+  hearing(): this {
+    this.#isDead = false;
+    this.intercept = () => undefined;
+    return this;
   }
 
   suspend(): this {
@@ -98,7 +115,8 @@ export class LinkPair {
 
   /** The AC lost its state but kept the session: it negotiates anew. */
   renegotiate(): this {
-    return this.hear(this.ac.forgets());
+    for (const packet of this.ac.forgets(this.now)) this.hear(packet);
+    return this;
   }
 
   lcp(packet: LcpPacket): this {
@@ -114,19 +132,24 @@ export class LinkPair {
     const end = at(this.now + span);
     for (let steps = 0; steps < 100_000; steps++) {
       const frame = this.line.reduce((a, b) => Math.min(a, b.at), Infinity);
+      const toAc = this.toAc.reduce((a, b) => Math.min(a, b.at), Infinity);
+      const ac = this.ac.deadline() ?? Infinity;
       const deadline = this.link.deadline() ?? Infinity;
-      const next = Math.min(frame, deadline);
+      const next = Math.min(frame, toAc, ac, deadline);
       if (next > end) {
         this.now = end;
         return this;
       }
       this.now = at(Math.max(this.now, next));
-      if (frame <= deadline) {
-        const [first] = this.line.splice(
-          this.line.findIndex((f) => f.at === frame),
-          1,
-        );
+      if (frame === next) {
+        const first = takeDue(this.line, next);
         if (first !== undefined) this.feed(first.event);
+      } else if (toAc === next) {
+        const first = takeDue(this.toAc, next);
+        if (first !== undefined) this.#reach(first.sent);
+      } else if (ac === next) {
+        const events = this.ac.expire(this.now);
+        if (!this.#isDead) this.#fromAc(events);
       } else this.feed({ kind: 'deadline' });
     }
     throw new Error('time does not pass');
@@ -196,11 +219,27 @@ export class LinkPair {
     for (const output of outputs) {
       this.log.push({ at: this.now, output });
       if (output.kind !== 'send-discovery' && output.kind !== 'send-ppp') continue;
-      const answers = this.intercept(output, this.ac) ?? this.ac.answer(output, this.now);
-      for (const event of answers) this.line.push({ at: at(this.now + this.latency), event });
+      if (this.latencyToAc === 0) this.#reach(output);
+      else this.toAc.push({ at: at(this.now + this.latencyToAc), sent: output });
     }
     return this;
   }
+
+  #reach(sent: Sent): void {
+    this.#fromAc(this.intercept(sent, this.ac) ?? this.ac.answer(sent, this.now));
+  }
+
+  #fromAc(events: readonly Event[]): void {
+    for (const event of events) this.line.push({ at: at(this.now + this.latency), event });
+  }
+}
+
+/** The first of those that are due at `at`. */
+function takeDue<T extends { readonly at: Instant }>(all: T[], due: number): T | undefined {
+  return all.splice(
+    all.findIndex((each) => each.at === due),
+    1,
+  )[0];
 }
 
 /** The name of a packet sent, for dialogues. */

@@ -1,18 +1,24 @@
 /**
- * An Access Concentrator of values: it answers what a plain one answers, with the temperament a test gives it. It knows
- * no clock but the instants it is told.
+ * An Access Concentrator of values: a strict automaton of RFC 1661 on each protocol, which answers what a plain one
+ * answers, with the temperament a test gives it. It knows no clock but the instants it is told.
  */
 import { sameOctets } from '@ppp-thing/protocol/bytes';
 import type { Action, Event } from '@ppp-thing/protocol/engine/events';
 import { prove } from '@ppp-thing/protocol/engine/ppp/mschap';
 import type { SessionFacts } from '@ppp-thing/protocol/session';
 import { concat, utf8 } from '@ppp-thing/protocol/printable';
-import type { Instant } from '@ppp-thing/protocol/time';
+import { earliest, millis, type Instant } from '@ppp-thing/protocol/time';
 import type { ChapPacket, PapPacket } from '@ppp-thing/protocol/wire/auth';
-import type { AuthMethod } from '@ppp-thing/protocol/wire/lcp';
+import type { AuthMethod, LcpOption } from '@ppp-thing/protocol/wire/lcp';
 import type { IpcpOption, Ipv6cpOption } from '@ppp-thing/protocol/wire/ncp';
 import { findTag, TAG, type DiscoveryPacket, type Tag } from '@ppp-thing/protocol/wire/pppoe';
-import type { ConfigurePacket, LcpPacket, PppPacket } from '@ppp-thing/protocol/wire/ppp';
+import type {
+  ConfigurePacket,
+  Ipv6cpPacket,
+  LcpPacket,
+  PppPacket,
+} from '@ppp-thing/protocol/wire/ppp';
+import { Exchange, type Terms } from '@ppp-thing/lab/line/ac-exchange';
 import { HASHES } from './hashes.ts';
 
 export const OUR_MAC = Uint8Array.of(0x02, 0, 0, 0, 0, 1);
@@ -34,6 +40,10 @@ export interface Temperament {
   readonly auth: AuthMethod | 'none';
   readonly password: string;
   readonly address: Uint8Array;
+  /** Its own address; undefined: it names none. */
+  readonly peer: Uint8Array | undefined;
+  /** What its Echo-Replies say, and whether it sends any. */
+  readonly echo: 'right' | 'none' | { readonly magic: number };
   readonly dns: readonly Uint8Array[] | 'reject';
   readonly ipv6: boolean;
   /** Octets of the largest packet its line carries; PPP-Max-Payload is echoed when above 1492. */
@@ -48,6 +58,8 @@ const PLAIN: Temperament = {
   auth: 'CHAP-MD5',
   password: 'open sesame',
   address: ADDRESS,
+  peer: PEER,
+  echo: 'right',
   dns: [DNS1, DNS2],
   ipv6: true,
   maxPayload: 1492,
@@ -59,32 +71,74 @@ const PLAIN: Temperament = {
 /** What a link sends. */
 export type Sent = Extract<Action, { kind: 'send-discovery' | 'send-ppp' }>;
 
+/** RFC 1661 §4.6. */
+const RESTART = millis(3000);
+
 export class ScriptedAc {
   temperament: Temperament;
   /** The session it knows. */
   session: number | undefined;
-  #lcp = { acked: false, isAcked: false, magic: 0 };
-  #ipcpBegun = false;
-  #pppFrom: Instant = at(0);
+  #lcp: Exchange<LcpOption>;
+  #ipcp: Exchange<IpcpOption>;
+  #ipv6cp: Exchange<Ipv6cpOption>;
+  #magic = AC_MAGIC;
+  /** When its PPP begins, while that is still to come. */
+  #pppFrom: Instant | undefined;
+  #now: Instant = at(0);
   #challenge = { identifier: 7, value: Uint8Array.from({ length: 16 }, (_, i) => i + 1) };
   #id = 100;
 
   constructor(temperament: Partial<Temperament>) {
     this.temperament = { ...PLAIN, ...temperament };
+    this.#lcp = this.#newLcp();
+    this.#ipcp = new Exchange(this.#ipcpTerms(), RESTART);
+    this.#ipv6cp = new Exchange(this.#ipv6cpTerms(), RESTART);
   }
 
   /** It has had this session for a while. */
   knows(facts: SessionFacts): void {
     this.session = facts.key.sessionId;
-    this.#lcp = { acked: true, isAcked: true, magic: facts.theirMagic };
-    this.#ipcpBegun = true;
+    this.#magic = facts.theirMagic;
+    this.#pppFrom = undefined;
+    this.#lcp.resume();
+    this.#ipcp.resume();
+    if (facts.interfaceIds === undefined) this.#ipv6cp.end();
+    else this.#ipv6cp.resume();
+  }
+
+  /** How often LCP and IPCP have been Opened since the PADS: once is right. */
+  get openings(): { readonly lcp: number; readonly ipcp: number } {
+    return { lcp: this.#lcp.openings, ipcp: this.#ipcp.openings };
+  }
+
+  deadline(): Instant | undefined {
+    if (this.session === undefined) return undefined;
+    const timers = [this.#lcp, this.#ipcp, this.#ipv6cp].map((each) => each.deadline());
+    return earliest(this.#pppFrom, ...timers);
+  }
+
+  /** What it sends of its own accord at `now`. */
+  expire(now: Instant): Event[] {
+    this.#now = now;
+    if (this.session === undefined) return [];
+    if (this.#pppFrom !== undefined) {
+      if (this.#pppFrom > now) return [];
+      this.#pppFrom = undefined;
+      return asEvents(this.#begin());
+    }
+    return asEvents([
+      ...this.#lcp.expire(now).map((packet): PppPacket => ({ protocol: 'LCP', packet })),
+      ...this.#ipcp.expire(now).map((packet): PppPacket => ({ protocol: 'IPCP', packet })),
+      ...this.#ipv6cp.expire(now).map((packet): PppPacket => ({ protocol: 'IPV6CP', packet })),
+    ]);
   }
 
   /** What it answers to a packet that reaches it at `now`. */
   answer(sent: Sent, now: Instant): Event[] {
     if (sent.kind === 'send-discovery') return this.#answerDiscovery(sent.packet, now);
-    if (this.session === undefined || now < this.#pppFrom) return [];
-    return this.#answerPpp(sent.packet).map((packet) => ({ kind: 'ppp', packet }));
+    this.#now = now;
+    if (this.session === undefined || this.#pppFrom !== undefined) return [];
+    return asEvents(this.#answerPpp(sent.packet));
   }
 
   offer(packet: DiscoveryPacket, tags: readonly Tag[] = []): Event {
@@ -116,28 +170,52 @@ export class ScriptedAc {
     if (packet.code === 'PADT') this.session = undefined;
     if (packet.code !== 'PADR') return [];
     this.session = SESSION_ID;
-    this.#pppFrom = at(now + this.temperament.pppDelay);
-    this.#lcp = { acked: false, isAcked: false, magic: AC_MAGIC };
-    this.#ipcpBegun = false;
+    this.#now = now;
+    this.#magic = AC_MAGIC;
+    this.#lcp = this.#newLcp();
+    this.#ipcp = new Exchange(this.#ipcpTerms(), RESTART);
+    this.#ipv6cp = new Exchange(this.#ipv6cpTerms(), RESTART);
     const pads = this.confirm(packet, SESSION_ID, echoed);
-    if (this.temperament.pppDelay > 0) return [pads];
-    return [pads, { kind: 'ppp', packet: this.lcpRequest() }];
+    const { pppDelay } = this.temperament;
+    this.#pppFrom = pppDelay > 0 ? at(now + pppDelay) : undefined;
+    return pppDelay > 0 ? [pads] : [pads, ...asEvents(this.#begin())];
   }
 
-  lcpRequest(): PppPacket {
-    const { auth } = this.temperament;
-    return {
-      protocol: 'LCP',
-      packet: {
-        code: 'Configure-Request',
-        identifier: this.#nextId(),
-        options: [
-          { kind: 'mru', mru: this.temperament.maxPayload },
-          ...(auth === 'none' ? [] : [{ kind: 'authentication', method: auth } as const]),
-          { kind: 'magic', magic: AC_MAGIC },
-        ],
+  /** LCP begins, at first or anew; nothing above it lives meanwhile. */
+  #begin(): PppPacket[] {
+    this.#ipcp.end();
+    this.#ipv6cp.end();
+    return this.#lcp.begin(this.#now).map((packet) => ({ protocol: 'LCP', packet }));
+  }
+
+  #newLcp(): Exchange<LcpOption> {
+    return new Exchange(
+      {
+        request: () => {
+          const { auth, maxPayload } = this.temperament;
+          return [
+            { kind: 'mru', mru: maxPayload },
+            ...(auth === 'none' ? [] : [{ kind: 'authentication', method: auth } as const]),
+            { kind: 'magic', magic: AC_MAGIC },
+          ];
+        },
+        judge: (options) => ({ code: 'Configure-Ack', options }),
+        refused: () => undefined,
       },
-    };
+      RESTART,
+    );
+  }
+
+  /** A Configure-Request as it sends them, outside of the exchange. */
+  lcpRequest(): PppPacket {
+    const { auth, maxPayload } = this.temperament;
+    const options: LcpOption[] = [
+      { kind: 'mru', mru: maxPayload },
+      ...(auth === 'none' ? [] : [{ kind: 'authentication', method: auth } as const]),
+      { kind: 'magic', magic: AC_MAGIC },
+    ];
+    const identifier = this.#nextId();
+    return { protocol: 'LCP', packet: { code: 'Configure-Request', identifier, options } };
   }
 
   #nextId(): number {
@@ -154,7 +232,10 @@ export class ScriptedAc {
       case 'CHAP':
         return this.#answerChap(packet.packet);
       case 'IPCP':
-        return packet.packet.code === 'Configure-Request' ? this.#answerIpcp(packet.packet) : [];
+        if (!('options' in packet.packet)) return [];
+        return this.#ipcp
+          .receive(packet.packet, this.#now)
+          .map((reply) => ({ protocol: 'IPCP', packet: reply }));
       case 'IPV6CP':
         return this.#answerIpv6cp(packet.packet);
       case 'unknown':
@@ -166,19 +247,16 @@ export class ScriptedAc {
     const { identifier } = packet;
     const say = (reply: LcpPacket): PppPacket => ({ protocol: 'LCP', packet: reply });
     switch (packet.code) {
-      case 'Configure-Request': {
-        const answers = [say({ ...packet, code: 'Configure-Ack' })];
-        const isNew = this.#lcp.acked || this.temperament.pppDelay > 0;
-        this.#lcp.acked = true;
-        if (isNew && !this.#lcp.isAcked) answers.push(this.lcpRequest());
-        return [...answers, ...(this.#lcp.isAcked ? this.#lcpUp() : [])];
-      }
+      case 'Configure-Request':
       case 'Configure-Ack':
-        this.#lcp.isAcked = true;
-        return this.#lcp.acked ? this.#lcpUp() : [];
+      case 'Configure-Nak':
+      case 'Configure-Reject':
+        return this.#configureLcp(packet);
       case 'Echo-Request': {
-        const magic = this.#lcp.magic;
-        if (packet.data.length + 8 > this.temperament.maxPayload) return [];
+        const { echo, maxPayload } = this.temperament;
+        if (!this.#lcp.isOpen || echo === 'none') return [];
+        if (packet.data.length + 8 > maxPayload) return [];
+        const magic = echo === 'right' ? this.#magic : echo.magic;
         return [say({ code: 'Echo-Reply', identifier, magic, data: packet.data })];
       }
       case 'Terminate-Request':
@@ -188,16 +266,28 @@ export class ScriptedAc {
     }
   }
 
+  #configureLcp(packet: ConfigurePacket<LcpOption>): PppPacket[] {
+    const wasOpen = this.#lcp.isOpen;
+    const answers = this.#lcp
+      .receive(packet, this.#now)
+      .map((reply): PppPacket => ({ protocol: 'LCP', packet: reply }));
+    if (wasOpen && !this.#lcp.isOpen) {
+      this.#ipcp.end();
+      this.#ipv6cp.end();
+    }
+    return !wasOpen && this.#lcp.isOpen ? [...answers, ...this.#lcpUp()] : answers;
+  }
+
   /** The AC lost its state but kept the session: it negotiates anew. */
-  forgets(): PppPacket {
-    this.#lcp = { acked: false, isAcked: false, magic: AC_MAGIC };
-    this.#ipcpBegun = false;
-    return this.lcpRequest();
+  forgets(now: Instant): PppPacket[] {
+    this.#now = now;
+    this.#magic = AC_MAGIC;
+    return this.#begin();
   }
 
   #lcpUp(): PppPacket[] {
     const { auth } = this.temperament;
-    if (auth === 'none') return this.#ipcp();
+    if (auth === 'none') return this.#beginIpcp();
     return auth === 'PAP' ? [] : [this.challenge()];
   }
 
@@ -218,7 +308,7 @@ export class ScriptedAc {
     const message = utf8(isRight ? 'welcome' : 'go away');
     return [
       { protocol: 'PAP', packet: { code, identifier, message } },
-      ...(isRight ? this.#ipcp() : []),
+      ...(isRight ? this.#beginIpcp() : []),
     ];
   }
 
@@ -230,7 +320,10 @@ export class ScriptedAc {
       message === undefined
         ? { code: 'Failure', identifier, message: utf8('E=691 R=0 C=00 V=3 M=go away') }
         : { code: 'Success', identifier, message };
-    return [{ protocol: 'CHAP', packet: reply }, ...(message === undefined ? [] : this.#ipcp())];
+    return [
+      { protocol: 'CHAP', packet: reply },
+      ...(message === undefined ? [] : this.#beginIpcp()),
+    ];
   }
 
   /** The Success message, or undefined if the Response is wrong. */
@@ -258,57 +351,57 @@ export class ScriptedAc {
     return utf8(`S=${hex.toUpperCase()} M=welcome`);
   }
 
-  #ipcp(): PppPacket[] {
-    if (this.#ipcpBegun) return [];
-    this.#ipcpBegun = true;
-    const options: IpcpOption[] = [{ kind: 'address', address: PEER }];
-    const packet = { code: 'Configure-Request', identifier: this.#nextId(), options } as const;
-    return [{ protocol: 'IPCP', packet }];
+  #beginIpcp(): PppPacket[] {
+    if (this.#ipcp.state !== 'Closed') return [];
+    return this.#ipcp.begin(this.#now).map((packet) => ({ protocol: 'IPCP', packet }));
   }
 
-  #answerIpcp(packet: ConfigurePacket<IpcpOption>): PppPacket[] {
-    const { identifier, options } = packet;
-    const { address, dns } = this.temperament;
-    const say = (reply: ConfigurePacket<IpcpOption>): PppPacket[] => [
-      { protocol: 'IPCP', packet: reply },
-    ];
+  #ipcpTerms(): Terms<IpcpOption> {
     const isDns = (option: IpcpOption): boolean => option.kind === 'dns1' || option.kind === 'dns2';
-    if (dns === 'reject' && options.some(isDns))
-      return say({ code: 'Configure-Reject', identifier, options: options.filter(isDns) });
-    const right = { address, dns1: dns[0], dns2: dns[1], unknown: undefined };
-    const naks = options.flatMap((option): IpcpOption[] => {
-      const wanted = right[option.kind];
-      if (option.kind === 'unknown' || !(wanted instanceof Uint8Array)) return [];
-      return sameOctets(option.address, wanted) ? [] : [{ kind: option.kind, address: wanted }];
-    });
-    return naks.length > 0
-      ? say({ code: 'Configure-Nak', identifier, options: naks })
-      : say({ code: 'Configure-Ack', identifier, options });
+    return {
+      request: () => {
+        const { peer } = this.temperament;
+        return peer === undefined ? [] : [{ kind: 'address', address: peer }];
+      },
+      judge: (options) => {
+        const { address, dns } = this.temperament;
+        if (dns === 'reject' && options.some(isDns))
+          return { code: 'Configure-Reject', options: options.filter(isDns) };
+        const right = { address, dns1: dns[0], dns2: dns[1], unknown: undefined };
+        const naks = options.flatMap((option): IpcpOption[] => {
+          const wanted = right[option.kind];
+          if (option.kind === 'unknown' || !(wanted instanceof Uint8Array)) return [];
+          return sameOctets(option.address, wanted) ? [] : [{ kind: option.kind, address: wanted }];
+        });
+        return naks.length > 0
+          ? { code: 'Configure-Nak', options: naks }
+          : { code: 'Configure-Ack', options };
+      },
+      refused: () => undefined,
+    };
   }
 
-  #answerIpv6cp(packet: Extract<PppPacket, { protocol: 'IPV6CP' }>['packet']): PppPacket[] {
-    if (packet.code !== 'Configure-Request') return [];
+  #ipv6cpTerms(): Terms<Ipv6cpOption> {
+    return {
+      request: () => [{ kind: 'interfaceId', interfaceId: AC_INTERFACE_ID }],
+      judge: (options) => ({ code: 'Configure-Ack', options }),
+      refused: () => undefined,
+    };
+  }
+
+  #answerIpv6cp(packet: Ipv6cpPacket): PppPacket[] {
+    if (!('options' in packet)) return [];
     if (!this.temperament.ipv6) {
       const rejected = new Uint8Array(4);
-      return [
-        {
-          protocol: 'LCP',
-          packet: {
-            code: 'Protocol-Reject',
-            identifier: this.#nextId(),
-            protocol: 0x8057,
-            rejected,
-          },
-        },
-      ];
+      const identifier = this.#nextId();
+      const reject = { code: 'Protocol-Reject', identifier, protocol: 0x8057, rejected } as const;
+      return [{ protocol: 'LCP', packet: reject }];
     }
-    const options: Ipv6cpOption[] = [{ kind: 'interfaceId', interfaceId: AC_INTERFACE_ID }];
-    return [
-      { protocol: 'IPV6CP', packet: { ...packet, code: 'Configure-Ack' } },
-      {
-        protocol: 'IPV6CP',
-        packet: { code: 'Configure-Request', identifier: this.#nextId(), options },
-      },
-    ];
+    const begun = this.#ipv6cp.state === 'Closed' ? this.#ipv6cp.begin(this.#now) : [];
+    const answers = this.#ipv6cp.receive(packet, this.#now);
+    return [...begun, ...answers].map((reply) => ({ protocol: 'IPV6CP', packet: reply }));
   }
 }
+
+const asEvents = (packets: readonly PppPacket[]): Event[] =>
+  packets.map((packet) => ({ kind: 'ppp', packet }));

@@ -3,9 +3,18 @@
  * AC's side of the RFCs and shares no code with our engine. It checks no credentials; the lab's does.
  */
 import { findTag, TAG, type DiscoveryPacket } from '@ppp-thing/protocol/wire/pppoe';
+import { sameOctets } from '@ppp-thing/protocol/bytes';
+import { millis, type Instant } from '@ppp-thing/protocol/time';
+import type { LcpOption } from '@ppp-thing/protocol/wire/lcp';
 import type { IpcpOption } from '@ppp-thing/protocol/wire/ncp';
-import type { IpcpPacket, LcpPacket, PppPacket } from '@ppp-thing/protocol/wire/ppp';
+import type {
+  ConfigurePacket,
+  IpcpPacket,
+  LcpPacket,
+  PppPacket,
+} from '@ppp-thing/protocol/wire/ppp';
 import type { ChapPacket } from '@ppp-thing/protocol/wire/auth';
+import { Exchange, type Terms } from '../line/ac-exchange.ts';
 import type { Chance } from './random.ts';
 import type { Schedule } from './schedule.ts';
 
@@ -21,17 +30,17 @@ export interface Temper {
   readonly echoLimit: number;
   /** Traffic from us counts as an answer. */
   readonly dataCheck: boolean;
+  /** It names no address of its own; absent in plans of before. */
+  readonly unnumbered?: boolean;
 }
 
 interface Session {
   readonly id: number;
   readonly magic: number;
   readonly born: number;
+  readonly lcp: Exchange<LcpOption>;
+  readonly ipcp: Exchange<IpcpOption>;
   phase: 'LCP' | 'CHAP' | 'IPCP' | 'up';
-  lcpAckedByUs: boolean;
-  lcpAckedByThem: boolean;
-  ipcpAckedByUs: boolean;
-  ipcpAckedByThem: boolean;
   unanswered: number;
   identifier: number;
   /** Of the last Challenge: a Response to it may come again, and is answered again (RFC 1994 §4.2). */
@@ -48,6 +57,32 @@ export type AcFrame =
 const OUR_ADDRESS = Uint8Array.of(100, 64, 0, 11);
 const ITS_ADDRESS = Uint8Array.of(100, 64, 0, 1);
 const NOTHING = new Uint8Array();
+/** RFC 1661 §4.6. */
+const RESTART = millis(3000);
+const MAX_CHALLENGES = 10;
+
+/** Whatever the client asks of LCP will do. */
+const lcpTerms = (magic: number): Terms<LcpOption> => ({
+  request: () => [
+    { kind: 'mru', mru: 1492 },
+    { kind: 'authentication', method: 'CHAP-MD5' },
+    { kind: 'magic', magic },
+  ],
+  judge: (options) => ({ code: 'Configure-Ack', options }),
+  refused: () => undefined,
+});
+
+/** The one address there is, and nothing else. */
+const ipcpTerms = (temper: Temper): Terms<IpcpOption> => ({
+  request: () => (temper.unnumbered === true ? [] : [{ kind: 'address', address: ITS_ADDRESS }]),
+  judge: (options) => {
+    const asked = options.find((option) => option.kind === 'address');
+    return asked?.kind === 'address' && sameOctets(asked.address, OUR_ADDRESS)
+      ? { code: 'Configure-Ack', options }
+      : { code: 'Configure-Nak', options: [{ kind: 'address', address: OUR_ADDRESS }] };
+  },
+  refused: () => undefined,
+});
 
 export class AccessConcentrator {
   readonly sessions = new Map<number, Session>();
@@ -82,15 +117,7 @@ export class AccessConcentrator {
 
   /** Begin LCP anew on every session, as one that lost its PPP state but not the session does. */
   renegotiate(): void {
-    for (const session of this.sessions.values()) {
-      session.phase = 'LCP';
-      session.lcpAckedByThem = false;
-      session.lcpAckedByUs = false;
-      session.ipcpAckedByThem = false;
-      session.ipcpAckedByUs = false;
-      session.negotiations++;
-      this.#negotiate(session, 0);
-    }
+    for (const session of this.sessions.values()) this.#begin(session);
   }
 
   /** End a session from its side. */
@@ -138,24 +165,23 @@ export class AccessConcentrator {
     }
     if (this.#temper.second === 'replace') this.terminate();
     const id = 1 + (this.#chance.next() % 0xfffe);
+    const magic = this.#chance.next() || 1;
     const session: Session = {
       id,
-      magic: this.#chance.next() || 1,
+      magic,
       born: this.#schedule.now,
+      lcp: new Exchange(lcpTerms(magic), RESTART),
+      ipcp: new Exchange(ipcpTerms(this.#temper), RESTART),
       phase: 'LCP',
-      lcpAckedByUs: false,
-      lcpAckedByThem: false,
-      ipcpAckedByUs: false,
-      ipcpAckedByThem: false,
       unanswered: 0,
       identifier: 0,
       challenged: -1,
-      negotiations: 1,
+      negotiations: 0,
     };
     this.sessions.set(id, session);
     this.dials++;
     this.#send({ kind: 'discovery', packet: { code: 'PADS', sessionId: id, tags } });
-    this.#negotiate(session, 0);
+    this.#begin(session);
     this.#echo(session);
   }
 
@@ -174,30 +200,51 @@ export class AccessConcentrator {
     return this.sessions.get(session.id) === session;
   }
 
-  /** Send our Configure-Request of the layer in hand, again every 3 s, ten times, and then give up. */
-  #negotiate(session: Session, attempt: number): void {
-    if (!this.#isHere(session) || session.phase === 'up') return;
-    if (attempt >= 10) return this.#drop(session);
-    if (session.phase === 'LCP' && !session.lcpAckedByThem) this.#requestLcp(session);
-    if (session.phase === 'CHAP') this.#challenge(session);
-    if (session.phase === 'IPCP' && !session.ipcpAckedByThem) this.#requestIpcp(session);
-    const { phase, negotiations } = session;
-    this.#schedule.in(3000, () => {
-      const isSame = session.phase === phase && session.negotiations === negotiations;
-      if (isSame) this.#negotiate(session, attempt + 1);
+  get #now(): Instant {
+    return this.#schedule.now as Instant;
+  }
+
+  #begin(session: Session): void {
+    this.#establish(session);
+    this.#sayLcp(session, session.lcp.begin(this.#now));
+  }
+
+  /** Nothing above LCP lives while that is negotiated. */
+  #establish(session: Session): void {
+    session.phase = 'LCP';
+    session.ipcp.end();
+    session.negotiations++;
+  }
+
+  #sayLcp(session: Session, packets: readonly ConfigurePacket<LcpOption>[]): void {
+    for (const packet of packets) this.#lcp(session, packet);
+    this.#later(session, session.lcp, () => this.#sayLcp(session, session.lcp.expire(this.#now)));
+  }
+
+  #sayIpcp(session: Session, packets: readonly ConfigurePacket<IpcpOption>[]): void {
+    for (const packet of packets) this.#ipcp(session, packet);
+    this.#later(session, session.ipcp, () =>
+      this.#sayIpcp(session, session.ipcp.expire(this.#now)),
+    );
+  }
+
+  /** Come back when the exchange's timer runs out, unless it has been set anew by then; give up when it does. */
+  #later(session: Session, exchange: Session['lcp'] | Session['ipcp'], expire: () => void): void {
+    if (exchange.isDead) return this.#drop(session);
+    const at = exchange.deadline();
+    if (at === undefined) return;
+    this.#schedule.at(at, () => {
+      if (this.#isHere(session) && exchange.deadline() === at) expire();
     });
   }
 
-  #requestLcp(session: Session): void {
-    session.identifier = (session.identifier + 1) & 0xff;
-    this.#lcp(session, {
-      code: 'Configure-Request',
-      identifier: session.identifier,
-      options: [
-        { kind: 'mru', mru: 1492 },
-        { kind: 'authentication', method: 'CHAP-MD5' },
-        { kind: 'magic', magic: session.magic },
-      ],
+  #challengeFor(session: Session, attempt: number): void {
+    if (!this.#isHere(session) || session.phase !== 'CHAP') return;
+    if (attempt >= MAX_CHALLENGES) return this.#drop(session);
+    this.#challenge(session);
+    const { negotiations } = session;
+    this.#schedule.in(RESTART, () => {
+      if (session.negotiations === negotiations) this.#challengeFor(session, attempt + 1);
     });
   }
 
@@ -211,17 +258,6 @@ export class AccessConcentrator {
       name: NOTHING,
     };
     this.#send({ kind: 'ppp', sessionId: session.id, packet: { protocol: 'CHAP', packet } });
-  }
-
-  #requestIpcp(session: Session): void {
-    session.identifier = (session.identifier + 1) & 0xff;
-    const options: IpcpOption[] = [{ kind: 'address', address: ITS_ADDRESS }];
-    this.#ipcp(session, { code: 'Configure-Request', identifier: session.identifier, options });
-  }
-
-  #advance(session: Session, phase: Session['phase']): void {
-    session.phase = phase;
-    this.#negotiate(session, 0);
   }
 
   #echo(session: Session): void {
@@ -258,16 +294,13 @@ export class AccessConcentrator {
   #handleLcp(session: Session, packet: LcpPacket): void {
     switch (packet.code) {
       case 'Configure-Request':
-        if (session.phase !== 'LCP') this.#restart(session);
-        session.lcpAckedByUs = true;
-        this.#lcp(session, { ...packet, code: 'Configure-Ack' });
-        break;
       case 'Configure-Ack':
-        if (packet.identifier === session.identifier) session.lcpAckedByThem = true;
-        break;
+      case 'Configure-Nak':
+      case 'Configure-Reject':
+        return this.#configureLcp(session, packet);
       case 'Echo-Request':
-        if (session.phase === 'LCP') return;
-        this.#lcp(session, { ...packet, code: 'Echo-Reply', magic: session.magic });
+        if (session.lcp.isOpen)
+          this.#lcp(session, { ...packet, code: 'Echo-Reply', magic: session.magic });
         return;
       case 'Echo-Reply':
         session.unanswered = 0;
@@ -278,19 +311,16 @@ export class AccessConcentrator {
       default:
         return;
     }
-    if (session.phase === 'LCP' && session.lcpAckedByUs && session.lcpAckedByThem) {
-      this.#advance(session, 'CHAP');
-    }
   }
 
-  /** Our Configure-Request in an open session: begin again (RFC 1661 §4.3 RCR+). */
-  #restart(session: Session): void {
-    session.phase = 'LCP';
-    session.lcpAckedByThem = false;
-    session.ipcpAckedByThem = false;
-    session.ipcpAckedByUs = false;
-    session.negotiations++;
-    this.#negotiate(session, 0);
+  #configureLcp(session: Session, packet: ConfigurePacket<LcpOption>): void {
+    const wasOpen = session.lcp.isOpen;
+    const answers = session.lcp.receive(packet, this.#now);
+    if (wasOpen && !session.lcp.isOpen) this.#establish(session);
+    this.#sayLcp(session, answers);
+    if (wasOpen || !session.lcp.isOpen) return;
+    session.phase = 'CHAP';
+    this.#challengeFor(session, 0);
   }
 
   #handleChap(session: Session, packet: ChapPacket): void {
@@ -302,23 +332,15 @@ export class AccessConcentrator {
       sessionId: session.id,
       packet: { protocol: 'CHAP', packet: success },
     });
-    if (session.phase === 'CHAP') this.#advance(session, 'IPCP');
+    if (session.phase !== 'CHAP') return;
+    session.phase = 'IPCP';
+    this.#sayIpcp(session, session.ipcp.begin(this.#now));
   }
 
   #handleIpcp(session: Session, packet: IpcpPacket): void {
-    if (session.phase === 'LCP' || session.phase === 'CHAP') return;
-    if (packet.code === 'Configure-Request') {
-      const asked = packet.options.find((option) => option.kind === 'address');
-      const isRight =
-        asked?.kind === 'address' && asked.address.every((o, i) => o === OUR_ADDRESS[i]);
-      const options: IpcpOption[] = [{ kind: 'address', address: OUR_ADDRESS }];
-      session.ipcpAckedByUs = isRight;
-      if (isRight) this.#ipcp(session, { ...packet, code: 'Configure-Ack' });
-      else this.#ipcp(session, { code: 'Configure-Nak', identifier: packet.identifier, options });
-    } else if (packet.code === 'Configure-Ack' && packet.identifier === session.identifier) {
-      session.ipcpAckedByThem = true;
-    }
-    if (session.ipcpAckedByUs && session.ipcpAckedByThem) session.phase = 'up';
+    if (session.phase === 'LCP' || session.phase === 'CHAP' || !('options' in packet)) return;
+    this.#sayIpcp(session, session.ipcp.receive(packet, this.#now));
+    session.phase = session.ipcp.isOpen ? 'up' : 'IPCP';
   }
 
   #lcp(session: Session, packet: LcpPacket): void {

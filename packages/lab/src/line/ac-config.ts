@@ -16,6 +16,11 @@ export interface Temper {
   readonly offers: boolean;
   /** What a frame of a session it does not know gets. */
   readonly unknown: 'padt' | 'ignore';
+  /** It answers Echo-Requests. Some do not, and forward data all the same. */
+  readonly answersEcho: boolean;
+  /** The share of what it sends that is lost, 0 … 1, and whether the rest arrives twice. */
+  readonly loss: number;
+  readonly doubled: boolean;
 }
 
 export const PATIENT: Temper = {
@@ -24,6 +29,9 @@ export const PATIENT: Temper = {
   slowMs: 0,
   offers: true,
   unknown: 'padt',
+  answersEcho: true,
+  loss: 0,
+  doubled: false,
 };
 
 export interface AcConfig {
@@ -33,7 +41,8 @@ export interface AcConfig {
   readonly services: readonly string[];
   readonly auth: AcAuth;
   readonly passwords: ReadonlyMap<string, string>;
-  readonly address: Uint8Array;
+  /** Its end of the link; undefined: it names none, and IPCP has no address of its own. */
+  readonly address: Uint8Array | undefined;
   /** What clients get, in order. */
   readonly pool: readonly Uint8Array[];
   readonly dns: readonly Uint8Array[];

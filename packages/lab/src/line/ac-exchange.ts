@@ -1,10 +1,10 @@
 /**
- * One Configure exchange as the Access Concentrator sees it: ask, be asked, and know when both have agreed. It is far
- * smaller than RFC 1661's automaton, and on purpose shares nothing with our engine's: it is the other opinion.
+ * One Configure exchange as the Access Concentrator sees it: the four states of RFC 1661 §4.2 in which options are
+ * negotiated, with their timer and counter. On purpose it shares nothing with our engine's automaton: it is the other
+ * opinion, and it forgives nothing. It knows no option, and sends nothing itself.
  */
 import { after, type Instant, type Millis } from '@ppp-thing/protocol/time';
 import type { ConfigurePacket } from '@ppp-thing/protocol/wire/ppp';
-import type { OptionOctets } from '@ppp-thing/protocol/wire/control';
 
 export interface Terms<Option> {
   /** What we ask for now. */
@@ -15,15 +15,22 @@ export interface Terms<Option> {
   refused(code: 'Configure-Nak' | 'Configure-Reject', options: readonly Option[]): void;
 }
 
+/** Closed: not begun, or given up. */
+export type ExchangeState = 'Closed' | 'Req-Sent' | 'Ack-Rcvd' | 'Ack-Sent' | 'Opened';
+
 /** Transmissions of one request before we give up (RFC 1661 §4.6). */
 const MAX_CONFIGURE = 10;
 
-export class Exchange<Option extends OptionOctets> {
+export class Exchange<Option> {
   readonly #terms: Terms<Option>;
   readonly #restart: Millis;
-  #acked = { byUs: false, byThem: false };
+  #state: ExchangeState = 'Closed';
   #identifier = 0;
+  /** The last request has had its answer: a second one counts for nothing, as in pppd. */
+  #isAnswered = false;
   #left = 0;
+  #isDead = false;
+  #openings = 0;
   #at: Instant | undefined;
 
   /** @param restart between transmissions of a request that stays unanswered */
@@ -32,14 +39,23 @@ export class Exchange<Option extends OptionOctets> {
     this.#restart = restart;
   }
 
+  get state(): ExchangeState {
+    return this.#state;
+  }
+
   /** Both ends have acknowledged. */
   get isOpen(): boolean {
-    return this.#acked.byUs && this.#acked.byThem;
+    return this.#state === 'Opened';
+  }
+
+  /** How often both ends have acknowledged: once is right. */
+  get openings(): number {
+    return this.#openings;
   }
 
   /** Given up: MAX_CONFIGURE requests were not answered. */
   get isDead(): boolean {
-    return this.#left < 0;
+    return this.#isDead;
   }
 
   deadline(): Instant | undefined {
@@ -48,46 +64,88 @@ export class Exchange<Option extends OptionOctets> {
 
   /** Begin, or begin anew, and ask. */
   begin(now: Instant): ConfigurePacket<Option>[] {
-    this.#acked = { byUs: false, byThem: false };
-    this.#left = MAX_CONFIGURE - 1;
-    return this.#ask(now);
+    this.#isDead = false;
+    this.#left = MAX_CONFIGURE;
+    return this.#ask('Req-Sent', now);
+  }
+
+  /** Be Opened, as an exchange of long ago left it. */
+  resume(): void {
+    this.#state = 'Opened';
+    this.#isAnswered = true;
+    this.#at = undefined;
   }
 
   /** Say no more, and time out no more. */
   end(): void {
+    this.#state = 'Closed';
     this.#at = undefined;
   }
 
   expire(now: Instant): ConfigurePacket<Option>[] {
     if (this.#at === undefined || now < this.#at) return [];
-    this.#left -= 1;
-    if (this.#left >= 0) return this.#send(now);
-    this.#at = undefined;
+    if (this.#left > 0) {
+      // TO+: what was acknowledged of ours counts no more; what we acknowledged does.
+      const state = this.#state === 'Ack-Sent' ? 'Ack-Sent' : 'Req-Sent';
+      return this.#isAnswered ? this.#ask(state, now) : this.#send(state, now);
+    }
+    this.end();
+    this.#isDead = true;
     return [];
   }
 
   receive(packet: ConfigurePacket<Option>, now: Instant): ConfigurePacket<Option>[] {
-    if (packet.code === 'Configure-Request') {
-      const answer = { ...this.#terms.judge(packet.options), identifier: packet.identifier };
-      this.#acked.byUs = answer.code === 'Configure-Ack';
-      return [answer];
-    }
-    if (packet.identifier !== this.#identifier || this.#acked.byThem) return [];
-    if (packet.code === 'Configure-Ack') {
-      this.#acked.byThem = true;
-      this.#at = undefined;
-      return [];
-    }
-    this.#terms.refused(packet.code, packet.options);
-    return this.#ask(now);
+    if (this.#state === 'Closed') return [];
+    return packet.code === 'Configure-Request'
+      ? this.#asked(packet, now)
+      : this.#answered(packet, now);
   }
 
-  #ask(now: Instant): ConfigurePacket<Option>[] {
+  #asked(packet: ConfigurePacket<Option>, now: Instant): ConfigurePacket<Option>[] {
+    const answer = { ...this.#terms.judge(packet.options), identifier: packet.identifier };
+    const isGood = answer.code === 'Configure-Ack';
+    switch (this.#state) {
+      case 'Opened':
+        // RCR in Opened: the layer goes down, and everything begins again (§4.3).
+        this.#left = MAX_CONFIGURE;
+        return [...this.#ask(isGood ? 'Ack-Sent' : 'Req-Sent', now), answer];
+      case 'Ack-Rcvd':
+        if (isGood) this.#open();
+        return [answer];
+      default:
+        this.#state = isGood ? 'Ack-Sent' : 'Req-Sent';
+        return [answer];
+    }
+  }
+
+  #answered(packet: ConfigurePacket<Option>, now: Instant): ConfigurePacket<Option>[] {
+    if (packet.identifier !== this.#identifier || this.#isAnswered) return [];
+    this.#isAnswered = true;
+    this.#left = MAX_CONFIGURE;
+    if (packet.code !== 'Configure-Ack') {
+      this.#terms.refused(packet.code as 'Configure-Nak' | 'Configure-Reject', packet.options);
+      return this.#ask(this.#state, now);
+    }
+    if (this.#state === 'Ack-Sent') this.#open();
+    else this.#state = 'Ack-Rcvd';
+    return [];
+  }
+
+  #open(): void {
+    this.#state = 'Opened';
+    this.#openings += 1;
+    this.#at = undefined;
+  }
+
+  #ask(state: ExchangeState, now: Instant): ConfigurePacket<Option>[] {
     this.#identifier = (this.#identifier + 1) & 0xff;
-    return this.#send(now);
+    return this.#send(state, now);
   }
 
-  #send(now: Instant): ConfigurePacket<Option>[] {
+  #send(state: ExchangeState, now: Instant): ConfigurePacket<Option>[] {
+    this.#state = state;
+    this.#isAnswered = false;
+    this.#left -= 1;
     this.#at = after(now, this.#restart);
     const options = this.#terms.request();
     return [{ code: 'Configure-Request', identifier: this.#identifier, options }];

@@ -38,6 +38,8 @@ export type SessionOutput =
 
 export interface AcSessionConfig {
   readonly echo: EchoConfig;
+  /** Whether it answers Echo-Requests now. */
+  readonly answersEcho: () => boolean;
   readonly delay: Millis;
   readonly restart: Millis;
   readonly ourAddress: Uint8Array;
@@ -122,15 +124,20 @@ export class AcSession {
 
   /** Begin LCP: at first, or anew as a peer that has lost its PPP state does. */
   negotiate(now: Instant): SessionOutput[] {
-    this.#negotiations += 1;
     this.#beginAt = undefined;
+    this.#establish();
+    return this.#lcp.begin(now).map((packet) => ppp({ protocol: 'LCP', packet }));
+  }
+
+  /** LCP is negotiated, so that nothing above it lives (RFC 1661 §3.4). */
+  #establish(): void {
+    this.#negotiations += 1;
     this.#phase = 'Establish';
     this.#isUp = false;
     this.#keepalive.stop();
     this.#challengeAt = undefined;
     this.#ipcp.end();
     this.#ipv6cp?.end();
-    return this.#lcp.begin(now).map((packet) => ppp({ protocol: 'LCP', packet }));
   }
 
   /** CHAP may ask again at any time (RFC 1994 §2). */
@@ -279,11 +286,13 @@ export class AcSession {
 
   #configureLcp(packet: ConfigurePacket<LcpOption>, now: Instant): SessionOutput[] {
     const outputs: SessionOutput[] = [];
-    if (packet.code === 'Configure-Request' && this.#phase !== 'Establish') {
-      outputs.push(violation('a second LCP negotiation'), ...this.negotiate(now));
+    const wasOpen = this.#lcp.isOpen;
+    const answers = this.#lcp.receive(packet, now);
+    if (wasOpen && !this.#lcp.isOpen) {
+      outputs.push(violation('a second LCP negotiation'));
+      this.#establish();
     }
-    for (const answer of this.#lcp.receive(packet, now))
-      outputs.push(ppp({ protocol: 'LCP', packet: answer }));
+    for (const answer of answers) outputs.push(ppp({ protocol: 'LCP', packet: answer }));
     if (this.#phase === 'Establish' && this.#lcp.isOpen) outputs.push(...this.#established(now));
     return outputs;
   }
@@ -313,10 +322,13 @@ export class AcSession {
 
   #receiveIpcp(packet: IpcpPacket, now: Instant): SessionOutput[] {
     if (!isConfigure(packet)) return [];
-    if (packet.code === 'Configure-Request' && this.#isUp) this.accuse('a second IPCP negotiation');
     const outputs = this.#ipcp
       .receive(packet, now)
       .map((answer) => ppp({ protocol: 'IPCP', packet: answer }));
+    if (this.#isUp && !this.#ipcp.isOpen) {
+      this.accuse('a second IPCP negotiation');
+      this.#isUp = false;
+    }
     if (this.#isUp || !this.#ipcp.isOpen) return outputs;
     this.#isUp = true;
     return [...outputs, { kind: 'up' }];
@@ -331,6 +343,7 @@ export class AcSession {
 
   #answerEcho(identifier: number, magic: number, data: Uint8Array): SessionOutput[] {
     if (this.#phase === 'Establish') return this.#early('Echo-Request');
+    if (!this.#config.answersEcho()) return [];
     const wrong = this.#wrongMagic('Echo-Request', magic);
     if (wrong.length > 0) return wrong;
     const ours = this.#config.lcp.ourMagic;

@@ -95,7 +95,8 @@ export class LcpTerms implements Terms<LcpOption> {
 }
 
 export interface IpcpPlan {
-  readonly ours: Uint8Array;
+  /** Undefined: we are unnumbered. */
+  readonly ours: Uint8Array | undefined;
   /** What this client gets, who asks for `asked`: 0.0.0.0, or an address it had before. */
   readonly theirs: (asked: Uint8Array) => Uint8Array;
   readonly dns: readonly Uint8Array[];
@@ -111,7 +112,8 @@ export class IpcpTerms implements Terms<IpcpOption> {
   }
 
   request(): IpcpOption[] {
-    return [{ kind: 'address', address: this.#plan.ours }];
+    const { ours } = this.#plan;
+    return ours === undefined ? [] : [{ kind: 'address', address: ours }];
   }
 
   judge(options: readonly IpcpOption[]): Judgement<IpcpOption> {
@@ -133,7 +135,9 @@ export class IpcpTerms implements Terms<IpcpOption> {
   }
 
   refused(code: 'Configure-Nak' | 'Configure-Reject'): void {
-    this.#violation(`IPCP answers ${code} of our address ${formatIpv4(this.#plan.ours)}`);
+    const { ours } = this.#plan;
+    const address = ours === undefined ? 'none' : formatIpv4(ours);
+    this.#violation(`IPCP answers ${code} of our address ${address}`);
   }
 }
 

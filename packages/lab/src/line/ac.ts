@@ -67,6 +67,8 @@ export type AcOutput =
   | { readonly kind: 'pong'; readonly sessionId: number; readonly sequence: number };
 
 const NOTHING = new Uint8Array();
+/** Whose echo requests an AC without an address forwards. */
+const ELSEWHERE = Uint8Array.of(198, 51, 100, 1);
 
 export class AccessConcentrator implements Engine<AcEvent, AcOutput> {
   readonly #config: AcConfig;
@@ -105,7 +107,7 @@ export class AccessConcentrator implements Engine<AcEvent, AcOutput> {
   }
 
   handle(event: AcEvent, now: Instant): AcOutput[] {
-    return this.#delay(this.#decide(event, now), now);
+    return this.#delay(this.#spoil(this.#decide(event, now)), now);
   }
 
   #decide(event: AcEvent, now: Instant): AcOutput[] {
@@ -141,6 +143,17 @@ export class AccessConcentrator implements Engine<AcEvent, AcOutput> {
       else ready.push(output);
     }
     return ready;
+  }
+
+  /** What becomes of its frames on a bad line. */
+  #spoil(outputs: readonly AcOutput[]): AcOutput[] {
+    const { loss, doubled } = this.#temper;
+    return outputs.flatMap((output): AcOutput[] => {
+      if (output.kind !== 'send') return [output];
+      const [draw = 0] = loss > 0 ? this.#config.random(1) : [];
+      if (draw < loss * 256) return [];
+      return doubled ? [output, output] : [output];
+    });
   }
 
   #receive(octets: Uint8Array, now: Instant): AcOutput[] {
@@ -255,9 +268,10 @@ export class AccessConcentrator implements Engine<AcEvent, AcOutput> {
       this.#temper.second !== 'deny' || !this.#table.isUserElsewhere(entry(), user);
     return {
       echo,
+      answersEcho: () => this.#temper.answersEcho,
       delay: this.#config.pppDelay,
       restart: this.#config.restart,
-      ourAddress: address,
+      ourAddress: address ?? ELSEWHERE,
       theirAddress: () => entry().address,
       lcp: new LcpTerms(auth, maxPayload, randomMagic(random), accuse),
       ipcp: new IpcpTerms({ ours: address, theirs, dns }, accuse),
