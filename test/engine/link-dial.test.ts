@@ -130,7 +130,7 @@ void t.test('link › dial › an AC that takes our better method after a Nak is
     if (sent.kind !== 'send-ppp' || sent.packet.protocol !== 'LCP') return undefined;
     if (sent.packet.packet.code !== 'Configure-Nak') return undefined;
     ac.temperament = { ...ac.temperament, auth: 'CHAP-MD5' };
-    return [{ kind: 'ppp', packet: ac.lcpRequest() }];
+    return undefined;
   };
   t.equal(pair.up().facts.auth, 'CHAP-MD5');
   t.end();
@@ -146,7 +146,7 @@ void t.test(
   'link › dial › P9: without an AC, PADI goes on with doubling intervals, and the status says so',
   (t) => {
     const pair = new LinkPair();
-    pair.intercept = () => [];
+    pair.deaf();
     pair.dial().run(400_000);
     const times = pair.discoverySent('PADI').map(({ at }) => at);
     const spans = times.slice(1).map((time, i) => (time - (times[i] ?? 0)) / 1000);
@@ -213,7 +213,7 @@ void t.test(
 
 void t.test('link › dial › it may be asked for again and again without a second PADI', (t) => {
   const pair = new LinkPair();
-  pair.intercept = () => [];
+  pair.deaf();
   pair.dial().dial().dial();
   t.equal(pair.discoverySent('PADI').length, 1);
   t.end();
@@ -278,12 +278,11 @@ void t.test(
 
 void t.test('link › dial › a CHAP that never begins ends after 30 s', (t) => {
   const pair = new LinkPair();
-  pair.intercept = (sent) =>
-    sent.kind === 'send-ppp' &&
-    sent.packet.protocol === 'LCP' &&
-    sent.packet.packet.code === 'Configure-Ack'
-      ? []
-      : undefined;
+  pair.intercept = (sent) => {
+    if (name(sent) !== 'LCP Configure-Ack') return undefined;
+    pair.deaf();
+    return [];
+  };
   pair.dial().run(500);
   t.equal(pair.link.status().phase, 'Authenticate');
   pair.run(32_000);
@@ -311,7 +310,7 @@ void t.test('link › dial › what failed before a session that served is forgo
       : undefined;
   pair.intercept = refuse;
   pair.dial().run(30_000);
-  pair.intercept = () => undefined;
+  pair.hearing();
   pair.run(300_000);
   t.match(pair.outcomes.at(-1), { kind: 'opened' });
   // The partner goes on with it; later the line is ours again.
@@ -420,10 +419,46 @@ void t.test('link › suspend › stops a dial in any phase, and sends nothing e
 
 void t.test('link › carrier › its return during discovery sends a PADI at once', (t) => {
   const pair = new LinkPair();
-  pair.intercept = () => [];
+  pair.deaf();
   pair.dial().run(100_000).forget();
   pair.feed({ kind: 'carrier', up: false }).feed({ kind: 'carrier', up: true });
   t.equal(pair.discoverySent('PADI').length, 1);
   t.equal(pair.discoverySent('PADI')[0]?.at, at(101_000));
   t.end();
 });
+
+for (const rtt of [0, 20, 280, 310, 400, 800, 1500, 2800]) {
+  for (const pppDelay of [0, 1000]) {
+    void t.test(
+      `link › dial › ${rtt} ms of round trip, PPP ${pppDelay} ms after the PADS: a strict AC opens once (RFC 1661 §4.6)`,
+      (t) => {
+        const pair = new LinkPair({}, { pppDelay });
+        pair.latency = rtt / 2;
+        pair.latencyToAc = rtt / 2;
+        pair.dial().run(30_000);
+        t.same(pair.ac.openings, { lcp: 1, ipcp: 1 });
+        t.equal(pair.outcomes.filter(({ kind }) => kind === 'opened').length, 1);
+        const requests = pair.lcpSent.filter(({ code }) => code === 'Configure-Request').length;
+        t.ok(requests <= (pppDelay === 0 ? 1 : 4), `${requests} Configure-Requests`);
+        t.equal(pair.discoverySent('PADR').length, 1, 'and one PADR');
+        t.end();
+      },
+    );
+  }
+}
+
+void t.test(
+  'link › dial › an AC that begins to listen late is answered at once, not at the next repetition',
+  (t) => {
+    for (let pppDelay = 10; pppDelay < 1500; pppDelay += 70) {
+      const pair = new LinkPair({}, { pppDelay });
+      pair.latency = 1;
+      pair.latencyToAc = 1;
+      pair.dial();
+      while (pair.outcomes.length === 0) pair.run(1);
+      const span = pair.now - 1000 - pppDelay;
+      t.ok(span < 30, `PPP after ${pppDelay} ms: opened ${span} ms later`);
+    }
+    t.end();
+  },
+);

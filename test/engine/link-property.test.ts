@@ -188,7 +188,7 @@ function perform(pair: LinkPair, step: Step): void {
       pair.resume(FACTS);
       break;
     case 'deaf':
-      pair.intercept = () => [];
+      pair.deaf();
       break;
     case 'lossy': {
       const random = counterRandom(step.seed);
@@ -196,7 +196,7 @@ function perform(pair: LinkPair, step: Step): void {
       break;
     }
     case 'hearing':
-      pair.intercept = () => undefined;
+      pair.hearing();
       break;
     case 'dial':
     case 'suspend':
@@ -301,7 +301,7 @@ void t.test(
   'link › S13: a flood of Configure-Requests costs one answer each at most, and two packets of ours',
   (t) => {
     const pair = new LinkPair().up().forget();
-    pair.intercept = () => [];
+    pair.deaf();
     const options = [{ kind: 'magic', magic: 9 }] as const;
     for (let i = 0; i < 300; i++)
       pair.lcp({ code: 'Configure-Request', identifier: i & 0xff, options });

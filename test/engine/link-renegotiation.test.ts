@@ -10,7 +10,7 @@ const lcp = (packet: LcpPacket): Event => ({ kind: 'ppp', packet: { protocol: 'L
 
 void t.test('link › renegotiation › no Echo-Request goes out while LCP is not Opened', (t) => {
   const pair = new LinkPair().up().run(4900).forget();
-  pair.intercept = () => [];
+  pair.deaf();
   pair.renegotiate().run(20_000);
   t.notOk(names(pair).includes('LCP Echo-Request'));
   t.same(pair.outcomes, [], 'and nobody is called silent');
@@ -21,7 +21,7 @@ void t.test(
   'link › renegotiation › an AC that begins it and vanishes is left within the counters’ time',
   (t) => {
     const pair = new LinkPair().up().forget();
-    pair.intercept = () => [];
+    pair.deaf();
     pair.renegotiate().run(31_000);
     t.match(pair.closed, [/no LCP agreement/]);
     t.equal(names(pair).at(-1), 'PADT');
@@ -47,7 +47,7 @@ void t.test('link › renegotiation › PAP is not repeated once LCP is down', (
   pair.intercept = (sent) => (name(sent).startsWith('PAP') ? [] : undefined);
   pair.dial().run(100);
   t.equal(names(pair).at(-1), 'PAP Authenticate-Request');
-  pair.intercept = () => [];
+  pair.deaf();
   pair.forget().renegotiate().run(10_000);
   t.notOk(names(pair).some((one) => one.startsWith('PAP')));
   t.end();
@@ -91,3 +91,69 @@ void t.test(
     t.end();
   },
 );
+
+/** The AC begins `layer` anew each time that it has come as far as `at`. */
+function restless(layer: 'LCP' | 'IPCP', when: string): LinkPair {
+  const pair = new LinkPair();
+  pair.intercept = (sent, ac) => {
+    const answers = ac.answer(sent, pair.now);
+    const done = answers.some(
+      (event) =>
+        event.kind === 'ppp' &&
+        event.packet.protocol !== 'unknown' &&
+        `${event.packet.protocol} ${event.packet.packet.code}` === when,
+    );
+    if (!done) return answers;
+    if (layer === 'LCP')
+      return [
+        ...answers,
+        ...ac.forgets(pair.now).map((packet): Event => ({ kind: 'ppp', packet })),
+      ];
+    const options = [{ kind: 'address', address: PEER }] as const;
+    const packet = { code: 'Configure-Request', identifier: 200, options } as const;
+    return [...answers, { kind: 'ppp', packet: { protocol: 'IPCP', packet } }];
+  };
+  return pair;
+}
+
+for (const [layer, when] of [
+  ['LCP', 'CHAP Success'],
+  ['IPCP', 'IPCP Configure-Ack'],
+] as const) {
+  void t.test(
+    `link › renegotiation › an AC that begins ${layer} anew after each ${when} is a failing one: counted, named and backed off`,
+    (t) => {
+      const pair = restless(layer, when).dial();
+      for (let s = 0; s < 600; s++) {
+        if (pair.link.status().phase === 'Dead') pair.dial();
+        pair.run(1000);
+      }
+      t.match(pair.closed[0], /begins anew again and again/);
+      const opened = pair.outcomes.filter(({ kind }) => kind === 'opened').length;
+      const dials = pair.discoverySent('PADI').length;
+      t.ok(dials > 2 && dials < 14, `${dials} dials in ten minutes`);
+      t.ok(opened <= dials * 8, `${opened} times opened`);
+      t.ok(pair.link.status().attempts > 0 || layer === 'IPCP');
+      t.end();
+    },
+  );
+}
+
+void t.test(
+  'link › renegotiation › an AC that begins anew every 25 s and never opens is left after 90 s',
+  (t) => {
+    const pair = new LinkPair();
+    pair.intercept = (sent) => (name(sent) === 'CHAP Response' ? [] : undefined);
+    pair.dial();
+    for (let i = 0; i < 5; i++) pair.run(25_000).renegotiate();
+    t.match(pair.closed[0], /no session after 90 s/);
+    t.end();
+  },
+);
+
+void t.test('link › renegotiation › one a minute is borne', (t) => {
+  const pair = new LinkPair().up();
+  for (let i = 0; i < 30; i++) pair.run(61_000).renegotiate();
+  t.same(pair.closed, []);
+  t.end();
+});

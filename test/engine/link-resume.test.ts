@@ -37,7 +37,7 @@ void t.test(
   'link › resume › without an answer: probes at their interval, one PADT, detach, closed',
   (t) => {
     const pair = new LinkPair();
-    pair.intercept = () => [];
+    pair.deaf();
     pair.resume(FACTS).run(60_000);
     t.same(names(pair), [...Array.from({ length: 4 }, () => 'LCP Echo-Request'), 'PADT']);
     t.match(pair.discoverySent('PADT'), [{ at: 3000, packet: { sessionId: SESSION_ID } }]);

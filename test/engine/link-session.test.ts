@@ -99,7 +99,7 @@ void t.test(
   (t) => {
     const pair = new LinkPair().up().forget();
     const since = pair.now;
-    pair.intercept = () => [];
+    pair.deaf();
     pair.run(60_000);
     t.match(pair.outcomes, [
       { kind: 'silent' },
@@ -120,9 +120,9 @@ void t.test(
 
 void t.test('link › an AC that answers a probe is live again', (t) => {
   const pair = new LinkPair().up().forget();
-  pair.intercept = () => [];
+  pair.deaf();
   while (pair.outcomes.length === 0) pair.run(100);
-  pair.intercept = () => undefined;
+  pair.hearing();
   pair.run(30_000);
   t.match(pair.outcomes, [{ kind: 'silent' }, { kind: 'proven', rtt: 5 }]);
   t.end();
@@ -270,7 +270,7 @@ void t.test('link › P8: hanging up says Terminate-Request first, then PADT', (
 
 void t.test('link › hanging up on a dead AC ends after two Terminate-Requests', (t) => {
   const pair = new LinkPair().up().forget();
-  pair.intercept = () => [];
+  pair.deaf();
   pair.hangUp().run(10_000);
   t.same(names(pair), ['LCP Terminate-Request', 'LCP Terminate-Request', 'PADT']);
   t.equal(pair.closed.length, 1);
@@ -389,7 +389,7 @@ void t.test(
   'link › session-closed › a kernel that gives it up again and again is believed in the end',
   (t) => {
     const pair = new LinkPair().up().forget();
-    pair.intercept = () => [];
+    pair.deaf();
     for (let i = 0; i < 5 && pair.closed.length === 0; i++)
       pair.feed({ kind: 'session-closed' }).run(600);
     t.same(pair.closed, ['the kernel keeps giving the session up']);

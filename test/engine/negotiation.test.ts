@@ -6,6 +6,8 @@ import {
   Negotiation,
   type NegotiationOutput,
 } from '@ppp-thing/protocol/engine/ppp/negotiation';
+import { Pace } from '@ppp-thing/protocol/engine/ppp/pace';
+import { millis } from '@ppp-thing/protocol/time';
 import type { ControlPacket } from '@ppp-thing/protocol/wire/ppp';
 import { UNSPECIFIED_V4, type IpcpOption, type Ipv6cpOption } from '@ppp-thing/protocol/wire/ncp';
 import { counterRandom } from './link-pair.ts';
@@ -15,15 +17,16 @@ type Output = NegotiationOutput<IpcpOption>;
 
 function setUp(peerMru = 1492) {
   const options = new IpcpOptions(false, UNSPECIFIED_V4);
-  return { options, negotiation: new Negotiation('ipcp', options, () => peerMru) };
+  const pace = new Pace();
+  return { options, pace, negotiation: new Negotiation('ipcp', options, () => peerMru, pace) };
 }
 
 function begun() {
-  const { options, negotiation } = setUp();
+  const { options, pace, negotiation } = setUp();
   negotiation.fire('Open', at(0));
   const request = packets(negotiation.fire('Up', at(0)))[0];
   if (request?.code !== 'Configure-Request') throw new Error('no Configure-Request');
-  return { options, negotiation, request };
+  return { options, pace, negotiation, request };
 }
 
 const packets = (outputs: readonly Output[]): ControlPacket<IpcpOption>[] =>
@@ -297,7 +300,7 @@ void t.test(
   'negotiation › after five Naks what is still wrong is rejected, and an Ack begins the count anew (§4.6 Max-Failure)',
   (t) => {
     const options = new Ipv6cpOptions(counterRandom(), AC_INTERFACE_ID);
-    const negotiation = new Negotiation('ipv6cp', options, () => 1492);
+    const negotiation = new Negotiation('ipv6cp', options, () => 1492, new Pace());
     negotiation.fire('Open', at(0));
     negotiation.fire('Up', at(0));
     const ask = (identifier: number, ...options: Ipv6cpOption[]) => {
@@ -317,6 +320,58 @@ void t.test(
     t.same(ask(6), ['Configure-Ack'], 'and what is missing is asked for no more');
     t.same(ask(7, good), ['Configure-Ack']);
     t.same(ask(8, ours), ['Configure-Nak']);
+    t.end();
+  },
+);
+
+void t.test(
+  'negotiation › once we have acknowledged, a copy waits for the RFC’s three seconds: the peer may be Opened (§4.3)',
+  (t) => {
+    const { negotiation } = begun();
+    negotiation.receive(theirs(1, peer), at(100));
+    t.equal(negotiation.state, 'Ack-Sent');
+    t.equal(negotiation.deadline(), 3100);
+    const slow = begun();
+    slow.pace.measured(millis(2800));
+    slow.negotiation.receive(theirs(1, peer), at(100));
+    t.equal(slow.negotiation.deadline(), 4300, 'and longer on a line that is slower than that');
+    t.end();
+  },
+);
+
+void t.test(
+  'negotiation › a peer that asks and has not answered in time has just begun to listen: our request precedes our Ack',
+  (t) => {
+    const late = begun();
+    late.pace.measured(millis(20));
+    const again = packets(late.negotiation.receive(theirs(1, peer), at(250)));
+    t.same(
+      again.map(({ code }) => code),
+      ['Configure-Request', 'Configure-Ack'],
+    );
+    t.same(again[0], late.request, 'the same Identifier: nobody answered');
+    const prompt = begun();
+    prompt.pace.measured(millis(20));
+    t.same(codes(prompt.negotiation.receive(theirs(1, peer), at(19))), ['Configure-Ack']);
+    t.end();
+  },
+);
+
+void t.test(
+  'negotiation › a peer that acks and never asks is asked again every three seconds, not ten times in three',
+  (t) => {
+    const { negotiation } = begun();
+    let sent = 1;
+    for (let now = 0; now < 30_000; now += 50) {
+      for (const packet of packets(negotiation.expire(at(now)))) {
+        if (packet.code === 'Configure-Request') sent += 1;
+      }
+      const { identifier } = negotiation;
+      const ack = { code: 'Configure-Ack', identifier, options: [] } as const;
+      const options = [{ kind: 'address', address: UNSPECIFIED_V4 }] as const;
+      negotiation.receive({ ...ack, options }, at(now));
+    }
+    t.ok(sent <= 11, `${sent} Configure-Requests in 30 s`);
     t.end();
   },
 );

@@ -35,7 +35,12 @@ export interface DiscoveredSession {
 
 export type DiscoveryOutput =
   | Extract<Action, { kind: 'send-discovery' | 'note' }>
-  | { readonly kind: 'found'; readonly session: DiscoveredSession }
+  /** `roundTrip`: from the first PADR to the PADS. */
+  | {
+      readonly kind: 'found';
+      readonly session: DiscoveredSession;
+      readonly roundTrip: Millis;
+    }
   /** The AC said no; `reason` quotes it, escaped. */
   | { readonly kind: 'refused'; readonly reason: string };
 
@@ -51,6 +56,10 @@ const FIRST_PADI = seconds(1);
 const LAST_PADI = seconds(64);
 const FIRST_PADR = seconds(1);
 const MAX_PADR = 3;
+/** On a slow line a PADR is repeated only after so many times what the PADO took, because a second session may be made. */
+const PADR_MARGIN = 3;
+/** A PADO that took longer than this answers a later PADI than the first, or a very slow line. */
+const SLOWEST = seconds(2);
 const HOST_UNIQ_LENGTH = 8;
 
 /** What an offer obliges us to say in the PADR (§5.3). */
@@ -64,7 +73,13 @@ interface Offer {
 type State =
   | { readonly kind: 'Idle' }
   | { readonly kind: 'Soliciting' }
-  | { readonly kind: 'Requesting'; readonly offer: Offer; readonly sent: number };
+  | {
+      readonly kind: 'Requesting';
+      readonly offer: Offer;
+      readonly sent: number;
+      /** When the first PADR left. */
+      readonly since: Instant;
+    };
 
 const ERRORS = [
   ['Service-Name-Error', TAG['Service-Name-Error']],
@@ -79,6 +94,8 @@ export class Discovery {
   #hostUniq: Uint8Array = new Uint8Array(0);
   #padis = 0;
   #startedAt: Instant | undefined;
+  /** When the first PADI of this round left. */
+  #solicitedAt: Instant | undefined;
   #retryAt: Instant | undefined;
   #trouble: string | undefined;
 
@@ -107,6 +124,7 @@ export class Discovery {
     this.#hostUniq = this.#random(HOST_UNIQ_LENGTH);
     this.#padis = 0;
     this.#startedAt = now;
+    this.#solicitedAt = now;
     this.#trouble = undefined;
     return this.#solicit('start', now);
   }
@@ -121,10 +139,11 @@ export class Discovery {
     if (this.#retryAt === undefined || now < this.#retryAt) return [];
     const state = this.#state;
     if (state.kind === 'Requesting' && state.sent < MAX_PADR)
-      return this.#request(state.offer, state.sent, 'timeout', now);
+      return this.#request(state.offer, state.sent, state.since, 'timeout', now);
     if (state.kind === 'Requesting') {
       const { acName, acMac } = state.offer;
       this.#trouble = `no PADS from ${printable(acName)} (${formatMac(acMac)}) after ${state.sent} PADR`;
+      this.#solicitedAt = now;
       return this.#solicit('no PADS', now);
     }
     const waited = Math.round((now - (this.#startedAt ?? now)) / 1000);
@@ -135,7 +154,7 @@ export class Discovery {
   /** @param source the frame's source MAC */
   receive(packet: DiscoveryPacket, source: MacAddress, now: Instant): DiscoveryOutput[] {
     if (packet.code === 'PADO') return this.#receivePado(packet, source, now);
-    if (packet.code === 'PADS') return this.#receivePads(packet, source);
+    if (packet.code === 'PADS') return this.#receivePads(packet, source, now);
     return [];
   }
 
@@ -150,7 +169,7 @@ export class Discovery {
         (tag) => tag.type === TAG['AC-Cookie'] || tag.type === TAG['Relay-Session-Id'],
       ),
     };
-    return this.#request(offer, 0, 'PADO', now);
+    return this.#request(offer, 0, now, 'PADO', now);
   }
 
   /** Why an offer is not for us or not what the configuration asks; undefined if it is acceptable. */
@@ -174,9 +193,9 @@ export class Discovery {
     return wanted.length > 0 && !isOffered ? 'the configured service is not offered' : undefined;
   }
 
-  #receivePads(packet: DiscoveryPacket, source: MacAddress): DiscoveryOutput[] {
+  #receivePads(packet: DiscoveryPacket, source: MacAddress, now: Instant): DiscoveryOutput[] {
     if (this.#state.kind !== 'Requesting') return [];
-    const { offer } = this.#state;
+    const { offer, since } = this.#state;
     const uniq = findTag(packet, TAG['Host-Uniq']);
     if (!sameOctets(source, offer.acMac))
       return [this.#drop('PADS', source, 'not the AC we asked')];
@@ -202,7 +221,7 @@ export class Discovery {
     const serviceName = utf8(this.#settings.serviceName);
     const session = { sessionId, acMac, acName, serviceName, hostUniq: this.#hostUniq, maxPayload };
     this.stop();
-    return [note, { kind: 'found', session }];
+    return [note, { kind: 'found', session, roundTrip: millis(now - since) }];
   }
 
   /** RFC 4638 §4: only the very value that we asked for, echoed, allows more than 1492. */
@@ -227,11 +246,19 @@ export class Discovery {
     return [note, this.#send(BROADCAST, 'PADI', this.#tags())];
   }
 
-  #request(offer: Offer, sent: number, on: string, now: Instant): DiscoveryOutput[] {
+  #request(
+    offer: Offer,
+    sent: number,
+    since: Instant,
+    on: string,
+    now: Instant,
+  ): DiscoveryOutput[] {
     const facts = { ac: printable(offer.acName), mac: formatMac(offer.acMac) };
     const note = this.#note('debug', 'Requesting', on, ['send PADR'], facts);
-    this.#state = { kind: 'Requesting', offer, sent: sent + 1 };
-    this.#retryAt = after(now, this.#jittered(millis(FIRST_PADR * 2 ** sent)));
+    this.#state = { kind: 'Requesting', offer, sent: sent + 1, since };
+    const took = Math.min(since - (this.#solicitedAt ?? since), SLOWEST);
+    const span = Math.max(FIRST_PADR, took * PADR_MARGIN);
+    this.#retryAt = after(now, this.#jittered(millis(span * 2 ** sent)));
     return [note, this.#send(offer.acMac, 'PADR', [...this.#tags(), ...offer.echoed])];
   }
 

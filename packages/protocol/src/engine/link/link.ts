@@ -250,14 +250,14 @@ export class Link {
 
   #diallerDid(outputs: readonly DiscoveryOutput[], now: Instant): void {
     for (const output of outputs) {
-      if (output.kind === 'found') this.#found(output.session, now);
+      if (output.kind === 'found') this.#found(output.session, output.roundTrip, now);
       else if (output.kind === 'refused') this.#refused(output.reason, now);
       else this.#out.push(output);
     }
   }
 
   /** The kernel must know the session before the AC's first packet, so attach and gate come before ours. */
-  #found(found: DiscoveredSession, now: Instant): void {
+  #found(found: DiscoveredSession, roundTrip: Millis, now: Instant): void {
     const phases = this.#newPhases('Discovery', found.maxPayload, this.#previous, now);
     const session: Session = {
       ...found,
@@ -268,7 +268,7 @@ export class Link {
     };
     this.#session = session;
     this.#attach(session);
-    this.#phasesDid(session, phases.establish(now), now);
+    this.#phasesDid(session, phases.establish(roundTrip, now), now);
   }
 
   #refused(reason: string, now: Instant): void {
@@ -338,15 +338,15 @@ export class Link {
   /** The one place where a session ends. */
   #close(session: Session, end: End, now: Instant): void {
     const from = this.#phase();
-    const { reason, padt, refused } = end;
+    const { reason, padt, refused, isFlapping } = end;
     const wasOpened = session.startedAt !== undefined;
     this.#reattachAt = undefined;
     this.#lastError = reason;
     if (padt) this.#sendPadt(session.acMac, session.sessionId);
     this.#out.push({ kind: 'detach' });
     this.#session = undefined;
-    if (!session.isHungUp)
-      this.#dialler.ended({ lasted: this.#lasted(session, now), refused }, now);
+    const lasted = isFlapping === true ? undefined : this.#lasted(session, now);
+    if (!session.isHungUp) this.#dialler.ended({ lasted, refused }, now);
     const facts = { session: session.sessionId, ac: formatMac(session.acMac) };
     this.#out.push(moved(session.isHungUp ? 'info' : 'warn', from, 'Dead', reason, facts));
     // A dial goes on until it succeeds; a session that was up is ownership's to decide about.
@@ -355,7 +355,7 @@ export class Link {
   }
 
   /** By the wall clock, because the session may be older than this router's part in it. */
-  #lasted(session: Session, now: Instant): ReturnType<typeof millis> | undefined {
+  #lasted(session: Session, now: Instant): Millis | undefined {
     if (session.startedAt === undefined) return undefined;
     return millis(this.#wallClockAtZero + now - session.startedAt * 1000);
   }

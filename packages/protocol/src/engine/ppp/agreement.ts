@@ -24,6 +24,8 @@ export interface End {
   readonly padt: boolean;
   /** The AC understood us and said no. */
   readonly refused: boolean;
+  /** However long it was up, it never lasted: no session that served. */
+  readonly isFlapping?: boolean;
 }
 
 export type PhasesOutput =

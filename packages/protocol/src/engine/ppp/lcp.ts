@@ -10,6 +10,7 @@ import type { Note } from '../events.ts';
 import type { Random } from '../hashes.ts';
 import { LcpOptions, type LcpAgreement, type LcpSettings } from './lcp-options.ts';
 import { Negotiation, type NegotiationOutput } from './negotiation.ts';
+import type { Pace } from './pace.ts';
 
 export type LcpOutput =
   | { readonly kind: 'send'; readonly packet: LcpPacket }
@@ -43,9 +44,9 @@ export class Lcp {
   /** When each unanswered Echo-Request was sent, by Identifier, oldest first. */
   readonly #echoes = new Map<number, Instant>();
 
-  constructor(settings: LcpSettings, random: Random) {
+  constructor(settings: LcpSettings, random: Random, pace: Pace) {
     this.#options = new LcpOptions(settings, random);
-    this.#negotiation = new Negotiation('lcp', this.#options, () => this.agreement.theirMru);
+    this.#negotiation = new Negotiation('lcp', this.#options, () => this.agreement.theirMru, pace);
   }
 
   get state(): Negotiation<LcpOption>['state'] {

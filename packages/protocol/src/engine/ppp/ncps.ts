@@ -9,6 +9,7 @@ import type { Note } from '../events.ts';
 import type { Random } from '../hashes.ts';
 import { IpcpOptions, Ipv6cpOptions, type Ipv4Agreement, type Ipv6Agreement } from './ncp.ts';
 import { Negotiation, type LayerSignal, type NegotiationOutput } from './negotiation.ts';
+import type { Pace } from './pace.ts';
 import type { SessionFacts } from '../../session.ts';
 
 type Ncp = 'ipcp' | 'ipv6cp';
@@ -31,11 +32,12 @@ export class Ncps {
     previous: SessionFacts | null,
     peerMru: () => number,
     random: Random,
+    pace: Pace,
   ) {
     this.#ipcpOptions = new IpcpOptions(wantsDns, previous?.ourAddress ?? UNSPECIFIED_V4);
-    this.#ipcp = new Negotiation('ipcp', this.#ipcpOptions, peerMru);
+    this.#ipcp = new Negotiation('ipcp', this.#ipcpOptions, peerMru, pace);
     this.#ipv6cpOptions = new Ipv6cpOptions(random, previous?.interfaceIds?.ours);
-    this.#ipv6cp = new Negotiation('ipv6cp', this.#ipv6cpOptions, peerMru);
+    this.#ipv6cp = new Negotiation('ipv6cp', this.#ipv6cpOptions, peerMru, pace);
   }
 
   get isOpened(): boolean {

@@ -7,7 +7,7 @@
  * our Naks become Rejects (Max-Failure), and a peer whose Naks and Rejects never end in an Ack is no longer answered,
  * so that the Restart counter runs out.
  */
-import { after, millis, type Instant, type Millis } from '../../time.ts';
+import { after, millis, type Instant } from '../../time.ts';
 import type { ConfigurePacket, ControlPacket } from '../../wire/ppp.ts';
 import {
   isTimed,
@@ -18,6 +18,7 @@ import {
 } from './automaton.ts';
 import type { Note } from '../events.ts';
 import { isSubset, sameOptions, type AnyOption, type Options } from './options.ts';
+import { RESTART_PERIOD, type Pace } from './pace.ts';
 
 export type LayerSignal = 'tlu' | 'tld' | 'tls' | 'tlf';
 
@@ -30,15 +31,6 @@ export type NegotiationOutput<Option> =
 export const MAX_CONFIGURE = 10;
 export const MAX_TERMINATE = 2;
 export const MAX_FAILURE = 5;
-/** Restart timer: the RFC's default, and what a Zero-Restart-Count waits. */
-export const RESTART_PERIOD = millis(3000);
-/**
- * The first retransmission, and the next at twice the span, up to RESTART_PERIOD. The Restart timer MUST be
- * configurable (§4.6) and is meant for slow lines; here the usual loss is an AC that sends its PADS before its PPP
- * process listens, and waiting three seconds for that would be most of the time a dial takes.
- */
-export const FIRST_RESTART = millis(300);
-
 /** Codes without which no negotiation is possible: their rejection is an RXJ- (§4.3). */
 const ESSENTIAL_CODES = { first: 1, last: 7 };
 /** Octets of a Code-Reject before the rejected packet. */
@@ -48,12 +40,16 @@ export class Negotiation<Option extends AnyOption> {
   readonly #machine: Note['machine'];
   readonly #options: Options<Option>;
   readonly #peerMru: () => number;
+  readonly #pace: Pace;
   #state: AutomatonState = 'Initial';
   #restartAt: Instant | undefined;
   /** Transmissions left before TO-. */
   #restartCounter = 0;
-  /** Transmissions since the counter was initialised, which set the span to the next. */
+  /** Transmissions since the negotiation began, which set the span to the next. */
   #transmissions = 0;
+  /** When the request now outstanding was sent last, and how often it was. */
+  #sentAt: Instant | undefined;
+  #copies = 0;
   #identifier = 0;
   #request: ConfigurePacket<Option> | undefined;
   /** The last request was answered: no other answer to it counts, and its identifier is used up. */
@@ -63,10 +59,16 @@ export class Negotiation<Option extends AnyOption> {
   #naksReceived = 0;
 
   /** @param peerMru the largest packet the peer takes, octets; a Code-Reject is cut to it (§5.6) */
-  constructor(machine: Note['machine'], options: Options<Option>, peerMru: () => number) {
+  constructor(
+    machine: Note['machine'],
+    options: Options<Option>,
+    peerMru: () => number,
+    pace: Pace,
+  ) {
     this.#machine = machine;
     this.#options = options;
     this.#peerMru = peerMru;
+    this.#pace = pace;
   }
 
   get state(): AutomatonState {
@@ -130,7 +132,7 @@ export class Negotiation<Option extends AnyOption> {
       case 'Configure-Ack':
         if (!this.#isAnswer(packet) || !sameOptions(packet.options, this.#request?.options ?? []))
           return [this.#drop(code, identifier)];
-        this.#answered = true;
+        this.#wasAnswered(now);
         return this.#fire('RCA', now, { id: identifier });
       case 'Configure-Nak':
       case 'Configure-Reject':
@@ -156,7 +158,18 @@ export class Negotiation<Option extends AnyOption> {
   #receiveRequest(packet: ConfigurePacket<Option>, now: Instant): NegotiationOutput<Option>[] {
     const answer = this.#answer(packet);
     const event = answer.code === 'Configure-Ack' ? 'RCR+' : 'RCR-';
-    return this.#fire(event, now, { id: packet.identifier }, answer);
+    const again = this.#wasMissed(now) ? this.#sendRequest(now) : [];
+    return [...again, ...this.#fire(event, now, { id: packet.identifier }, answer)];
+  }
+
+  /**
+   * Whether the peer has asked and not answered, though it had the time: it has only just begun to listen. Our request
+   * goes out again before our Ack, and so before the peer can open.
+   */
+  #wasMissed(now: Instant): boolean {
+    const { roundTrip } = this.#pace;
+    if (this.#state !== 'Req-Sent' || this.#answered || this.#restartCounter === 0) return false;
+    return roundTrip !== undefined && this.#sentAt !== undefined && now - this.#sentAt > roundTrip;
   }
 
   /** RFC 1661 §5.2–5.4: Ack with the same octets; else Reject what is unknown; else Nak with our values. */
@@ -187,10 +200,17 @@ export class Negotiation<Option extends AnyOption> {
       return [this.#drop(code, identifier)];
     this.#naksReceived += 1;
     if (this.#naksReceived > MAX_CONFIGURE) return [this.#drop(`endless ${code}`, identifier)];
-    this.#answered = true;
+    this.#wasAnswered(now);
     if (code === 'Configure-Nak') this.#options.naked(options);
     else this.#options.rejected(options);
     return this.#fire('RCN', now, { id: identifier, code });
+  }
+
+  /** A round trip is known only if one request led to one answer. */
+  #wasAnswered(now: Instant): void {
+    this.#answered = true;
+    if (this.#copies === 1 && this.#sentAt !== undefined)
+      this.#pace.measured(millis(now - this.#sentAt));
   }
 
   /** To the request now outstanding, and the first answer to it. */
@@ -213,6 +233,9 @@ export class Negotiation<Option extends AnyOption> {
       this.#act(action, transition.actions, now, cause),
     );
     if (!isTimed(this.#state)) this.#restartAt = undefined;
+    // One end has acknowledged: from here on a copy of ours must not come too early.
+    else if (from !== this.#state && (this.#state === 'Ack-Sent' || this.#state === 'Ack-Rcvd'))
+      this.#restartAt = after(now, this.#pace.span(false, 0));
     // An Echo-Request that changes nothing is not a transition worth a line.
     if (event === 'RXR') return outputs;
     return [this.#note(from, event, transition.actions, facts), ...outputs];
@@ -223,6 +246,7 @@ export class Negotiation<Option extends AnyOption> {
     this.#naksSent = 0;
     this.#naksReceived = 0;
     this.#request = undefined;
+    this.#transmissions = 0;
   }
 
   #act(
@@ -239,7 +263,7 @@ export class Negotiation<Option extends AnyOption> {
         return [{ kind: 'layer', signal: action }];
       case 'irc':
         this.#restartCounter = all.includes('str') ? MAX_TERMINATE : MAX_CONFIGURE;
-        this.#transmissions = 0;
+        if (all.includes('str')) this.#transmissions = 0;
         return [];
       case 'zrc':
         this.#restartCounter = 0;
@@ -275,6 +299,8 @@ export class Negotiation<Option extends AnyOption> {
     const identifier = isRepetition ? previous.identifier : this.nextIdentifier();
     this.#request = { code: 'Configure-Request', identifier, options };
     this.#answered = false;
+    this.#copies = isRepetition ? this.#copies + 1 : 1;
+    this.#sentAt = now;
     this.#transmitted(now);
     return [{ kind: 'send', packet: this.#request }];
   }
@@ -298,7 +324,7 @@ export class Negotiation<Option extends AnyOption> {
 
   #transmitted(now: Instant): void {
     this.#restartCounter = Math.max(0, this.#restartCounter - 1);
-    const span = Math.min(RESTART_PERIOD, FIRST_RESTART * 2 ** this.#transmissions) as Millis;
+    const span = this.#pace.span(this.#state !== 'Ack-Sent', this.#transmissions);
     this.#transmissions += 1;
     this.#restartAt = after(now, span);
   }

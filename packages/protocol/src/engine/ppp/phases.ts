@@ -15,14 +15,18 @@ import { agreement, describe, type End, type PhasesOutput } from './agreement.ts
 import type { Note } from '../events.ts';
 import type { Hashes, Random } from '../hashes.ts';
 import { Lcp, type LcpOutput } from './lcp.ts';
+import { Flaps } from './flaps.ts';
 import { LineCheck, type LineOutput } from './line-check.ts';
 import type { LinkConfig, Phase } from '../session-config.ts';
 import { Ncps, type NcpOutput } from './ncps.ts';
 import type { LayerSignal } from './negotiation.ts';
+import { Pace } from './pace.ts';
 import type { SessionFacts } from '../../session.ts';
 
 /** Longest time for LCP, for authentication, and for IPCP: each several times what its retransmissions take to succeed. */
 const PHASE_LIMIT = seconds(30);
+/** And for all of them together, however often the AC begins anew. */
+const OPEN_LIMIT = seconds(90);
 
 export class Phases {
   readonly #config: LinkConfig;
@@ -32,8 +36,12 @@ export class Phases {
   readonly #line: LineCheck;
   #phase: Phase;
   #maxPayload: number;
-  /** When the phase must have led to the next. */
+  readonly #pace = new Pace();
+  readonly #flaps = new Flaps();
+  /** When the phase must have led to the next, and when all of them must have led to an address. */
   #phaseEndsAt: Instant | undefined;
+  #openBy: Instant | undefined;
+  #isFlapping = false;
   #end: End | undefined;
   #isOver = false;
   #hasCarrier = true;
@@ -57,9 +65,9 @@ export class Phases {
     this.#config = config;
     this.#phase = from;
     this.#maxPayload = maxPayload;
-    this.#lcp = new Lcp({ mru: Math.min(maxPayload, mtu), magicNumber, auth }, random);
+    this.#lcp = new Lcp({ mru: Math.min(maxPayload, mtu), magicNumber, auth }, random, this.#pace);
     this.#auth = new Authentication(config, hashes, random);
-    this.#ncps = new Ncps(config.dns, previous, peerMru, random);
+    this.#ncps = new Ncps(config.dns, previous, peerMru, random, this.#pace);
     this.#line = new LineCheck(config.echo, this.#lcp);
   }
 
@@ -89,6 +97,7 @@ export class Phases {
     if (this.#isOver || this.#isPaused) return undefined;
     return earliest(
       this.#phaseEndsAt,
+      this.#openBy,
       this.#lcp.deadline(),
       this.#auth.deadline(),
       this.#ncps.deadline(),
@@ -98,8 +107,14 @@ export class Phases {
 
   // --- what the link asks --------------------------------------------------------------------------------------
 
-  /** A new session: our first Configure-Request goes out at once. */
-  establish(now: Instant): PhasesOutput[] {
+  /**
+   * A new session: our first Configure-Request goes out at once.
+   *
+   * @param roundTrip what the AC's answer in the Discovery Stage took
+   */
+  establish(roundTrip: Millis, now: Instant): PhasesOutput[] {
+    this.#pace.measured(roundTrip);
+    this.#openBy = after(now, OPEN_LIMIT);
     this.#enter('Establish', 'PADS', now);
     this.#lcpDid(this.#lcp.fire('Open', now), now);
     this.#lcpDid(this.#lcp.fire('Up', now), now);
@@ -134,6 +149,7 @@ export class Phases {
     if (!up) this.#line.pause();
     else {
       if (this.#phaseEndsAt !== undefined) this.#phaseEndsAt = after(now, PHASE_LIMIT);
+      if (this.#openBy !== undefined) this.#openBy = after(now, OPEN_LIMIT);
       this.#lineDid(this.#line.unpause(now), now);
     }
     return this.#flush();
@@ -147,6 +163,8 @@ export class Phases {
     this.#lineDid(this.#line.expire(now), now);
     if (this.#phaseEndsAt !== undefined && this.#phaseEndsAt <= now)
       this.#fail(`no agreement with the AC in phase ${this.#phase} after 30 s`, false, now);
+    if (this.#openBy !== undefined && this.#openBy <= now)
+      this.#fail('the AC begins anew again and again: no session after 90 s', false, now);
     return this.#flush();
   }
 
@@ -154,6 +172,8 @@ export class Phases {
     if (this.#isOver) return [];
     if (packet.protocol === 'LCP') this.#receiveLcp(packet, now);
     else if (this.#lcp.state === 'Opened' && !this.isEnding) this.#receiveUpper(packet, now);
+    if (this.#isFlapping)
+      this.#fail('the AC begins anew again and again: the session never lasts', false, now);
     return this.#flush();
   }
 
@@ -214,6 +234,14 @@ export class Phases {
     this.#ncpDid(this.#ncps.fire('ipcp', 'Down', now), now);
     const isOver = this.#lcp.state === 'Closing' || this.#lcp.state === 'Stopping';
     this.#enter(isOver ? 'Terminate' : 'Establish', 'LCP down', now);
+    if (!isOver) this.#begunAnew('LCP', now);
+  }
+
+  /** A layer that was up is negotiated again: this time, too, there is an end to it, and to how often. */
+  #begunAnew(layer: 'LCP' | 'IPCP', now: Instant): void {
+    this.#openBy ??= after(now, OPEN_LIMIT);
+    this.#isFlapping = this.#flaps.count(now);
+    this.#note('warn', `${layer} renegotiated`, {});
   }
 
   /** RFC 1661 §5.7: a protocol the AC does not have is not spoken to again; without IPCP or LCP there is no link. */
@@ -290,12 +318,16 @@ export class Phases {
   }
 
   #ipcpDid(signal: LayerSignal, now: Instant): void {
-    if (signal === 'tld') this.#phaseEndsAt = after(now, PHASE_LIMIT);
+    if (signal === 'tld') {
+      this.#phaseEndsAt = after(now, PHASE_LIMIT);
+      if (this.#lcp.state === 'Opened') this.#begunAnew('IPCP', now);
+    }
     if (signal === 'tlf') this.#fail('the AC does not agree to IPCP', false, now);
     if (signal !== 'tlu') return;
     if (this.#ncps.ipv4.ourAddress.every((octet) => octet === 0))
       return this.#fail('the AC gave us no address', true, now);
     this.#phaseEndsAt = undefined;
+    this.#openBy = undefined;
     this.#line.watch(now);
     this.#opened();
     const { ourMru, theirMru } = this.#lcp.agreement;
@@ -347,7 +379,8 @@ export class Phases {
   /** Close LCP in good order (RFC 1661 §3.7): the AC may still be listening. */
   #fail(reason: string, refused: boolean, now: Instant): void {
     if (this.isEnding || this.#isOver) return;
-    this.#endWith({ reason, padt: true, refused });
+    this.#endWith({ reason, padt: true, refused, isFlapping: this.#isFlapping });
+    this.#openBy = undefined;
     this.#enter('Terminate', reason, now);
     this.#lcpDid(this.#lcp.fire('Close', now), now);
     if (this.#lcp.state !== 'Closing') this.#finish();
@@ -362,6 +395,7 @@ export class Phases {
     this.#endWith({ reason: 'no LCP agreement with the AC', padt: true, refused: false });
     this.#isOver = true;
     this.#phaseEndsAt = undefined;
+    this.#openBy = undefined;
     this.#line.stop();
     if (this.#end !== undefined) this.#out.push(this.#end);
   }
