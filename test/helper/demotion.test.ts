@@ -1,18 +1,20 @@
-import { mkdirSync, mkdtempSync, rmSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { rmdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { BackendError } from '@ppp-thing/helper/errors';
 import {
   openDemotions,
-  type Boot,
   type DemotionBackend,
   type Demotions,
+  type RecordPlaces,
 } from '@ppp-thing/helper/demotion';
 
 const AMOUNT = 240;
 const AMOUNTS = new Map(['pppoe0', 'pppoe1'].map((name) => [name, AMOUNT]));
-const BOOT: Boot = { at: 1_700_000_000, uptime: 5000 };
+/** Seconds. */
+const UPTIME = 5000;
 
 type Part = DemotionBackend;
 const noLog = (): void => undefined;
@@ -42,9 +44,17 @@ function folder(t: Test): string {
   return join(path, 'state');
 }
 
+const places = (run: string): RecordPlaces => ({ run, state: `${run}-before` });
+
 /** A helper begins: it reads the record and adopts its session. */
-function begin(directory: string, kernel: SumKernel, boot: Boot = BOOT): Demotions {
-  const demotions = openDemotions(directory, kernel.backend(), () => boot, AMOUNTS, noLog);
+function begin(directory: string, kernel: SumKernel, uptime = UPTIME): Demotions {
+  const demotions = openDemotions(
+    places(directory),
+    kernel.backend(),
+    () => uptime,
+    AMOUNTS,
+    noLog,
+  );
   demotions.adopt('pppoe0');
   return demotions;
 }
@@ -79,7 +89,7 @@ t.test('demotion › is written down before it is in force', async (t) => {
   const kernel = new SumKernel();
   const directory = folder(t);
   const demotions = openDemotions(
-    directory,
+    places(directory),
     {
       ...kernel.backend(),
       demote() {
@@ -89,7 +99,7 @@ t.test('demotion › is written down before it is in force', async (t) => {
         t.equal(after.has('pppoe0'), true);
       },
     },
-    () => BOOT,
+    () => UPTIME,
     AMOUNTS,
     noLog,
   );
@@ -111,29 +121,60 @@ t.test('demotion › killed between the record and the kernel, nothing is given 
 });
 
 t.test("demotion › after a reboot the kernel's sum is not ours, whatever it is", async (t) => {
-  const reboots: readonly Boot[] = [
-    { at: BOOT.at + 5100, uptime: 20 },
-    { at: BOOT.at + 5100, uptime: 9000 },
-    { at: BOOT.at + 10, uptime: 20 }, // the clock came back from its battery in the past
+  const reboots: readonly ((run: string) => number)[] = [
+    // The system empties the run directory at boot.
+    (run) => (rmSync(run, { recursive: true }), 9000),
+    // Where it does not, a boot that is younger than the record tells.
+    () => 20,
   ];
-  for (const boot of reboots) {
+  for (const reboot of reboots) {
     const kernel = new SumKernel();
     const directory = folder(t);
     begin(directory, kernel).set('pppoe0', true);
     kernel.sum = AMOUNT; // pfsync's, until its bulk update is through
-    const next = begin(directory, kernel, boot);
+    const next = begin(directory, kernel, reboot(directory));
     t.equal(next.has('pppoe0'), false);
     next.set('pppoe0', false);
     t.equal(kernel.sum, AMOUNT);
   }
 });
 
-t.test('demotion › a clock that is set a little does not make a reboot', async (t) => {
+t.test('demotion › a wall clock that is set does not make a reboot', async (t) => {
   const kernel = new SumKernel();
   const directory = folder(t);
   begin(directory, kernel).set('pppoe0', true);
-  const later = begin(directory, kernel, { at: BOOT.at - 30, uptime: BOOT.uptime + 60 });
-  t.equal(later.has('pppoe0'), true);
+  const text = readFileSync(join(directory, 'demotion.json'), 'utf8');
+  t.notMatch(text, /1[0-9]{9}/, 'no time of day is in the record');
+  t.equal(begin(directory, kernel, UPTIME + 60).has('pppoe0'), true);
+});
+
+t.test('demotion › the record of a previous release is taken over once', async (t) => {
+  const kernel = new SumKernel();
+  kernel.sum = AMOUNT;
+  const directory = folder(t);
+  const before = join(places(directory).state, 'demotion.json');
+  mkdirSync(places(directory).state, { recursive: true });
+  const record = { bootedAt: 1, uptime: UPTIME, demoted: ['pppoe0'], amounts: [AMOUNT] };
+  writeFileSync(before, JSON.stringify(record));
+  begin(directory, kernel).set('pppoe0', false);
+  t.equal(kernel.sum, 0);
+  t.notOk(existsSync(before));
+  t.equal(begin(directory, kernel).has('pppoe0'), false);
+});
+
+t.test('demotion › a link in the place of the record, or beside it, is not followed', async (t) => {
+  for (const name of ['demotion.json', 'demotion.json.new']) {
+    const kernel = new SumKernel();
+    const directory = folder(t);
+    begin(directory, kernel);
+    const victim = join(directory, 'victim');
+    writeFileSync(victim, 'as it was');
+    rmSync(join(directory, name), { force: true });
+    symlinkSync(victim, join(directory, name));
+    begin(directory, kernel).set('pppoe0', true);
+    t.equal(readFileSync(victim, 'utf8'), 'as it was', name);
+    t.ok(lstatSync(join(directory, 'demotion.json')).isFile());
+  }
 });
 
 t.test('demotion › what the kernel refuses is not remembered', async (t) => {
@@ -154,7 +195,7 @@ t.test('demotion › a session that is late keeps its record until it has come',
   const kernel = new SumKernel();
   const directory = folder(t);
   begin(directory, kernel).set('pppoe0', true);
-  const first = openDemotions(directory, kernel.backend(), () => BOOT, AMOUNTS, noLog);
+  const first = openDemotions(places(directory), kernel.backend(), () => UPTIME, AMOUNTS, noLog);
   first.adopt('pppoe1');
   first.set('pppoe1', true);
   const next = begin(directory, kernel);
@@ -173,10 +214,10 @@ t.test('demotion › a damaged record holds nothing and stops nobody', async (t)
   }
 });
 
-t.test('demotion › the record is for root alone', async (t) => {
+t.test('demotion › only its owner can write the record', async (t) => {
   const directory = folder(t);
   begin(directory, new SumKernel());
-  t.equal(statSync(directory).mode & 0o777, 0o700);
+  t.equal(statSync(directory).mode & 0o022, 0);
   t.equal(statSync(join(directory, 'demotion.json')).mode & 0o777, 0o600);
 });
 
@@ -192,7 +233,7 @@ t.test('demotion › a kernel that shows ours is believed, record or none', asyn
     }),
     demote: (_, on) => void (shown = on),
   };
-  const demotions = openDemotions(folder(t), backend, () => BOOT, AMOUNTS, noLog);
+  const demotions = openDemotions(places(folder(t)), backend, () => UPTIME, AMOUNTS, noLog);
   demotions.adopt('pppoe0');
   t.equal(demotions.has('pppoe0'), true);
   demotions.set('pppoe0', false);
@@ -209,14 +250,20 @@ function settled(directory: string, refuses = false): number[] {
       returned.push(amount);
     },
   };
-  openDemotions(directory, backend, () => BOOT, new Map(), noLog).settle(() => false);
+  openDemotions(places(directory), backend, () => UPTIME, new Map(), noLog).settle(() => false);
   return returned;
 }
 
 t.test('demotion › what nobody adopts is given back once, with its own amount', async (t) => {
   const directory = folder(t);
   begin(directory, new SumKernel()).set('pppoe0', true);
-  const late = openDemotions(directory, new SumKernel().backend(), () => BOOT, AMOUNTS, noLog);
+  const late = openDemotions(
+    places(directory),
+    new SumKernel().backend(),
+    () => UPTIME,
+    AMOUNTS,
+    noLog,
+  );
   late.settle((session) => session === 'pppoe0');
   t.throws(() => settled(directory, true), { code: 'EPERM' });
   t.strictSame(settled(directory), [AMOUNT], 'one that is awaited, or refused, stays on record');
@@ -231,7 +278,7 @@ t.test('demotion › what could not be forgotten is not given back, and so not t
   const returned: number[] = [];
   const returnDemotion = (amount: number): void => void returned.push(amount);
   const backend: Part = { ...new SumKernel().backend(), returnDemotion };
-  const demotions = openDemotions(directory, backend, () => BOOT, new Map(), noLog);
+  const demotions = openDemotions(places(directory), backend, () => UPTIME, new Map(), noLog);
   t.throws(() => demotions.settle(() => false), { code: 'EISDIR' });
   t.strictSame(returned, [], 'the disk takes nothing');
   rmdirSync(aside);
@@ -246,7 +293,7 @@ t.test(
     writeFileSync(join(directory, 'file'), '');
     const inFile = join(directory, 'file', 'state');
     const open = (): unknown =>
-      openDemotions(inFile, new SumKernel().backend(), () => BOOT, AMOUNTS, noLog);
+      openDemotions(places(inFile), new SumKernel().backend(), () => UPTIME, AMOUNTS, noLog);
     t.throws(open, { name: 'BackendError', code: 'ENOTDIR' });
   },
 );
@@ -255,7 +302,7 @@ t.test('demotion › a record without amounts, of an older helper, is adopted', 
   const directory = folder(t);
   const kernel = new SumKernel();
   begin(directory, kernel).set('pppoe0', true);
-  const record = { bootedAt: BOOT.at, uptime: BOOT.uptime, demoted: ['pppoe0'] };
+  const record = { uptime: UPTIME, demoted: ['pppoe0'] };
   const path = join(directory, 'demotion.json');
   writeFileSync(path, JSON.stringify(record));
   t.equal(begin(directory, kernel).has('pppoe0'), true);
@@ -272,7 +319,7 @@ t.test('demotion › a disk that takes no record refuses a demotion, and nothing
   mkdirSync(aside);
   const lines: string[] = [];
   const log = (line: string): void => void lines.push(line);
-  const demotions = openDemotions(directory, kernel.backend(), () => BOOT, AMOUNTS, log);
+  const demotions = openDemotions(places(directory), kernel.backend(), () => UPTIME, AMOUNTS, log);
   demotions.adopt('pppoe0');
   t.equal(demotions.has('pppoe0'), true, 'what an earlier helper put in force is adopted');
   demotions.set('pppoe0', false);
@@ -280,7 +327,7 @@ t.test('demotion › a disk that takes no record refuses a demotion, and nothing
   t.throws(() => demotions.set('pppoe0', true), { name: 'BackendError', code: 'EISDIR' });
   t.equal(kernel.sum, 0, 'what cannot be remembered is not put in force');
   t.equal(demotions.has('pppoe0'), false);
-  t.match(lines[0], /^record .*demotion\.json: EISDIR: look at the disk/);
+  t.match(lines[0], /^record .*demotion\.json: EISDIR: no demotion without a record/);
   rmdirSync(aside);
   demotions.set('pppoe0', true);
   t.equal(kernel.sum, AMOUNT);

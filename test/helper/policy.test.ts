@@ -50,7 +50,7 @@ mtu = 1500
 default_route = false
 fib = 2
 demotion = 100
-demotion_file = "/run/ppp_thing/demote"
+demotion_file = "/run/ppp_thing_helper/demote"
 user = "someone"
 password = "hunter2"
 echo_interval_seconds = 6
@@ -77,7 +77,7 @@ t.test('policy › every key of the helper is read, and no key of the supervisor
         mtu: 1500,
         defaultRoute: false,
         fib: 2,
-        demotionFile: '/run/ppp_thing/demote',
+        demotionFile: '/run/ppp_thing_helper/demote',
         demotion: 100,
       },
     ],

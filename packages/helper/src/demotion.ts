@@ -2,35 +2,18 @@
  * Our own CARP demotion, put in force once and given back once, even by the helper after the one that was killed. It
  * remembers; the backend acts.
  *
- * The kernel may show only the sum of everybody's demotion, so what is ours stands in a file, written before it is put
- * in force and forgotten after it is taken back. A crash in between leaves a record of something that is not in force:
- * `adoptDemotion` tells. A reboot clears the kernel's sum, and the record says which boot it belongs to. A disk that takes
- * no record refuses a demotion and nothing else: the helper goes on without.
+ * The kernel may show only the sum of everybody's demotion, so the amounts that are ours stand in a file, written before
+ * they are put in force and forgotten after they are removed. A crash in between leaves a record of a demotion that is
+ * not in force: `adoptDemotion` tells. A reboot clears the kernel's sum. The file lies in the run directory, which a
+ * reboot empties too; so it needs no fsync, and no clock that somebody may set says which boot it belongs to. A
+ * directory that takes no record refuses a demotion and nothing else: the helper goes on without.
  */
-import * as fs from 'node:fs';
 import { join } from 'node:path';
-import { BackendError } from './errors.ts';
+import { BackendError, diskError } from './errors.ts';
 import type { Backend } from './backend.ts';
+import { DISK, type Disk } from './files.ts';
 
-/** When this boot was, in seconds since 1970, and how long ago, in seconds. */
-export interface Boot {
-  readonly at: number;
-  readonly uptime: number;
-}
-
-/** The calls of node:fs that keep the record. */
-export interface Disk {
-  mkdirSync(path: string, options: { readonly recursive: true; readonly mode: number }): unknown;
-  openSync(path: string, flags: 'w', mode: number): number;
-  readFileSync(path: string, encoding: 'utf8'): string;
-  writeFileSync(fd: number, text: string): void;
-  fsyncSync(fd: number): void;
-  closeSync(fd: number): void;
-  renameSync(from: string, to: string): void;
-}
-
-/** The clock may be set while the machine runs; a reboot moves the boot by more than this, or shortens the uptime. */
-const BOOT_TOLERANCE_SECONDS = 120;
+const RECORD = 'demotion.json';
 
 /** By how much each session demotes this router. */
 export type Amounts = ReadonlyMap<string, number>;
@@ -57,32 +40,40 @@ export interface Demotions {
   set(session: string, on: boolean): void;
 }
 
+/** Where the record is: in `run`, for this boot. A previous release kept it in `state`. */
+export interface RecordPlaces {
+  readonly run: string;
+  readonly state: string;
+}
+
 /**
- * Read what is remembered in `directory`, which is made if it is missing, for its owner alone.
+ * Read the record; its directory is made if it is missing.
  *
- * @param boot    asked at every write
+ * @param uptime  seconds since the machine booted, by a clock that nobody sets; asked at every write
  * @param amounts by how much each session demotes, as it is configured now
- * @param log     one line, when what is in force no more cannot be forgotten: `adoptDemotion` judges it next time
+ * @param log     one line, if a demotion that is no longer in force cannot be forgotten: `adoptDemotion` judges it at
+ *                the next start
  * @param disk    this machine's unless given
  */
 export function openDemotions(
-  directory: string,
+  places: RecordPlaces,
   backend: DemotionBackend,
-  boot: () => Boot,
+  uptime: () => number,
   amounts: Amounts,
   log: (line: string) => void,
-  disk: Disk = fs,
+  disk: Disk = DISK,
 ): Demotions {
-  makeDirectory(disk, directory);
-  const path = join(directory, 'demotion.json');
-  const recorded = readRecord(disk, path, boot());
+  makeDirectory(disk, places.run);
+  const path = join(places.run, RECORD);
+  const recorded =
+    readRecord(disk, path, uptime()) ?? inherit(disk, join(places.state, RECORD), uptime());
   const inForce = new Map<string, number>();
   // A session that has not been adopted yet keeps its record: it may only be late.
   const remember = (): void => {
     try {
-      writeRecord(disk, path, new Map([...recorded, ...inForce]), boot());
+      writeRecord(disk, path, new Map([...recorded, ...inForce]), uptime());
     } catch (cause) {
-      throw diskError('record', path, 'look at the disk; no demotion without it', cause);
+      throw diskError('record', path, 'no demotion without a record of it; is there room', cause);
     }
   };
   const rememberIfPossible = (): void => {
@@ -139,36 +130,36 @@ export function openDemotions(
 
 function makeDirectory(disk: Disk, path: string): void {
   try {
-    disk.mkdirSync(path, { recursive: true, mode: 0o700 });
+    disk.makeDirectory(path, 0o755);
   } catch (cause) {
-    throw diskError('make', path, 'look at the disk; demotions are recorded there', cause);
+    throw diskError('make', path, 'demotions are recorded there; is there room', cause);
   }
-}
-
-function diskError(verb: string, path: string, reason: string, cause: unknown): BackendError {
-  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'EIO';
-  return new BackendError(verb, path, code, reason, { cause });
 }
 
 /** A helper before this one may have written no amount. */
 type Recorded = Map<string, number | undefined>;
 
-/** The sessions demoted since this boot. A file that is missing, damaged or of another boot holds none. */
-function readRecord(disk: Disk, path: string, now: Boot): Recorded {
+/** The sessions demoted since this boot; undefined if there is no record, or none that can be read. */
+function readRecord(disk: Disk, path: string, uptime: number): Recorded | undefined {
   const record = parse(disk, path);
-  if (record === undefined) return new Map();
-  const sameBoot =
-    now.uptime >= record.uptime && Math.abs(now.at - record.bootedAt) < BOOT_TOLERANCE_SECONDS;
+  if (record === undefined) return undefined;
   const { demoted, amounts } = record;
   const amountAt = (i: number): number | undefined => {
     const amount = amounts?.[i];
     return typeof amount === 'number' ? amount : undefined;
   };
-  return new Map(sameBoot ? demoted.map((session, i) => [session, amountAt(i)]) : []);
+  // Where a boot does not empty the run directory, one that is younger than the record still shows.
+  return new Map(uptime >= record.uptime ? demoted.map((name, i) => [name, amountAt(i)]) : []);
+}
+
+/** The record of a previous release, once. It may be of an earlier boot: `adoptDemotion` judges what it says. */
+function inherit(disk: Disk, path: string, uptime: number): Recorded {
+  const record = readRecord(disk, path, uptime);
+  if (record !== undefined) disk.remove(path);
+  return record ?? new Map();
 }
 
 interface DemotionRecord {
-  readonly bootedAt: number;
   readonly uptime: number;
   readonly demoted: readonly string[];
   /** Of each of `demoted`; null is not known. */
@@ -178,8 +169,6 @@ interface DemotionRecord {
 const isRecord = (value: unknown): value is DemotionRecord =>
   typeof value === 'object' &&
   value !== null &&
-  'bootedAt' in value &&
-  typeof value.bootedAt === 'number' &&
   'uptime' in value &&
   typeof value.uptime === 'number' &&
   'demoted' in value &&
@@ -189,28 +178,18 @@ const isRecord = (value: unknown): value is DemotionRecord =>
 
 function parse(disk: Disk, path: string): DemotionRecord | undefined {
   try {
-    const value: unknown = JSON.parse(disk.readFileSync(path, 'utf8'));
+    const value: unknown = JSON.parse(disk.read(path) ?? '');
     return isRecord(value) ? value : undefined;
   } catch {
     return undefined;
   }
 }
 
-/** Whole or not at all: written aside, synced, renamed over. */
-function writeRecord(disk: Disk, path: string, all: Recorded, boot: Boot): void {
+function writeRecord(disk: Disk, path: string, all: Recorded, uptime: number): void {
   const record: DemotionRecord = {
-    bootedAt: boot.at,
-    uptime: boot.uptime,
+    uptime,
     demoted: [...all.keys()],
     amounts: Array.from(all.values(), (amount) => amount ?? null),
   };
-  const aside = `${path}.new`;
-  const fd = disk.openSync(aside, 'w', 0o600);
-  try {
-    disk.writeFileSync(fd, `${JSON.stringify(record)}\n`);
-    disk.fsyncSync(fd);
-  } finally {
-    disk.closeSync(fd);
-  }
-  disk.renameSync(aside, path);
+  disk.replace(path, `${JSON.stringify(record)}\n`, 0o600);
 }

@@ -27,3 +27,14 @@ export function anyway(run: () => void, tell: (message: string) => void = () => 
     return false;
   }
 }
+
+/** What node:fs threw while the helper did `verb` with a file at `path`. */
+export function diskError(
+  verb: string,
+  path: string,
+  reason: string,
+  cause: unknown,
+): BackendError {
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'EIO';
+  return new BackendError(verb, path, code, reason, { cause });
+}

@@ -2,7 +2,7 @@
  * The helper's policy from the configuration file: TOML, or the original's eight lines, told apart by looking. Keys that
  * only the supervisor needs are passed over, secrets among them: they never leave this file's reading.
  */
-import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { parse, TomlError } from 'smol-toml';
 import {
   ConfigError,
@@ -12,6 +12,7 @@ import {
   type Problem,
 } from '@ppp-thing/protocol/config-text';
 import { Section, isTable, type Parse, type Values } from './config-text.ts';
+import { readTrusted, unsafeDirectory } from './files.ts';
 import type { HelperPolicy, SessionPolicy } from './policy.ts';
 
 /** What the host says, for the values that the file leaves out. */
@@ -25,8 +26,8 @@ export interface Host {
 
 /** Where things are unless the file says otherwise (docs/configuration.md). */
 const PLACES = {
-  linux: { socket: '/run/ppp_thing/helper.sock', state: '/var/lib/ppp_thing_helper' },
-  freebsd: { socket: '/var/run/ppp_thing/helper.sock', state: '/var/db/ppp_thing_helper' },
+  linux: { socket: '/run/ppp_thing_helper/helper.sock', state: '/var/lib/ppp_thing_helper' },
+  freebsd: { socket: '/var/run/ppp_thing_helper/helper.sock', state: '/var/db/ppp_thing_helper' },
 } as const;
 
 const text: Parse<string> = (value) =>
@@ -66,27 +67,26 @@ const AN_ADDRESS = 'an IPv4 address such as 192.168.7.1';
 const A_MAC = 'a unicast MAC address such as 02:00:5e:10:53:01';
 const A_PATH = 'an absolute path';
 
-/**
- * Read and check the file. Throws ConfigError with every problem, among them a file that others than root may write
- * while root reads it, and SystemErrors of node:fs as they are.
- */
+/** Read and check the file. Throws ConfigError with every problem, and SystemErrors of node:fs as they are. */
 export function readPolicyFile(path: string, host: Host): HelperPolicy {
-  const fd = openSync(path, 'r');
-  try {
-    // The permissions of what is read, not of what the path leads to a moment later.
-    const status = fstatSync(fd);
-    const { uid, mode } = status;
-    if (status.isDirectory())
-      throw new ConfigError(path, [{ line: undefined, message: 'it is a directory' }]);
-    if (host.uid === 0 && (uid !== 0 || (mode & 0o022) !== 0)) {
-      const found = `owner ${uid}, mode ${(mode & 0o777).toString(8).padStart(4, '0')}`;
-      const message = `others than root may write it: ${found}; expected owner 0, mode 0640`;
-      throw new ConfigError(path, [{ line: undefined, message }]);
-    }
-    return parsePolicy(readFileSync(fd, 'utf8'), path, host);
-  } finally {
-    closeSync(fd);
-  }
+  const policy = parsePolicy(readTrusted(path, host.uid), path, host);
+  const problems = host.uid === 0 ? unsafePlaces(policy) : [];
+  if (problems.length > 0) throw new ConfigError(path, problems);
+  return policy;
+}
+
+/** Every directory of the policy that root will write in, and that others may write in too. */
+function unsafePlaces(policy: HelperPolicy): Problem[] {
+  const files = new Map<string, string>([
+    ['helper.socket', policy.socketPath],
+    ['helper.state_directory', join(policy.stateDirectory, 'demotion.json')],
+  ]);
+  for (const { name, demotionFile } of policy.sessions)
+    if (demotionFile !== undefined) files.set(`session.${name}.demotion_file`, demotionFile);
+  return Array.from(files).flatMap(([key, file]) => {
+    const reason = unsafeDirectory(dirname(file));
+    return reason === undefined ? [] : [{ line: undefined, message: `${key}: ${reason}` }];
+  });
 }
 
 /** The policy in `content`; `path` is for the errors. Throws ConfigError with every problem. */

@@ -35,8 +35,9 @@ export interface SessionPolicy {
 }
 
 export interface HelperPolicy {
+  /** In the helper's run directory, which also holds the record of our demotion. */
   readonly socketPath: string;
-  /** Remembers across restarts what must be given back: our demotion and flags we set. */
+  /** Where a previous release kept that record. */
   readonly stateDirectory: string;
   /** The one user whose process may connect. */
   readonly user: string;

@@ -3,9 +3,11 @@
  * own. It reads no file but its own record, and no arguments.
  */
 import { uptime } from 'node:os';
+import { dirname } from 'node:path';
 import { anyway } from './errors.ts';
 import type { MakeBackend } from './backend.ts';
-import { openDemotions, type Boot, type Demotions, type Disk } from './demotion.ts';
+import { openDemotions, type Demotions } from './demotion.ts';
+import type { Disk } from './files.ts';
 import type { Libc } from './libc.ts';
 import type { HelperLog } from './log.ts';
 import { createLoop } from './loop.ts';
@@ -26,8 +28,8 @@ export interface ServeOptions {
   readonly log: HelperLog;
   /** Monotonic milliseconds; this process's clock unless given. */
   readonly now?: () => number;
-  /** When the machine booted; this machine unless given. */
-  readonly boot?: () => Boot;
+  /** Seconds since the machine booted; this machine's unless given. */
+  readonly uptime?: () => number;
   /** Where demotions are recorded; this machine's unless given. */
   readonly disk?: Disk;
   /** To be followed by `stop('remove')`: sessions that cannot be started, be it all of them, are only logged. */
@@ -41,11 +43,9 @@ export interface Serving {
   stop(how?: 'leave' | 'remove'): void;
 }
 
-const thisBoot = (): Boot => ({ at: Date.now() / 1000 - uptime(), uptime: uptime() });
-
 /** Start, and return with the socket listening. Throws BackendError or SystemError with nothing left open. */
 export function serve(options: ServeOptions): Serving {
-  const { libc, policy, makeBackend, log, uid, gid, boot = thisBoot } = options;
+  const { libc, policy, makeBackend, log, uid, gid } = options;
   const loop = createLoop(libc, options.now ?? (() => performance.now()), log);
   let server: Server | undefined;
   let listener: number | undefined;
@@ -59,7 +59,15 @@ export function serve(options: ServeOptions): Serving {
   const backend = makeBackend({ libc, loop, policy, events: sessions.events(), log });
   try {
     const amounts = new Map(policy.sessions.map(({ name, demotion }) => [name, demotion]));
-    demotions = openDemotions(policy.stateDirectory, backend, boot, amounts, log, options.disk);
+    const places = { run: dirname(policy.socketPath), state: policy.stateDirectory };
+    demotions = openDemotions(
+      places,
+      backend,
+      options.uptime ?? uptime,
+      amounts,
+      log,
+      options.disk,
+    );
     // The socket first: a second helper must find out before it touches what the first one serves.
     listener = listenAt(libc, policy.socketPath, gid);
     const starting = (): void =>

@@ -146,7 +146,7 @@ export function parseConfig(
   }
   return {
     file,
-    helperSocket: helper?.socket ?? `${runDirectory}/helper.sock`,
+    helperSocket: helper?.socket ?? helperSocket,
     stateDirectory: supervisor?.state_directory ?? state,
     runDirectory,
     // The helper admits one user: the supervisor becomes that one, unless it is told otherwise.

@@ -5,12 +5,14 @@ export const PLACES = {
   linux: {
     config: '/etc/ppp_thing.conf',
     run: '/run/ppp_thing',
+    helperSocket: '/run/ppp_thing_helper/helper.sock',
     state: '/var/lib/ppp_thing',
     legacyState: '/var/db/ppp_thing.state',
   },
   freebsd: {
     config: '/usr/local/etc/ppp_thing.conf',
     run: '/var/run/ppp_thing',
+    helperSocket: '/var/run/ppp_thing_helper/helper.sock',
     state: '/var/db/ppp_thing',
     legacyState: '/var/db/ppp_thing.state',
   },

@@ -132,7 +132,7 @@ function rules(file: string, config: Config | undefined, directory: string): rea
   const list: [path: string, owner: string, group: string | undefined, mode: number][] = [
     [file, 'root', group, 0o640],
     [stateDirectory, user, undefined, 0o700],
-    [`${directory}/helper.sock`, 'root', group, 0o660],
+    [config?.helperSocket ?? places().helperSocket, 'root', group, 0o660],
     [`${directory}/status.sock`, user, undefined, 0o666],
     [`${directory}/control.sock`, user, group, 0o660],
   ];

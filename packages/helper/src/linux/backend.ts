@@ -50,7 +50,7 @@ export class LinuxBackend extends PerSession<Entry> implements Backend {
   constructor({ libc, loop, events, log }: Omit<BackendContext, 'policy'>) {
     super();
     this.#shared = { libc, loop, events, kernel: new Rtnetlink(libc) };
-    this.#demotion = new Demotion(libc);
+    this.#demotion = new Demotion();
     this.#log = log;
   }
 

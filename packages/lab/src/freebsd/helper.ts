@@ -29,7 +29,7 @@ const serving = serve({
   makeBackend: (context) => new FreebsdBackend(context),
   uid,
   log,
-  boot: () => ({ at: bootedAt, uptime: Date.now() / 1000 - bootedAt }),
+  uptime: () => Date.now() / 1000 - bootedAt,
 });
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => serving.stop());
 log(`serve ${policy.socketPath}: backend freebsd, pid ${process.pid}`);
