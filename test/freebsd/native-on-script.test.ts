@@ -110,7 +110,7 @@ t.test('router › its configuration is one that both programs take', async (t) 
     t.match(sessions, [{ engine: { name: 'ppt0' } }]);
     if (partner?.protocol === 'ppp-thing')
       t.equal(readKeys(partner.keyFile ?? '', undefined).byId.size, 1, 'with a key');
-    const host = { platform: 'freebsd', uid: 1, interfaceWith: () => undefined } as const;
+    const host = { platform: 'freebsd', uid: 1 } as const;
     const policy = parsePolicy(readFileSync(config, 'utf8'), config, host);
     t.match(policy, { socketPath: join(directory, 'helper.sock'), user: 'nobody' });
     return policy.sessions[0];

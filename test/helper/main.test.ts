@@ -78,6 +78,7 @@ interface = "em0"
 mac = "02:00:5e:10:53:01"
 carp_interface = "em1"
 carp_vhid = 1
+carp_address = "192.168.7.1"
 password = "hunter2"
 `,
     { mode: 0o640 },
@@ -181,7 +182,7 @@ t.test('main › --remove takes down what a helper left', async (t) => {
   const config = join(router.folder, 'ppp_thing.conf');
   const removing = run('--config', config, '--backend', 'sim', '--remove');
   t.equal(await removing.exit, 0, removing.output());
-  const record = readFileSync(join(router.policy.stateDirectory, 'demotion.json'), 'utf8');
+  const record = readFileSync(join(router.folder, 'demotion.json'), 'utf8');
   t.match(JSON.parse(record), { demoted: [] }, 'our demotion is given back, and forgotten');
   await start().printed('serve ');
   const next = await Client.greet(router.policy.socketPath);

@@ -1,15 +1,14 @@
-import { chmodSync, chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { ConfigError } from '@ppp-thing/protocol/config-text';
 import { parsePolicy, readPolicyFile, type Host } from '@ppp-thing/helper/policy-file';
 
-const host: Host = {
-  platform: 'freebsd',
-  uid: 0,
-  interfaceWith: (address) => (address === '192.168.7.1' ? 'igb1' : undefined),
-};
+const host: Host = { platform: 'freebsd', uid: 0 };
+const linux: Host = { ...host, platform: 'linux' };
 
 /** Every problem of a text as `line message`. */
 function problems(text: string, on = host): string[] {
@@ -57,7 +56,7 @@ echo_interval_seconds = 6
 `;
 
 t.test('policy › every key of the helper is read, and no key of the supervisor', async (t) => {
-  const policy = parsePolicy(WHOLE, 'test.conf', host);
+  const policy = parsePolicy(WHOLE, 'test.conf', linux);
   t.strictSame(policy, {
     socketPath: '/tmp/helper.sock',
     stateDirectory: '/tmp/state',
@@ -88,12 +87,12 @@ t.test('policy › every key of the helper is read, and no key of the supervisor
 t.test('policy › what is left out has the documented values', async (t) => {
   const text = '[session.wan]\ninterface="em0"\nmac="02:00:00:00:00:01"\npolicy="pinned"\n';
   const onFreebsd = parsePolicy(text, 'test.conf', host);
-  t.equal(onFreebsd.socketPath, '/var/run/ppp_thing/helper.sock');
+  t.equal(onFreebsd.socketPath, '/var/run/ppp_thing_helper/helper.sock');
   t.equal(onFreebsd.stateDirectory, '/var/db/ppp_thing_helper');
   t.equal(onFreebsd.user, 'ppp_thing');
   t.equal(onFreebsd.group, 'ppp_thing');
-  const onLinux = parsePolicy(text, 'test.conf', { ...host, platform: 'linux' });
-  t.equal(onLinux.socketPath, '/run/ppp_thing/helper.sock');
+  const onLinux = parsePolicy(text, 'test.conf', linux);
+  t.equal(onLinux.socketPath, '/run/ppp_thing_helper/helper.sock');
   t.equal(onLinux.stateDirectory, '/var/lib/ppp_thing_helper');
   t.strictSame(onLinux.sessions, [
     {
@@ -128,7 +127,7 @@ t.test("policy › the original's eight lines are one session, pppoe0 with its s
       interface: 'igb0',
       mac: Uint8Array.of(2, 0, 0x5e, 0x10, 0x53, 1),
       policy: 'follow-carp',
-      carp: { interface: 'igb1', address: Uint8Array.of(192, 168, 7, 1) },
+      carp: { address: Uint8Array.of(192, 168, 7, 1) },
       localAddress: Uint8Array.of(192, 168, 7, 2),
       partnerAddress: Uint8Array.of(192, 168, 7, 3),
       stub: 'pppoe0x',
@@ -148,7 +147,6 @@ t.test('policy › the mistakes in eight lines are named by line', async (t) => 
   t.strictSame(problems(`${lines.join('\n')}\n`), [
     '7 session.pppoe0.local_address: missing; the file has eight lines',
     '6 session.pppoe0.carp_address: expected an IPv4 address such as 192.168.7.1',
-    '- session.pppoe0.carp_interface: missing, and no interface holds carp_address now',
     '2 session.pppoe0.mac: expected a unicast MAC address such as 02:00:5e:10:53:01',
     '5 session.pppoe0.mtu: expected a whole number from 64 to 9000',
   ]);
@@ -172,7 +170,7 @@ demotion = 0
   t.strictSame(problems(text), [
     '7 session.pppoe0.policy: expected "follow-carp", "pinned" or "manual"',
     '8 session.pppoe0.carp_vhid: expected a whole number from 1 to 255',
-    '5 session.pppoe0.carp_interface: missing, and no interface holds carp_address now',
+    '5 session.pppoe0.carp_interface: missing; expected the interface of carp_vhid',
     '9 session.pppoe0.stub: expected an interface name of at most 15 characters',
     '5 session.pppoe0.interface: missing; expected an interface name of at most 15 characters',
     '6 session.pppoe0.mac: expected a unicast MAC address such as 02:00:5e:10:53:01',
@@ -192,7 +190,30 @@ t.test('policy › follow-carp wants to know where the role is', async (t) => {
   ]);
   t.strictSame(problems(`${text}policy="pinned"`), []);
   t.strictSame(problems(`${text}policy="manual"`), []);
-  t.strictSame(problems(`${text}carp_address="192.168.7.1"`), [], 'the host knows the interface');
+  t.strictSame(problems(`${text}carp_address="192.168.7.1"`), [], 'whichever interface has it');
+});
+
+t.test('policy › a key of the other system is a mistake where it would say nothing', async (t) => {
+  const line = '[session.a]\ninterface="em0"\nmac="02:00:00:00:00:01"\ncarp_interface="em1"\n';
+  t.strictSame(problems(`${line}carp_vhid=51`, linux), [
+    '1 session.a.carp_address: missing; on Linux its presence is the role, and carp_vhid says nothing',
+  ]);
+  t.strictSame(problems(`${line}carp_vhid=51\ncarp_address="192.168.7.1"`, linux), []);
+  t.strictSame(problems(`${line}carp_vhid=51\ndemotion_file="/run/d"`), [
+    '6 session.a.demotion_file: is for Linux; carp(4) is demoted by the key demotion',
+  ]);
+});
+
+t.test('policy › what is no regular file is refused, and waited for by nobody', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'ppp-thing-policy-'));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  const fifo = join(folder, 'fifo');
+  execFileSync('mkfifo', [fifo]);
+  t.throws(() => readPolicyFile(fifo, host), { message: /it is not a regular file/ });
+  t.throws(() => readPolicyFile(folder, host), { message: /it is a directory/ });
+  const large = join(folder, 'large');
+  writeFileSync(large, '#'.repeat(1024 * 1024 + 1));
+  t.throws(() => readPolicyFile(large, host), { message: /it has 1048577 octets/ });
 });
 
 t.test('policy › two sessions may not want the same name or the same station', async (t) => {
@@ -229,21 +250,67 @@ t.test(
     const folder = mkdtempSync(join(tmpdir(), 'ppp-thing-policy-'));
     t.teardown(() => rmSync(folder, { recursive: true }));
     const path = join(folder, 'ppp_thing.conf');
-    writeFileSync(path, WHOLE);
+    writeFileSync(path, WHOLE.replaceAll('/tmp/', `${folder}/own/`));
     const refused = (mode: number, uid: number): void => {
       chmodSync(path, mode);
       chownSync(path, uid, 0);
-      t.throws(() => readPolicyFile(path, host), {
+      t.throws(() => readPolicyFile(path, linux), {
         name: 'ConfigError',
-        message: /others than root/,
+        message: /not only root can write it/,
       });
-      t.ok(readPolicyFile(path, { ...host, uid: 1000 }), 'it is no concern of another user');
+      t.ok(readPolicyFile(path, { ...linux, uid: 1000 }), 'it is no concern of another user');
     };
     refused(0o660, 0);
     refused(0o642, 0);
     refused(0o640, 65534);
     chownSync(path, 0, 65534);
     chmodSync(path, 0o640);
-    t.equal(readPolicyFile(path, host).sessions.length, 1, 'root:group 0640 is right');
+    t.equal(readPolicyFile(path, linux).sessions.length, 1, 'root:group 0640 is right');
+  },
+);
+
+t.test(
+  'policy › root writes in no directory that others may write',
+  { skip: process.getuid?.() === 0 ? false : 'the check is for root' },
+  async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'ppp-thing-policy-'));
+    t.teardown(() => rmSync(folder, { recursive: true }));
+    const shared = join(folder, 'shared');
+    mkdirSync(shared);
+    const session = '[session.a]\ninterface="em0"\nmac="02:00:00:00:00:01"\npolicy="pinned"\n';
+    /** The three places that root writes in, each in turn at `path`. */
+    const texts = (path: string): readonly (readonly [string, string])[] => [
+      ['helper.socket', `[helper]\nsocket="${path}/helper.sock"\n${session}`],
+      ['helper.state_directory', `[helper]\nstate_directory="${path}"\n${session}`],
+      ['session.a.demotion_file', `${session}demotion_file="${path}/demote"\n`],
+    ];
+    const config = join(folder, 'ppp_thing.conf');
+    const read = (text: string): unknown => {
+      writeFileSync(config, text, { mode: 0o640 });
+      return readPolicyFile(config, linux);
+    };
+    symlinkSync(shared, join(folder, 'link'));
+    mkdirSync(join(shared, 'below'));
+    const places = [shared, join(shared, 'missing'), join(shared, 'below'), join(folder, 'link')];
+    for (const [mode, uid] of [
+      [0o775, 0],
+      [0o1777, 0],
+      [0o755, 65534],
+    ] as const) {
+      chmodSync(shared, mode);
+      chownSync(shared, uid, 0);
+      for (const place of places) {
+        // Below a sticky directory nobody can rename what root has made there.
+        if (mode === 0o1777 && place.endsWith('below')) continue;
+        for (const [key, text] of texts(place))
+          t.throws(() => read(text), {
+            name: 'ConfigError',
+            message: new RegExp(`${key}: not only root can write there: .*shared has owner ${uid}`),
+          });
+      }
+    }
+    chmodSync(shared, 0o755);
+    chownSync(shared, 0, 0);
+    for (const [, text] of texts(shared)) t.ok(read(text));
   },
 );

@@ -120,6 +120,7 @@ interface = "em0"
 mac = "02:00:5e:10:53:01"
 carp_interface = "em1"
 carp_vhid = 1
+carp_address = "192.168.7.1"
 user = "alice"
 password = "hunter2"
 `,

@@ -36,6 +36,7 @@ user = "someone"
 password = "hunter2"
 carp_interface = "igb1"
 carp_vhid = 1
+carp_address = "192.168.7.1"
 `;
 
 const EIGHT = `igb0
@@ -52,7 +53,7 @@ t.test('config › the least that works has the defaults of the reference', asyn
   const { sessions, partner, ...rest } = read(MINIMAL);
   t.equal(partner, undefined, 'a single router');
   t.match(rest, { user: 'ppp_thing', group: 'ppp_thing', logLevel: 'info' });
-  t.match(rest.helperSocket, /\/run\/ppp_thing\/helper\.sock$/);
+  t.match(rest.helperSocket, /\/run\/ppp_thing_helper\/helper\.sock$/);
   const [session] = sessions;
   t.match(session, { interface: 'igb0', engine: { name: 'pppoe0' } });
   t.match(session?.engine.link, {
@@ -221,15 +222,24 @@ t.test('config › no secret is in an error, whatever is wrong with it', async (
 
 t.test('config › text that is not TOML is reported with its line', async (t) => {
   const [problem = '', ...more] = problems(`${MINIMAL}mtu = \n`);
-  t.match(problem, /^9 Invalid TOML document/);
+  t.match(problem, /^10 Invalid TOML document/);
   t.strictSame(more, []);
 });
 
 t.test('config › keys that contradict each other are reported', async (t) => {
-  t.strictSame(problems(MINIMAL.replace('carp_vhid = 1\n', '')), [
+  const withoutAddress = MINIMAL.replace(/^carp_address.*\n/m, '');
+  t.strictSame(problems(withoutAddress.replace('carp_vhid = 1\n', '')), [
     '2 session.pppoe0.carp_address: missing; expected carp_address or carp_vhid, or another policy',
   ]);
-  t.strictSame(problems(MINIMAL.replace('carp_vhid = 1', 'policy = "pinned"')), []);
+  t.strictSame(problems(withoutAddress.replace('carp_vhid = 1', 'policy = "pinned"')), []);
+  t.strictSame(
+    problems(withoutAddress),
+    process.platform === 'linux'
+      ? [
+          '2 session.pppoe0.carp_address: missing; on Linux its presence is the role, and carp_vhid says nothing',
+        ]
+      : [],
+  );
   t.strictSame(problems(MINIMAL.replace('password = "hunter2"\n', '')), [
     '2 session.pppoe0.password: expected exactly one of password and password_file',
   ]);
@@ -268,7 +278,7 @@ t.test('config › a thousand sessions are read in a moment', async (t) => {
 t.test('config › the sample is right for both programs, and names every key', async (t) => {
   const sample = readFileSync('etc/ppp_thing.conf.sample', 'utf8');
   t.strictSame(problems(sample), []);
-  const host = { platform: 'freebsd', uid: 0, interfaceWith: () => undefined } as const;
+  const host = { platform: 'linux', uid: 0 } as const;
   t.equal(parsePolicy(sample, 'sample', host).sessions[0]?.name, 'pppoe0');
   // Every line that shows a default or an example is itself right.
   const all = sample.replaceAll(/^#([a-z0-9_]+ = )/gm, '$1');

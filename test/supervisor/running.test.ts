@@ -27,7 +27,7 @@ interface = "em0"
 mac = "${mac}"
 user = "someone"
 password = "hunter2"
-carp_vhid = 1
+carp_address = "192.168.7.1"
 `;
 
 const COUNTERS = { octetsIn: 1, octetsOut: 2, packetsIn: 3, packetsOut: 4 };

@@ -138,6 +138,8 @@ export async function bench(t: Pick<Test, 'teardown'>, options: BenchOptions = {
     `[supervisor]
 state_directory = "${directory}/db"
 run_directory = "${directory}"
+[helper]
+socket = "${directory}/helper.sock"
 
 [session.pppoe0]
 interface = "igb0"
@@ -146,6 +148,7 @@ user = "alice"
 password = "${PASSWORD}"
 policy = "${policy}"
 carp_vhid = 3
+carp_address = "192.168.7.1"
 ${partner === undefined ? '' : PARTNER}`,
   );
   const config = readConfig(file);

@@ -2,7 +2,6 @@
  * The helper's command: reads its arguments and the root-owned configuration, and runs `serve` until it is told to
  * stop. Everything else is elsewhere.
  */
-import { networkInterfaces } from 'node:os';
 import { parseArgs } from 'node:util';
 import { gidOf, uidOf } from './accounts.ts';
 import { BackendError } from './errors.ts';
@@ -101,11 +100,6 @@ function parseOptions() {
   }
 }
 
-const interfaceWith = (address: string): string | undefined =>
-  Object.entries(networkInterfaces()).find(([, addresses]) =>
-    addresses?.some((each) => each.address === address),
-  )?.[0];
-
 /** The numbers of the user and group that may connect. A root's helper must know them; another serves its own user. */
 function admitted(policy: HelperPolicy, file: string): Pick<ServeOptions, 'uid' | 'gid'> {
   const uid = uidOf(policy.user);
@@ -132,7 +126,7 @@ async function main(): Promise<number> {
   if (mode === 'help' || mode === 'version') return 0;
 
   const uid = process.getuid?.() ?? 0;
-  const policy = readPolicyFile(config, { platform: libc.platform, uid, interfaceWith });
+  const policy = readPolicyFile(config, { platform: libc.platform, uid });
   const who = admitted(policy, config);
   if (mode === 'check') {
     log(`check ${config}: ${policy.sessions.map(({ name }) => name).join(', ')}`, 'info');

@@ -15,13 +15,11 @@ import { Section, isTable, type Parse, type Values } from './config-text.ts';
 import { readTrusted, unsafeDirectory } from './files.ts';
 import type { HelperPolicy, SessionPolicy } from './policy.ts';
 
-/** What the host says, for the values that the file leaves out. */
+/** On which system, and for whom, the file is read. */
 export interface Host {
   readonly platform: 'linux' | 'freebsd';
   /** Who runs: 0 may only read a file that nobody else may write. */
   readonly uid: number;
-  /** The interface that holds an IPv4 address now: the eight-line file names the CARP address alone. */
-  interfaceWith(address: string): string | undefined;
 }
 
 /** Where things are unless the file says otherwise (docs/configuration.md). */
@@ -160,6 +158,8 @@ function sessionPolicy(name: string, from: Section, host: Host): SessionPolicy {
   const localAddress = from.optional('local_address', AN_ADDRESS, ipv4);
   const partnerAddress = from.optional('partner_address', AN_ADDRESS, ipv4);
   const demotionFile = from.optional('demotion_file', A_PATH, absolutePath);
+  if (demotionFile !== undefined && host.platform !== 'linux')
+    from.problem('demotion_file', 'is for Linux; carp(4) is demoted by the key demotion');
   return {
     name,
     interface: from.required('interface', AN_INTERFACE, interfaceName) ?? '',
@@ -187,13 +187,16 @@ function carpOf(from: Section, policy: SessionPolicy['policy'], host: Host): Ses
     if (wanted) from.problem('carp_address', 'missing; expected carp_address or carp_vhid');
     return undefined;
   }
-  const found =
-    named ??
-    (address === undefined ? undefined : host.interfaceWith(Array.from(address).join('.')));
-  if (found === undefined && !from.has('carp_interface'))
-    from.problem('carp_interface', 'missing, and no interface holds carp_address now');
+  const hasAddress = from.has('carp_address');
+  if (!hasAddress && host.platform === 'linux')
+    from.problem(
+      'carp_address',
+      'missing; on Linux its presence is the role, and carp_vhid says nothing',
+    );
+  if (!hasAddress && !from.has('carp_interface'))
+    from.problem('carp_interface', 'missing; expected the interface of carp_vhid');
   return {
-    interface: found ?? '',
+    ...(named === undefined ? {} : { interface: named }),
     ...(vhid === undefined ? {} : { vhid }),
     ...(address === undefined ? {} : { address }),
   };

@@ -12,9 +12,12 @@ export interface SessionPolicy {
   readonly mac: Uint8Array;
   /** Who decides which router is live (docs/failover.md, rule R11): carp(4), this router always, or only the operator. */
   readonly policy: 'follow-carp' | 'pinned' | 'manual';
-  /** Where the role is read. On FreeBSD the vhid on an interface; on Linux the presence of `address` on it. */
+  /**
+   * Where the role is read. On FreeBSD the vhid on an interface; on Linux the presence of `address` on it. Without
+   * `interface` it is the one that holds `address`.
+   */
   readonly carp?: {
-    readonly interface: string;
+    readonly interface?: string;
     readonly vhid?: number;
     readonly address?: Uint8Array;
   };

@@ -115,7 +115,7 @@ export function parseConfig(
       report(name, '', `unknown; expected ${expected}`);
     }
   }
-  const { run, state } = places();
+  const { run, state, helperSocket } = places();
   const helper = checkTable(HELPER_KEYS, 'helper', table('helper'), report);
   const supervisor = checkTable(SUPERVISOR_KEYS, 'supervisor', table('supervisor'), report);
   const hooks = checkTable(HOOK_KEYS, 'hooks', table('hooks'), report);
@@ -327,6 +327,8 @@ function checkTogether(table: SessionTable, fail: (key: string, message: string)
   const { policy, carp_address: address, carp_vhid: vhid } = table;
   if (policy === 'follow-carp' && address === null && vhid === null) {
     fail('carp_address', 'missing; expected carp_address or carp_vhid, or another policy');
+  } else if (address === null && vhid !== null && process.platform === 'linux') {
+    fail('carp_address', 'missing; on Linux its presence is the role, and carp_vhid says nothing');
   }
   const silence =
     table.echo_interval_seconds * table.echo_failures +

@@ -11,7 +11,7 @@ import { PerSession } from '../per-session.ts';
 import type { SessionPolicy } from '../policy.ts';
 import { POLLIN } from '../unix.ts';
 import { route } from './addressing.ts';
-import { Devd, demotion, readRole, vhidName } from './carp.ts';
+import { Devd, demotion, readRole, vhidName, vhidOf, type Vhid } from './carp.ts';
 import { anyway, attempt, unless } from './errors.ts';
 import { removeSession, sessionsAmong, shutGate } from './graph.ts';
 import { Interfaces } from './interface.ts';
@@ -36,6 +36,7 @@ const MODULES = [
 
 interface Entry {
   readonly session: FreebsdSession;
+  readonly vhid: Vhid | undefined;
   role: Role;
   carrier: boolean;
 }
@@ -77,13 +78,14 @@ export class FreebsdBackend extends PerSession<Entry> implements Backend {
 
   #start(shared: Shared, policy: SessionPolicy): void {
     const { interfaces } = shared;
+    const vhid = policy.carp && vhidOf(policy.carp);
     const level = {
-      role: this.#role(interfaces, policy, 'strict'),
+      role: readVhid(interfaces, vhid, 'strict'),
       carrier: readCarrier(interfaces, policy),
     };
     const mayBeOpen = policy.policy !== 'follow-carp' || level.role === 'MASTER';
     const session = new FreebsdSession(shared, policy, mayBeOpen);
-    this.entries.set(policy.name, { session, ...level });
+    this.entries.set(policy.name, { session, vhid, ...level });
   }
 
   inspect(name: string): Found {
@@ -91,7 +93,7 @@ export class FreebsdBackend extends PerSession<Entry> implements Backend {
     const { attached, gateOpen, policy } = entry.session;
     const { interfaces } = this.#open().shared;
     return {
-      role: this.#role(interfaces, policy),
+      role: readVhid(interfaces, entry.vhid),
       carrier: readCarrier(interfaces, policy),
       attached,
       gateOpen,
@@ -178,7 +180,7 @@ export class FreebsdBackend extends PerSession<Entry> implements Backend {
     loop.watch(fd, POLLIN, () => {
       if (readNews(libc, fd)) this.#look(() => true);
     });
-    const devd = new Devd(libc, loop, (name) => this.#look(({ carp }) => carp?.interface === name));
+    const devd = new Devd(libc, loop, (name) => this.#look(({ vhid }) => vhid?.interface === name));
     const stopTicking = loop.every(LEVEL_INTERVAL, () => this.#tick());
     this.#common = { shared, devd, news: fd, stopTicking };
     this.#listenToDevd(devd);
@@ -243,22 +245,6 @@ export class FreebsdBackend extends PerSession<Entry> implements Backend {
     this.#toldOfDevd = !heard;
   }
 
-  /**
-   * Without a vhid to watch this router is the only one.
-   *
-   * @param how  'strict': a vhid that is not there is an error, as at the start; else it is INIT, which closes the gate
-   */
-  #role(interfaces: Interfaces, { carp }: SessionPolicy, how?: 'strict'): Role {
-    if (carp === undefined) return 'MASTER';
-    const read = (): Role => readRole(interfaces, carp);
-    if (how === undefined) return unless(NO_VHID, read) ?? 'INIT';
-    return attempt('read vhid', vhidName(carp), read, {
-      ENOENT: 'there is no such vhid on this interface; see ifconfig',
-      ENXIO: 'there is no such interface',
-      EPROTONOSUPPORT: 'the module carp is not loaded; run kldload carp',
-    });
-  }
-
   #tick(): void {
     const { devd } = this.#open();
     this.#listenToDevd(devd);
@@ -268,13 +254,13 @@ export class FreebsdBackend extends PerSession<Entry> implements Backend {
   }
 
   /** Compare the level with what was last told, and tell what changed. All roles first: they move gates. */
-  #look(concerns: (policy: SessionPolicy) => boolean): void {
+  #look(concerns: (entry: Entry) => boolean): void {
     const { events } = this.#context;
     const { interfaces } = this.#open().shared;
-    const entries = [...this.entries].filter(([, { session }]) => concerns(session.policy));
+    const entries = [...this.entries].filter(([, entry]) => concerns(entry));
     const edges: Edge[] = [];
     for (const [name, entry] of entries) {
-      const role = this.#role(interfaces, entry.session.policy);
+      const role = readVhid(interfaces, entry.vhid);
       if (role === entry.role) continue;
       entry.role = role;
       edges.push({ session: name, role });
@@ -287,6 +273,22 @@ export class FreebsdBackend extends PerSession<Entry> implements Backend {
       events.carrier(name, carrier);
     }
   }
+}
+
+/**
+ * Without a vhid to watch this router is the only one.
+ *
+ * @param how  'strict': a vhid that is not there is an error, as at the start; else it is INIT, which closes the gate
+ */
+function readVhid(interfaces: Interfaces, vhid: Vhid | undefined, how?: 'strict'): Role {
+  if (vhid === undefined) return 'MASTER';
+  const read = (): Role => readRole(interfaces, vhid);
+  if (how === undefined) return unless(NO_VHID, read) ?? 'INIT';
+  return attempt('read vhid', vhidName(vhid), read, {
+    ENOENT: 'there is no such vhid on this interface; see ifconfig',
+    ENXIO: 'there is no such interface',
+    EPROTONOSUPPORT: 'the module carp is not loaded; run kldload carp',
+  });
 }
 
 const NO_VHID = ['ENOENT', 'ENXIO', 'EPROTONOSUPPORT', 'EINVAL', 'EOPNOTSUPP'];

@@ -5,10 +5,12 @@
  * An edge is only a reason to read the level. Routing messages are not even an edge: an interface that comes up as BACKUP
  * is announced with the same RTM_NEWADDR as a MASTER, and that may come before or after devd's line.
  */
+import { networkInterfaces } from 'node:os';
 import { BackendError } from '../errors.ts';
 import type { Role } from '../backend.ts';
 import { SystemError, type Libc } from '../libc.ts';
 import type { Loop } from '../loop.ts';
+import type { SessionPolicy } from '../policy.ts';
 import { POLLIN } from '../unix.ts';
 import { C, S, SEEN } from './abi.ts';
 import { unless } from './errors.ts';
@@ -31,6 +33,29 @@ export interface Vhid {
 }
 
 export const vhidName = ({ interface: name, vhid }: Vhid): string => `${vhid ?? '*'}@${name}`;
+
+/**
+ * The policy's vhid. Where it names an address alone, as the original's file does, it is on the interface that has this
+ * address, whatever its role. Throws BackendError: ENXIO, none has it now.
+ */
+export function vhidOf({
+  interface: named,
+  vhid,
+  address,
+}: NonNullable<SessionPolicy['carp']>): Vhid {
+  const wanted = address?.join('.') ?? '';
+  const holds = (each: { readonly address: string }): boolean => each.address === wanted;
+  const found =
+    named ?? Object.entries(networkInterfaces()).find(([, all]) => all?.some(holds))?.[0];
+  if (found === undefined)
+    throw new BackendError(
+      'find carp_address',
+      wanted,
+      'ENXIO',
+      'no interface has it; see ifconfig',
+    );
+  return { interface: found, ...(vhid === undefined ? {} : { vhid }) };
+}
 
 /**
  * The role of a vhid. ENOENT: there is none; EINVAL: several, and the policy does not say which.

@@ -46,6 +46,8 @@ export class LinuxBackend extends PerSession<Entry> implements Backend {
   #watching: { readonly news: News; readonly stopTicking: () => void } | undefined;
 
   readonly #log: (line: string) => void;
+  /** Sessions whose virtual address is on an interface where it does not count. */
+  readonly #elsewhere = new Set<string>();
 
   constructor({ libc, loop, events, log }: Omit<BackendContext, 'policy'>) {
     super();
@@ -115,13 +117,36 @@ export class LinuxBackend extends PerSession<Entry> implements Backend {
     const parent = view.link(policy.interface);
     const carrier = ((parent?.flags ?? 0) & IFF.LOWER_UP) !== 0;
     const { carp } = policy;
-    // Without a virtual address to watch this router is the only one.
-    if (carp?.address === undefined) return { role: 'MASTER', carrier };
-    const { address } = carp;
-    const link = view.link(carp.interface);
-    if (!link || (link.flags & IFF.UP) === 0) return { role: 'INIT', carrier };
-    const present = view.addresses(link.index).some(({ local }) => sameOctets(local, address));
-    return { role: present ? 'MASTER' : 'BACKUP', carrier };
+    // Without a role to watch this router is the only one.
+    return { role: carp === undefined ? 'MASTER' : this.#role(policy.name, carp, view), carrier };
+  }
+
+  /**
+   * MASTER while the virtual address is on its interface, or on one that a VRRP daemon made on top of it (keepalived's
+   * use_vmac). A role that cannot be read is INIT, never MASTER.
+   */
+  #role(session: string, carp: NonNullable<SessionPolicy['carp']>, view: View): Role {
+    const { address, interface: name } = carp;
+    if (address === undefined) return 'INIT';
+    const named = name === undefined ? undefined : view.link(name);
+    if (name !== undefined && (!named || (named.flags & IFF.UP) === 0)) return 'INIT';
+    const holders = view.holders(address);
+    const isRight = (holder: number): boolean =>
+      named === undefined || holder === named.index || view.parent(holder) === named.index;
+    if (holders.some(isRight)) return 'MASTER';
+    this.#tellElsewhere(session, address.join('.'), name ?? '', holders.length > 0);
+    return 'BACKUP';
+  }
+
+  /** Once for each time it happens: without a word a router would stay BACKUP for ever and nobody know why. */
+  #tellElsewhere(session: string, address: string, name: string, isElsewhere: boolean): void {
+    if (isElsewhere && !this.#elsewhere.has(session))
+      this.#log(
+        `read role of ${session}: EADDRNOTAVAIL: ${address} is on another interface than carp_interface, ${name}; ` +
+          'this router stays BACKUP',
+      );
+    if (isElsewhere) this.#elsewhere.add(session);
+    else this.#elsewhere.delete(session);
   }
 
   #watch(): void {
@@ -191,7 +216,8 @@ export class LinuxBackend extends PerSession<Entry> implements Backend {
 class View {
   readonly #kernel: Rtnetlink;
   readonly #links = new Map<string, Link | undefined>();
-  readonly #addresses = new Map<number, readonly Address[]>();
+  readonly #parents = new Map<number, number>();
+  #addresses: readonly Address[] | undefined;
 
   constructor(kernel: Rtnetlink) {
     this.#kernel = kernel;
@@ -202,11 +228,20 @@ class View {
     return this.#links.get(name);
   }
 
-  addresses(link: number): readonly Address[] {
-    let found = this.#addresses.get(link);
-    if (!found) {
-      found = this.#kernel.addresses(link);
-      this.#addresses.set(link, found);
+  /** The interfaces that have `address`, by index. */
+  holders(address: Uint8Array): readonly number[] {
+    this.#addresses ??= this.#kernel.allAddresses();
+    return this.#addresses
+      .filter(({ local }) => sameOctets(local, address))
+      .map(({ link }) => link);
+  }
+
+  /** The interface below this one, by index; 0: none. */
+  parent(link: number): number {
+    let found = this.#parents.get(link);
+    if (found === undefined) {
+      found = this.#kernel.linkAt(link)?.parent ?? 0;
+      this.#parents.set(link, found);
     }
     return found;
   }

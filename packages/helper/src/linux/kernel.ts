@@ -14,6 +14,7 @@ import {
   addressesOf,
   decodeAddress,
   decodeLink,
+  linkByIndex,
   linkByName,
   netlinkAddress,
   type Address,
@@ -111,6 +112,22 @@ export class Rtnetlink {
       found = this.request(linkByName(name)).map(decodeLink)[0];
     });
     return found;
+  }
+
+  /** The interface of this number, or undefined. */
+  linkAt(index: number): Link | undefined {
+    let found: Link | undefined;
+    tolerate(['ENODEV'], () => {
+      found = this.request(linkByIndex(index)).map(decodeLink)[0];
+    });
+    return found;
+  }
+
+  /** The addresses of all interfaces. */
+  allAddresses(): Address[] {
+    return this.request(addressesOf(0))
+      .map(decodeAddress)
+      .filter((address) => address !== undefined);
   }
 
   /** The addresses of an interface; none if it has just gone. */

@@ -184,6 +184,9 @@ export const deleteLink = (index: number): Uint8Array =>
 export const linkByName = (name: string): Uint8Array =>
   message(RTM.GETLINK, 0, linkHeader(0), [textAttribute(IFLA.IFNAME, name)]);
 
+export const linkByIndex = (index: number): Uint8Array =>
+  message(RTM.GETLINK, 0, linkHeader(index));
+
 export const allLinks = (): Uint8Array => message(RTM.GETLINK, NLM_F.DUMP, linkHeader(0));
 
 export function decodeLink(from: Message): Link | undefined {

@@ -19,7 +19,7 @@ if (config === undefined || kernel === undefined)
 const libc = await connectLibc(kernel);
 const uid = process.getuid?.() ?? 0;
 const { platform } = libc;
-const policy = readPolicyFile(config, { platform, uid, interfaceWith: () => undefined });
+const policy = readPolicyFile(config, { platform, uid });
 /** struct timeval of a 64-bit system: the machine's boot is the kernel's, not this host's. */
 const boottime = libc.sysctl('kern.boottime', 16);
 const bootedAt = Number(new DataView(boottime.buffer, boottime.byteOffset).getBigInt64(0, true));
