@@ -1,121 +1,17 @@
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import {
-  chmodSync,
-  chownSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { chownSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { encodeMessage } from '@ppp-thing/protocol/ipc/framing';
 import type { Request } from '@ppp-thing/protocol/ipc/messages';
 import { encodeSnapshotText } from '@ppp-thing/supervisor/snapshot-text';
 import { SNAPSHOT } from '../fixtures/partner.ts';
-import { friendly, Script } from './script.ts';
+import { bench, Command, KEY, me } from './main-bench.ts';
+import { friendly } from './script.ts';
 
-const MAIN = fileURLToPath(import.meta.resolve('@ppp-thing/supervisor/main'));
-const KEY = '000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f';
 const NOBODY = 65_534;
 const isRoot = process.getuid?.() === 0;
-
-class Command {
-  readonly child: ChildProcess;
-  readonly exit: Promise<number | null>;
-  output = '';
-  #looks: (() => void)[] = [];
-
-  constructor(...args: readonly string[]) {
-    // Without what tap has every Node.js load: it takes the signals for itself.
-    const command = ['-u', 'NODE_OPTIONS', process.execPath, MAIN, ...args];
-    this.child = spawn('env', command, { stdio: ['ignore', 'pipe', 'pipe'] });
-    for (const stream of [this.child.stdout, this.child.stderr])
-      stream?.on('data', (chunk: unknown) => {
-        this.output += String(chunk);
-        for (const look of this.#looks) look();
-      });
-    this.exit = new Promise((resolve) => this.child.on('close', (code) => resolve(code)));
-  }
-
-  async printed(text: string, times = 1): Promise<void> {
-    while (this.output.split(text).length - 1 < times)
-      await new Promise<void>((resolve, reject) => {
-        this.#looks = [resolve];
-        void this.exit.then((code) => reject(new Error(`exit ${code}: ${this.output}`)));
-      });
-  }
-}
-
-interface Bench {
-  readonly folder: string;
-  readonly config: string;
-  readonly keyFile: string;
-  readonly script: Script;
-  start(...args: readonly string[]): Command;
-  /** Write the configuration; `more` goes into the session. */
-  write(supervisor: string, more?: string): void;
-}
-
-const me = process.getuid?.() ?? 0;
-
-async function bench(t: Test): Promise<Bench> {
-  const folder = mkdtempSync(join(tmpdir(), 'ppp-thing-main-'));
-  chmodSync(folder, 0o755);
-  for (const each of ['run', 'state']) mkdirSync(join(folder, each));
-  const keyFile = join(folder, 'key');
-  writeFileSync(keyFile, `7 ${KEY}\n`);
-  const script = new Script(friendly);
-  await script.listen(join(folder, 'helper.sock'));
-  const config = join(folder, 'ppp_thing.conf');
-  const commands: Command[] = [];
-  t.teardown(async () => {
-    for (const { child, exit } of commands) {
-      child.kill('SIGKILL');
-      await exit;
-    }
-    await script.die();
-    rmSync(folder, { recursive: true });
-  });
-  const write = (supervisor: string, more = ''): void =>
-    writeFileSync(
-      config,
-      `[helper]
-socket = "${folder}/helper.sock"
-[supervisor]
-state_directory = "${folder}/state"
-run_directory = "${folder}/run"
-${supervisor}
-[partner]
-local_address = "127.0.0.1"
-address = "127.0.0.1"
-port = ${20_000 + (process.pid % 10_000)}
-partner_port = ${30_000 + (process.pid % 10_000)}
-router_id = 1
-partner_id = 2
-key_file = "${keyFile}"
-[session.pppoe0]
-interface = "em0"
-mac = "02:00:5e:10:53:01"
-user = "someone"
-password = "hunter2"
-policy = "pinned"
-hold_down_seconds = 0
-${more}
-`,
-    );
-  write(`user = "${me}"\ngroup = "${process.getgid?.() ?? 0}"`);
-  const start = (...args: readonly string[]): Command => {
-    const command = new Command('--config', config, ...args);
-    commands.push(command);
-    return command;
-  };
-  return { folder, config, keyFile, script, start, write };
-}
 
 const verbs = (requests: readonly Request[]): string[] => requests.map(({ verb }) => verb);
 
@@ -274,7 +170,7 @@ t.test('main › a second supervisor does not take the place of the first', asyn
   await first.printed('helper: connected');
   const second = start();
   t.equal(await second.exit, 69);
-  t.match(second.output, /ppp_thing: listen .*status\.sock: EADDRINUSE/);
+  t.match(second.output, /ppp_thing: hold .*: EBUSY: another supervisor runs on it/);
   t.equal(script.happened.count('connected'), 1);
 });
 
@@ -320,12 +216,12 @@ t.test(
 );
 
 t.test('main › arguments that are not ours are a usage error', async (t) => {
-  const command = new Command('--frobnicate');
+  const command = new Command(['--frobnicate']);
   t.equal(await command.exit, 64);
   t.match(command.output, /usage: ppp_thing/);
-  const help = new Command('--help');
+  const help = new Command(['--help']);
   t.equal(await help.exit, 0);
-  const version = new Command('--version');
+  const version = new Command(['--version']);
   t.equal(await version.exit, 0);
   t.match(version.output, /^ppp_thing \d+\.\d+\.\d+\n$/);
 });

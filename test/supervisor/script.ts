@@ -90,7 +90,9 @@ export class Script {
   }
 }
 
+const TRAFFIC = { octetsIn: 1500, octetsOut: 700, packetsIn: 3, packetsOut: 2 };
+
 /** Knows pppoe0, and agrees to everything. */
 export const friendly = ({ id, verb }: Request): readonly unknown[] => [
-  { id, done: verb === 'hello' ? HELLO : null },
+  { id, done: verb === 'hello' ? HELLO : verb === 'counters' ? TRAFFIC : null },
 ];

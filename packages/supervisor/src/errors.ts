@@ -5,6 +5,11 @@ import { readFileSync } from 'node:fs';
 export const codeOf = (error: unknown): string =>
   error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'EIO';
 
+/** Another supervisor of this user's is at work where this one would be. */
+export class AnotherRunsError extends Error {
+  override readonly name = 'AnotherRunsError';
+}
+
 /** A file of the operator's that cannot be read. `message` is `read FILE: CODE: why`. */
 export class UnreadableError extends Error {
   override readonly name = 'UnreadableError';

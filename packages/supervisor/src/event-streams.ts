@@ -3,6 +3,7 @@
  * every reader walks at its own speed; nothing is kept for a reader, and one that the ring has left behind is cut off.
  */
 import type { ServerResponse } from 'node:http';
+import type { OneRequest } from './one-request.ts';
 import type { Happening, Supervisor } from './supervisor.ts';
 import { eventJson } from './view.ts';
 
@@ -10,12 +11,17 @@ import { eventJson } from './view.ts';
 export const KEPT = 1000;
 /** Connections that may follow at one time. Fewer than a socket takes, so that there is always room to ask. */
 export const MAX_READERS = 400;
+/** Characters given to a reader at one time. */
+const PORTION = 16 * 1024;
 
 interface Reader {
   readonly response: ServerResponse;
+  readonly connection: OneRequest;
   /** The sequence that it is told next. */
   next: number;
   readonly follow: boolean;
+  /** Its next portion is in the queue already. */
+  isQueued: boolean;
 }
 
 export class EventStreams {
@@ -37,12 +43,18 @@ export class EventStreams {
   }
 
   /**
-   * Tell `response` everything that is kept and, with `follow`, what happens from now on.
+   * Tell `response`, which goes out on `connection`, everything that is kept and, with `follow`, what happens from now on.
    *
    * @param lastId of the last event the reader has; only what came after it is told. If some of that is kept no more,
    *     an event `missed` says how many
    */
-  open(response: ServerResponse, lastId: string | undefined, follow: boolean): void {
+  open(
+    response: ServerResponse,
+    connection: OneRequest,
+    lastId: string | undefined,
+    follow: boolean,
+  ): void {
+    if (follow) connection.liftDeadline();
     response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
     response.flushHeaders();
     const first = this.#first();
@@ -50,7 +62,8 @@ export class EventStreams {
     if (after > 1 && after < first) {
       response.write(`event: missed\ndata: ${JSON.stringify({ missed: first - after })}\n\n`);
     }
-    const reader = { response, next: Math.max(first, after), follow };
+    const next = Math.max(first, after);
+    const reader = { response, connection, next, follow, isQueued: false };
     this.#readers.add(reader);
     response.on('close', () => this.#readers.delete(reader));
     response.on('drain', () => this.#feed(reader));
@@ -84,18 +97,28 @@ export class EventStreams {
     }
   }
 
-  /** As much as the reader takes now; `drain` asks for more. */
+  /** In its turn. */
   #feed(reader: Reader): void {
+    if (reader.isQueued) return;
+    reader.isQueued = true;
+    reader.connection.pace.run(() => {
+      reader.isQueued = false;
+      this.#portion(reader);
+    });
+  }
+
+  /** A portion, if there is one; `drain` asks for more. */
+  #portion(reader: Reader): void {
     const { response } = reader;
-    if (reader.next < this.#first()) {
-      response.destroy();
-      return;
+    if (response.destroyed) return;
+    if (reader.next < this.#first()) return void response.destroy();
+    let text = '';
+    for (; reader.next <= this.#last && text.length < PORTION; reader.next += 1) {
+      text += this.#ring[reader.next % KEPT] ?? '';
     }
-    while (reader.next <= this.#last) {
-      const text = this.#ring[reader.next % KEPT] ?? '';
-      reader.next += 1;
-      if (!response.write(text)) return;
-    }
+    const takesMore = text === '' || response.write(text);
+    if (!takesMore) return;
+    if (reader.next <= this.#last) return this.#feed(reader);
     if (!reader.follow) response.end();
   }
 }

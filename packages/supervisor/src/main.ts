@@ -10,7 +10,8 @@ import type { PartnerMessage, Snapshot } from '@ppp-thing/protocol/session';
 import { VERSION } from '@ppp-thing/protocol/version';
 import { now, random, wallClock } from './clock.ts';
 import { readConfig, type Config } from './config.ts';
-import { codeOf, UnreadableError } from './errors.ts';
+import { AnotherRunsError, codeOf, UnreadableError } from './errors.ts';
+import { hold } from './hold.ts';
 import { readKeys, type Keys } from './keys.ts';
 import { LegacyPartner } from './legacy-partner.ts';
 import { parseLegacyState } from './legacy-state.ts';
@@ -39,11 +40,6 @@ const USAGE = `usage: ppp_thing [--config FILE] [--timestamps] [--check]
 It stays in the foreground and logs to standard output. Started as root, it binds its ports and becomes the user of the
 configuration for good. SIGTERM ends it and leaves the session as it is; SIGHUP reads log_level, hooks and keys again.
 `;
-
-/** The status sockets cannot be had. */
-class UnavailableError extends Error {
-  override readonly name = 'UnavailableError';
-}
 
 interface Arguments {
   readonly config: string;
@@ -96,13 +92,11 @@ async function main(): Promise<void> {
   if (identity !== undefined) log.line('info', `privileges: ${identity}`);
 
   const store = new Store(config.stateDirectory, log);
+  await holdState(config.stateDirectory, log);
   const supervisor = new Running({ config, version: VERSION, log, store, partner, inherited });
   running.now = supervisor;
-  // Before the helper: where another supervisor runs, this one must not take its place.
   const report = (line: string): void => log.line('error', line);
-  await startStatusServers(supervisor, config.runDirectory, report).catch((cause: unknown) => {
-    throw new UnavailableError(cause instanceof Error ? cause.message : String(cause), { cause });
-  });
+  await startStatusServers(supervisor, config.runDirectory, report);
   supervisor.start();
 
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
@@ -114,6 +108,20 @@ async function main(): Promise<void> {
     });
   }
   process.on('SIGHUP', () => reload(config, log, supervisor, partner));
+}
+
+/** Before the store is read, and before the helper: where another supervisor runs, this one must not take its place. */
+async function holdState(directory: string, log: Log): Promise<void> {
+  try {
+    await hold(directory);
+  } catch (error) {
+    if (error instanceof AnotherRunsError) throw error;
+    // A disk that takes no file, or has no sockets: the session matters more than a second supervisor that nobody starts.
+    log.line(
+      'error',
+      `hold ${directory}: ${codeOf(error)}: a second supervisor would not be noticed`,
+    );
+  }
 }
 
 const print = (text: string): void => void process.stdout.write(text);
@@ -211,7 +219,7 @@ function report(error: unknown): number {
 const EXITS = [
   [PrivilegeError, EX_NOUSER],
   [StoreError, EX_IOERR],
-  [UnavailableError, EX_UNAVAILABLE],
+  [AnotherRunsError, EX_UNAVAILABLE],
 ] as const;
 
 // Until it can be obeyed it must not end us: the files have only just been read.

@@ -7,6 +7,8 @@ import { VERBS, type AcceptedJson, type ErrorJson, type HealthJson, type LogJson
 import type { EventStreams } from './event-streams.ts';
 import type { History } from './history.ts';
 import { LOG_LEVELS } from './log.ts';
+import { OneRequest } from './one-request.ts';
+import type { Readings } from './readings.ts';
 import { healthJson, sessionJson, statusJson } from './view.ts';
 import type { SessionView, Supervisor } from './supervisor.ts';
 
@@ -17,6 +19,7 @@ export interface Serving {
   readonly supervisor: Supervisor;
   readonly streams: EventStreams;
   readonly history: History;
+  readonly metrics: Readings;
   /** Whether this is the control socket. */
   readonly mayControl: boolean;
   readonly report: (line: string) => void;
@@ -122,10 +125,8 @@ function health({ supervisor, response }: Asked): void {
   reply(response, body.healthy ? 200 : 503, body);
 }
 
-async function metrics({ supervisor, response }: Asked): Promise<void> {
-  // Loaded when asked for: where nobody does, it costs neither time nor memory.
-  const { metricsText } = await import('./metrics.ts');
-  const text = await metricsText(supervisor);
+async function metrics({ metrics, response }: Asked): Promise<void> {
+  const text = await metrics.ask();
   response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
   response.end(text);
 }
@@ -134,7 +135,9 @@ function events({ streams, request, response, query }: Asked): void {
   if (streams.isFull) return refuse(response, 503, 'too many follow the events already');
   const [header] = [request.headers['last-event-id']].flat();
   const lastId = header ?? query.get('after') ?? undefined;
-  streams.open(response, lastId, query.get('follow') !== 'no');
+  const { socket } = request;
+  if (!(socket instanceof OneRequest)) throw new TypeError('a connection that is not paced');
+  streams.open(response, socket, lastId, query.get('follow') !== 'no');
 }
 
 function control(asked: Asked): void {

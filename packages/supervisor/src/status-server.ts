@@ -2,35 +2,35 @@
  * The status and control sockets: HTTP over Unix sockets, with a limit for everything a client can use up. What is asked
  * and answered there is `status-routes.ts`.
  */
-import { chmodSync, existsSync, unlinkSync } from 'node:fs';
-import { createServer, type RequestListener, type Server } from 'node:http';
-import { connect } from 'node:net';
+import { createServer, type RequestListener } from 'node:http';
+import { createServer as createListener, type Server } from 'node:net';
+import { now, wakeAt } from './clock.ts';
 import { codeOf } from './errors.ts';
 import { EventStreams } from './event-streams.ts';
 import { History } from './history.ts';
+import { OneRequest } from './one-request.ts';
+import { Pace } from './pace.ts';
+import { publish } from './publish.ts';
+import { Readings } from './readings.ts';
 import { answerTo } from './status-routes.ts';
 import type { Supervisor } from './supervisor.ts';
 
-/** Connections at one time; more are closed unheard. */
+/** Connections to one socket at one time; more are closed unheard. */
 const MAX_CONNECTIONS = 512;
-const LIMITS = {
-  maxHeaderSize: 8192,
-  /** For the headers, for the whole request, and between two requests of a connection. */
-  headersTimeout: 5000,
-  requestTimeout: 10_000,
-  keepAliveTimeout: 5000,
-  connectionsCheckingInterval: 1000,
-} as const;
+/** Octets of answers that wait to be read, on one socket; while there are more, nothing is answered. */
+const MAX_UNREAD = 16 * 1024 * 1024;
+const MAX_HEAD_OCTETS = 8192;
 
 export interface StatusServers {
   close(): void;
 }
 
 /**
- * Listen on `status.sock` (0666, reading only) and `control.sock` (0660) in `directory`. A file that nobody answers on is
- * replaced; one that is answered is left alone: EADDRINUSE.
+ * Listen on `status.sock` (0666, reading only) and `control.sock` (0660) in `directory`. Each has a pace of its own, so
+ * that those who may control are not shut out by those who may only read.
  *
  * @param report takes a line for the log when a request or a connection goes wrong through no fault of the client
+ * @throws AnotherRunsError where another supervisor of this user's answers there already: EADDRINUSE
  */
 export async function startStatusServers(
   supervisor: Supervisor,
@@ -39,25 +39,29 @@ export async function startStatusServers(
 ): Promise<StatusServers> {
   const streams = new EventStreams(supervisor);
   const history = new History(supervisor);
-  const servers: Server[] = [];
-  const close = (): void => {
-    streams.close();
-    history.close();
-    for (const server of servers) {
-      server.close();
-      server.closeAllConnections();
-    }
-  };
-  const open = async (name: string, mode: number, mayControl: boolean): Promise<void> => {
-    const answer = answerTo({ supervisor, streams, history, mayControl, report });
-    const path = `${directory}/${name}`;
-    const server = await listen(path, mode, answer);
-    server.on('error', (error) => report(`accept ${path}: ${codeOf(error)}`));
-    servers.push(server);
+  const clock = { now, wakeAt };
+  const readingPace = new Pace(clock);
+  const metrics = new Readings(readingPace, async () => {
+    // Loaded when asked for: where nobody does, it costs neither time nor memory.
+    const { metricsText } = await import('./metrics.ts');
+    return metricsText(supervisor);
+  });
+  const open: (() => void)[] = [
+    () => streams.close(),
+    () => history.close(),
+    () => readingPace.stop(),
+  ];
+  const close = (): void => open.forEach((each) => each());
+  const serve = async (name: string, mode: number, mayControl: boolean): Promise<void> => {
+    const answer = answerTo({ supervisor, streams, history, metrics, mayControl, report });
+    const place = { directory, name, mode, report };
+    const server = new PacedServer(answer, (line) => report(`${line} ${directory}/${name}`));
+    open.push(() => server.close());
+    open.push(await publish(place, () => server.listener()));
   };
   try {
-    await open('status.sock', 0o666, false);
-    await open('control.sock', 0o660, true);
+    await serve('status.sock', 0o666, false);
+    await serve('control.sock', 0o660, true);
   } catch (error) {
     close();
     throw error;
@@ -65,36 +69,47 @@ export async function startStatusServers(
   return { close };
 }
 
-async function listen(path: string, mode: number, answer: RequestListener): Promise<Server> {
-  if (existsSync(path)) {
-    if (await isAnswered(path)) throw new Error(`listen ${path}: EADDRINUSE: another one runs`);
-    unlinkSync(path);
-  }
-  const server = createServer(LIMITS, answer);
-  server.maxConnections = MAX_CONNECTIONS;
-  await new Promise<void>((resolve, reject) => {
-    const refuse = (error: Error): void => reject(new Error(`listen ${path}: ${codeOf(error)}`));
-    server.once('error', refuse);
-    // Nobody's until its mode is set.
-    const before = process.umask(0o777);
-    server.listen(path, () => {
-      server.off('error', refuse);
-      resolve();
-    });
-    process.umask(before);
-  });
-  chmodSync(path, mode);
-  return server;
-}
+/** One request a connection, a piece of it a turn. */
+class PacedServer {
+  readonly #pace = new Pace({ now, wakeAt });
+  readonly #connections = new Set<OneRequest>();
+  readonly #answered = new WeakSet<object>();
+  readonly #http;
+  readonly #report: (line: string) => void;
 
-/** Whether a process listens there; a socket file outlives the process that made it. */
-function isAnswered(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(path);
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(true);
+  constructor(answer: RequestListener, report: (line: string) => void) {
+    this.#report = report;
+    this.#http = createServer({ maxHeaderSize: MAX_HEAD_OCTETS }, (request, response) => {
+      const { socket } = request;
+      // A second one on this connection: nobody waits for the answers who sends so.
+      if (this.#answered.has(socket)) return void socket.destroy();
+      this.#answered.add(socket);
+      response.setHeader('connection', 'close');
+      if (this.#unread() <= MAX_UNREAD) return answer(request, response);
+      response.writeHead(503).end();
     });
-    socket.once('error', (error) => resolve(!['ECONNREFUSED', 'ENOENT'].includes(codeOf(error))));
-  });
+  }
+
+  listener(): Server {
+    const listener = createListener({ pauseOnConnect: true }, (socket) => {
+      const connection = new OneRequest(socket, this.#pace);
+      this.#connections.add(connection);
+      connection.on('close', () => this.#connections.delete(connection));
+      this.#http.emit('connection', connection);
+    });
+    listener.maxConnections = MAX_CONNECTIONS;
+    listener.on('error', (error) => this.#report(`accept: ${codeOf(error)}:`));
+    return listener;
+  }
+
+  close(): void {
+    this.#pace.stop();
+    for (const connection of this.#connections) connection.destroy();
+  }
+
+  #unread(): number {
+    let octets = 0;
+    for (const { writableLength } of this.#connections) octets += writableLength;
+    return octets;
+  }
 }

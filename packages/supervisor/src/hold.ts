@@ -1,0 +1,110 @@
+/**
+ * Who runs: one supervisor for a state directory, as long as its process lives. It says so by listening on a socket in the
+ * directory, which the kernel takes away with the process, however it ends; the file that stays says nothing.
+ *
+ * Theory of operation. The holds are numbered, `hold.1`, `hold.2` and on, and only the highest counts. Whoever wants to run
+ * connects to that one: an answer, and another runs. No answer, and it listens under a private name and links that to the
+ * next number, which only one process can. Then it looks again: a still higher number is a hold that was taken meanwhile,
+ * and is asked in turn. A hold removes those below it, and none above; so two that start at once over a dead one cannot
+ * both find themselves the highest.
+ */
+import { chmodSync, linkSync, readdirSync, unlinkSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { AnotherRunsError, codeOf } from './errors.ts';
+import { isAnswered, listenForNobody } from './publish.ts';
+
+/** A process that was killed answers until the kernel has taken it apart: asked this often. */
+const ATTEMPTS = 10;
+const BETWEEN_MS = 40;
+
+/**
+ * Hold `directory` until this process ends, or until what is returned is called.
+ *
+ * @throws AnotherRunsError; the error of the system for a directory in which nothing can be made
+ */
+export async function hold(directory: string): Promise<() => void> {
+  const server = createServer((socket) => socket.destroy());
+  const privately = join(directory, `hold.new-${process.pid}`);
+  removeFile(privately);
+  await listenForNobody(server, privately);
+  // Whoever asks is of our own user.
+  chmodSync(privately, 0o600);
+  // It keeps no process alive that has nothing else to do.
+  server.unref();
+  try {
+    const held = await take(directory, privately);
+    return () => {
+      server.close();
+      removeFile(held);
+    };
+  } catch (error) {
+    server.close();
+    throw error;
+  } finally {
+    removeFile(privately);
+  }
+}
+
+async function take(directory: string, privately: string): Promise<string> {
+  for (let attempt = 0; ;) {
+    const number = highest(directory);
+    if (number > 0 && (await isAnswered(join(directory, nameOf(number))))) {
+      if (++attempt === ATTEMPTS) {
+        throw new AnotherRunsError(`hold ${directory}: EBUSY: another supervisor runs on it`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, BETWEEN_MS));
+      continue;
+    }
+    const ours = join(directory, nameOf(number + 1));
+    if (!linked(privately, ours)) continue;
+    if (highest(directory) > number + 1) {
+      removeFile(ours);
+      continue;
+    }
+    await removeDead(directory, number);
+    return ours;
+  }
+}
+
+/** Holds up to `number`, and private names of processes that were killed before they could hold. */
+async function removeDead(directory: string, number: number): Promise<void> {
+  for (const each of numbers(directory)) {
+    if (each <= number) removeFile(join(directory, nameOf(each)));
+  }
+  for (const name of readdirSync(directory)) {
+    const path = join(directory, name);
+    if (name.startsWith('hold.new-') && !(await isAnswered(path))) removeFile(path);
+  }
+}
+
+const nameOf = (number: number): string => `hold.${number}`;
+
+const numbers = (directory: string): number[] =>
+  readdirSync(directory).flatMap((name) => {
+    const [, digits] = /^hold\.([1-9]\d{0,14})$/.exec(name) ?? [];
+    return digits === undefined ? [] : [Number(digits)];
+  });
+
+const highest = (directory: string): number => Math.max(0, ...numbers(directory));
+
+/** False if the name is taken. Throws AnotherRunsError if whoever holds has taken our private name for a dead one's. */
+function linked(from: string, to: string): boolean {
+  try {
+    linkSync(from, to);
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return false;
+    if (codeOf(error) === 'ENOENT')
+      throw new AnotherRunsError(`hold ${to}: EBUSY: another one was faster`);
+    throw error;
+  }
+}
+
+function removeFile(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error;
+  }
+}

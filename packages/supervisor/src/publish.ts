@@ -1,0 +1,131 @@
+/**
+ * A Unix socket under a public name, put there whole: made under a private name, for nobody, given its owner and mode, and
+ * renamed over whatever a dead process left. It accepts nothing itself.
+ */
+import { chmodSync, chownSync, lstatSync, readdirSync, renameSync, unlinkSync } from 'node:fs';
+import { connect, type Server } from 'node:net';
+import { join } from 'node:path';
+import { AnotherRunsError, codeOf } from './errors.ts';
+
+export interface Place {
+  readonly directory: string;
+  readonly name: string;
+  readonly mode: number;
+  /** Takes a line for the log. */
+  readonly report: (line: string) => void;
+}
+
+/** Between attempts at a name that cannot be had: the sessions do not wait for it. */
+const RETRY_MS = 5000;
+
+/**
+ * Publish a listener, now or, where the system says no, every 5 s until it can be.
+ *
+ * @param listener makes a server that does not listen yet
+ * @returns how to take it away
+ * @throws AnotherRunsError where another process of this user answers there: EADDRINUSE
+ */
+export async function publish(place: Place, listener: () => Server): Promise<() => void> {
+  const path = join(place.directory, place.name);
+  let server: Server | undefined;
+  let retry: NodeJS.Timeout | undefined;
+  let said: string | undefined;
+  let isClosed = false;
+
+  const attempt = async (): Promise<void> => {
+    const made = listener();
+    try {
+      await put(place, made);
+      if (isClosed) return void made.close();
+      server = made;
+      if (said !== undefined) place.report(`listen ${path}: works`);
+    } catch (error) {
+      made.close();
+      const line = `listen ${path}: ${codeOf(error)}: ${ADVICE[codeOf(error)] ?? 'trying again'}`;
+      if (line !== said) place.report(line);
+      said = line;
+      if (!isClosed) retry = setTimeout(() => void attempt(), RETRY_MS);
+    }
+  };
+
+  if (await isOurs(path))
+    throw new AnotherRunsError(`listen ${path}: EADDRINUSE: another one runs`);
+  await attempt();
+  return () => {
+    isClosed = true;
+    clearTimeout(retry);
+    if (server === undefined) return;
+    server.close();
+    attemptTo(() => unlinkSync(path));
+  };
+}
+
+const ADVICE: Readonly<Record<string, string>> = {
+  EISDIR: 'a directory is in its place: remove it',
+  ENOTEMPTY: 'a directory is in its place: remove it',
+  EACCES: 'the directory must be owned by the user the supervisor runs as',
+  ENOENT: 'the directory is gone: make it again',
+};
+
+async function put({ directory, name, mode }: Place, server: Server): Promise<void> {
+  const privately = join(directory, `${name}.${process.pid}`);
+  removeLeftOvers(directory, name);
+  await listenForNobody(server, privately);
+  // The group of a new file may be its directory's.
+  const { getuid, getgid } = process;
+  if (getuid !== undefined && getgid !== undefined) chownSync(privately, getuid(), getgid());
+  chmodSync(privately, mode);
+  renameSync(privately, join(directory, name));
+}
+
+/** Of processes that were killed before they could rename. */
+function removeLeftOvers(directory: string, name: string): void {
+  for (const each of readdirSync(directory)) {
+    if (each.startsWith(`${name}.`) && /^\d+$/.test(each.slice(name.length + 1))) {
+      attemptTo(() => unlinkSync(join(directory, each)));
+    }
+  }
+}
+
+/** Bound with mode 0: nobody but root can connect before there is a mode. */
+export function listenForNobody(server: Server, path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    const before = process.umask(0o777);
+    server.listen(path, () => {
+      server.off('error', reject);
+      resolve();
+    });
+    process.umask(before);
+  });
+}
+
+/** Whether a process of this user listens there. What another user put there is in our way, and no sign of anything. */
+function isOurs(path: string): Promise<boolean> {
+  const stat = attemptTo(() => lstatSync(path));
+  if (stat === undefined || !stat.isSocket() || stat.uid !== process.getuid?.()) {
+    return Promise.resolve(false);
+  }
+  return isAnswered(path);
+}
+
+/** Whether a process listens there; a socket file outlives the process that made it. */
+export function isAnswered(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    // A full backlog is somebody's too. Any other error is nobody: no mode of ours keeps us out of our own socket.
+    socket.once('error', (error) => resolve(codeOf(error) === 'EAGAIN'));
+  });
+}
+
+function attemptTo<T>(run: () => T): T | undefined {
+  try {
+    return run();
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,48 @@
+/**
+ * Kills a program with SIGKILL at a step of its start: loaded into it before anything else (`node --import`), it counts the
+ * calls that reach the system, and at the one whose number is in KILL_AT ends the process, before the call or after it.
+ */
+import childProcess from 'node:child_process';
+import dgram from 'node:dgram';
+import fs from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
+import net from 'node:net';
+
+/** `12` is before the twelfth call, `12.5` after it. */
+const at = Number(process.env['KILL_AT']);
+let steps = 0;
+
+type Method = (...args: unknown[]) => unknown;
+
+/** The object is a module of Node.js: any of its functions may be put in the place of another. */
+function count(owner: object, name: string): void {
+  const before: unknown = Reflect.get(owner, name);
+  if (typeof before !== 'function') return;
+  const counted: Method = function (this: unknown, ...args) {
+    steps += 1;
+    const step = steps;
+    if (at === step) process.kill(process.pid, 'SIGKILL');
+    const result: unknown = Reflect.apply(before, this, args);
+    if (at === step + 0.5) process.kill(process.pid, 'SIGKILL');
+    return result;
+  };
+  Reflect.set(owner, name, counted);
+}
+
+// What reads changes nothing that a next start would find.
+for (const name of Object.keys(fs)) {
+  const writes =
+    /^(chmod|chown|mkdir|rename|unlink|rm|link|symlink|write|fsync|open|close)\w*Sync$/;
+  if (writes.test(name)) count(fs, name);
+}
+count(net.Server.prototype, 'listen');
+count(net.Socket.prototype, 'connect');
+count(dgram.Socket.prototype, 'bind');
+for (const name of ['setuid', 'setgid', 'setgroups', 'initgroups', 'umask']) count(process, name);
+count(childProcess, 'spawn');
+syncBuiltinESMExports();
+
+process.on('exit', () => undefined);
+process.stdout.on('error', () => undefined);
+/** Told when there is no such step any more: the start is over. */
+process.on('SIGUSR2', () => process.stdout.write(`steps ${steps}\n`));
