@@ -462,3 +462,53 @@ void t.test(
     t.end();
   },
 );
+
+void t.test(
+  'link › dial › an AC that Naks the MRU for ever gets a request without one, and the link opens',
+  (t) => {
+    const pair = new LinkPair();
+    pair.intercept = (sent) => {
+      if (sent.kind !== 'send-ppp' || sent.packet.protocol !== 'LCP') return undefined;
+      const { packet } = sent.packet;
+      if (packet.code !== 'Configure-Request') return undefined;
+      if (!packet.options.some(({ kind }) => kind === 'mru')) return undefined;
+      const { identifier } = packet;
+      const options = [{ kind: 'mru', mru: 1500 }] as const;
+      const nak = { code: 'Configure-Nak', identifier, options } as const;
+      return [{ kind: 'ppp', packet: { protocol: 'LCP', packet: nak } }];
+    };
+    t.match(pair.up().facts, { ourMru: 1492 });
+    t.end();
+  },
+);
+
+void t.test('link › dial › an AC that Naks name servers for ever gets a request without', (t) => {
+  const pair = new LinkPair();
+  let last = 0;
+  pair.intercept = (sent) => {
+    if (sent.kind !== 'send-ppp' || sent.packet.protocol !== 'IPCP') return undefined;
+    const { packet } = sent.packet;
+    if (packet.code !== 'Configure-Request') return undefined;
+    if (!packet.options.some(({ kind }) => kind === 'dns1')) return undefined;
+    const { identifier } = packet;
+    const options = [{ kind: 'dns1', address: Uint8Array.of(9, 9, 9, ++last) }] as const;
+    const nak = { code: 'Configure-Nak', identifier, options } as const;
+    return [{ kind: 'ppp', packet: { protocol: 'IPCP', packet: nak } }];
+  };
+  t.same(pair.up().facts.ourAddress, ADDRESS);
+  t.end();
+});
+
+void t.test(
+  'link › dial › two authentications in one request: the second is rejected, not done',
+  (t) => {
+    const pair = new LinkPair({ auth: ['CHAP-MD5', 'PAP'] }, { pppDelay: 1e9 }).dial().run(100);
+    const options = [
+      { kind: 'authentication', method: 'CHAP-MD5', raw: Uint8Array.of(3, 5, 0xc2, 0x23, 5) },
+      { kind: 'authentication', method: 'PAP', raw: Uint8Array.of(3, 4, 0xc0, 0x23) },
+    ] as const;
+    pair.forget().lcp({ code: 'Configure-Request', identifier: 1, options });
+    t.match(pair.lcpSent.at(-1), { code: 'Configure-Reject', options: [{ method: 'PAP' }] });
+    t.end();
+  },
+);

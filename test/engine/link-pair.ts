@@ -62,6 +62,8 @@ export class LinkPair {
   /** Milliseconds a frame takes from the AC, and to it. */
   latency = 5;
   latencyToAc = 0;
+  /** Called for each output as it comes. */
+  onOutput: (output: LinkOutput) => void = () => undefined;
   #isDead = false;
   /** Answer a packet instead of the AC; undefined leaves it to the AC. */
   intercept: (sent: Sent, ac: ScriptedAc) => readonly Event[] | undefined = () => undefined;
@@ -218,6 +220,7 @@ export class LinkPair {
   #take(outputs: readonly LinkOutput[]): this {
     for (const output of outputs) {
       this.log.push({ at: this.now, output });
+      this.onOutput(output);
       if (output.kind !== 'send-discovery' && output.kind !== 'send-ppp') continue;
       if (this.latencyToAc === 0) this.#reach(output);
       else this.toAc.push({ at: at(this.now + this.latencyToAc), sent: output });

@@ -157,3 +157,14 @@ void t.test('link › resume › suspend forgets the session and is silent', (t)
   t.equal(pair.link.deadline(), undefined);
   t.end();
 });
+
+void t.test(
+  'link › resume › a Magic-Number that was never learned, as of a session of ppp_thing, is not compared',
+  (t) => {
+    const pair = new LinkPair({ magicNumber: false }, { echo: { magic: AC_MAGIC } });
+    pair.resume({ ...FACTS, ourMagic: 0, theirMagic: 0 }).run(600_000);
+    t.match(pair.outcomes, [{ kind: 'proven' }], 'and it lives on');
+    t.notOk(pair.notes.some(({ level }) => level === 'warn'));
+    t.end();
+  },
+);

@@ -1,13 +1,19 @@
 /** A session that is up: what it answers, what ends it, and what does not. */
 import t from 'tap';
+import type { Event } from '@ppp-thing/protocol/engine/events';
+import { seconds } from '@ppp-thing/protocol/time';
 import { utf8 } from '@ppp-thing/protocol/printable';
 import { TAG } from '@ppp-thing/protocol/wire/pppoe';
 import type { LcpPacket } from '@ppp-thing/protocol/wire/ppp';
 import { LinkPair, name } from './link-pair.ts';
-import { AC_MAGIC, ADDRESS, at, OTHER_MAC, PEER, SESSION_ID } from './scripted-ac.ts';
+import { AC_MAC, AC_MAGIC, ADDRESS, at, OTHER_MAC, PEER, SESSION_ID } from './scripted-ac.ts';
 
 const NOTHING = new Uint8Array(0);
 const names = (pair: LinkPair): string[] => pair.sent.map(name);
+const fromAc = (packet: LcpPacket): Event => ({
+  kind: 'ppp',
+  packet: { protocol: 'LCP', packet },
+});
 const echo = (identifier: number, magic: number, data = NOTHING): LcpPacket => ({
   code: 'Echo-Request',
   identifier,
@@ -51,24 +57,36 @@ void t.test(
 );
 
 void t.test(
-  'link › L11: an Echo-Reply with a wrong Magic-Number or a stale Identifier is no sign of life',
+  'link › an Echo-Reply to the outstanding Identifier is a sign of life, whatever its Magic-Number; one line says so',
   (t) => {
-    const pair = new LinkPair().up();
-    pair.intercept = (sent) => {
-      if (sent.kind !== 'send-ppp' || sent.packet.protocol !== 'LCP') return undefined;
-      const { packet } = sent.packet;
-      if (packet.code !== 'Echo-Request') return undefined;
-      const { identifier } = packet;
-      const reply = { code: 'Echo-Reply', data: NOTHING } as const;
-      const wrong = { ...reply, identifier, magic: AC_MAGIC + 1 };
-      const stale = { ...reply, identifier: (identifier + 100) & 0xff, magic: AC_MAGIC };
-      return [wrong, stale].map((p) => ({ kind: 'ppp', packet: { protocol: 'LCP', packet: p } }));
-    };
-    pair.run(60_000);
-    t.match(pair.outcomes.slice(1), [{ kind: 'silent' }, { kind: 'closed' }]);
+    for (const magic of [0, AC_MAGIC + 1, 'ours'] as const) {
+      const pair = new LinkPair();
+      pair.up();
+      pair.ac.temperament = {
+        ...pair.ac.temperament,
+        echo: { magic: magic === 'ours' ? pair.facts.ourMagic : magic },
+      };
+      pair.forget().run(600_000);
+      t.same(pair.outcomes, [], `Magic-Number ${magic}`);
+      t.equal(pair.notes.filter(({ level }) => level === 'warn').length, 1);
+    }
     t.end();
   },
 );
+
+void t.test('link › L11: an Echo-Reply with a stale Identifier is no sign of life', (t) => {
+  const pair = new LinkPair().up();
+  pair.intercept = (sent) => {
+    if (sent.kind !== 'send-ppp' || sent.packet.protocol !== 'LCP') return undefined;
+    const { packet } = sent.packet;
+    if (packet.code !== 'Echo-Request') return undefined;
+    const identifier = (packet.identifier + 100) & 0xff;
+    return [fromAc({ code: 'Echo-Reply', identifier, magic: AC_MAGIC, data: NOTHING })];
+  };
+  pair.run(60_000);
+  t.match(pair.outcomes.slice(1), [{ kind: 'silent' }, { kind: 'closed' }]);
+  t.end();
+});
 
 void t.test(
   'link › with no Magic-Number agreed, an answer with 0 is a sign of life (§5.8)',
@@ -404,3 +422,139 @@ void t.test('link › a failed attach ends the session with the kernel’s words
   t.same(names(pair), ['PADT']);
   t.end();
 });
+
+// --- life without Echo-Replies -----------------------------------------------------------------------------------
+
+const ECHO = { interval: seconds(5), failures: 3, probeInterval: seconds(0.5), probeFailures: 4 };
+
+void t.test('link › an AC that answers no Echo-Request and asks its own lives', (t) => {
+  const pair = new LinkPair({}, { echo: 'none' }).up().forget();
+  for (let i = 0; i < 60; i++) pair.lcp(echo(i, AC_MAGIC)).run(10_000);
+  t.same(pair.outcomes, []);
+  t.end();
+});
+
+void t.test('link › a control packet of any protocol proves a session that was silent', (t) => {
+  const pair = new LinkPair({}, { echo: 'none' }).up().forget();
+  while (pair.outcomes.length === 0) pair.run(100);
+  pair.hear(pair.ac.challenge(9));
+  t.match(pair.outcomes, [{ kind: 'silent' }, { kind: 'proven' }]);
+  t.end();
+});
+
+void t.test(
+  'link › octets that the kernel receives are life: they are counted before silence is spoken of',
+  (t) => {
+    const pair = new LinkPair({}, { echo: 'none' }).up().forget();
+    let octetsIn = 1000;
+    let counts = 0;
+    pair.onOutput = (output) => {
+      if (output.kind !== 'count') return;
+      counts += 1;
+      octetsIn += 60;
+      pair.line.push({ at: at(pair.now + 1), event: { kind: 'counted', octetsIn } });
+    };
+    pair.run(600_000);
+    t.same(pair.outcomes, [], 'neither silent nor closed in ten minutes');
+    t.ok(counts > 10);
+    pair.onOutput = (output) => {
+      if (output.kind === 'count')
+        pair.line.push({ at: at(pair.now + 1), event: { kind: 'counted', octetsIn } });
+    };
+    pair.run(60_000);
+    t.match(
+      pair.outcomes,
+      [{ kind: 'silent' }, { kind: 'closed' }],
+      'the same count again is none',
+    );
+    t.end();
+  },
+);
+
+void t.test('link › an AC that answers is never counted', (t) => {
+  const pair = new LinkPair().up().run(600_000);
+  t.notOk(pair.outputs.some(({ kind }) => kind === 'count'));
+  t.end();
+});
+
+void t.test(
+  'link › an AC that Code-Rejects Echo has none, and is asked no more (RFC 1661 §5.6)',
+  (t) => {
+    const pair = new LinkPair();
+    pair.intercept = (sent) => {
+      if (name(sent) !== 'LCP Echo-Request') return undefined;
+      return [fromAc({ code: 'Code-Reject', identifier: 1, rejected: Uint8Array.of(9, 1, 0, 8) })];
+    };
+    pair.up().run(600_000);
+    t.equal(pair.outcomes.length, 1, 'opened, and neither silent nor closed');
+    t.equal(names(pair).filter((n) => n === 'LCP Echo-Request').length, 1);
+    const resumed = new LinkPair();
+    resumed.intercept = pair.intercept;
+    resumed.resume(pair.facts).run(60_000);
+    t.match(resumed.outcomes, [{ kind: 'proven' }], 'and the one who takes over learns it as well');
+    t.end();
+  },
+);
+
+for (const off of [{ interval: seconds(0) }, { failures: 0 }]) {
+  void t.test(
+    `link › with ${JSON.stringify(off)} no Echo-Request goes out, not even on resuming`,
+    (t) => {
+      const pair = new LinkPair({ echo: { ...ECHO, ...off } }, { echo: 'none' }).up();
+      pair.feed({ kind: 'carrier', up: false }).run(1000).feed({ kind: 'carrier', up: true });
+      pair.run(600_000);
+      t.match(pair.outcomes, [{ kind: 'opened' }, { kind: 'proven' }], 'back with the carrier');
+      const other = new LinkPair({ echo: { ...ECHO, ...off } }).resume(pair.facts).run(600_000);
+      t.match(other.outcomes, [{ kind: 'proven' }]);
+      t.notOk([...names(pair), ...names(other)].includes('LCP Echo-Request'));
+      t.end();
+    },
+  );
+}
+
+// --- how the AC says that it is over ------------------------------------------------------------------------------
+
+void t.test(
+  'link › the AC’s last words are the reason, also when a PADT follows on their heels',
+  (t) => {
+    const pair = new LinkPair().up().forget();
+    pair.lcp({ code: 'Terminate-Request', identifier: 3, data: utf8('Session timeout') }).padt();
+    t.same(pair.closed, ['the AC terminated the link: Session timeout']);
+    const early = new LinkPair({}, { pppDelay: 1e9 }).dial().run(100).forget();
+    early.lcp({ code: 'Terminate-Request', identifier: 3, data: utf8('MPPE required') }).padt();
+    t.same(early.closed, ['the AC terminated the link: MPPE required'], 'in any state of LCP');
+    t.end();
+  },
+);
+
+void t.test(
+  'link › an AC that refuses us by Terminate-Request or PADT is waited for as after a Failure',
+  (t) => {
+    const dialsOf = (refuse: (pair: LinkPair) => void): number => {
+      const pair = new LinkPair();
+      pair.intercept = (sent) => {
+        if (name(sent) !== 'CHAP Response') return undefined;
+        refuse(pair);
+        return [];
+      };
+      return pair.dial().run(600_000).discoverySent('PADI').length;
+    };
+    const data = utf8('');
+    const terminate = fromAc({ code: 'Terminate-Request', identifier: 9, data });
+    const byTerminate = dialsOf((pair) =>
+      pair.line.push({ at: at(pair.now + 5), event: terminate }),
+    );
+    const padt = { code: 'PADT', sessionId: SESSION_ID, tags: [] } as const;
+    const byPadt = dialsOf((pair) =>
+      pair.line.push({
+        at: at(pair.now + 5),
+        event: { kind: 'discovery', source: AC_MAC, packet: padt },
+      }),
+    );
+    const wrong = new LinkPair({}, { password: 'another' }).dial().run(600_000);
+    const byFailure = wrong.discoverySent('PADI').length;
+    t.ok(Math.abs(byTerminate - byFailure) <= 1, `${byTerminate} and ${byFailure} dials`);
+    t.ok(Math.abs(byPadt - byFailure) <= 1, `${byPadt} and ${byFailure} dials`);
+    t.end();
+  },
+);

@@ -3,17 +3,35 @@ import * as fc from 'fast-check';
 import t from 'tap';
 import { concat, printable, utf16le, utf8 } from '@ppp-thing/protocol/printable';
 
-void t.test('printable › any octets become one bounded line of visible ASCII', (t) => {
+void t.test('printable › any octets become one bounded line of visible characters', (t) => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 400 }), (octets) => {
       const text = printable(octets);
-      return /^[\x20-\x7e]*…?$/.test(text) && text.length <= 128 * 4 + 1;
+      return /^[\p{L}\p{M}\p{N}\p{P}\p{S}\p{Zs}]*$/u.test(text) && text.length <= 128 * 4 + 1;
     }),
   );
   t.equal(printable(utf8('a\\b\n')), 'a\\\\b\\x0a', 'and two texts never read alike');
   t.equal(printable(utf8('x'.repeat(10)), 4), 'xxxx…');
   t.end();
 });
+
+void t.test(
+  'printable › UTF-8 is shown as it is (RFC 2516 appendix A), what moves a cursor is not',
+  (t) => {
+    t.equal(
+      printable(utf8('Zugang gesperrt: Gebühr offen — 停止 🚫')),
+      'Zugang gesperrt: Gebühr offen — 停止 🚫',
+    );
+    t.equal(printable(utf8('a\u202eb')), 'a\\xe2\\x80\\xaeb', 'right-to-left override');
+    t.equal(printable(utf8('a\u2028b')), 'a\\xe2\\x80\\xa8b', 'line separator');
+    t.equal(printable(utf8('a\u0085b')), 'a\\xc2\\x85b', 'next line');
+    t.equal(printable(Uint8Array.of(0xc1, 0x81)), '\\xc1\\x81', 'another spelling of A');
+    t.equal(printable(Uint8Array.of(0xed, 0xa0, 0x80)), '\\xed\\xa0\\x80', 'a surrogate');
+    t.equal(printable(Uint8Array.of(0x61, 0xc3)), 'a\\xc3', 'cut in the middle');
+    t.equal(printable(utf8('ééé'), 5), 'éé…', 'and not cut in the middle by us');
+    t.end();
+  },
+);
 
 void t.test('utf8 › agrees with the platform on every string', (t) => {
   fc.assert(

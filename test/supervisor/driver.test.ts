@@ -180,6 +180,7 @@ function effects(): { said: unknown[]; effects: Effects } {
       session: 'pppoe0',
       store: (snapshot) => said.push(['store', snapshot.epoch]),
       ask: (verb, body, action) => said.push([verb, body, action]),
+      count: () => said.push(['count']),
       tell: (message) => said.push(['tell', message.sender]),
       note: (note) => said.push(['note', note.on]),
     },
@@ -191,6 +192,7 @@ const { key } = FACTS;
 
 const CASES: readonly [Action, unknown][] = [
   [{ kind: 'store', snapshot: SNAPSHOT }, ['store', 42]],
+  [{ kind: 'count' }, ['count']],
   [
     {
       kind: 'send-discovery',
@@ -285,7 +287,7 @@ t.test('perform › each action is one effect', async (t) => {
     t.equal(perform(action, into), undefined);
     t.strictSame(said, [expected], action.kind);
   }
-  t.equal(new Set(CASES.map(([{ kind }]) => kind)).size, 13, 'every kind');
+  t.equal(new Set(CASES.map(([{ kind }]) => kind)).size, 14, 'every kind');
 });
 
 t.test('perform › a disk that refuses is an event; a broken invariant is a crash', async (t) => {

@@ -6,18 +6,42 @@
 /** Characters of peer text shown at most: a log line is no place for a novel. */
 const LIMIT = 128;
 
+/** Letters, marks, numbers, punctuation, symbols and spaces; no control, no format character, no line separator. */
+const VISIBLE = /^[\p{L}\p{M}\p{N}\p{P}\p{S}\p{Zs}]$/u;
+
 /**
- * Octets from a peer as text that can neither end a log line nor move a cursor: printable ASCII stays, a backslash is
- * doubled, everything else is `\xNN`; cut after `limit` octets with `…`.
+ * Octets from a peer as text that can neither end a log line nor move a cursor nor turn its direction: what is visible in
+ * UTF-8 stays, a backslash is doubled, everything else is `\xNN`; cut after `limit` octets with `…`.
  */
 export function printable(octets: Uint8Array, limit = LIMIT): string {
   let text = '';
-  for (const octet of octets.subarray(0, limit)) {
-    if (octet === 0x5c) text += '\\\\';
-    else if (octet >= 0x20 && octet < 0x7f) text += String.fromCharCode(octet);
-    else text += `\\x${octet.toString(16).padStart(2, '0')}`;
+  let at = 0;
+  while (at < octets.length) {
+    const { length, character } = characterAt(octets, at);
+    if (at + length > limit) return `${text}…`;
+    for (const octet of character === undefined ? octets.subarray(at, at + length) : [])
+      text += `\\x${octet.toString(16).padStart(2, '0')}`;
+    text += character === '\\' ? '\\\\' : (character ?? '');
+    at += length;
   }
-  return octets.length > limit ? `${text}…` : text;
+  return text;
+}
+
+/** The shortest sequences of each length, so that no character has two spellings (RFC 3629 §3). */
+const LEAST = [0, 0, 0x80, 0x800, 0x1_0000];
+
+/** One character, and how many octets it takes; undefined for one octet that is not to be shown. */
+function characterAt(octets: Uint8Array, at: number): { length: number; character?: string } {
+  const first = octets[at] ?? 0;
+  const length = first < 0x80 ? 1 : first < 0xc0 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+  const rest = octets.subarray(at + 1, at + length);
+  const isWhole = rest.length === length - 1 && rest.every((octet) => (octet & 0xc0) === 0x80);
+  if (length === 0 || first > 0xf4 || !isWhole) return { length: 1 };
+  const head = length === 1 ? first : first & (0x7f >> length);
+  const point = rest.reduce((sum, octet) => sum * 64 + (octet & 0x3f), head);
+  if (point < (LEAST[length] ?? 0) || point > 0x10_ffff) return { length: 1 };
+  const character = String.fromCodePoint(point);
+  return VISIBLE.test(character) ? { length, character } : { length: 1 };
 }
 
 /** UTF-8 (RFC 3629). A lone surrogate becomes U+FFFD. */

@@ -13,6 +13,8 @@ export interface Effects {
   store(snapshot: Snapshot): void;
   /** Ask the helper. A refusal comes back later, as a `failed` event that names `action`. */
   ask<V extends Verb>(verb: V, body: RequestBody<V>, action: Action['kind']): void;
+  /** Ask the kernel what it has received; a `counted` event comes later, if it can say. */
+  count(): void;
   tell(message: PartnerMessage): void;
   note(note: Note): void;
 }
@@ -43,6 +45,9 @@ export function perform(action: Action, effects: Effects): Failed | undefined {
     }
     case 'send-ppp':
       effects.ask('ppp-send', { session, ...encodePpp(action.packet) }, kind);
+      return undefined;
+    case 'count':
+      effects.count();
       return undefined;
     case 'attach': {
       const { maxPayload, autoOpen } = action;

@@ -190,6 +190,14 @@ export class Session {
       },
       ask: (verb, body, action) =>
         helper.ask(verb, body, (failure) => this.#failed(action, failure)),
+      // A kernel that cannot say proves nothing, and is not worth an event.
+      count: () =>
+        helper.ask(
+          'counters',
+          { session: this.name },
+          () => undefined,
+          ({ octetsIn }) => this.#driver.feed({ kind: 'counted', octetsIn }),
+        ),
       tell: (message) => partner?.tell(this.name, message),
       note: (note) => this.#note(note),
     };

@@ -127,6 +127,7 @@ export class SessionEngine implements Engine<Event, Action> {
       case 'deadline':
       case 'discovery':
       case 'ppp':
+      case 'counted':
       case 'session-closed':
         return this.#owner.toLink(event, now);
       default: {

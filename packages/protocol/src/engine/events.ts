@@ -41,6 +41,8 @@ export type Event =
   | { readonly kind: 'helper-up'; readonly state: HelperState }
   /** The helper's socket closed. Nothing can be sent until `helper-up`. */
   | { readonly kind: 'helper-down' }
+  /** Octets the kernel has received in the session. */
+  | { readonly kind: 'counted'; readonly octetsIn: number }
   /** The kernel gave the session up (on Linux a PADT or a change of MTU or MAC does that). */
   | { readonly kind: 'session-closed' }
   | { readonly kind: 'admin'; readonly verb: AdminVerb }
@@ -77,6 +79,8 @@ export type Action =
       readonly packet: DiscoveryPacket;
     }
   | { readonly kind: 'send-ppp'; readonly packet: PppPacket }
+  /** Ask the kernel how much it has received in the session; `counted` is the answer, if there is one. */
+  | { readonly kind: 'count' }
   /**
    * Join the session to its interface, gate closed. With `autoOpen` the helper opens the gate by itself on becoming MASTER,
    * and with `settings` it then also brings the interface up and the default route into the session, in the same act.

@@ -26,8 +26,8 @@ import type { SessionFacts } from '../../session.ts';
 export type LinkOutcome =
   /** The session carries traffic, or its facts changed while it did. */
   | { readonly kind: 'opened'; readonly facts: SessionFacts }
-  /** The AC answered an Echo-Request: a resumed session is alive. `rtt` is of that answer. */
-  | { readonly kind: 'proven'; readonly rtt: Millis }
+  /** The AC gave a sign of life: a resumed session is alive. `rtt` if that was an Echo-Reply. */
+  | { readonly kind: 'proven'; readonly rtt?: Millis }
   /** Echo-Requests go unanswered; probing has begun. */
   | { readonly kind: 'silent' }
   /** There is no session any more. The link is Dead until `dial`. `reason` is for the log and the operator. */
@@ -162,6 +162,9 @@ export class Link {
       case 'carrier':
         this.#carrierIs(event.up, now);
         break;
+      case 'counted':
+        this.#withSession((session) => session.phases.counted(event.octetsIn, now), now);
+        break;
       case 'session-closed':
         // The kernel may have acted on a PADT that reaches us a moment later; then the session is gone. If none comes,
         // the AC still holds it (Linux drops a session when its device changes MTU or address), and it is worth keeping.
@@ -234,7 +237,7 @@ export class Link {
     }
     const words = errorText(packet);
     const reason = `the AC sent PADT${words === undefined ? '' : `: ${words}`}`;
-    this.#close(session, { kind: 'ended', reason, padt: false, refused: false }, now);
+    this.#close(session, session.phases.endedByAc(reason), now);
   }
 
   /** A PADR that was sent twice can be answered with two sessions; one too many would lock the line out. */
@@ -295,6 +298,7 @@ export class Link {
     for (const output of outputs) {
       switch (output.kind) {
         case 'send-ppp':
+        case 'count':
         case 'note':
           this.#out.push(output);
           break;

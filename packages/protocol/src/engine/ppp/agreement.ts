@@ -29,10 +29,11 @@ export interface End {
 }
 
 export type PhasesOutput =
-  | Extract<Action, { kind: 'send-ppp' | 'note' }>
+  | Extract<Action, { kind: 'send-ppp' | 'count' | 'note' }>
   /** IPCP is Opened; again when something agreed has changed. */
   | { readonly kind: 'opened'; readonly agreed: Agreement }
-  | { readonly kind: 'proven'; readonly rtt: Millis }
+  /** `rtt` if the sign of life was an Echo-Reply. */
+  | { readonly kind: 'proven'; readonly rtt?: Millis }
   | { readonly kind: 'silent' }
   | End;
 

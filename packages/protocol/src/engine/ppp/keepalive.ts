@@ -1,14 +1,22 @@
 /**
- * Whether the AC still answers: when to send an Echo-Request, how many may go unanswered, and when the session is given
- * up. It sends nothing itself and knows no packet; data that arrives is the kernel's and proves nothing here.
+ * Whether the AC still lives: when to send an Echo-Request, how many may go unanswered, and when the session is given
+ * up. It sends nothing itself and knows no packet.
+ *
+ * Theory of operation. Whatever comes from the AC in this session shows that it lives: an answer, a packet of its own, or
+ * data, which only the kernel sees. So the octets that the kernel has received are asked for when answers fail to come,
+ * and twice before silence is spoken of: growth between the two is life. An AC that has no Echo at all is not asked.
  */
-import { after, type Instant, type Millis } from '../../time.ts';
+import { after, millis, type Instant, type Millis } from '../../time.ts';
 import type { LinkConfig } from '../session-config.ts';
 
-/** `echo`: send an Echo-Request. `silent`: probing has begun. `dead`: the probe failed, and the keepalive is off. */
-export type KeepaliveVerdict = 'echo' | 'silent' | 'dead';
+/**
+ * `echo`: send an Echo-Request. `count`: ask the kernel what it has received. `silent`: probing has begun. `dead`: the
+ * probe failed, and the keepalive is off. `assumed`: nothing can be asked, so that the session counts as alive.
+ */
+export type KeepaliveVerdict = 'echo' | 'count' | 'silent' | 'dead' | 'assumed';
 
-type Mode = 'off' | 'live' | 'probing';
+/** `unasked`: open, with an AC that has no Echo. */
+type Mode = 'off' | 'live' | 'probing' | 'unasked';
 
 export class Keepalive {
   readonly #config: LinkConfig['echo'];
@@ -18,10 +26,21 @@ export class Keepalive {
   #wasPaused = false;
   #unanswered = 0;
   #at: Instant | undefined;
+  /** The count before the verdict of silence is still to come, that long before it. */
+  #lead: Millis | undefined;
+  /** What the kernel had received when it was last asked; undefined before, and after each sign of life. */
+  #octetsIn: number | undefined;
+  #hasNoEcho: boolean;
   #rtt: Millis | undefined;
 
   constructor(config: LinkConfig['echo']) {
     this.#config = config;
+    this.#hasNoEcho = config.interval === 0 || config.failures === 0;
+  }
+
+  /** The AC is not asked: the configuration says so, or it has rejected the code. */
+  get hasNoEcho(): boolean {
+    return this.#hasNoEcho;
   }
 
   get unanswered(): number {
@@ -39,21 +58,31 @@ export class Keepalive {
 
   /** The session has just opened: the AC is there. */
   watch(now: Instant): void {
-    this.#mode = 'live';
-    this.#unanswered = 0;
-    this.#at = this.#isPaused ? undefined : after(now, this.#config.interval);
+    this.#alive();
+    this.#mode = this.#hasNoEcho ? 'unasked' : 'live';
+    this.#at = this.#isPaused || this.#hasNoEcho ? undefined : after(now, this.#config.interval);
   }
 
   /** The session is unproven: ask at once. */
   probe(now: Instant): KeepaliveVerdict[] {
-    this.#mode = 'probing';
     this.#unanswered = 0;
+    this.#lead = undefined;
+    this.#mode = this.#hasNoEcho ? 'unasked' : 'probing';
+    if (this.#hasNoEcho) return this.#isPaused ? [] : ['assumed'];
     return this.#isPaused ? [] : this.#ask(now);
   }
 
+  /** The AC has no Echo (RFC 1661 §5.6): it is asked no more. Whether that proves a session that was unproven. */
+  refused(now: Instant): boolean {
+    this.#hasNoEcho = true;
+    const isNews = this.heard(now);
+    if (this.#mode !== 'off') this.watch(now);
+    return isNews;
+  }
+
   stop(): void {
+    this.#alive();
     this.#mode = 'off';
-    this.#unanswered = 0;
     this.#at = undefined;
   }
 
@@ -61,28 +90,50 @@ export class Keepalive {
   pause(): void {
     this.#isPaused = true;
     this.#wasPaused = true;
+    this.#alive();
     this.#at = undefined;
-    this.#unanswered = 0;
   }
 
   /** Carrier is back: ask at once, and count from here. */
   unpause(now: Instant): KeepaliveVerdict[] {
     this.#isPaused = false;
-    return this.#mode === 'off' ? [] : this.#ask(now);
+    if (this.#mode === 'off') return [];
+    if (this.#mode !== 'unasked') return this.#ask(now);
+    this.#wasPaused = false;
+    return ['assumed'];
   }
 
   /** A valid answer came. Whether it proves a session that was unproven. */
   answered(rtt: Millis, now: Instant): boolean {
     this.#rtt = rtt;
-    this.#unanswered = 0;
-    if (this.#mode === 'off' || (this.#mode === 'live' && !this.#wasPaused)) return false;
-    this.#wasPaused = false;
-    this.watch(now);
-    return true;
+    return this.heard(now);
+  }
+
+  /** Something else came from the AC. Whether it proves a session that was unproven. */
+  heard(now: Instant): boolean {
+    const isNews = this.#mode === 'probing' || (this.#mode !== 'off' && this.#wasPaused);
+    if (isNews) {
+      this.#wasPaused = false;
+      this.watch(now);
+    } else this.#alive();
+    return isNews;
+  }
+
+  /** @param octetsIn what the kernel has received in this session so far. Whether that proves an unproven session. */
+  counted(octetsIn: number, now: Instant): boolean {
+    const before = this.#octetsIn;
+    this.#octetsIn = octetsIn;
+    if (this.#unanswered === 0 || before === undefined || octetsIn <= before) return false;
+    return this.heard(now);
   }
 
   expire(now: Instant): KeepaliveVerdict[] {
     if (this.#at === undefined || now < this.#at) return [];
+    if (this.#lead !== undefined) {
+      this.#at = after(now, this.#lead);
+      this.#lead = undefined;
+      return ['count'];
+    }
     const isLive = this.#mode === 'live';
     const limit = isLive ? this.#config.failures : this.#config.probeFailures;
     if (this.#unanswered < limit) return this.#ask(now);
@@ -92,9 +143,24 @@ export class Keepalive {
   }
 
   #ask(now: Instant): KeepaliveVerdict[] {
-    const { interval, probeInterval } = this.#config;
+    const { interval, probeInterval, failures } = this.#config;
     this.#unanswered += 1;
-    this.#at = after(now, this.#mode === 'live' ? interval : probeInterval);
-    return ['echo'];
+    if (this.#mode === 'probing') {
+      this.#at = after(now, probeInterval);
+      return this.#unanswered === 1 ? ['echo'] : ['echo', 'count'];
+    }
+    this.#at = after(now, interval);
+    if (this.#unanswered < failures) return ['echo'];
+    // The last one before the silence counts: what comes meanwhile is seen just before that.
+    this.#lead = millis(Math.min(probeInterval, interval / 2));
+    this.#at = after(now, millis(interval - this.#lead));
+    return ['echo', 'count'];
+  }
+
+  #alive(): void {
+    if (this.#lead !== undefined && this.#at !== undefined) this.#at = after(this.#at, this.#lead);
+    this.#unanswered = 0;
+    this.#lead = undefined;
+    this.#octetsIn = undefined;
   }
 }

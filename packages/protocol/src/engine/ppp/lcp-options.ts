@@ -164,6 +164,10 @@ export class LcpOptions implements Options<LcpOption> {
     }
   }
 
+  giveUp(options: readonly LcpOption[]): void {
+    this.rejected(options);
+  }
+
   rejected(options: readonly LcpOption[]): void {
     for (const option of options) this.#rejected.add(option.kind);
   }

@@ -15,13 +15,10 @@ import type { Pace } from './pace.ts';
 export type LcpOutput =
   | { readonly kind: 'send'; readonly packet: LcpPacket }
   | Exclude<NegotiationOutput<LcpOption>, { kind: 'send' }>
-  /** A valid answer to an Echo-Request of ours; `length` is of its data, octets. */
-  | {
-      readonly kind: 'alive';
-      readonly identifier: number;
-      readonly rtt: Millis;
-      readonly length: number;
-    }
+  /** An answer to an Echo-Request of ours. */
+  | { readonly kind: 'alive'; readonly identifier: number; readonly rtt: Millis }
+  /** The peer has sent something of its own accord; or it has no Echo (§5.6). */
+  | { readonly kind: 'heard' | 'no-echo' }
   /** The peer does not speak `protocol` (§5.7). */
   | { readonly kind: 'protocol-rejected'; readonly protocol: number }
   /** No agreement can come of this; `reason` is a sentence. */
@@ -37,12 +34,15 @@ const ECHO_HEADER = 8;
 const REJECT_HEADER = 6;
 /** Echo-Requests whose answer would still count. More are never outstanding: the keepalive gives up before. */
 const MAX_OUTSTANDING = 64;
+const ECHO_REQUEST = 9;
 
 export class Lcp {
   readonly #options: LcpOptions;
   readonly #negotiation: Negotiation<LcpOption>;
   /** When each unanswered Echo-Request was sent, by Identifier, oldest first. */
   readonly #echoes = new Map<number, Instant>();
+  /** It was said that the peer's Magic-Number is not the one it negotiated. */
+  #isOddSaid = false;
 
   constructor(settings: LcpSettings, random: Random, pace: Pace) {
     this.#options = new LcpOptions(settings, random);
@@ -108,14 +108,26 @@ export class Lcp {
   }
 
   receive(packet: LcpPacket, now: Instant): LcpOutput[] {
-    const outputs = isExtension(packet)
-      ? this.#extension(packet, now)
-      : this.#negotiation.receive(packet, now);
+    const outputs = isExtension(packet) ? this.#extension(packet, now) : this.#control(packet, now);
     const reason = this.#options.failure;
     return reason === undefined ? outputs : [...outputs, { kind: 'hopeless', reason }];
   }
 
+  #control(packet: ControlPacket<LcpOption>, now: Instant): LcpOutput[] {
+    const outputs = this.#negotiation.receive(packet, now);
+    const isEcho = packet.code === 'Code-Reject' && packet.rejected[0] === ECHO_REQUEST;
+    if (!isEcho || this.state !== 'Opened') return outputs;
+    return [...outputs, this.#note('warn', 'the AC has no Echo', [], {}), { kind: 'no-echo' }];
+  }
+
   #extension(packet: LcpOnlyPacket, now: Instant): LcpOutput[] {
+    const outputs = this.#acted(packet, now);
+    const isEcho = packet.code === 'Echo-Reply' || packet.code === 'Echo-Request';
+    if (this.state !== 'Opened' || isEcho) return outputs;
+    return [...outputs, { kind: 'heard' }];
+  }
+
+  #acted(packet: LcpOnlyPacket, now: Instant): LcpOutput[] {
     switch (packet.code) {
       case 'Protocol-Reject':
         // §5.7: in any state but Opened it is discarded.
@@ -154,22 +166,32 @@ export class Lcp {
     // Our reply fits what the peer said it can receive (§5.8).
     const data = packet.data.slice(0, theirMru - ECHO_HEADER);
     const { identifier } = packet;
-    return [{ kind: 'send', packet: { code: 'Echo-Reply', identifier, magic: ourMagic, data } }];
+    return [
+      { kind: 'send', packet: { code: 'Echo-Reply', identifier, magic: ourMagic, data } },
+      { kind: 'heard' },
+    ];
   }
 
-  /** Only an answer that was asked for, from the end that was agreed on, says that the peer lives. */
+  /**
+   * An answer that was asked for, in our session and from our AC, says that the peer lives, whatever Magic-Number it
+   * carries: some ACs send 0, or ours back. A looped line shows by our own Echo-*Request*. What was never learned, as of a
+   * session that ppp_thing negotiated, is not compared.
+   */
   #echoReply(packet: EchoPacket, now: Instant): LcpOutput[] {
-    const { identifier, magic, data } = packet;
-    const { ourMagic, theirMagic } = this.agreement;
-    if (magic !== theirMagic) {
-      if (ourMagic !== 0 && magic === ourMagic) return this.#looped(packet);
-      return [this.#note('warn', 'Echo-Reply with a wrong Magic-Number', [], { id: identifier })];
-    }
+    const { identifier, magic } = packet;
+    const { theirMagic } = this.agreement;
     const sentAt = this.#echoes.get(identifier);
     if (sentAt === undefined)
       return [this.#note('debug', 'ignored stale Echo-Reply', [], { id: identifier })];
     this.#echoes.delete(identifier);
-    return [{ kind: 'alive', identifier, rtt: millis(now - sentAt), length: data.length }];
+    const alive = { kind: 'alive', identifier, rtt: millis(now - sentAt) } as const;
+    if (magic === theirMagic || theirMagic === 0 || this.#isOddSaid) return [alive];
+    this.#isOddSaid = true;
+    const facts = { found: hexLong(magic), expected: hexLong(theirMagic) };
+    return [
+      this.#note('warn', 'Echo-Reply with another Magic-Number than negotiated', [], facts),
+      alive,
+    ];
   }
 
   #looped(packet: EchoPacket): LcpOutput[] {
@@ -206,4 +228,5 @@ function isControl(packet: LcpPacket): packet is ControlPacket<LcpOption> {
   return CONTROL.includes(packet.code);
 }
 
+const hexLong = (number: number): string => `0x${number.toString(16).padStart(8, '0')}`;
 export const hex = (number: number): string => `0x${number.toString(16).padStart(4, '0')}`;

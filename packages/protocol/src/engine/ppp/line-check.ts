@@ -12,13 +12,12 @@ import { SizeProbe } from './size-probe.ts';
 
 export type LineOutput =
   | { readonly kind: 'send'; readonly packet: PppPacket }
-  /** Probing has begun; or the probe failed. */
-  | { readonly kind: 'silent' | 'dead' }
-  /** An answer to a session that was unproven. */
-  | { readonly kind: 'proven'; readonly rtt: Millis }
-  /** Full-size Echo-Requests of so many octets are answered; or lost, and only the plain payload of RFC 2516 passes. */
-  | { readonly kind: 'wide'; readonly octets: number }
-  | { readonly kind: 'narrow' };
+  /** Ask the kernel what it has received; probing has begun; or the probe failed. */
+  | { readonly kind: 'count' | 'silent' | 'dead' }
+  /** A sign of life of a session that was unproven; `rtt` if it was an Echo-Reply. */
+  | { readonly kind: 'proven'; readonly rtt?: Millis }
+  /** Full-size Echo-Requests are answered; or lost, and only the plain payload of RFC 2516 passes. */
+  | { readonly kind: 'wide' | 'narrow' };
 
 const ECHO_LENGTH = 8;
 
@@ -52,7 +51,7 @@ export class LineCheck {
 
   /** Try packets of `octets`, the largest that both ends take (RFC 4638 §6). */
   tryWide(octets: number, now: Instant): LineOutput[] {
-    if (octets <= PLAIN_PAYLOAD) return [];
+    if (octets <= PLAIN_PAYLOAD || this.#keepalive.hasNoEcho) return [];
     this.#size.start(octets, now);
     return this.#probeSize(now);
   }
@@ -81,19 +80,36 @@ export class LineCheck {
   }
 
   answered(answer: Extract<LcpOutput, { kind: 'alive' }>, now: Instant): LineOutput[] {
-    const octets = answer.length + ECHO_LENGTH;
     const out: LineOutput[] = [];
-    if (this.#size.answered(answer.identifier, octets)) out.push({ kind: 'wide', octets });
+    if (this.#size.answered(answer.identifier)) out.push({ kind: 'wide' });
     if (this.#keepalive.answered(answer.rtt, now)) out.push({ kind: 'proven', rtt: answer.rtt });
     return out;
   }
 
+  /** Something else than an answer came from the AC. */
+  heard(now: Instant): LineOutput[] {
+    return this.#keepalive.heard(now) ? [{ kind: 'proven' }] : [];
+  }
+
+  /** The AC rejects Echo-Requests: the last one has arrived, and there will be no more. */
+  refused(now: Instant): LineOutput[] {
+    this.#size.stop();
+    return this.#keepalive.refused(now) ? [{ kind: 'proven' }] : [];
+  }
+
+  counted(octetsIn: number, now: Instant): LineOutput[] {
+    return this.#keepalive.counted(octetsIn, now) ? [{ kind: 'proven' }] : [];
+  }
+
   #did(verdicts: readonly KeepaliveVerdict[], now: Instant): LineOutput[] {
-    return verdicts.map((verdict) =>
-      verdict === 'echo'
-        ? { kind: 'send', packet: { protocol: 'LCP', packet: this.#lcp.echo(ECHO_LENGTH, now) } }
-        : { kind: verdict },
-    );
+    return verdicts.map((verdict) => {
+      if (verdict === 'assumed') return { kind: 'proven' };
+      if (verdict !== 'echo') return { kind: verdict };
+      return {
+        kind: 'send',
+        packet: { protocol: 'LCP', packet: this.#lcp.echo(ECHO_LENGTH, now) },
+      };
+    });
   }
 
   #probeSize(now: Instant): LineOutput[] {

@@ -86,6 +86,12 @@ export class IpcpOptions implements Options<IpcpOption> {
       if (option.kind !== 'unknown') this.#ours[option.kind] = option.address;
   }
 
+  /** Without name servers there is a link; without an address there is none. */
+  giveUp(options: readonly IpcpOption[]): void {
+    this.rejected(options.filter(({ kind }) => kind !== 'address'));
+    this.naked(options.filter(({ kind }) => kind === 'address'));
+  }
+
   rejected(options: readonly IpcpOption[]): void {
     for (const option of options) this.#rejected.add(option.kind);
   }
@@ -152,6 +158,10 @@ export class Ipv6cpOptions implements Options<Ipv6cpOption> {
       const isUsable = !isUnspecified(interfaceId) && !sameOctets(interfaceId, this.#ours);
       this.#ours = isUsable ? interfaceId : randomInterfaceId(this.#random);
     }
+  }
+
+  giveUp(): void {
+    this.#isRejected = true;
   }
 
   rejected(): void {

@@ -175,7 +175,12 @@ export class Negotiation<Option extends AnyOption> {
   /** RFC 1661 §5.2–5.4: Ack with the same octets; else Reject what is unknown; else Nak with our values. */
   #answer(packet: ConfigurePacket<Option>): ConfigurePacket<Option> {
     const { identifier, options } = packet;
-    const verdicts = options.map((option) => ({ option, verdict: this.#options.judge(option) }));
+    // No option may be listed twice (§5, §6): of two authentications the peer would mean the one, and we do the other.
+    const kinds = options.map(({ kind }) => kind);
+    const verdicts = options.map((option, i) => ({
+      option,
+      verdict: kinds.indexOf(option.kind) < i ? 'reject' : this.#options.judge(option),
+    }));
     const rejected = verdicts.filter(({ verdict }) => verdict === 'reject');
     if (rejected.length > 0)
       return { code: 'Configure-Reject', identifier, options: rejected.map((v) => v.option) };
@@ -201,8 +206,10 @@ export class Negotiation<Option extends AnyOption> {
     this.#naksReceived += 1;
     if (this.#naksReceived > MAX_CONFIGURE) return [this.#drop(`endless ${code}`, identifier)];
     this.#wasAnswered(now);
-    if (code === 'Configure-Nak') this.#options.naked(options);
-    else this.#options.rejected(options);
+    if (code === 'Configure-Reject') this.#options.rejected(options);
+    // What we wish for may not keep the link down for ever: a peer that never has enough is not asked for it again.
+    else if (this.#naksReceived >= MAX_FAILURE) this.#options.giveUp(options);
+    else this.#options.naked(options);
     return this.#fire('RCN', now, { id: identifier, code });
   }
 

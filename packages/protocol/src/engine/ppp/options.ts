@@ -22,6 +22,8 @@ export interface Options<Option> {
   /** We acknowledge their request. */
   accept(theirs: readonly Option[]): void;
   naked(options: readonly Option[]): void;
+  /** They Nak whatever we ask: leave out what the link can do without. */
+  giveUp(options: readonly Option[]): void;
   rejected(options: readonly Option[]): void;
 }
 

@@ -42,6 +42,9 @@ export class Phases {
   #phaseEndsAt: Instant | undefined;
   #openBy: Instant | undefined;
   #isFlapping = false;
+  #wasOpened = false;
+  /** What the AC said when it ended a link that was not Opened: the automaton goes on, a PADT may follow. */
+  #lastWords: string | undefined;
   #end: End | undefined;
   #isOver = false;
   #hasCarrier = true;
@@ -88,6 +91,17 @@ export class Phases {
     return this.#end !== undefined;
   }
 
+  /** How it ends if the AC now says so without a reason: for the reason that it has given before, if it has. */
+  endedByAc(reason: string): End {
+    const given = { reason: this.#lastWords ?? reason, refused: this.#isJudged };
+    return { ...(this.#end ?? { kind: 'ended', ...given }), padt: false };
+  }
+
+  /** The AC knows who asks, and has not let us in yet: if it ends the link now, it has said no. */
+  get #isJudged(): boolean {
+    return this.#phase === 'Authenticate' || (this.#phase === 'Network' && !this.#wasOpened);
+  }
+
   /** Silence on a line without carrier proves nothing, so no timer runs; only a farewell does not wait. */
   get #isPaused(): boolean {
     return !this.#hasCarrier && this.#phase !== 'Terminate';
@@ -124,6 +138,7 @@ export class Phases {
   /** A session that others negotiated: Opened as it was left, to be proven by an Echo-Reply. */
   resume(facts: SessionFacts, now: Instant): PhasesOutput[] {
     this.#enter('Network', 'resume', now);
+    this.#wasOpened = true;
     this.#phaseEndsAt = undefined;
     this.#lcpDid(this.#lcp.resume(facts, facts.identifiers.lcp), now);
     this.#auth.resume(facts.auth);
@@ -141,6 +156,12 @@ export class Phases {
   /** Somebody wants no session any more; `ended` follows. */
   close(reason: string, now: Instant): PhasesOutput[] {
     this.#fail(reason, false, now);
+    return this.#flush();
+  }
+
+  /** What the kernel has received in this session so far, octets. */
+  counted(octetsIn: number, now: Instant): PhasesOutput[] {
+    if (this.#isOpened() && !this.isEnding) this.#lineDid(this.#line.counted(octetsIn, now), now);
     return this.#flush();
   }
 
@@ -180,9 +201,11 @@ export class Phases {
   // --- LCP -----------------------------------------------------------------------------------------------------
 
   #receiveLcp({ packet }: Extract<PppPacket, { protocol: 'LCP' }>, now: Instant): void {
-    if (packet.code === 'Terminate-Request' && this.#lcp.state === 'Opened') {
+    if (packet.code === 'Terminate-Request') {
       const words = packet.data.length === 0 ? '' : `: ${printable(packet.data)}`;
-      this.#endWith({ reason: `the AC terminated the link${words}`, padt: false, refused: false });
+      this.#lastWords = `the AC terminated the link${words}`;
+      if (this.#lcp.state === 'Opened')
+        this.#endWith({ reason: this.#lastWords, padt: false, refused: this.#isJudged });
     }
     this.#lcpDid(this.#lcp.receive(packet, now), now);
   }
@@ -203,6 +226,12 @@ export class Phases {
           break;
         case 'alive':
           this.#lineDid(this.#line.answered(output, now), now);
+          break;
+        case 'heard':
+          this.#lineDid(this.#line.heard(now), now);
+          break;
+        case 'no-echo':
+          this.#lineDid(this.#line.refused(now), now);
           break;
         case 'protocol-rejected':
           this.#protocolRejected(output.protocol, now);
@@ -263,6 +292,7 @@ export class Phases {
   // --- above LCP -----------------------------------------------------------------------------------------------
 
   #receiveUpper(packet: Exclude<PppPacket, { protocol: 'LCP' }>, now: Instant): void {
+    this.#lineDid(this.#line.heard(now), now);
     switch (packet.protocol) {
       case 'PAP':
         return this.#authDid(this.#auth.receivePap(packet.packet), now);
@@ -328,6 +358,8 @@ export class Phases {
       return this.#fail('the AC gave us no address', true, now);
     this.#phaseEndsAt = undefined;
     this.#openBy = undefined;
+    this.#wasOpened = true;
+    this.#lastWords = undefined;
     this.#line.watch(now);
     this.#opened();
     const { ourMru, theirMru } = this.#lcp.agreement;
@@ -350,6 +382,7 @@ export class Phases {
   #lineDid(outputs: readonly LineOutput[], now: Instant): void {
     for (const output of outputs) {
       if (output.kind === 'send') this.#send(output.packet);
+      else if (output.kind === 'count') this.#out.push({ kind: 'count' });
       else if (output.kind === 'proven') this.#proven(output.rtt, now);
       else if (output.kind === 'dead') {
         this.#endWith({ reason: 'the AC answers no Echo-Request', padt: true, refused: false });
@@ -358,7 +391,7 @@ export class Phases {
         this.#note('warn', 'Echo-Requests unanswered', { failures: this.#config.echo.failures });
         this.#out.push({ kind: 'silent' });
       } else if (output.kind === 'wide') {
-        this.#note('debug', 'full-size Echo-Reply', { octets: output.octets });
+        this.#note('debug', 'full-size Echo-Request answered', {});
       } else {
         this.#maxPayload = PLAIN_PAYLOAD;
         this.#note('warn', 'full-size Echo-Requests lost', { maxPayload: PLAIN_PAYLOAD });
@@ -367,9 +400,10 @@ export class Phases {
     }
   }
 
-  #proven(rtt: Millis, now: Instant): void {
-    this.#note('info', 'Echo-Reply', { proven: true, rttMs: rtt });
-    this.#out.push({ kind: 'proven', rtt });
+  #proven(rtt: Millis | undefined, now: Instant): void {
+    const on = rtt === undefined ? 'sign of life' : 'Echo-Reply';
+    this.#note('info', on, { proven: true, ...(rtt === undefined ? {} : { rttMs: rtt }) });
+    this.#out.push({ kind: 'proven', ...(rtt === undefined ? {} : { rtt }) });
     // The former holder may have gone before IPV6CP was Opened; an AC without it says so again.
     if (this.#config.ipv6 && this.#ncps.isIpv6New) this.#open('ipv6cp', now);
   }

@@ -1,6 +1,6 @@
 /**
  * Whether the line carries what both ends promised by PPP-Max-Payload (RFC 4638): a few full-size Echo-Requests, one of
- * which must be answered in full. It sends nothing itself.
+ * which must arrive. Any answer says that it did: an AC may leave out the data, or cut it. It sends nothing itself.
  */
 import { after, type Instant, type Millis } from '../../time.ts';
 
@@ -51,9 +51,8 @@ export class SizeProbe {
     this.#identifiers.add(identifier);
   }
 
-  /** @param octets of the whole Echo-Reply; one cut short proves nothing about the way back */
-  answered(identifier: number, octets: number): boolean {
-    const isProof = this.#identifiers.has(identifier) && octets === this.#octets;
+  answered(identifier: number): boolean {
+    const isProof = this.#identifiers.has(identifier);
     if (isProof) this.stop();
     return isProof;
   }
