@@ -3,6 +3,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { MUTANTS } from '@ppp-thing/lab/campaign/mutants';
+import { WAITS } from '@ppp-thing/protocol/engine/owner/waits';
 import { holding } from '../supervisor/status-bench.ts';
 
 const read = (path: string): string => readFileSync(path, 'utf8');
@@ -35,10 +36,7 @@ t.test('docs/api.md › every machine of an event', async (t) => {
 });
 
 t.test('docs/api.md › every name of a wait', async (t) => {
-  const [, union = ''] = /export type TimerName =([^;]+);/.exec(
-    read('packages/protocol/src/engine/owner/owner.ts'),
-  ) ?? [''];
-  const names = Array.from(union.matchAll(/'([\w-]+)'/g), ([, name = '']) => name);
+  const names = Object.keys(WAITS);
   const [, section = ''] = read('docs/api.md').split('\n## What a session waits for\n');
   const rows = (section.split('\n## ')[0] ?? '').split('\n').filter((line) => line.startsWith('| `'));
   const told = rows.flatMap((row) =>

@@ -33,6 +33,8 @@ export function verdict(session: SessionStatusJson): readonly [Tone, string] {
   if (!carrier && state !== 'Waiting') return ['bad', `no carrier on ${session.interface}`];
   if (state === 'Waiting') return ['busy', "waiting for the partner's word"];
   if (state === 'Off') return ['busy', 'disconnected by the operator'];
+  if (state === 'HangingUp') return ['busy', 'ending the session, as the operator asked'];
+  if (state === 'Redialling') return ['busy', 'ending the session, to dial a new one'];
   if (state === 'Fenced') return ['bad', 'silent: the partner holds the session and is MASTER too'];
   if (state === 'Yielding') return ['busy', 'handing the session to the partner'];
   if (state === 'Standby') {
@@ -80,6 +82,7 @@ const TOLD: ReadonlySet<string> = new Set([
   'watchdog',
   'retry',
   'unseen',
+  'unannounced',
 ]);
 
 const HEAD = [

@@ -14,7 +14,8 @@ export interface SessionStatusJson {
   /** CARP's word for this router now. */
   readonly role: 'INIT' | 'BACKUP' | 'MASTER';
   /** Of ownership (docs/glossary.md). */
-  readonly state: 'Waiting' | 'Standby' | 'Holding' | 'Yielding' | 'Fenced' | 'Off';
+  readonly state:
+    'Waiting' | 'Standby' | 'Holding' | 'Yielding' | 'Fenced' | 'HangingUp' | 'Redialling' | 'Off';
   /** Which router owns the session. */
   readonly holder: 'this router' | 'partner' | 'nobody';
   readonly epoch: number;

@@ -12,7 +12,16 @@ type Labels = Readonly<Record<string, string>>;
 type Sample = readonly [value: number | boolean | null, labels?: Labels];
 
 const ROLES = ['INIT', 'BACKUP', 'MASTER'] as const;
-const STATES = ['Waiting', 'Standby', 'Holding', 'Yielding', 'Fenced', 'Off'] as const;
+const STATES = [
+  'Waiting',
+  'Standby',
+  'Holding',
+  'Yielding',
+  'Fenced',
+  'HangingUp',
+  'Redialling',
+  'Off',
+] as const;
 const REASONS = ['hold-down', 'watchdog', 'handoff'] as const;
 
 const seconds = (ms: number | null | undefined): number | null =>

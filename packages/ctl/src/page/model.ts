@@ -91,7 +91,8 @@ function verdict({ status, session }: Told): readonly [Tone, string] {
   const them = routerName(status.partner.routerId);
   const { state, proven, partner, carrier } = session;
   if (!status.helper.connected) return ['bad', `The helper of ${us} does not answer`];
-  if (state === 'Off') return ['bad', 'Disconnected by the operator'];
+  if (state === 'Off' || state === 'HangingUp') return ['bad', 'Disconnected by the operator'];
+  if (state === 'Redialling') return ['busy', 'Reconnecting, as the operator asked'];
   if (state === 'Yielding') return ['busy', `${us} is handing the session to ${them}`];
   if (state === 'Fenced') return ['bad', `${us} is silent: both routers are MASTER`];
   if (session.holder === 'partner') {
@@ -164,7 +165,8 @@ function thisRouter(told: Told): RouterModel {
 
 function wordOf({ state }: SessionStatusJson, isReady: boolean): string {
   if (state === 'Waiting') return 'Waits';
-  if (state === 'Off') return 'Off';
+  if (state === 'Off' || state === 'HangingUp') return 'Off';
+  if (state === 'Redialling') return 'Reconnects';
   if (state === 'Fenced') return 'Silent: fenced';
   return isReady ? 'Stands by' : 'Not ready';
 }

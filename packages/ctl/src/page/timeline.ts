@@ -63,6 +63,8 @@ const WORDS: Readonly<Record<string, string>> = {
   Holding: 'holds',
   Yielding: 'hands the session over',
   Fenced: 'is silent: the partner is MASTER too',
+  HangingUp: 'ends the session',
+  Redialling: 'ends the session, to dial a new one',
   Off: 'is off',
 };
 

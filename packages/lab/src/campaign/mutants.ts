@@ -4,9 +4,15 @@
  *
  * Not in the list, because nothing could notice:
  * - a demotion taken back twice by the engine: the helper's verb is idempotent (`helper/demotion.ts`);
- * - frames passed to the link of a router that does not hold (`toLink`): every way out of holding suspends the link;
- * - giving up a session that is proven (`giveUp`): each of its callers has just found it unproven.
+ * - frames passed to the link of a router that does not hold (`Judge.#toLink`): every way out of holding suspends the link;
+ * - giving up a session that is proven (`Down`): its wait is cancelled when the session is proven.
  */
+
+import {
+  OWNERSHIP,
+  type OwnerEvent,
+  type OwnerState,
+} from '@ppp-thing/protocol/engine/owner/ownership';
 
 export interface Mutant {
   readonly name: string;
@@ -16,9 +22,11 @@ export interface Mutant {
   readonly replace: string;
 }
 
-const ENGINE = 'protocol/dist/engine/engine.js';
-const DEADLINES = 'protocol/dist/engine/owner/deadlines.js';
-const OWNER = 'protocol/dist/engine/owner/owner.js';
+const JUDGE = 'protocol/dist/engine/owner/judge.js';
+const ACTS = 'protocol/dist/engine/owner/acts.js';
+const OUTBOX = 'protocol/dist/engine/owner/outbox.js';
+const STANDING = 'protocol/dist/engine/owner/standing.js';
+const WAITS = 'protocol/dist/engine/owner/waits.js';
 const TABLE = 'protocol/dist/engine/owner/ownership.js';
 const DEMOTION = 'protocol/dist/engine/owner/demotion.js';
 const PARTNERSHIP = 'protocol/dist/engine/owner/partnership.js';
@@ -36,218 +44,198 @@ const mutant = (name: string, file: string, find: string, replace: string): Muta
   replace,
 });
 
+/** A cell of ownership's table that says something else. */
+function cell(name: string, event: OwnerEvent, state: OwnerState, instead: string): Mutant {
+  const row = Object.entries(OWNERSHIP[event]);
+  const upTo = row.slice(
+    0,
+    row.findIndex(([column]) => column === state),
+  );
+  const before = `${event}: { ${upTo.map(([column, text]) => `${column}: '${text}', `).join('')}${state}: `;
+  return mutant(name, TABLE, `${before}'${OWNERSHIP[event][state]}'`, `${before}'${instead}'`);
+}
+
 export const MUTANTS: readonly Mutant[] = [
   // Ownership's table.
-  mutant(
-    'dropped fence',
-    TABLE,
-    "Standby: 'arm/Standby', Holding: 'fence/Fenced',",
-    "Standby: 'arm/Standby', Holding: 'Holding',",
-  ),
-  mutant('rival ignored', TABLE, "Standby: 'fence/Fenced'", "Standby: 'take/Holding'"),
-  mutant('freed ignored', TABLE, "Fenced: 'take/Holding'", "Fenced: 'Fenced'"),
-  mutant(
-    'handoff not undone',
-    TABLE,
-    "Yielding: 'promote/Holding', Fenced: 'Fenced'",
-    "Yielding: 'Yielding', Fenced: 'Fenced'",
-  ),
-  mutant('adoption without carrying on', TABLE, "Waiting: 'carry/Holding'", "Waiting: 'Holding'"),
-  mutant(
-    'not armed at start',
-    TABLE,
-    "Ready: { Waiting: 'arm/Standby'",
-    "Ready: { Waiting: 'Standby'",
-  ),
-  mutant(
-    'off keeps the session of a partner that took it',
-    TABLE,
-    "Off: 'fence/Fenced'",
-    "Off: 'Off'",
-  ),
-  mutant('hangs up on and on', TABLE, "Off: 'release,arm/Standby'", "Off: 'arm/Standby'"),
+  cell('dropped fence', 'Newer', 'Holding', 'store/Holding'),
+  cell('rival ignored', 'Rival', 'Standby', 'take/Holding'),
+  cell('freed ignored', 'Freed', 'Fenced', '-'),
+  cell('handoff not undone', 'Undo', 'Yielding', '-'),
+  cell('adoption without carrying on', 'Adopt', 'Waiting', 'lift/Holding'),
+  cell('not armed at start', 'Ready', 'Waiting', 'lift/Standby'),
+  cell('off keeps the session of a partner that took it', 'Newer', 'Off', 'store/Off'),
+  cell('hangs up on and on', 'Backup', 'HangingUp', 'arm/Standby'),
+  cell('fenced may open by itself', 'Newer', 'Holding', 'release,store,arm/Fenced'),
+  cell('learned, not stored', 'Newer', 'Standby', 'arm/Standby'),
+  cell('not armed with a newer session', 'Newer', 'Standby', 'store/Standby'),
+  cell('higher announce ignored', 'Outbid', 'Holding', '-'),
+  cell('contest not settled', 'ContestOver', 'Holding', '-'),
+  cell('not rearmed after a helper restart', 'HelperBackup', 'Standby', '-'),
+  cell('not carried on after a helper restart', 'HelperMaster', 'Holding', '-'),
+  cell('keeps the session after a helper restart as BACKUP', 'HelperBackup', 'Holding', '-'),
+  cell('hang-up forgotten with the helper', 'HelperMaster', 'HangingUp', '-'),
+  cell('reconnect forgotten with the helper', 'HelperMaster', 'Redialling', '-'),
+  cell('refused standby not tried again', 'Retry', 'Standby', '-'),
+  cell('refused session not tried again', 'Retry', 'Holding', '-'),
+  cell('link goes on without a helper', 'Severed', 'Holding', '-'),
+  cell('redials without writing the end', 'Closed', 'Holding', 'redial/Holding'),
+  cell('reconnect without dialling', 'Closed', 'Redialling', 'end/Off'),
+  cell('disk not asked again', 'Rewrite', 'Holding', '-'),
+  cell('handoff demotion kept', 'GivenBack', 'Standby', '-'),
+  cell('contested line ignored', 'Contested', 'Holding', 'end,redial/Holding'),
+  cell('silent on the line', 'Claim', 'Holding', '-'),
+  cell('carrier and silence do not demote', 'Silent', 'Holding', 'doubt/Holding'),
+  cell('believes a silent session', 'Silent', 'Holding', '-'),
+  cell('does not prove', 'Proven', 'Holding', '-'),
+  cell('watchdog looks once', 'Down', 'Holding', '-'),
   // What the acts do.
   mutant(
     'epoch not raised',
-    OWNER,
-    'const epoch = this.snapshot.epoch + 1;',
-    'const epoch = this.snapshot.epoch;',
+    ACTS,
+    'standing.snapshot = { epoch: epoch + 1, generation',
+    'standing.snapshot = { epoch, generation',
   ),
   mutant(
     'told before stored',
-    OWNER,
-    "this.emit({ kind: 'store', snapshot: this.snapshot });\n        this.#carry(now, { isUp });",
-    "this.#carry(now);\n        this.emit({ kind: 'store', snapshot: this.snapshot });",
+    ACTS,
+    "this.#out.emit({ kind: 'store', snapshot: standing.snapshot });\n        this.#carry(now, { isUp });",
+    "this.#carry(now);\n        this.#out.emit({ kind: 'store', snapshot: standing.snapshot });",
   ),
   mutant(
     'gate left open on BACKUP',
-    OWNER,
-    "this.emit({ kind: 'gate', open: false });\n        this.absorb(this.link.suspend(now), now);",
-    'this.absorb(this.link.suspend(now), now);',
-  ),
-  mutant(
-    'fenced may open by itself',
-    OWNER,
-    'this.#fallSilent(now);\n                return this.#arm(false, now);',
-    'this.#fallSilent(now);\n                return this.#arm(true, now);',
+    ACTS,
+    "this.#out.emit({ kind: 'gate', open: false });\n        this.#absorb",
+    'this.#absorb',
   ),
   mutant(
     'standby may not open by itself',
-    OWNER,
+    ACTS,
     "case 'arm':\n                return this.#arm(true, now);",
     "case 'arm':\n                return this.#arm(false, now);",
   ),
   mutant(
     'dials instead of resuming',
-    OWNER,
-    'if (facts === null) {\n            this.absorb',
-    'if (true) {\n            this.absorb',
+    ACTS,
+    'if (facts === null) {\n            this.#dial(now);\n            return this.tell(now);',
+    'if (true) {\n            this.#dial(now);\n            return this.tell(now);',
   ),
-  mutant('announce dropped', OWNER, 'this.announce(now);\n        this.absorb', 'this.absorb'),
+  mutant('announce dropped', ACTS, 'else\n            this.#announce(now);', 'else\n            ;'),
+  mutant('announced once only', ACTS, "this.#waits.begin('announce', now);", ''),
+  mutant('standby interface left up', ACTS, 'configure(facts, false)', 'configure(facts, true)'),
   mutant(
-    'announced once only',
-    OWNER,
-    "this.timers.set('announce', after(now, ANNOUNCE_INTERVAL));",
-    '',
-  ),
-  mutant('standby interface left up', OWNER, 'configure(facts, false)', 'configure(facts, true)'),
-  mutant('no route via the partner', OWNER, "this.emit({ kind: 'route', via: 'partner' });", ''),
-  mutant(
-    'not rearmed after a helper restart',
-    OWNER,
-    "else if (this.state === 'Standby')\n            this.#arm(true, now);",
+    'no route via the partner',
+    ACTS,
+    "this.#out.emit({ kind: 'route', via: 'partner' });",
     '',
   ),
   mutant(
-    'not carried on after a helper restart',
-    OWNER,
-    'if (this.speaks())\n            this.#carry(now);',
-    'if (this.speaks())\n            return;',
+    'contested line not seen',
+    STANDING,
+    'this.partner.fresh(now) === undefined &&\n            this.partner.seenWithin(SEEN_SPAN, now)',
+    'false',
   ),
-  mutant('contested line ignored', OWNER, 'this.partner.seenWithin(SEEN_SPAN, now));', 'false);'),
   mutant(
     'told what the disk refused',
-    OWNER,
-    '(this.unsaved ? actions.filter(isSayableUnsaved) : actions)',
+    OUTBOX,
+    '(this.isBarred ? actions.filter(isSayableUnsaved) : actions)',
     'actions',
   ),
-  mutant('refused store forgotten', ENGINE, 'this.#owner.unsaved = true;', ''),
   mutant(
-    'refused store not tried again',
-    ENGINE,
-    "this.#owner.timers.set('retry', after(now, RETRY_INTERVAL));",
+    'refused store forgotten',
+    JUDGE,
+    "if (action === 'store')\n            this.#out.bar();",
     '',
   ),
+  mutant('refused store not tried again', JUDGE, "this.#waits.begin('retry', now);", ''),
   mutant(
     'refused demotion not tried again',
-    OWNER,
-    'this.emit(...this.demotion.restate());\n        if (this.state',
-    'if (this.state',
-  ),
-  mutant(
-    'refused standby not tried again',
-    OWNER,
-    "return this.#arm(this.state === 'Standby', now);",
-    'return;',
+    JUDGE,
+    'if (this.#standing.helper !== undefined || wasBarred)',
+    'if (false)',
   ),
   mutant(
     'refused addresses not tried again',
-    OWNER,
-    "{ kind: 'gate', open: true }, configure(facts, true));\n        this.emit({ kind: 'route', via: 'session' });\n    }\n    /** The helper",
-    "{ kind: 'gate', open: true });\n        this.emit({ kind: 'route', via: 'session' });\n    }\n    /** The helper",
+    ACTS,
+    "{ kind: 'gate', open: true }, configure(facts, true));\n        this.#out.emit({ kind: 'route', via: 'session' });\n    }\n    /** If",
+    "{ kind: 'gate', open: true });\n        this.#out.emit({ kind: 'route', via: 'session' });\n    }\n    /** If",
   ),
   mutant(
     'refused route not tried again',
-    OWNER,
-    "configure(facts, true));\n        this.emit({ kind: 'route', via: 'session' });\n    }\n    /** The helper",
-    'configure(facts, true));\n    }\n    /** The helper',
+    ACTS,
+    "configure(facts, true));\n        this.#out.emit({ kind: 'route', via: 'session' });\n    }\n    /** If",
+    'configure(facts, true));\n    }\n    /** If',
   ),
   mutant(
     'refused session not carried again',
-    OWNER,
-    "if (this.link.status().phase === 'Dead')\n            return this.#carry(now, { isRefused: true });",
+    ACTS,
+    "if (this.#standing.path === 'severed')\n            return this.#carry(now, { isRefused: true });",
     '',
   ),
-  mutant('claims what its kernel refuses', OWNER, 'if (isRefused)', 'if (false)'),
+  mutant('claims what its kernel refuses', ACTS, 'if (isRefused)', 'if (false)'),
   mutant(
     'ends the session that the kernel refuses',
-    ENGINE,
-    'this.#owner.speaks() && this.#owner.snapshot.facts === null',
-    'this.#owner.speaks()',
+    JUDGE,
+    'this.#standing.holds && this.#standing.snapshot.facts === null',
+    'this.#standing.holds',
   ),
   mutant(
     'believes the silence of a refused gate',
-    ENGINE,
-    'if (isJoining)\n            this.#owner.disjoin(now);',
-    '',
+    JUDGE,
+    'if (isJoining)\n            this.#step',
+    'if (false)\n            this.#step',
   ),
-  mutant(
-    'end of a session not written',
-    OWNER,
-    'if (this.snapshot.facts !== null) {\n            this.#write(null);',
-    'if (this.snapshot.facts !== null) {',
-  ),
+  mutant('end of a session not written', ACTS, 'this.#write(null);', ''),
   mutant(
     'terminates what the partner took',
-    OWNER,
-    'this.absorb(this.link.suspend(now), now);\n        this.tell(now);\n    }\n    /** Ready',
-    'this.absorb(this.link.hangUp(now), now);\n        this.tell(now);\n    }\n    /** Ready',
+    ACTS,
+    "{ kind: 'gate', open: false });\n        this.#absorb(this.#link.suspend(now), now);",
+    "{ kind: 'gate', open: false });\n        this.#absorb(this.#link.hangUp(now), now);",
   ),
-  mutant('watchdog off', OWNER, "this.emit(...this.demotion.add('watchdog'));", ''),
+  mutant('watchdog off', ACTS, "this.#out.emit(...demotion.add('watchdog'));", ''),
   mutant(
-    'watchdog looks once',
-    OWNER,
-    "!== 'follow-carp')\n            return;\n        if (!this.timers.isSet('down'))",
-    "!== 'follow-carp')\n            return;\n        if (false)",
+    'watchdog put off for ever',
+    ACTS,
+    "!== 'follow-carp')\n            return;\n        this.#waits.ensure('down', now);",
+    "!== 'follow-carp')\n            return;",
   ),
-  mutant(
-    'partner not told on time',
-    OWNER,
-    "this.timers.set('tell', after(now, TELL_INTERVAL));",
-    '',
-  ),
-  mutant('release not told', OWNER, 'open: this.speaks(),', 'open: true,'),
-  mutant(
-    'always says armed',
-    OWNER,
-    "armed: this.armed && this.state === 'Standby',",
-    'armed: true,',
-  ),
+  mutant('partner not told on time', ACTS, "this.#waits.begin('tell', now);", ''),
+  mutant('release not told', STANDING, 'open: this.holds,', 'open: true,'),
+  mutant('always says armed', STANDING, 'armed: this.isArmed,', 'armed: true,'),
   mutant(
     'demotion lost behind a refused store',
-    OWNER,
-    "this.emit({ kind: 'store', snapshot: this.snapshot }, ...this.demotion.restate());",
-    "this.emit({ kind: 'store', snapshot: this.snapshot });",
+    JUDGE,
+    'this.#out.unbar();\n        if (this.#standing.helper !== undefined || wasBarred)',
+    'this.#out.unbar();\n        if (!wasBarred)',
   ),
   mutant(
     'full disk puts the watchdog off',
-    OWNER,
-    "put the watchdog off for ever.\n        if (!this.timers.isSet('down'))",
-    'put the watchdog off for ever.\n        if (true)',
+    ACTS,
+    "watchdog off for ever.\n        this.#waits.ensure('down', now);",
+    "watchdog off for ever.\n        this.#waits.begin('down', now);",
   ),
   mutant(
     'interface left down after a full disk',
-    OWNER,
-    'if (!isUp)\n            this.emit(configure(facts, true));',
-    'if (!this.armed)\n            this.emit(configure(facts, true));',
+    ACTS,
+    'isJoined(from) && !this.#out.isBarred;',
+    'isJoined(from);',
   ),
   mutant(
     'dialled in silence, not announced',
-    OWNER,
-    'if (this.isUnheard(now))\n            this.announce(now);\n        this.#provenNow(now);',
-    'this.#provenNow(now);',
+    ACTS,
+    'if (this.#standing.isUnheard(now))\n            this.#announce(now);\n    }',
+    '}',
   ),
   mutant(
     'silent on the line to a partner that does not hear',
-    ENGINE,
-    'if (!message.hearing && this.#owner.claims()',
-    'if (false && this.#owner.claims()',
+    JUDGE,
+    'if (!message.hearing &&',
+    'if (false &&',
   ),
   mutant(
     'demoted for a partner that cannot carry',
-    ENGINE,
-    "if (message.healthy)\n            this.#owner.timers.clear('unheard');",
-    "this.#owner.timers.clear('unheard');\n        if (true) { }",
+    JUDGE,
+    "else\n            this.#waits.ensure('unhealthy', now);",
+    '',
   ),
   mutant(
     'timers run without carrier',
@@ -255,95 +243,44 @@ export const MUTANTS: readonly Mutant[] = [
     "return !this.#hasCarrier && this.#phase !== 'Terminate';",
     'return false;',
   ),
-  mutant(
-    'reconnect forgotten with the helper',
-    OWNER,
-    'return this.reconnects ? this.#dialAgain(now) : undefined;',
-    'return;',
-  ),
-  mutant(
-    'hang-up forgotten with the helper',
-    OWNER,
-    "else if (this.state === 'Off')\n            this.#hangUpAgain(now);",
-    '',
-  ),
+  mutant('retries go on at once', WAITS, 'retry: () => RETRY_INTERVAL', 'retry: () => millis(0)'),
   // What events mean.
   mutant(
     'obeys the operator without a helper',
     REFUSAL,
-    "if (owner.helper === undefined)\n        return 'the helper is away';",
+    "if (standing.helper === undefined)\n        return 'the helper is away';",
     '',
   ),
-  mutant(
-    'hold-down skipped',
-    ENGINE,
-    "this.#owner.timers.set('hold-down', after(now, this.#owner.config.owner.holdDown));\n            this.#owner.emit(...this.#owner.demotion.add('hold-down'));\n            this.#owner.tell(now);",
-    "this.#ready('helper-up', now);",
-  ),
-  mutant(
-    'hold-down without demotion',
-    ENGINE,
-    "this.#owner.emit(...this.#owner.demotion.add('hold-down'));",
-    '',
-  ),
+  mutant('hold-down skipped', JUDGE, 'if (!mustWait && this.#ready', 'if (this.#ready'),
+  mutant('hold-down without demotion', ACTS, "this.#out.emit(...demotion.add('hold-down'));", ''),
   mutant(
     'hold-down not taken back',
-    ENGINE,
-    "this.#owner.emit(...this.#owner.demotion.drop('hold-down'));\n        this.#owner.step('Ready'",
-    "this.#owner.step('Ready'",
+    ACTS,
+    "return this.#out.emit(...demotion.drop('hold-down'));",
+    'return;',
   ),
-  mutant(
-    'newer snapshot ignored',
-    ENGINE,
-    'if (isNewer(message.snapshot, ours))\n',
-    'if (false)\n',
-  ),
-  mutant('older snapshot taken', ENGINE, 'if (isNewer(message.snapshot, ours))\n', 'if (true)\n'),
-  mutant('learned, not stored', ENGINE, "this.#owner.emit({ kind: 'store', snapshot });", ''),
-  mutant(
-    'higher announce ignored',
-    ENGINE,
-    'if (epoch > this.#owner.snapshot.epoch)',
-    'if (false)',
-  ),
-  mutant(
-    'contest not settled',
-    DEADLINES,
-    'return owner.claims() ? owner.take(now) : undefined;',
-    'return undefined;',
-  ),
+  mutant('newer snapshot ignored', JUDGE, 'if (isNewer(message.snapshot, ours))\n', 'if (false)\n'),
+  mutant('older snapshot taken', JUDGE, 'if (isNewer(message.snapshot, ours))\n', 'if (true)\n'),
   mutant(
     'demotion not said again to a new helper',
-    ENGINE,
-    'this.#owner.emit(...this.#owner.demotion.restate());',
+    JUDGE,
+    'this.#out.emit(...standing.demotion.restate());',
     '',
   ),
-  mutant(
-    'not restated to a new helper',
-    ENGINE,
-    'this.#owner.restate(now);\n            this.#owner.step(this',
-    'undefined;\n            this.#owner.step(this',
-  ),
-  mutant('stale helper kept', ENGINE, 'this.#owner.helper = undefined;', ''),
-  mutant(
-    'link goes on without a helper',
-    OWNER,
-    'this.absorb(this.link.suspend(now), now);\n        this.tell(now);\n    }\n    /** Say',
-    'this.tell(now);\n    }\n    /** Say',
-  ),
+  mutant('stale helper kept', JUDGE, 'this.#standing.helper = undefined;', ''),
   mutant(
     'carrier at start ignored',
-    ENGINE,
-    "this.#owner.absorb(this.#owner.link.handle({ kind: 'carrier', up: state.carrier }, now), now);",
+    JUDGE,
+    "this.#judge(this.#acts.link({ kind: 'carrier', up: state.carrier }, now), now);",
     '',
   ),
   mutant(
     'carrier ignored',
-    ENGINE,
-    'this.#owner.absorb(this.#owner.link.handle(event, now), now);\n        if (!up)',
+    JUDGE,
+    'this.#judge(this.#acts.link(event, now), now);\n        if (!up)',
     'if (!up)',
   ),
-  mutant('anything is adopted', ENGINE, 'holder === this.#owner.config.owner.routerId &&', ''),
+  mutant('anything is adopted', JUDGE, 'holder === config.routerId &&', ''),
   mutant(
     'hands over to anybody',
     REFUSAL,
@@ -369,12 +306,6 @@ export const MUTANTS: readonly Mutant[] = [
     DEMOTION,
     'this.#reasons.delete(reason) && this.#reasons.size === 0 ? this.restate() : []',
     "this.#reasons.delete(reason) ? [{ kind: 'demote', on: false }] : []",
-  ),
-  mutant(
-    'handoff demotion kept',
-    ENGINE,
-    "if (message.yielding && this.#owner.state !== 'Yielding')",
-    'if (false)',
   ),
   // Order, back-off, proof.
   mutant('isNewer flipped', SESSION, 'return a.epoch > b.epoch;', 'return a.epoch < b.epoch;'),

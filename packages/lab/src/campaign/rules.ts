@@ -6,7 +6,7 @@ import type { Action, Event } from '@ppp-thing/protocol/engine/events';
 import { type Fault, durationOf, isSingleFault, TRAFFIC_MS } from './plan.ts';
 import { checkAftermath } from './aftermath.ts';
 import type { RouterView, Stage } from './stage.ts';
-import { Watch } from './watch.ts';
+import { isOff, Watch } from './watch.ts';
 
 export interface Violation {
   readonly rule: string;
@@ -198,8 +198,10 @@ export class Rules {
 
   /** The operator's word stands for as long as the kernel refuses what it takes. */
   #isOperator(router: RouterView): boolean {
-    const isOff = router.status()?.state === 'Off';
-    return isOff || this.#now - this.#operatorAt[router.index] < 20_000;
+    const state = router.status()?.state;
+    return (
+      (state !== undefined && isOff(state)) || this.#now - this.#operatorAt[router.index] < 20_000
+    );
   }
 
   /** R1, R5 and R6, of one answer of an engine. */

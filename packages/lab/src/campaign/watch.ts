@@ -156,9 +156,9 @@ export class Watch {
     const isContested = message === undefined && now - this.#seenAt < SEEN_MS;
     const ends = this.#hadFacts && status.snapshot.facts === null && event.kind === 'deadline';
     this.#hadFacts = status.snapshot.facts !== null;
-    if (isContested && ends && before !== 'Off')
+    if (isContested && ends && !isOff(before))
       fail('R9', `${us} gives a session up for lost while its partner is on the line`);
-    if (ends && !status.carrier && before !== 'Off')
+    if (ends && !status.carrier && !isOff(before))
       fail('R4', `${us} gives a session up for lost without carrier to ask for it`);
   }
 
@@ -316,9 +316,13 @@ const echoesOf = (actions: readonly Action[]): readonly number[] =>
 
 const speaks = (state: OwnerState): boolean => state === 'Holding' || state === 'Yielding';
 
+/** The operator has disconnected, whether or not the AC has let go yet. */
+export const isOff = (state: OwnerState): boolean =>
+  state === 'HangingUp' || state === 'Redialling' || state === 'Off';
+
 /** R1: who holds is who the newest word says; and a helper that is gone is known to be gone. */
 function checkPlace(us: string, id: number, event: Event, status: OwnerStatus, fail: Break): void {
-  const claims = speaks(status.state) || status.state === 'Off';
+  const claims = speaks(status.state) || isOff(status.state);
   if (claims && status.snapshot.holder !== id)
     fail('R1', `${us} is ${status.state} in an epoch of router ${status.snapshot.holder - 1}`);
   if (event.kind === 'own-mac-heard' && event.epoch > status.snapshot.epoch && claims)
@@ -358,7 +362,7 @@ function checkAutoOpen(
   fail: Break,
 ): void {
   const last = actions.filter((action) => action.kind === 'attach').at(-1);
-  if (last === undefined || status.state === 'Off') return;
+  if (last === undefined || isOff(status.state)) return;
   if (last.autoOpen !== (status.state !== 'Fenced')) {
     fail('R2', `${us} is ${status.state} and may ${last.autoOpen ? '' : 'not '}open by itself`);
   }

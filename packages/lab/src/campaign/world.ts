@@ -24,6 +24,7 @@ import { SimRouter, type Surroundings } from './router.ts';
 import { Schedule } from './schedule.ts';
 import type { Stage } from './stage.ts';
 import { answerLine } from './telling.ts';
+import { isOff } from './watch.ts';
 
 /** How long a process that died midway stays away. */
 const RESTART_MS = 800;
@@ -392,7 +393,8 @@ export class World implements Surroundings, Stage {
   /** An operator who is refused asks again. */
   #connectAgain(): void {
     for (const router of this.routers) {
-      if (router.status()?.state !== 'Off') continue;
+      const state = router.status()?.state;
+      if (state === undefined || !isOff(state)) continue;
       router.admin('connect');
       this.schedule.in(1000, () => this.#connectAgain());
     }

@@ -1,5 +1,5 @@
 /**
- * What we know of the other router, and how old that is. It judges nothing: `engine.ts` asks.
+ * What we know of the other router, and how old that is. It judges nothing: `judge.ts` does.
  */
 import { after, type Instant, type Millis } from '../../time.ts';
 import type { PartnerMessage } from '../../session.ts';
@@ -34,13 +34,6 @@ export class Partnership {
     return this.#heardAt !== undefined && now < after(this.#heardAt, this.#timeout)
       ? this.#message
       : undefined;
-  }
-
-  /** When its last message stops counting, if that is still to come. */
-  staleAt(now: Instant): Instant | undefined {
-    return this.fresh(now) === undefined || this.#heardAt === undefined
-      ? undefined
-      : after(this.#heardAt, this.#timeout);
   }
 
   /** Silent between us, yet seen on the line within `span`: it may hold the session, and cannot say so. */

@@ -1,0 +1,309 @@
+/**
+ * What each act of the table (`ownership.ts`) amounts to in frames, kernel calls and datagrams. It is told which act by
+ * `judge.ts`; it judges no event.
+ *
+ * Each act restates the whole of what must be true (attach, gate, addresses, route), because the helper's verbs are
+ * idempotent: so the same act serves a takeover, a helper that was restarted, and a disk that has come back. Whatever
+ * changes the snapshot stores it first (a barrier), and only then speaks.
+ */
+import { millis, type Instant } from '../../time.ts';
+import type { SessionFacts } from '../../session.ts';
+import type { Action, Event, Note } from '../events.ts';
+import type { Random } from '../hashes.ts';
+import type { Link, LinkOutcome, LinkOutput } from '../link/link.ts';
+import { attach, configure, ownerNote } from './actions.ts';
+import type { Outbox } from './outbox.ts';
+import type { OwnerAct } from './ownership.ts';
+import type { Place, Standing } from './standing.ts';
+import type { Waits } from './waits.ts';
+
+export class Acts {
+  readonly #standing: Standing;
+  readonly #link: Link;
+  readonly #waits: Waits;
+  readonly #out: Outbox;
+  readonly #random: Random;
+  /** What the link had to say during the act in hand. */
+  #outcomes: LinkOutcome[] = [];
+
+  constructor(standing: Standing, link: Link, waits: Waits, out: Outbox, random: Random) {
+    this.#standing = standing;
+    this.#link = link;
+    this.#waits = waits;
+    this.#out = out;
+    this.#random = random;
+  }
+
+  /** @param from where this router was before; @returns what the link says to it, to be judged next */
+  perform(act: OwnerAct, from: Place, now: Instant): readonly LinkOutcome[] {
+    this.#act(act, from, now);
+    return this.#heard();
+  }
+
+  /** The link takes an event of its own: a frame, the time, the carrier. */
+  link(event: Event, now: Instant): readonly LinkOutcome[] {
+    this.#absorb(this.#link.handle(event, now), now);
+    return this.#heard();
+  }
+
+  tell(now: Instant): void {
+    if (!this.#standing.config.hasPartner) return;
+    this.#waits.begin('tell', now);
+    this.#out.emit({ kind: 'tell-partner', message: this.#standing.message(now) });
+  }
+
+  note(
+    level: Note['level'],
+    on: string,
+    actions: readonly string[],
+    facts: NonNullable<Note['facts']>,
+  ): void {
+    const { state } = this.#standing;
+    this.#out.emit(ownerNote(level, state, state, on, actions, facts));
+  }
+
+  #act(act: OwnerAct, from: Place, now: Instant): void {
+    const { demotion } = this.#standing;
+    switch (act) {
+      case 'holdDown':
+        this.#waits.begin('hold-down', now);
+        this.#out.emit(...demotion.add('hold-down'));
+        return this.tell(now);
+      case 'lift':
+        this.#waits.cancel('hold-down');
+        return this.#out.emit(...demotion.drop('hold-down'));
+      case 'arm':
+        return this.#arm(true, now);
+      case 'shut':
+        return this.#arm(false, now);
+      case 'take':
+        return this.#take(from, now);
+      case 'carry':
+        return this.#carry(now);
+      case 'release':
+        return this.#release(now);
+      case 'store':
+        return this.#out.emit({ kind: 'store', snapshot: this.#standing.snapshot });
+      case 'sever':
+        return this.#sever(now);
+      case 'insist':
+        return this.#insist(now);
+      case 'announce':
+        return this.#announce(now);
+      case 'defer':
+        return this.#defer(now);
+      case 'install':
+        return this.#install(now);
+      case 'prove':
+        return this.#prove(now);
+      case 'doubt':
+        return this.#doubt();
+      case 'giveUp':
+        return this.#giveUp(now);
+      case 'clear':
+        return this.#out.emit({ kind: 'route', via: 'none' }, { kind: 'deconfigure' });
+      case 'end':
+        return this.#end(now);
+      case 'redial':
+        this.#waits.ensure('down', now);
+        return this.#dial(now);
+      case 'demote':
+        this.#waits.begin('handoff', now);
+        this.#out.emit(...demotion.add('handoff'));
+        return this.tell(now);
+      case 'promote':
+        this.#waits.cancel('handoff');
+        this.#out.emit(...demotion.drop('handoff'), ...demotion.drop('watchdog'));
+        return this.tell(now);
+      case 'undemote':
+        return this.#out.emit(...demotion.drop('handoff'));
+      case 'hangUp':
+        return this.#absorb(this.#link.hangUp(now), now);
+      case 'hangUpAgain':
+        return this.#hangUpAgain(now);
+      default: {
+        const unreachable: never = act;
+        return unreachable;
+      }
+    }
+  }
+
+  // --- holding ---------------------------------------------------------------------------------------------------
+
+  #take(from: Place, now: Instant): void {
+    const standing = this.#standing;
+    const { facts, epoch } = standing.snapshot;
+    const holder = standing.config.routerId;
+    standing.snapshot = { epoch: epoch + 1, generation: 0, holder, facts };
+    standing.lastTakeover = { at: now, epoch: epoch + 1 };
+    // The interlock has opened the gate already. The interface says nothing of its own, so it need not wait for the disk.
+    const isUp = facts !== null && isJoined(from) && !this.#out.isBarred;
+    if (isUp) this.#out.emit(configure(facts, true));
+    this.#out.emit({ kind: 'store', snapshot: standing.snapshot });
+    this.#carry(now, { isUp });
+  }
+
+  /** Gate, announce, proof, route, partner: in this order, so that traffic flows before anyone is asked. */
+  #carry(now: Instant, { isUp = false, isRefused = false } = {}): void {
+    const standing = this.#standing;
+    const { facts } = standing.snapshot;
+    // Without the helper nothing can be done; it is all said when it comes back.
+    if (standing.helper === undefined) return this.tell(now);
+    standing.path = 'unproven';
+    // Carried again every second while the disk is full, the session must not put the watchdog off for ever.
+    this.#waits.ensure('down', now);
+    if (facts === null) {
+      this.#dial(now);
+      return this.tell(now);
+    }
+    this.#out.emit(attach(facts, true), { kind: 'gate', open: true });
+    // Announce only after the kernel has not refused the next attach.
+    if (isRefused) {
+      this.#waits.cancel('announce');
+      this.#waits.begin('reclaim', now);
+    } else this.#announce(now);
+    this.#absorb(this.#link.resume(facts, now), now);
+    if (!isUp) this.#out.emit(configure(facts, true));
+    this.#out.emit({ kind: 'route', via: 'session' });
+    this.tell(now);
+  }
+
+  #dial(now: Instant): void {
+    this.#absorb(this.#link.dial(this.#standing.previous, now), now);
+  }
+
+  #install(now: Instant): void {
+    const { previous } = this.#standing;
+    if (previous === null) return;
+    this.#write(previous);
+    this.#out.emit(configure(previous, true), { kind: 'route', via: 'session' });
+    // A partner that was never heard may be on the line, and must not dial over this session.
+    if (this.#standing.isUnheard(now)) this.#announce(now);
+  }
+
+  #prove(now: Instant): void {
+    const { lastTakeover } = this.#standing;
+    this.#standing.path = 'proven';
+    this.#waits.cancel('down');
+    if (lastTakeover !== undefined && lastTakeover.provenAfter === undefined) {
+      const provenAfter = millis(now - lastTakeover.at);
+      this.#standing.lastTakeover = { ...lastTakeover, provenAfter };
+    }
+    this.tell(now);
+  }
+
+  #doubt(): void {
+    if (this.#standing.isProven) this.#standing.path = 'unproven';
+  }
+
+  #end(now: Instant): void {
+    this.#doubt();
+    if (this.#standing.snapshot.facts === null) return;
+    this.#write(null);
+    this.#out.emit({ kind: 'route', via: 'none' }, { kind: 'deconfigure' });
+    this.tell(now);
+  }
+
+  #insist(now: Instant): void {
+    const { facts } = this.#standing.snapshot;
+    if (this.#standing.helper === undefined) return;
+    if (facts === null) this.#out.emit({ kind: 'route', via: 'none' }, { kind: 'deconfigure' });
+    if (this.#standing.path === 'severed') return this.#carry(now, { isRefused: true });
+    if (facts === null) return;
+    this.#out.emit(attach(facts, true), { kind: 'gate', open: true }, configure(facts, true));
+    this.#out.emit({ kind: 'route', via: 'session' });
+  }
+
+  /** If the partner could hold the session, let CARP move the role; if not yet, look again. */
+  #giveUp(now: Instant): void {
+    const { config, demotion, partner } = this.#standing;
+    if (config.policy !== 'follow-carp') return;
+    this.#waits.ensure('down', now);
+    if (partner.fresh(now)?.healthy !== true || demotion.has('watchdog')) return;
+    this.#waits.begin('watchdog', now);
+    this.note('warn', 'session down, partner healthy', ['demote'], {});
+    this.#out.emit(...demotion.add('watchdog'));
+  }
+
+  #announce(now: Instant): void {
+    if (!this.#standing.claims) return;
+    if (this.#standing.isUnheard(now)) this.#waits.begin('announce', now);
+    this.#out.emit({ kind: 'announce', epoch: this.#standing.snapshot.epoch });
+  }
+
+  #defer(now: Instant): void {
+    const [high = 0, low = 0] = this.#random(2);
+    this.#waits.beginContest((high * 256 + low) / 0xffff, now);
+  }
+
+  // --- not holding -----------------------------------------------------------------------------------------------
+
+  #release(now: Instant): void {
+    this.#waits.cancel('down', 'announce', 'reclaim', 'contest', 'handoff');
+    this.#out.emit({ kind: 'gate', open: false });
+    this.#absorb(this.#link.suspend(now), now);
+  }
+
+  /** Ready to take over: everything but the gate and the interface's up flag. */
+  #arm(autoOpen: boolean, now: Instant): void {
+    const { facts } = this.#standing.snapshot;
+    if (this.#standing.helper === undefined) return this.tell(now);
+    this.#standing.arm(facts !== null);
+    if (facts === null) this.#out.emit({ kind: 'detach' });
+    else {
+      this.#out.emit(attach(facts, autoOpen), { kind: 'gate', open: false });
+      this.#out.emit(configure(facts, false));
+    }
+    this.#out.emit({ kind: 'route', via: 'partner' });
+    this.tell(now);
+  }
+
+  #sever(now: Instant): void {
+    this.#standing.arm(false);
+    this.#standing.path = 'severed';
+    this.#absorb(this.#link.suspend(now), now);
+    this.tell(now);
+  }
+
+  /** Otherwise the AC would keep the session, and a reconnect would never dial. */
+  #hangUpAgain(now: Instant): void {
+    const { facts } = this.#standing.snapshot;
+    if (this.#standing.helper === undefined) return;
+    if (facts === null) this.#out.emit({ kind: 'route', via: 'none' }, { kind: 'deconfigure' });
+    if (this.#standing.path !== 'severed') return;
+    if (facts !== null) {
+      this.#out.emit(attach(facts, true), { kind: 'gate', open: true });
+      this.#absorb(this.#link.resume(facts, now), now);
+    }
+    this.#standing.path = 'unproven';
+    this.#absorb(this.#link.hangUp(now), now);
+  }
+
+  #write(facts: SessionFacts | null): void {
+    const { epoch, generation } = this.#standing.snapshot;
+    const holder = this.#standing.config.routerId;
+    this.#standing.snapshot = { epoch, generation: generation + 1, holder, facts };
+    this.#out.emit({ kind: 'store', snapshot: this.#standing.snapshot });
+  }
+
+  /** A PADT to a line where the partner was seen would end what may be its session. */
+  #absorb(outputs: readonly LinkOutput[], now: Instant): void {
+    for (const output of outputs) {
+      if (output.kind === 'outcome') this.#outcomes.push(output.outcome);
+      else if (!isPadt(output) || !this.#standing.isContested(now)) this.#out.emit(output);
+    }
+  }
+
+  #heard(): readonly LinkOutcome[] {
+    const outcomes = this.#outcomes;
+    this.#outcomes = [];
+    return outcomes;
+  }
+}
+
+/** The kernel has the session joined, so that its interface may go up before anything else. */
+const isJoined = (place: Place): boolean =>
+  'armed' in place ? place.armed : 'path' in place && place.path !== 'severed';
+
+const isPadt = (action: Action): boolean =>
+  action.kind === 'send-discovery' && action.packet.code === 'PADT';

@@ -1,0 +1,346 @@
+/**
+ * What each event from the world means: what this router now knows, and which event of the table (`ownership.ts`) that
+ * is. What follows in frames and kernel calls is `acts.ts`.
+ */
+import type { Instant } from '../../time.ts';
+import { isNewer, type PartnerMessage, type Role, type Snapshot } from '../../session.ts';
+import type { AdminVerb, Event, HelperState } from '../events.ts';
+import type { LinkOutcome } from '../link/link.ts';
+import { FRAMES, ownerNote, sameKey } from './actions.ts';
+import type { Acts } from './acts.ts';
+import type { Outbox } from './outbox.ts';
+import { stepOwner, type OwnerEvent } from './ownership.ts';
+import { refusal } from './refusal.ts';
+import type { Standing } from './standing.ts';
+import { SEEN_SPAN, type OwnerWait, type Waits } from './waits.ts';
+
+export class Judge {
+  readonly #standing: Standing;
+  readonly #acts: Acts;
+  readonly #waits: Waits;
+  readonly #out: Outbox;
+
+  constructor(standing: Standing, acts: Acts, waits: Waits, out: Outbox) {
+    this.#standing = standing;
+    this.#acts = acts;
+    this.#waits = waits;
+    this.#out = out;
+  }
+
+  event(event: Event, now: Instant): void {
+    switch (event.kind) {
+      case 'helper-up':
+        return this.#helperUp(event.state, now);
+      case 'helper-down':
+        this.#standing.helper = undefined;
+        return void this.#step('Severed', 'helper-down', now);
+      case 'role':
+        return this.#roleIs(event.role, now);
+      case 'partner':
+        return this.#hear(event.message, now);
+      case 'own-mac-heard':
+        return this.#ownMacHeard(event.epoch, now);
+      case 'admin':
+        return this.#admin(event.verb, now);
+      case 'carrier':
+        return this.#carrierIs(event.up, event, now);
+      case 'failed':
+        return this.#failed(event, now);
+      case 'deadline':
+      case 'discovery':
+      case 'ppp':
+      case 'counted':
+      case 'session-closed':
+        return this.#toLink(event, now);
+      default: {
+        const unreachable: never = event;
+        return unreachable;
+      }
+    }
+  }
+
+  /** A wait is over. */
+  over(name: OwnerWait, now: Instant): void {
+    const { demotion, helper, partner, claims } = this.#standing;
+    switch (name) {
+      case 'hold-down':
+        return void (helper !== undefined && this.#ready('hold-down over', now));
+      case 'tell':
+        return this.#acts.tell(now);
+      case 'partner':
+        return this.#partnerSilent(now);
+      case 'unhealthy':
+      case 'unheard':
+        return this.#out.emit(...demotion.drop('handoff'), ...demotion.drop('watchdog'));
+      case 'unseen':
+      case 'unannounced':
+        if (partner.fresh(now) === undefined) this.#step('Freed', 'partner not seen', now);
+        return undefined;
+      case 'handoff':
+        return void this.#step('Undo', 'handoff not carried out in time', now);
+      case 'down':
+        return void (this.#standing.isProven || this.#step('Down', 'session down', now));
+      case 'watchdog':
+        return this.#watchdogOver(now);
+      case 'retry':
+        return this.#retry(now);
+      case 'announce':
+      case 'reclaim':
+        return void this.#step('Claim', 'partner not heard', now);
+      case 'contest':
+        return void (claims && this.#step('ContestOver', 'contest', now));
+      default: {
+        const unreachable: never = name;
+        return unreachable;
+      }
+    }
+  }
+
+  // --- the table -------------------------------------------------------------------------------------------------
+
+  /** @returns whether the event did anything in this state */
+  #step(event: OwnerEvent, cause: string, now: Instant): boolean {
+    const standing = this.#standing;
+    const step = stepOwner(standing.state, event);
+    const from = standing.place;
+    if (step === undefined || (step.acts.length === 0 && step.next === from.state)) return false;
+    const { epoch } = standing.snapshot;
+    standing.enter(step.next);
+    const at = this.#out.length;
+    const outcomes = step.acts.flatMap((act) => this.#acts.perform(act, from, now));
+    const { epoch: next } = standing.snapshot;
+    const facts = { epoch: epoch === next ? epoch : `${epoch}->${next}` };
+    const level = from.state === step.next ? 'debug' : 'info';
+    this.#out.insert(at, ownerNote(level, from.state, step.next, cause, step.acts, facts));
+    this.#judge(outcomes, now);
+    return true;
+  }
+
+  /** Frames and time reach the link only while this router may speak, or is hanging up. */
+  #toLink(event: Event, now: Instant): void {
+    if (this.#standing.listens) this.#judge(this.#acts.link(event, now), now);
+  }
+
+  #judge(outcomes: readonly LinkOutcome[], now: Instant): void {
+    for (const outcome of outcomes) {
+      switch (outcome.kind) {
+        case 'opened':
+          this.#standing.previous = outcome.facts;
+          this.#step('Opened', 'session opened', now);
+          break;
+        case 'proven':
+          this.#step('Proven', 'Echo-Reply', now);
+          break;
+        case 'silent':
+          this.#step('Silent', 'echo unanswered', now);
+          this.#acts.tell(now);
+          break;
+        case 'closed':
+          this.#closed(outcome.reason, now);
+          break;
+        default: {
+          const unreachable: never = outcome;
+          return unreachable;
+        }
+      }
+    }
+  }
+
+  /** Silence on a line where the partner was seen says nothing about the session: the partner may well be carrying it. */
+  #closed(reason: string, now: Instant): void {
+    if (!this.#standing.isContested(now)) this.#step('Closed', reason, now);
+    else this.#step('Contested', `${reason}, partner seen on the line`, now);
+  }
+
+  // --- helper, kernel, disk --------------------------------------------------------------------------------------
+
+  #helperUp(state: HelperState, now: Instant): void {
+    const standing = this.#standing;
+    standing.helper = state;
+    standing.role = this.#roleAtStart(state.role);
+    // Silence on a line without carrier proves nothing: the link must know from the first.
+    this.#judge(this.#acts.link({ kind: 'carrier', up: state.carrier }, now), now);
+    this.#out.emit(...standing.demotion.restate());
+    if (this.#isAdoptable(state) && this.#step('Adopt', 'helper-up', now)) return;
+    const mustWait = standing.config.hasPartner && standing.partner.fresh(now) === undefined;
+    if (!mustWait && this.#ready('helper-up', now)) return;
+    this.#step(standing.role === 'MASTER' ? 'HelperMaster' : 'HelperBackup', 'helper-up', now);
+  }
+
+  #roleAtStart(carp: Role): Role {
+    const { policy, routerId } = this.#standing.config;
+    if (policy === 'follow-carp') return carp;
+    if (policy === 'pinned') return 'MASTER';
+    return this.#standing.snapshot.holder === routerId ? 'MASTER' : 'BACKUP';
+  }
+
+  /** The supervisor alone was restarted: the kernel still carries the session that we last held. */
+  #isAdoptable(state: HelperState): boolean {
+    const { role, config, snapshot } = this.#standing;
+    const { facts, holder } = snapshot;
+    return (
+      facts !== null &&
+      holder === config.routerId &&
+      state.gateOpen &&
+      role === 'MASTER' &&
+      state.attached !== null &&
+      sameKey(state.attached, facts.key)
+    );
+  }
+
+  /** Leave Waiting, and act on the role that was found. @returns whether it was Waiting */
+  #ready(cause: string, now: Instant): boolean {
+    if (!this.#step('Ready', cause, now)) return false;
+    if (this.#standing.role !== 'MASTER') return true;
+    const partner = this.#standing.partner.fresh(now);
+    const isOpen = partner !== undefined && partner.open && partner.role === 'MASTER';
+    const isRival = isOpen || this.#isBlind(now);
+    this.#step(isRival ? 'Rival' : 'Master', 'role MASTER at start', now);
+    return true;
+  }
+
+  /**
+   * We have no snapshot and hear no datagrams, but we see the partner's frames. Dialling now would end the session it
+   * may hold.
+   */
+  #isBlind(now: Instant): boolean {
+    return this.#standing.snapshot.facts === null && this.#standing.isContested(now);
+  }
+
+  #carrierIs(up: boolean, event: Event, now: Instant): void {
+    const standing = this.#standing;
+    this.#acts.note(up ? 'info' : 'warn', up ? 'carrier' : 'carrier lost', [], {});
+    if (standing.helper !== undefined) standing.helper = { ...standing.helper, carrier: up };
+    if (up) this.#out.emit(...standing.demotion.drop('watchdog'));
+    this.#judge(this.#acts.link(event, now), now);
+    if (!up) this.#step('Silent', 'carrier lost', now);
+    this.#acts.tell(now);
+  }
+
+  #failed(event: Extract<Event, { kind: 'failed' }>, now: Instant): void {
+    const { action, code, message } = event;
+    const level = action === 'store' ? 'error' : 'warn';
+    this.#acts.note(level, `${action} failed`, [], { code, message });
+    // The next frame comes by itself; all else is asked for again, once the disk or the kernel takes it.
+    if (FRAMES.has(action)) return;
+    const isJoining = action === 'attach' || action === 'gate';
+    // A session that is only being made is made anew.
+    if (isJoining && this.#standing.holds && this.#standing.snapshot.facts === null)
+      return this.#toLink(event, now);
+    this.#waits.begin('retry', now);
+    if (action === 'store') this.#out.bar();
+    if (isJoining) this.#step('Severed', `${action} failed`, now);
+  }
+
+  #retry(now: Instant): void {
+    const wasBarred = this.#out.isBarred;
+    this.#out.unbar();
+    if (this.#standing.helper !== undefined || wasBarred)
+      this.#out.emit(...this.#standing.demotion.restate());
+    if (wasBarred) this.#step('Rewrite', 'retry', now);
+    else if (this.#standing.helper !== undefined) this.#step('Retry', 'retry', now);
+  }
+
+  // --- CARP and the partner --------------------------------------------------------------------------------------
+
+  #roleIs(role: Role, now: Instant): void {
+    if (this.#standing.config.policy !== 'follow-carp') return;
+    this.#standing.role = role;
+    if (role !== 'MASTER') return void this.#step('Backup', `role ${role}`, now);
+    this.#step(this.#isBlind(now) ? 'Rival' : 'Master', `role ${role}`, now);
+  }
+
+  #hear(message: PartnerMessage, now: Instant): void {
+    const { partner, demotion, snapshot: ours } = this.#standing;
+    const wasFresh = partner.fresh(now) !== undefined;
+    partner.hear(message, now);
+    this.#waits.begin('partner', now);
+    this.#waits.cancel('unheard');
+    // The partner cannot hold what we gave it; a helper that is being restarted is not worth moving the session.
+    if (message.healthy) this.#waits.cancel('unhealthy');
+    else this.#waits.ensure('unhealthy', now);
+    if (isNewer(message.snapshot, ours)) this.#learn(message.snapshot, now);
+    // A partner says so within a second of falling deaf; until it hears us again, it must see us on the line.
+    if (!message.hearing && !this.#waits.isPending('announce') && !this.#waits.isPending('reclaim'))
+      this.#step('Claim', 'partner does not hear us', now);
+    // Its snapshot is older than ours, or it may not know us yet: it need not wait for our next second.
+    if (!wasFresh || isNewer(ours, message.snapshot)) this.#acts.tell(now);
+    if (this.#standing.helper !== undefined) this.#ready('partner heard', now);
+    // While we are handing over, the table ignores this flag: the message is stale.
+    if (message.yielding && demotion.has('handoff')) this.#step('GivenBack', 'partner yields', now);
+    // The partner's session is down too, so our watchdog demotion has no purpose.
+    if (!message.healthy && !message.proven) this.#out.emit(...demotion.drop('watchdog'));
+    if (!message.open && message.role !== 'MASTER') this.#step('Freed', 'partner released', now);
+  }
+
+  #learn(snapshot: Snapshot, now: Instant): void {
+    const { epoch } = this.#standing.snapshot;
+    this.#standing.snapshot = snapshot;
+    this.#standing.previous = snapshot.facts ?? this.#standing.previous;
+    this.#step('Newer', `partner epoch=${epoch}->${snapshot.epoch}`, now);
+  }
+
+  #ownMacHeard(epoch: number, now: Instant): void {
+    const { partner, snapshot, claims } = this.#standing;
+    partner.see(now);
+    this.#waits.cancel('unannounced');
+    this.#waits.begin('unseen', now);
+    const cause = `announce epoch=${epoch}`;
+    if (epoch > snapshot.epoch) this.#step('Outbid', cause, now);
+    else if (epoch < snapshot.epoch) this.#step('Claim', cause, now);
+    else if (claims) this.#step('Tied', cause, now);
+  }
+
+  /**
+   * A demotion in its favour stays for a while: a supervisor that is being restarted is silent too, and taking a
+   * demotion back would move the session; a router that is dead CARP sees by itself.
+   */
+  #partnerSilent(now: Instant): void {
+    this.#acts.note('warn', 'partner silent', [], {});
+    this.#waits.cancel('unhealthy');
+    this.#waits.begin('unheard', now);
+    if (!this.#standing.partner.seenWithin(SEEN_SPAN, now)) this.#freed('partner silent', now);
+    this.#step('Claim', 'partner silent', now);
+  }
+
+  /** With no snapshot we would dial. Wait for an announce first: the partner may have just dialled. */
+  #freed(cause: string, now: Instant): void {
+    if (this.#standing.snapshot.facts !== null) this.#step('Freed', cause, now);
+    else this.#waits.begin('unannounced', now);
+  }
+
+  /** Time to try again on this line, unless there is plainly none. */
+  #watchdogOver(now: Instant): void {
+    const { helper, demotion } = this.#standing;
+    if (helper?.carrier === true) this.#out.emit(...demotion.drop('watchdog'));
+    else if (demotion.has('watchdog')) this.#waits.begin('watchdog', now);
+  }
+
+  // --- the operator ----------------------------------------------------------------------------------------------
+
+  #admin(verb: AdminVerb, now: Instant): void {
+    const refused = refusal(this.#standing, verb, now);
+    if (refused !== undefined) return this.#acts.note('warn', `operator ${verb}`, [], { refused });
+    const cause = `operator ${verb}`;
+    const isManual = this.#standing.config.policy === 'manual';
+    switch (verb) {
+      case 'handoff':
+        if (!isManual) return void this.#step('Handoff', cause, now);
+        // Without CARP the operator's word is the role; the other router is told by hand.
+        this.#standing.role = 'BACKUP';
+        return void this.#step('Backup', cause, now);
+      case 'connect':
+        if (isManual) this.#standing.role = 'MASTER';
+        this.#step('Connect', cause, now);
+        return void (this.#standing.role === 'MASTER' && this.#step('Master', cause, now));
+      case 'disconnect':
+        return void this.#step('Disconnect', cause, now);
+      case 'reconnect':
+        return void this.#step('Reconnect', cause, now);
+      default: {
+        const unreachable: never = verb;
+        return unreachable;
+      }
+    }
+  }
+}

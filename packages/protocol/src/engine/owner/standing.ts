@@ -1,0 +1,168 @@
+/**
+ * Where this router stands: its place in the table with the data of that place, and what it knows of CARP, the helper,
+ * the partner and the session. It answers questions; it decides nothing and emits nothing.
+ */
+import type { Instant, Millis } from '../../time.ts';
+import type { PartnerMessage, Role, SessionFacts, Snapshot } from '../../session.ts';
+import type { HelperState } from '../events.ts';
+import type { OwnershipConfig } from '../session-config.ts';
+import { Demotion } from './demotion.ts';
+import type { OwnerState } from './ownership.ts';
+import { Partnership } from './partnership.ts';
+import { SEEN_SPAN } from './waits.ts';
+
+/**
+ * Of a session that is ours: `severed`, our kernel does not carry it (the helper is away, or refused); `unproven`, the
+ * AC has not answered yet, or not in time, or we dial; `proven`, the AC has answered within the echo budget.
+ */
+export type Path = 'severed' | 'unproven' | 'proven';
+
+/** A state and the data that mean something in it. */
+export type Place =
+  | { readonly state: 'Waiting' | 'Off' }
+  /** `armed`: the session is joined to its interface behind a closed gate, ready to be taken. */
+  | { readonly state: 'Standby' | 'Fenced'; readonly armed: boolean }
+  | { readonly state: 'Holding' | 'Yielding'; readonly path: Path }
+  /** `severed`: the AC was told to let go, and the kernel stopped carrying its answer. */
+  | { readonly state: 'HangingUp' | 'Redialling'; readonly path: Path };
+
+/** One taking of the session by this router, and how long until the AC answered. */
+export interface Takeover {
+  readonly at: Instant;
+  readonly epoch: number;
+  readonly provenAfter?: Millis;
+}
+
+export class Standing {
+  readonly config: OwnershipConfig;
+  readonly partner: Partnership;
+  readonly demotion = new Demotion();
+  role: Role = 'INIT';
+  /** What the helper last said; undefined while it is away. */
+  helper: HelperState | undefined;
+  snapshot: Snapshot;
+  /** Of the last session that ended: its address is asked for again (RFC 1332 §3.3). */
+  previous: SessionFacts | null;
+  lastTakeover: Takeover | undefined;
+  #place: Place = { state: 'Waiting' };
+
+  constructor(config: OwnershipConfig, stored: Snapshot) {
+    this.config = config;
+    this.partner = new Partnership(config.partnerTimeout);
+    this.snapshot = stored;
+    this.previous = stored.facts;
+  }
+
+  get state(): OwnerState {
+    return this.#place.state;
+  }
+
+  get place(): Place {
+    return this.#place;
+  }
+
+  /** Go to `state`; what the two places have in common goes along. */
+  enter(state: OwnerState): void {
+    this.#place = placeIn(state, this.#place);
+  }
+
+  /** Whether the session is joined behind the closed gate; only Standby and Fenced have such a thing. */
+  arm(armed: boolean): void {
+    if ('armed' in this.#place) this.#place = { ...this.#place, armed };
+  }
+
+  set path(path: Path) {
+    if ('path' in this.#place) this.#place = { ...this.#place, path };
+  }
+
+  get path(): Path | undefined {
+    return 'path' in this.#place ? this.#place.path : undefined;
+  }
+
+  /** Holding the session, and so allowed to speak for it. */
+  get holds(): boolean {
+    return TRAITS[this.state].holds;
+  }
+
+  /** The AC's frames, and time, mean something to the link. */
+  get listens(): boolean {
+    return this.helper !== undefined && TRAITS[this.state].listens;
+  }
+
+  get isProven(): boolean {
+    return this.holds && this.path === 'proven';
+  }
+
+  get isArmed(): boolean {
+    return TRAITS[this.state].standsBy && 'armed' in this.#place && this.#place.armed;
+  }
+
+  /** Do not announce a session that the kernel refused to carry. */
+  get claims(): boolean {
+    return this.holds && (this.snapshot.facts === null || this.path !== 'severed');
+  }
+
+  /** The partner is not heard, yet on the line: it may be holding the session, and cannot say so. */
+  isContested(now: Instant): boolean {
+    return (
+      this.config.hasPartner &&
+      this.partner.fresh(now) === undefined &&
+      this.partner.seenWithin(SEEN_SPAN, now)
+    );
+  }
+
+  /** The partner may know nothing of us but what it sees on the line. */
+  isUnheard(now: Instant): boolean {
+    return this.config.hasPartner && this.partner.fresh(now)?.hearing !== true;
+  }
+
+  /** What the partner is told. */
+  message(now: Instant): PartnerMessage {
+    return {
+      sender: this.config.routerId,
+      role: this.role,
+      healthy: this.helper?.carrier === true && !this.demotion.has('watchdog'),
+      armed: this.isArmed,
+      open: this.holds,
+      proven: this.isProven,
+      yielding: this.demotion.has('handoff'),
+      hearing: this.partner.fresh(now) !== undefined,
+      snapshot: this.snapshot,
+    };
+  }
+}
+
+/** What is true of a state by itself. */
+const TRAITS: Record<
+  OwnerState,
+  { readonly holds: boolean; readonly listens: boolean; readonly standsBy: boolean }
+> = {
+  Waiting: { holds: false, listens: false, standsBy: false },
+  Standby: { holds: false, listens: false, standsBy: true },
+  Holding: { holds: true, listens: true, standsBy: false },
+  Yielding: { holds: true, listens: true, standsBy: false },
+  Fenced: { holds: false, listens: false, standsBy: false },
+  HangingUp: { holds: false, listens: true, standsBy: false },
+  Redialling: { holds: false, listens: true, standsBy: false },
+  Off: { holds: false, listens: true, standsBy: false },
+};
+
+function placeIn(state: OwnerState, from: Place): Place {
+  switch (state) {
+    case 'Waiting':
+    case 'Off':
+      return { state };
+    case 'Standby':
+    case 'Fenced':
+      return { state, armed: 'armed' in from && from.armed };
+    case 'Holding':
+    case 'Yielding':
+    case 'HangingUp':
+    case 'Redialling':
+      return { state, path: 'path' in from ? from.path : 'severed' };
+    default: {
+      const unreachable: never = state;
+      return unreachable;
+    }
+  }
+}
