@@ -171,7 +171,7 @@ t.test('running › the operator’s verbs are taken, or refused with the reason
   await told.until('pppoe0 role MASTER');
   t.strictSame(running.admin('pppoe0', 'disconnect'), { accepted: true });
   await told.until('pppoe0 operator disconnect');
-  t.equal(running.session('pppoe0')?.status.state, 'Off');
+  t.equal(running.session('pppoe0')?.status.state, 'HangingUp');
 });
 
 t.test('running › the kernel’s counters are asked of the helper', async (t) => {
