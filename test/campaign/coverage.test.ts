@@ -55,7 +55,7 @@ const SELDOM: Cells = [
   ['Claim', ['HangingUp']],
   ['GivenBack', ['Fenced', ...OFF]],
   ['Contested', ['Yielding', 'HangingUp', 'Redialling']],
-  ['Down', ['Yielding', 'HangingUp']],
+  ['Down', ['Yielding', ...OFF]],
   ['Disconnect', ['Waiting', 'Standby']],
 ];
 

@@ -326,8 +326,8 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'unproven after a carrier flap',
     KEEPALIVE,
-    "(this.#mode === 'live' && !this.#wasPaused)",
-    "this.#mode === 'live'",
+    "this.#mode === 'probing' || (this.#mode !== 'off' && this.#wasPaused)",
+    "this.#mode === 'probing'",
   ),
   // The helper's interlock.
   mutant(
