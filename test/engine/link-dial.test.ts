@@ -2,7 +2,9 @@
 import t from 'tap';
 import { utf8 } from '@ppp-thing/protocol/printable';
 import { Secret } from '@ppp-thing/protocol/engine/hashes';
-import { TAG } from '@ppp-thing/protocol/wire/pppoe';
+import { TAG, type Tag } from '@ppp-thing/protocol/wire/pppoe';
+import type { Event } from '@ppp-thing/protocol/engine/events';
+import type { LinkConfig } from '@ppp-thing/protocol/engine/session-config';
 import { LinkPair, name } from './link-pair.ts';
 import {
   AC_INTERFACE_ID,
@@ -12,8 +14,10 @@ import {
   at,
   DNS1,
   DNS2,
+  OTHER_MAC,
   OUR_MAC,
   PEER,
+  ScriptedAc,
   SESSION_ID,
   WALL_CLOCK,
 } from './scripted-ac.ts';
@@ -193,7 +197,7 @@ void t.test(
 );
 
 void t.test(
-  'link › dial › a refusal is asked again soon, then ever later, at most every five minutes',
+  'link › dial › a refusal is asked again soon, then ever later, at most every twenty minutes',
   (t) => {
     const pair = new LinkPair();
     pair.intercept = (sent, ac) =>
@@ -204,8 +208,10 @@ void t.test(
     const times = pair.discoverySent('PADI').map(({ at }) => at);
     const spans = times.slice(1).map((time, i) => time - (times[i] ?? 0));
     t.ok((spans[0] ?? 0) < 1500, 'the first is prompt');
-    t.ok(spans.every((span, i) => i === 0 || span >= (spans[i - 1] ?? 0) * 0.8 || span >= 299_000));
-    t.ok(spans.every((span) => span <= 301_000));
+    t.ok(
+      spans.every((span, i) => i === 0 || span >= (spans[i - 1] ?? 0) * 0.8 || span >= 1_199_000),
+    );
+    t.ok(spans.every((span) => span <= 1_201_000));
     t.ok(times.length < 25, `${times.length} dials in an hour`);
     t.end();
   },
@@ -512,3 +518,112 @@ void t.test(
     t.end();
   },
 );
+
+/** A second AC on the line, whose offers come `late` ms after the first one's; PADRs go to whichever was chosen. */
+function twoAcs(pair: LinkPair, first: 'mute' | 'refuses' | 'no PPP', late: number): void {
+  const second = new ScriptedAc({ name: 'spare' });
+  const fromSecond = (event: Event): Event =>
+    event.kind === 'discovery' ? { ...event, source: OTHER_MAC } : event;
+  let isOurs = false;
+  pair.intercept = (sent, ac) => {
+    if (name(sent) === 'PADI') {
+      const offer = second.answer(sent, pair.now).map(fromSecond);
+      for (const event of offer) pair.line.push({ at: at(pair.now + pair.latency + late), event });
+      return undefined;
+    }
+    if (sent.kind === 'send-discovery' && sent.packet.code === 'PADR') {
+      isOurs = sent.destination === OTHER_MAC || sent.destination[5] === OTHER_MAC[5];
+      if (isOurs) return second.answer(sent, pair.now).map(fromSecond);
+      if (first === 'no PPP') return [ac.confirm(sent.packet)];
+      if (first === 'mute') return [];
+      const error = { type: TAG['Generic-Error'], value: utf8('no more sessions') };
+      return [ac.confirm(sent.packet, 0, [error])];
+    }
+    return isOurs ? second.answer(sent, pair.now) : [];
+  };
+}
+
+for (const [first, within] of [
+  ['mute', 10_000],
+  ['refuses', 3000],
+  ['no PPP', 30_000],
+] as const) {
+  void t.test(`link › dial › of two ACs the quick one is ${first}: the other one is asked`, (t) => {
+    const pair = new LinkPair();
+    twoAcs(pair, first, 20);
+    pair.dial().run(within);
+    t.match(pair.outcomes.at(-1), { kind: 'opened', facts: { key: { acMac: OTHER_MAC } } });
+    pair.run(61_000).padt(SESSION_ID, OTHER_MAC).forget().dial().run(3000);
+    t.match(pair.outcomes.at(-1), { kind: 'opened' }, 'and at once the next time');
+    t.end();
+  });
+}
+
+void t.test('link › dial › a PADS that comes after the last PADR is the session asked for', (t) => {
+  const pair = new LinkPair();
+  pair.intercept = (sent) =>
+    name(sent) === 'PADR' || pair.discoverySent('PADI').length > 1 ? [] : undefined;
+  pair.dial().run(9500);
+  t.same(pair.sent.map(name).at(-1), 'PADI');
+  const padr = pair.discoverySent('PADR')[0]?.packet;
+  if (padr === undefined) throw new Error('no PADR');
+  pair.hearing();
+  pair.ac.answer({ kind: 'send-discovery', destination: AC_MAC, packet: padr }, pair.now);
+  pair.feed(pair.ac.confirm(padr));
+  t.notOk(pair.sent.map(name).includes('PADT'));
+  t.ok(pair.outputs.some(({ kind }) => kind === 'attach'));
+  t.end();
+});
+
+void t.test('link › dial › a PADS that comes in the back-off is given back', (t) => {
+  const waiting = new LinkPair();
+  waiting.intercept = (sent, ac) =>
+    name(sent) === 'PADR' && sent.kind === 'send-discovery'
+      ? [ac.confirm(sent.packet, 0, [{ type: TAG['Generic-Error'], value: utf8('busy') }])]
+      : undefined;
+  waiting.dial().run(100);
+  t.equal(waiting.link.status().phase, 'Wait');
+  const asked = waiting.discoverySent('PADR')[0]?.packet;
+  if (asked === undefined) throw new Error('no PADR');
+  waiting.feed(waiting.ac.confirm(asked, 0x77));
+  t.match(waiting.discoverySent('PADT'), [{ packet: { sessionId: 0x77 } }]);
+  t.end();
+});
+
+void t.test(
+  'link › dial › what is wrong with the PADOs is what the status and one warning say',
+  (t) => {
+    const cases: readonly [Partial<LinkConfig>, Tag[] | 'no Host-Uniq', RegExp][] = [
+      [{ acName: 'bras9' }, [], /AC-Name bras is not the configured one/],
+      [{ acMac: OTHER_MAC }, [], /another AC MAC is configured/],
+      [{ serviceName: 'gold' }, [], /the configured service is not offered/],
+      [{}, [{ type: TAG['Generic-Error'], value: utf8('voll') }], /Generic-Error: voll/],
+      [{}, 'no Host-Uniq', /no Host-Uniq/],
+    ];
+    for (const [config, tags, expected] of cases) {
+      const pair = new LinkPair(config);
+      pair.intercept = (sent, ac) => {
+        if (sent.kind !== 'send-discovery') return undefined;
+        if (tags !== 'no Host-Uniq') return [ac.offer(sent.packet, tags)];
+        const packet = { ...sent.packet, tags: [] };
+        return [ac.offer(packet)];
+      };
+      pair.dial().run(60_000);
+      t.match(pair.link.status().lastError, expected);
+      t.equal(pair.notes.filter((n) => n.on === 'ignored PADO' && n.level === 'warn').length, 1);
+    }
+    t.end();
+  },
+);
+
+void t.test('link › dial › Host-Uniq is what the configuration says, in PADI and PADR', (t) => {
+  const hostUniq = utf8('line-4711');
+  const pair = new LinkPair({ hostUniq }).up();
+  for (const code of ['PADI', 'PADR'] as const)
+    t.match(
+      pair.discoverySent(code)[0]?.packet.tags.find(({ type }) => type === TAG['Host-Uniq']),
+      { value: hostUniq },
+    );
+  t.same(pair.facts.hostUniq, hostUniq);
+  t.end();
+});

@@ -1,6 +1,11 @@
 /** When the next dial may begin. */
 import t from 'tap';
-import { LONGEST_DELAY, Redial, REFUSED_DELAY } from '@ppp-thing/protocol/engine/link/redial';
+import {
+  LONGEST_DELAY,
+  Redial,
+  REFUSED_DELAY,
+  REFUSED_STRETCH,
+} from '@ppp-thing/protocol/engine/link/redial';
 import { seconds, type Millis } from '@ppp-thing/protocol/time';
 import { counterRandom } from './link-pair.ts';
 import { at } from './scripted-ac.ts';
@@ -37,13 +42,14 @@ void t.test(
 );
 
 void t.test(
-  'redial › after refusals the first is prompt, then they double from fifteen seconds',
+  'redial › after refusals the first is prompt, then they double from fifteen seconds to twenty minutes',
   (t) => {
-    const [first, ...rest] = waits(8, { lasted: undefined, refused: true });
+    const [first, ...rest] = waits(12, { lasted: undefined, refused: true });
     t.ok((first ?? 0) <= 1250);
     for (const [i, wait] of rest.entries()) {
-      const base = Math.min(LONGEST_DELAY, REFUSED_DELAY * 2 ** i);
-      t.ok(wait >= base && wait <= Math.min(LONGEST_DELAY, base * 1.25), `${wait} ms`);
+      const longest = LONGEST_DELAY * REFUSED_STRETCH;
+      const base = Math.min(longest, REFUSED_DELAY * 2 ** i);
+      t.ok(wait >= base && wait <= Math.min(longest, base * 1.25), `${wait} ms`);
     }
     t.end();
   },
@@ -84,6 +90,37 @@ void t.test('redial › a hundred thousand failures are no longer a wait than fi
   const redial = new Redial(counterRandom());
   for (let i = 0; i < 100_000; i++)
     redial.ended({ lasted: undefined, refused: i % 2 === 0 }, at(0));
+  redial.ended(NEVER_UP, at(0));
   t.equal(redial.next(at(0)), LONGEST_DELAY);
   t.end();
 });
+
+void t.test('redial › the longest wait is the configuration’s, also of refusals', (t) => {
+  const redial = new Redial(counterRandom(), seconds(60));
+  for (let i = 0; i < 20; i++) redial.ended(NEVER_UP, at(0));
+  t.equal(redial.next(at(0)), 60_000);
+  redial.ended({ lasted: undefined, refused: true }, at(0));
+  t.equal(redial.next(at(0)), 60_000 * REFUSED_STRETCH);
+  t.end();
+});
+
+for (const minutes of [10, 15]) {
+  void t.test(
+    `redial › an AC that bans a line for ${minutes} min, anew at each try, is outwaited`,
+    (t) => {
+      const redial = new Redial(counterRandom());
+      let banned = minutes * 60_000;
+      let now = at(0);
+      let tries = 0;
+      while (now < banned) {
+        tries += 1;
+        redial.ended({ lasted: undefined, refused: true }, now);
+        banned = now + minutes * 60_000;
+        now = redial.next(now);
+      }
+      t.ok(now < 3_600_000, `up after ${Math.round(now / 60_000)} min`);
+      t.ok(tries < 12, `${tries} tries`);
+      t.end();
+    },
+  );
+}

@@ -4,7 +4,7 @@
  */
 import type { Action, Event } from '@ppp-thing/protocol/engine/events';
 import { type PartnerMessage, NO_SNAPSHOT } from '@ppp-thing/protocol/session';
-import { LONGEST_DELAY } from '@ppp-thing/protocol/engine/link/redial';
+import { LONGEST_DELAY, REFUSED_STRETCH } from '@ppp-thing/protocol/engine/link/redial';
 import { AccessConcentrator, type AcFrame } from './ac.ts';
 import { sessionConfig } from './config.ts';
 import { Line, type Way } from './line.ts';
@@ -90,7 +90,8 @@ export class World implements Surroundings, Stage {
     this.rules.begin();
     let steps = this.#play(this.plan.lengthMs);
     // An AC that refused to the last is asked again after the longest back-off, and that is longer than a run's calm.
-    if (!this.rules.isCarrying) steps += this.#play(this.plan.lengthMs + LONGEST_DELAY + DIAL_MS);
+    const longest = LONGEST_DELAY * REFUSED_STRETCH;
+    if (!this.rules.isCarrying) steps += this.#play(this.plan.lengthMs + longest + DIAL_MS);
     this.rules.end();
     return {
       violation: this.rules.violation,

@@ -20,6 +20,10 @@ export interface LinkConfig {
   /** Pins: a PADO that differs is ignored. */
   readonly acName?: string;
   readonly acMac?: MacAddress;
+  /** What Host-Uniq says in every dial; random octets unless given. */
+  readonly hostUniq?: Uint8Array;
+  /** Between two dials at most; refusals may stretch it. Five minutes unless given. */
+  readonly longestRedial?: Millis;
   /** The largest packet wanted, octets. Above 1492 PPP-Max-Payload is asked for (RFC 4638). */
   readonly mtu: number;
   /** False with a ppp_thing partner, which cannot carry a Magic-Number on. */
@@ -27,9 +31,9 @@ export interface LinkConfig {
   readonly dns: boolean;
   readonly ipv6: boolean;
   readonly echo: {
-    /** Between Echo-Requests on a link that is up. */
+    /** Between Echo-Requests on a link that is up; 0: the AC is never asked. */
     readonly interval: Millis;
-    /** Unanswered Echo-Requests after which the probe begins. */
+    /** Unanswered Echo-Requests after which the probe begins; 0: the AC is never asked. */
     readonly failures: number;
     /** Between Echo-Requests while a session is unproven: just resumed, or silent. */
     readonly probeInterval: Millis;

@@ -2,7 +2,7 @@
  * From wanting a session to having found one: the back-off, then the Discovery Stage, as often as it takes. What is done
  * with the session that was found, and how it ends, is the link's.
  */
-import { earliest, type Instant } from '../../time.ts';
+import { earliest, type Instant, type Millis } from '../../time.ts';
 import type { MacAddress } from '../../wire/ethernet.ts';
 import type { DiscoveryPacket } from '../../wire/pppoe.ts';
 import { Discovery, type DiscoveryOutput, type DiscoverySettings } from './discovery.ts';
@@ -22,9 +22,9 @@ export class Dialler {
   #state: State = { kind: 'Idle' };
   #attempts = 0;
 
-  constructor(settings: DiscoverySettings, random: Random) {
+  constructor(settings: DiscoverySettings & { longestRedial?: Millis }, random: Random) {
     this.#discovery = new Discovery(settings, random);
-    this.#redial = new Redial(random);
+    this.#redial = new Redial(random, settings.longestRedial);
   }
 
   get phase(): 'Wait' | 'Discovery' | undefined {
@@ -66,17 +66,23 @@ export class Dialler {
 
   stop(): void {
     this.#state = { kind: 'Idle' };
-    this.#discovery.stop();
+    this.#discovery.forget();
   }
 
-  /** A session opened. */
-  succeeded(): void {
+  /** A session with this AC opened. */
+  succeeded(acMac: MacAddress): void {
     this.#attempts = 0;
+    this.#discovery.trust(acMac);
   }
 
-  /** A dial or a session ended, which decides when the next dial may begin. */
-  ended(ending: Ending, now: Instant): void {
-    this.#redial.ended(ending, now);
+  /**
+   * A dial or a session ended, which decides when the next dial may begin, and with whom.
+   *
+   * @param acMac of the AC, if it came to a session
+   */
+  ended(ending: Ending, acMac: MacAddress | undefined, now: Instant): void {
+    const isFailure = this.#redial.ended(ending, now);
+    if (isFailure && acMac !== undefined) this.#discovery.avoid(acMac, now);
   }
 
   /** The next PADI may be a minute away, and the AC has heard none of the last ones. */

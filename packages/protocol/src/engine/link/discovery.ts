@@ -3,10 +3,11 @@
  * refusal; the session itself, and PADT, are the link's.
  *
  * Theory of operation. PADI is repeated for ever, ever more slowly: an AC that is away comes back some day, and there
- * is nothing else to try. The first acceptable PADO wins and later ones are ignored; a PADR that is not answered leads
- * back to PADI. Nothing is believed that does not echo our Host-Uniq.
+ * is nothing else to try. The first acceptable PADO wins, and later ones are kept: when the AC that was chosen does not
+ * answer its PADR, or refuses, the next one is asked at once. An AC that failed is avoided for a while: its offers wait a
+ * moment for a better one. Nothing is believed that does not echo our Host-Uniq.
  */
-import { after, millis, seconds, type Instant, type Millis } from '../../time.ts';
+import { after, earliest, millis, seconds, type Instant, type Millis } from '../../time.ts';
 import { sameOctets } from '../../bytes.ts';
 import { printable, utf8 } from '../../printable.ts';
 import { BROADCAST, formatMac, isMulticast, type MacAddress } from '../../wire/ethernet.ts';
@@ -49,6 +50,8 @@ export interface DiscoverySettings {
   readonly acName?: string;
   readonly acMac?: MacAddress;
   readonly mtu: number;
+  /** What Host-Uniq says, for ISPs that know their customers by it; random octets for each dial unless given. */
+  readonly hostUniq?: Uint8Array;
 }
 
 /** Some ACs take no more than one PADI a second from a Host. */
@@ -61,6 +64,13 @@ const PADR_MARGIN = 3;
 /** A PADO that took longer than this answers a later PADI than the first, or a very slow line. */
 const SLOWEST = seconds(2);
 const HOST_UNIQ_LENGTH = 8;
+/** How long an AC that failed is avoided, and how long its offer waits for another AC's. */
+const AVOID_SPAN = seconds(300);
+const COLLECT_SPAN = millis(500);
+/** Offers kept of one dial, ACs remembered that failed, and flaws told at once. */
+const MAX_OFFERS = 8;
+const MAX_AVOIDED = 16;
+const MAX_FLAWS = 4;
 
 /** What an offer obliges us to say in the PADR (§5.3). */
 interface Offer {
@@ -97,6 +107,16 @@ export class Discovery {
   /** When the first PADI of this round left. */
   #solicitedAt: Instant | undefined;
   #retryAt: Instant | undefined;
+  /** When the best offer so far is taken. */
+  #takeAt: Instant | undefined;
+  /** Of this round, by MAC address, in the order they came. */
+  readonly #offers = new Map<string, Offer>();
+  /** To whom a PADR of this dial has gone. */
+  readonly #asked = new Map<string, Offer>();
+  /** When an AC failed, by MAC address, the latest last. */
+  readonly #failedAt = new Map<string, Instant>();
+  /** Why PADOs of this dial were not taken. */
+  readonly #flaws = new Set<string>();
   #trouble: string | undefined;
 
   constructor(settings: DiscoverySettings, random: Random) {
@@ -105,7 +125,7 @@ export class Discovery {
   }
 
   deadline(): Instant | undefined {
-    return this.#retryAt;
+    return earliest(this.#retryAt, this.#takeAt);
   }
 
   /** What is wrong so far, for people. */
@@ -121,7 +141,11 @@ export class Discovery {
   }
 
   start(now: Instant): DiscoveryOutput[] {
-    this.#hostUniq = this.#random(HOST_UNIQ_LENGTH);
+    this.#hostUniq = this.#settings.hostUniq ?? this.#random(HOST_UNIQ_LENGTH);
+    this.#asked.clear();
+    this.#offers.clear();
+    this.#flaws.clear();
+    this.#takeAt = undefined;
     this.#padis = 0;
     this.#startedAt = now;
     this.#solicitedAt = now;
@@ -132,23 +156,79 @@ export class Discovery {
   stop(): void {
     this.#state = { kind: 'Idle' };
     this.#retryAt = undefined;
+    this.#takeAt = undefined;
     this.#trouble = undefined;
   }
 
+  /** As `stop`, and nothing is owed to an AC that answers now: who dials no more says nothing. */
+  forget(): void {
+    this.stop();
+    this.#asked.clear();
+  }
+
+  /** A dial to this AC came to nothing: another one, if there is one, is asked first for a while. */
+  avoid(acMac: MacAddress, now: Instant): void {
+    const mac = formatMac(acMac);
+    this.#failedAt.delete(mac);
+    this.#failedAt.set(mac, now);
+    const [oldest] = this.#failedAt.keys();
+    if (this.#failedAt.size > MAX_AVOIDED && oldest !== undefined) this.#failedAt.delete(oldest);
+  }
+
+  /** It has served. */
+  trust(acMac: MacAddress): void {
+    this.#failedAt.delete(formatMac(acMac));
+  }
+
   expire(now: Instant): DiscoveryOutput[] {
-    if (this.#retryAt === undefined || now < this.#retryAt) return [];
     const state = this.#state;
+    if (this.#takeAt !== undefined && this.#takeAt <= now) {
+      this.#takeAt = undefined;
+      const best = this.#best(now);
+      if (state.kind === 'Soliciting' && best !== undefined)
+        return this.#request(best, 0, now, 'PADO', now);
+    }
+    if (this.#retryAt === undefined || now < this.#retryAt) return [];
     if (state.kind === 'Requesting' && state.sent < MAX_PADR)
       return this.#request(state.offer, state.sent, state.since, 'timeout', now);
     if (state.kind === 'Requesting') {
       const { acName, acMac } = state.offer;
       this.#trouble = `no PADS from ${printable(acName)} (${formatMac(acMac)}) after ${state.sent} PADR`;
-      this.#solicitedAt = now;
-      return this.#solicit('no PADS', now);
+      this.avoid(acMac, now);
+      return this.#askAnother('no PADS', now) ?? this.#solicitAnew('no PADS', now);
     }
     const waited = Math.round((now - (this.#startedAt ?? now)) / 1000);
-    this.#trouble = `no PADO from any Access Concentrator after ${this.#padis} PADI in ${waited} s`;
+    const [flaw] = [...this.#flaws].slice(-1);
+    this.#trouble =
+      flaw === undefined
+        ? `no PADO from any Access Concentrator after ${this.#padis} PADI in ${waited} s`
+        : `no acceptable PADO after ${this.#padis} PADI in ${waited} s: ${flaw}`;
     return this.#solicit('no PADO', now);
+  }
+
+  #solicitAnew(on: string, now: Instant): DiscoveryOutput[] {
+    this.#solicitedAt = now;
+    this.#offers.clear();
+    return this.#solicit(on, now);
+  }
+
+  /** The next AC that offered and has not failed; undefined if there is none. */
+  #askAnother(on: string, now: Instant): DiscoveryOutput[] | undefined {
+    const next = [...this.#offers.values()].find(({ acMac }) => !this.#isAvoided(acMac, now));
+    return next === undefined ? undefined : this.#request(next, 0, now, on, now);
+  }
+
+  #isAvoided(acMac: MacAddress, now: Instant): boolean {
+    const failedAt = this.#failedAt.get(formatMac(acMac));
+    return failedAt !== undefined && now < after(failedAt, AVOID_SPAN);
+  }
+
+  /** One that has not failed, else the one that failed longest ago. */
+  #best(now: Instant): Offer | undefined {
+    const offers = [...this.#offers.values()];
+    const at = ({ acMac }: Offer): number =>
+      this.#isAvoided(acMac, now) ? (this.#failedAt.get(formatMac(acMac)) ?? 0) : -Infinity;
+    return offers.sort((a, b) => at(a) - at(b))[0];
   }
 
   /** @param source the frame's source MAC */
@@ -159,9 +239,9 @@ export class Discovery {
   }
 
   #receivePado(packet: DiscoveryPacket, source: MacAddress, now: Instant): DiscoveryOutput[] {
-    if (this.#state.kind !== 'Soliciting') return [];
+    if (this.#state.kind === 'Idle') return [];
     const flaw = this.#flaw(packet, source);
-    if (flaw !== undefined) return [this.#drop('PADO', source, flaw)];
+    if (flaw !== undefined) return [this.#refuseOffer(source, flaw)];
     const offer: Offer = {
       acMac: source,
       acName: findTag(packet, TAG['AC-Name'])?.value ?? new Uint8Array(0),
@@ -169,14 +249,27 @@ export class Discovery {
         (tag) => tag.type === TAG['AC-Cookie'] || tag.type === TAG['Relay-Session-Id'],
       ),
     };
-    return this.#request(offer, 0, now, 'PADO', now);
+    if (this.#offers.size < MAX_OFFERS) this.#offers.set(formatMac(source), offer);
+    if (this.#state.kind !== 'Soliciting') return [];
+    if (!this.#isAvoided(source, now)) return this.#request(offer, 0, now, 'PADO', now);
+    this.#takeAt ??= after(now, COLLECT_SPAN);
+    return [this.#drop('PADO', source, 'it has failed of late: another AC is waited for')];
+  }
+
+  /** People see each reason once in a dial, while they are few; the last one is in the status. */
+  #refuseOffer(source: MacAddress, flaw: string): DiscoveryOutput {
+    const words = `from ${formatMac(source)}: ${flaw}`;
+    const isNew = !this.#flaws.has(words) && this.#flaws.size < MAX_FLAWS;
+    if (isNew) this.#flaws.add(words);
+    return this.#drop('PADO', source, flaw, isNew ? 'warn' : 'debug');
   }
 
   /** Why an offer is not for us or not what the configuration asks; undefined if it is acceptable. */
   #flaw(packet: DiscoveryPacket, source: MacAddress): string | undefined {
     const { acMac, acName, serviceName } = this.#settings;
     const uniq = findTag(packet, TAG['Host-Uniq']);
-    if (uniq === undefined || !sameOctets(uniq.value, this.#hostUniq)) return 'not our Host-Uniq';
+    if (uniq === undefined) return 'no Host-Uniq, which RFC 2516 asks it to repeat';
+    if (!sameOctets(uniq.value, this.#hostUniq)) return 'not our Host-Uniq';
     if (packet.sessionId !== 0) return 'SESSION_ID not 0';
     if (isMulticast(source)) return 'group address';
     const error = errorText(packet);
@@ -194,34 +287,59 @@ export class Discovery {
   }
 
   #receivePads(packet: DiscoveryPacket, source: MacAddress, now: Instant): DiscoveryOutput[] {
-    if (this.#state.kind !== 'Requesting') return [];
-    const { offer, since } = this.#state;
     const uniq = findTag(packet, TAG['Host-Uniq']);
-    if (!sameOctets(source, offer.acMac))
-      return [this.#drop('PADS', source, 'not the AC we asked')];
-    if (uniq === undefined || !sameOctets(uniq.value, this.#hostUniq))
-      return [this.#drop('PADS', source, 'not our Host-Uniq')];
+    const isOurs = uniq !== undefined && sameOctets(uniq.value, this.#hostUniq);
+    if (this.#state.kind !== 'Requesting' || !sameOctets(source, this.#state.offer.acMac))
+      return this.#receiveLate(packet, source, isOurs, now);
+    const { offer, since } = this.#state;
+    if (!isOurs) return [this.#drop('PADS', source, 'not our Host-Uniq')];
     const error = errorText(packet);
     if (error !== undefined) {
       const note = this.#note('warn', 'Idle', 'PADS', [], { ac: printable(offer.acName), error });
+      this.avoid(source, now);
+      const another = this.#askAnother('PADS', now);
+      if (another !== undefined) return [note, ...another];
       this.stop();
       return [note, { kind: 'refused', reason: `${printable(offer.acName)} refused: ${error}` }];
     }
     const { sessionId } = packet;
     if (!isSessionId(sessionId))
       return [this.#drop('PADS', source, `SESSION_ID ${sessionId} is reserved`)];
+    return this.#found(packet, offer, millis(now - since));
+  }
+
+  /** From an AC that we have given up, or are no longer waiting for. */
+  #receiveLate(
+    packet: DiscoveryPacket,
+    source: MacAddress,
+    isOurs: boolean,
+    now: Instant,
+  ): DiscoveryOutput[] {
+    const { sessionId } = packet;
+    const offer = this.#asked.get(formatMac(source));
+    if (offer === undefined || !isOurs || !isSessionId(sessionId))
+      return this.#state.kind === 'Idle' ? [] : [this.#drop('PADS', source, 'not the AC we asked')];
+    // Nothing better has come: it is the session that we asked for.
+    if (this.#state.kind === 'Soliciting')
+      return this.#found(packet, offer, millis(Math.min(now - (this.#startedAt ?? now), SLOWEST)));
+    const note = this.#drop('PADS', source, 'too late: the session is given back', 'warn');
+    return [note, this.#send(source, 'PADT', [], sessionId)];
+  }
+
+  #found(packet: DiscoveryPacket, offer: Offer, roundTrip: Millis): DiscoveryOutput[] {
+    const { sessionId } = packet;
     const maxPayload = this.#agreedPayload(packet);
     const note = this.#note('info', 'Idle', 'PADS', [], {
       ac: printable(offer.acName),
-      mac: formatMac(source),
+      mac: formatMac(offer.acMac),
       session: `0x${sessionId.toString(16)}`,
       maxPayload,
     });
     const { acMac, acName } = offer;
     const serviceName = utf8(this.#settings.serviceName);
     const session = { sessionId, acMac, acName, serviceName, hostUniq: this.#hostUniq, maxPayload };
-    this.stop();
-    return [note, { kind: 'found', session, roundTrip: millis(now - since) }];
+    this.forget();
+    return [note, { kind: 'found', session, roundTrip }];
   }
 
   /** RFC 4638 §4: only the very value that we asked for, echoed, allows more than 1492. */
@@ -256,6 +374,10 @@ export class Discovery {
     const facts = { ac: printable(offer.acName), mac: formatMac(offer.acMac) };
     const note = this.#note('debug', 'Requesting', on, ['send PADR'], facts);
     this.#state = { kind: 'Requesting', offer, sent: sent + 1, since };
+    this.#takeAt = undefined;
+    this.#asked.set(formatMac(offer.acMac), offer);
+    const [oldest] = this.#asked.keys();
+    if (this.#asked.size > MAX_OFFERS && oldest !== undefined) this.#asked.delete(oldest);
     const took = Math.min(since - (this.#solicitedAt ?? since), SLOWEST);
     const span = Math.max(FIRST_PADR, took * PADR_MARGIN);
     this.#retryAt = after(now, this.#jittered(millis(span * 2 ** sent)));
@@ -274,8 +396,13 @@ export class Discovery {
     return tags;
   }
 
-  #send(destination: MacAddress, code: 'PADI' | 'PADR', tags: readonly Tag[]): DiscoveryOutput {
-    return { kind: 'send-discovery', destination, packet: { code, sessionId: 0, tags } };
+  #send(
+    destination: MacAddress,
+    code: 'PADI' | 'PADR' | 'PADT',
+    tags: readonly Tag[],
+    sessionId = 0,
+  ): DiscoveryOutput {
+    return { kind: 'send-discovery', destination, packet: { code, sessionId, tags } };
   }
 
   /** Up to a quarter longer, so that Hosts that lost the same AC do not ask in step. */
@@ -283,8 +410,13 @@ export class Discovery {
     return randomSpan(this.#random, span, millis(span * 1.25));
   }
 
-  #drop(code: string, source: MacAddress, flaw: string): DiscoveryOutput {
-    return this.#note('debug', this.#state.kind, `ignored ${code}`, [], {
+  #drop(
+    code: string,
+    source: MacAddress,
+    flaw: string,
+    level: Note['level'] = 'debug',
+  ): DiscoveryOutput {
+    return this.#note(level, this.#state.kind, `ignored ${code}`, [], {
       from: formatMac(source),
       flaw,
     });

@@ -124,7 +124,7 @@ export class Link {
     const lasted = this.#session === undefined ? undefined : this.#lasted(this.#session, now);
     // What failed before a session that served is forgotten, whoever goes on with it.
     if (lasted !== undefined && lasted >= SHORT_SESSION)
-      this.#dialler.ended({ lasted, refused: false }, now);
+      this.#dialler.ended({ lasted, refused: false }, undefined, now);
     this.#forget();
     if (from !== 'Dead') this.#out.push(moved('info', from, 'Dead', 'suspend', {}));
     return this.#flush();
@@ -225,7 +225,8 @@ export class Link {
     const isFromAc = sameOctets(source, session.acMac);
     const isSame = packet.sessionId === session.sessionId;
     if (packet.code === 'PADT') return this.#receivePadt(packet, session, isFromAc && isSame, now);
-    if (packet.code === 'PADS' && isFromAc && !isSame) this.#returnSession(packet, session);
+    if (packet.code === 'PADS' && !(isFromAc && isSame))
+      this.#returnSession(packet, source, session);
   }
 
   /** RFC 2516 §5.5: nothing may be sent after it, not even PPP's own farewell. Forged ones that match cannot be told apart. */
@@ -241,14 +242,14 @@ export class Link {
   }
 
   /** A PADR that was sent twice can be answered with two sessions; one too many would lock the line out. */
-  #returnSession(packet: DiscoveryPacket, session: Session): void {
+  #returnSession(packet: DiscoveryPacket, source: MacAddress, session: Session): void {
     const uniq = findTag(packet, TAG['Host-Uniq']);
     if (uniq === undefined || !sameOctets(uniq.value, session.hostUniq)) return;
     if (!isSessionId(packet.sessionId)) return;
     this.#out.push(
       moved('warn', this.#phase(), undefined, 'second PADS', { session: packet.sessionId }),
     );
-    this.#sendPadt(session.acMac, packet.sessionId);
+    this.#sendPadt(source, packet.sessionId);
   }
 
   #diallerDid(outputs: readonly DiscoveryOutput[], now: Instant): void {
@@ -275,7 +276,7 @@ export class Link {
   }
 
   #refused(reason: string, now: Instant): void {
-    this.#dialler.ended({ lasted: undefined, refused: true }, now);
+    this.#dialler.ended({ lasted: undefined, refused: true }, undefined, now);
     this.#lastError = reason;
     this.#dial('Discovery', reason, now);
     this.#out.push({ kind: 'outcome', outcome: { kind: 'closed', reason } });
@@ -305,7 +306,7 @@ export class Link {
         case 'opened': {
           session.startedAt ??= Math.floor((this.#wallClockAtZero + now) / 1000);
           session.reattached = 0;
-          this.#dialler.succeeded();
+          this.#dialler.succeeded(session.acMac);
           const facts = this.#facts(session, session.startedAt, output.agreed);
           this.#previous = facts;
           this.#out.push({ kind: 'outcome', outcome: { kind: 'opened', facts } });
@@ -350,7 +351,7 @@ export class Link {
     this.#out.push({ kind: 'detach' });
     this.#session = undefined;
     const lasted = isFlapping === true ? undefined : this.#lasted(session, now);
-    if (!session.isHungUp) this.#dialler.ended({ lasted, refused }, now);
+    if (!session.isHungUp) this.#dialler.ended({ lasted, refused }, session.acMac, now);
     const facts = { session: session.sessionId, ac: formatMac(session.acMac) };
     this.#out.push(moved(session.isHungUp ? 'info' : 'warn', from, 'Dead', reason, facts));
     // A dial goes on until it succeeds; a session that was up is ownership's to decide about.

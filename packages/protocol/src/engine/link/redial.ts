@@ -14,6 +14,11 @@ export const SHORT_SESSION = seconds(60);
 /** After the first failure; each further one doubles it. */
 export const FIRST_DELAY = seconds(1);
 export const LONGEST_DELAY = seconds(300);
+/**
+ * Refusals may stretch the wait to so many times the longest: some ACs refuse a line for ten minutes or fifteen, and
+ * begin anew at each try.
+ */
+export const REFUSED_STRETCH = 4;
 /** After a refusal that is not the first failure, doubled likewise: the AC has understood us, and thinks no faster. */
 export const REFUSED_DELAY = seconds(15);
 
@@ -27,11 +32,14 @@ export interface Ending {
 
 export class Redial {
   readonly #random: Random;
+  readonly #longest: Millis;
   #failures = 0;
   #notBefore: Instant | undefined;
 
-  constructor(random: Random) {
+  /** @param longest between two dials, but for refusals */
+  constructor(random: Random, longest: Millis = LONGEST_DELAY) {
     this.#random = random;
+    this.#longest = longest;
   }
 
   /** Failures in a row. */
@@ -44,27 +52,27 @@ export class Redial {
     return this.#notBefore === undefined || this.#notBefore < now ? now : this.#notBefore;
   }
 
-  ended(ending: Ending, now: Instant): void {
+  /** @returns whether it counts as a failure */
+  ended(ending: Ending, now: Instant): boolean {
     if (ending.lasted !== undefined && ending.lasted >= SHORT_SESSION) {
       this.#failures = 0;
       this.#notBefore = undefined;
-      return;
+      return false;
     }
     this.#failures += 1;
     this.#notBefore = after(now, this.#delay(ending.refused));
+    return true;
   }
 
   /** Up to a quarter longer than the doubling says, so that the lines of one AC do not come back in step. */
   #delay(refused: boolean): Millis {
     const failures = Math.min(this.#failures, 16);
+    const isInsistent = refused && failures > 1;
+    const longest = isInsistent ? this.#longest * REFUSED_STRETCH : this.#longest;
     const span = Math.min(
-      LONGEST_DELAY,
-      refused && failures > 1
-        ? REFUSED_DELAY * 2 ** (failures - 2)
-        : FIRST_DELAY * 2 ** (failures - 1),
+      longest,
+      isInsistent ? REFUSED_DELAY * 2 ** (failures - 2) : FIRST_DELAY * 2 ** (failures - 1),
     );
-    return millis(
-      Math.min(LONGEST_DELAY, randomSpan(this.#random, millis(span), millis(span * 1.25))),
-    );
+    return millis(Math.min(longest, randomSpan(this.#random, millis(span), millis(span * 1.25))));
   }
 }
