@@ -234,6 +234,17 @@ t.test('framing › what is not exactly a request is refused', async (t) => {
   }
 });
 
+t.test('framing › a message that comes octet by octet costs only its length', async (t) => {
+  // What copies all it holds at each octet would copy half a tebioctet here, and not come back.
+  const limit = 1024 * 1024;
+  const deframer = new Deframer(limit);
+  const values: unknown[] = [];
+  for (const octet of encodeMessage(new Uint8Array(limit - 8), limit))
+    for (const value of deframer.push(Uint8Array.of(octet))) values.push(value);
+  t.equal(values.length, 1);
+  t.equal(deframer.pending, 0);
+});
+
 t.test('framing › random octets and random edits yield messages or FramingError', async (t) => {
   const request = fc.constantFrom(...REQUESTS);
   const edit = fc.tuple(fc.nat(), fc.integer({ min: 0, max: 255 }));

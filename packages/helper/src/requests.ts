@@ -60,6 +60,37 @@ export function createRequests(
   };
 }
 
+/**
+ * Which requests only a router that the interlock lets speak is granted: what would be heard on the line, and what would
+ * draw this router's own traffic to a session that it does not hold. Every other verb is any router's.
+ */
+const NEEDS_ROLE: {
+  readonly [V in SessionRequest['verb']]: (
+    request: Extract<SessionRequest, { verb: V }>,
+  ) => boolean;
+} = {
+  'discovery-send': () => true,
+  attach: () => false,
+  gate: ({ open }) => open,
+  'ppp-send': () => true,
+  configure: ({ up }) => up,
+  deconfigure: () => false,
+  route: ({ via }) => via === 'session',
+  announce: () => true,
+  detach: () => false,
+  demote: () => false,
+  counters: () => false,
+};
+
+function checkRole<V extends SessionRequest['verb']>(
+  { policy, role }: Session,
+  request: Extract<SessionRequest, { verb: V }>,
+): void {
+  const needs: (asked: typeof request) => boolean = NEEDS_ROLE[request.verb as V];
+  if (needs(request) && !mayOpen({ policy: policy.policy, role }))
+    throw refusal(request.verb, policy.name, 'EPERM', `role ${role} under ${policy.policy}`);
+}
+
 interface Means {
   readonly backend: Backend;
   readonly sessions: Sessions;
@@ -73,6 +104,7 @@ function perform(
 ): ReplyBody<'counters'> | null {
   const { policy } = session;
   const { name } = policy;
+  checkRole(session, request);
   switch (request.verb) {
     case 'discovery-send':
       checkDestination(request.verb, name, request.destination);
@@ -85,9 +117,7 @@ function perform(
       if (gate(backend, session, request.open)) sessions.follow(session);
       return null;
     case 'ppp-send':
-      // Not even through a gate that should be closed by now and is not yet (R2).
-      if (!session.gateOpen || !mayOpen({ policy: policy.policy, role: session.role }))
-        throw refusal(request.verb, name, 'ENETDOWN', 'the gate is closed');
+      if (!session.gateOpen) throw refusal(request.verb, name, 'ENETDOWN', 'the gate is closed');
       backend.sendPpp(name, request.protocol, request.packet);
       return null;
     case 'configure':
@@ -127,6 +157,15 @@ function attach(
 ): void {
   const { name } = session.policy;
   checkUnicast('attach', name, key.acMac);
+  // 1492 needs no leave: it is what PPPoE leaves of an Ethernet frame.
+  const most = Math.max(1492, session.policy.mtu);
+  if (maxPayload > most)
+    throw refusal(
+      'attach',
+      name,
+      'EINVAL',
+      `maxPayload ${maxPayload}, at most ${most} by the policy`,
+    );
   if (settings !== null) checkSettings('attach', session.policy, settings);
   try {
     backend.attach(name, key, maxPayload);
@@ -139,9 +178,7 @@ function attach(
 
 /** @returns whether the gate has moved */
 function gate(backend: Backend, session: Session, open: boolean): boolean {
-  const { policy, role } = session;
-  if (open && !mayOpen({ policy: policy.policy, role }))
-    throw refusal('gate', policy.name, 'EPERM', `role ${role} under ${policy.policy}`);
+  const { policy } = session;
   if (open && session.attached === null)
     throw refusal('gate', policy.name, 'ENOTCONN', 'no session is attached');
   if (open === session.gateOpen) return false;

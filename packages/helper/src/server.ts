@@ -28,6 +28,8 @@ export interface Server {
   close(): void;
 }
 
+/** Connections taken at a time: whoever connects in a loop must not keep a role's edge waiting. */
+const ACCEPTED_A_TURN = 4;
 /** A kernel that refuses to hand over a connection (no descriptor left) is asked again after this. */
 const ACCEPT_PAUSE_MS = 1000;
 
@@ -78,7 +80,11 @@ export function createServer(options: ServerOptions): Server {
   const listen = (): void =>
     loop.watch(listener, POLLIN, () => {
       try {
-        for (let fd = libc.accept(listener); fd !== -1; fd = libc.accept(listener)) admit(fd);
+        for (let i = 0; i < ACCEPTED_A_TURN; i++) {
+          const fd = libc.accept(listener);
+          if (fd === -1) return;
+          admit(fd);
+        }
       } catch (error) {
         loop.unwatch(listener);
         loop.after(ACCEPT_PAUSE_MS, listen);

@@ -35,13 +35,21 @@ export function tomlLines(text: string): LineOf {
   const lines = new Map<string, number>();
   let table = '';
   text.split('\n').forEach((line, i) => {
-    const header = /^\s*\[\s*([^[\]]+?)\s*\]/.exec(line)?.[1];
-    const key = /^\s*([A-Za-z0-9_.-]+)\s*=/.exec(line)?.[1];
+    const trimmed = line.trim();
+    const header = headerOf(trimmed);
+    const key = /^[A-Za-z0-9_.-]+(?=\s*=)/.exec(trimmed)?.[0];
     if (header !== undefined) table = header.replaceAll(/["'\s]/g, '');
     const path = header === undefined ? key && (table === '' ? key : `${table}.${key}`) : table;
     if (path !== undefined && !lines.has(path)) lines.set(path, i + 1);
   });
   return (path) => lines.get(path);
+}
+
+/** What stands in the brackets of a table's header. Without a regular expression: a line of blanks must not cost a second. */
+function headerOf(trimmed: string): string | undefined {
+  const end = trimmed.indexOf(']');
+  if (!trimmed.startsWith('[') || trimmed.startsWith('[[') || end < 2) return undefined;
+  return trimmed.slice(1, end);
 }
 
 /** The original's file begins with a bare interface name; TOML with a table, a key or a comment. */

@@ -1,5 +1,5 @@
 /** What the operating system said, as words for a log line. It decides nothing about it. */
-import { readFileSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 
 /** The errno's name, or EIO for an error that has none. */
 export const codeOf = (error: unknown): string =>
@@ -26,15 +26,38 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file',
   ENOTDIR: 'there is no such file',
   EISDIR: 'it is a directory',
+  ENOTREG: 'it is not a regular file',
+  EFBIG: 'it has more than a mebioctet',
+  EWRITABLE: 'others than its owner can write it; chmod 0640',
   EACCES: 'this user may not read it; its group must be that of the supervisor, its mode 0640',
   EPERM: 'this user may not read it; its group must be that of the supervisor, its mode 0640',
 };
 
-/** The text of a file of the operator's. Throws UnreadableError. */
+/** A configuration or a file of keys is never larger; octets. */
+const MAX_FILE = 1024 * 1024;
+
+/**
+ * The text of a file of the operator's, each of which may hold a secret: a regular file that not everybody can write,
+ * and under root nobody but its owner. Throws UnreadableError.
+ */
 export function readText(path: string): string {
   try {
-    return readFileSync(path, 'utf8');
+    // Without O_NONBLOCK a FIFO would hold this process until somebody writes into it.
+    const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+    try {
+      const status = fstatSync(fd);
+      const isOpen = (status.mode & (process.geteuid?.() === 0 ? 0o022 : 0o002)) !== 0;
+      if (status.isDirectory()) throw refusal('EISDIR');
+      if (!status.isFile()) throw refusal('ENOTREG');
+      if (status.size > MAX_FILE) throw refusal('EFBIG');
+      if (isOpen) throw refusal('EWRITABLE');
+      return readFileSync(fd, 'utf8');
+    } finally {
+      closeSync(fd);
+    }
   } catch (cause) {
     throw new UnreadableError(path, cause);
   }
 }
+
+const refusal = (code: string): Error => Object.assign(new Error(code), { code });

@@ -163,14 +163,18 @@ export const openRouteSocket = (libc: Libc): number =>
 
 const NEWS: readonly number[] = [C.RTM_NEWADDR, C.RTM_DELADDR, C.RTM_IFINFO];
 
-/** Read all that waits; whether it has anything to do with addresses or links. */
+/** Messages read at a time; the rest is there at the next turn. */
+const READ_A_TURN = 64;
+
+/** Read what waits; whether it has anything to do with addresses or links. */
 export function readNews(libc: Libc, fd: number): boolean {
   const message = new Uint8Array(ROOM);
   let relevant = false;
-  for (;;) {
+  for (let i = 0; i < READ_A_TURN; i++) {
     const length = libc.read(fd, message);
-    if (length <= 0) return relevant;
+    if (length <= 0) break;
     if (length >= u16At(message, 0) && NEWS.includes(message[S.rt_msghdr.rtm_type] ?? 0))
       relevant = true;
   }
+  return relevant;
 }

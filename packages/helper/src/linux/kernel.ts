@@ -157,6 +157,9 @@ function openSocket(libc: Libc, groups: number): number {
   return fd;
 }
 
+/** Datagrams taken at a time; the rest is there at the next turn. */
+const READ_A_TURN = 64;
+
 /** What the kernel multicasts to `groups`. */
 export class News {
   readonly fd: number;
@@ -168,15 +171,16 @@ export class News {
     this.fd = openSocket(libc, groups);
   }
 
-  /** The messages that have come, or 'lost' if there were more than the kernel could keep: then look at everything. */
+  /** Messages that have come, or 'lost' if there were more than the kernel could keep: then look at everything. */
   read(): Message[] | 'lost' {
     const messages: Message[] = [];
     try {
-      for (;;) {
+      for (let i = 0; i < READ_A_TURN; i++) {
         const { length } = this.#libc.recvfrom(this.fd, this.#room, MSG_DONTWAIT);
         if (length <= 0) return messages;
         messages.push(...decodeMessages(this.#room.slice(0, length)));
       }
+      return messages;
     } catch (error) {
       if (error instanceof SystemError && error.code === 'ENOBUFS') return 'lost';
       throw error;

@@ -22,6 +22,8 @@ import { isPlain } from './plain.ts';
 import type { Shape } from './schema.ts';
 
 const PREFIX = 4;
+/** Octets that a reader of messages begins with. */
+const FIRST_ROOM = 1024;
 
 const packr = new Packr({
   useRecords: false,
@@ -52,7 +54,10 @@ export const encodeNotice = (notice: Notice): Uint8Array => encodeMessage(notice
 /** Cuts a stream into values. Holds at most one incomplete message beside what was pushed last. */
 export class Deframer {
   readonly #limit: number;
-  #held = new Uint8Array(0);
+  /** What has come and was not given yet is `#room` from `#start` to `#end`. */
+  #room = new Uint8Array(FIRST_ROOM);
+  #start = 0;
+  #end = 0;
 
   /** @param limit octets of one message: the supervisor takes longer ones than the helper does */
   constructor(limit = MAX_MESSAGE) {
@@ -61,7 +66,7 @@ export class Deframer {
 
   /** Octets of a message that has not wholly arrived. */
   get pending(): number {
-    return this.#held.length;
+    return this.#end - this.#start;
   }
 
   /**
@@ -69,23 +74,33 @@ export class Deframer {
    * `FramingError` at the first octets that cannot be a message; what came before has been given.
    */
   push(chunk: Uint8Array): Iterable<unknown> {
-    const joined = new Uint8Array(this.#held.length + chunk.length);
-    joined.set(this.#held);
-    joined.set(chunk, this.#held.length);
-    this.#held = joined;
+    this.#makeRoom(chunk.length);
+    this.#room.set(chunk, this.#end);
+    this.#end += chunk.length;
     return this.#complete();
   }
 
+  /** Doubling, so that a message that comes octet by octet is not copied at each. */
+  #makeRoom(octets: number): void {
+    if (this.#end + octets <= this.#room.length) return;
+    const held = this.#room.subarray(this.#start, this.#end);
+    const needed = held.length + octets;
+    const room = needed * 2 > this.#room.length ? new Uint8Array(needed * 2) : this.#room;
+    room.set(held);
+    this.#room = room;
+    this.#start = 0;
+    this.#end = held.length;
+  }
+
   *#complete(): Iterable<unknown> {
-    while (this.#held.length >= PREFIX) {
-      const length = new DataView(this.#held.buffer, this.#held.byteOffset).getUint32(0);
+    while (this.pending >= PREFIX) {
+      const length = new DataView(this.#room.buffer).getUint32(this.#start);
       if (length > this.#limit)
         throw new FramingError(`message of ${length} octets, at most ${this.#limit}`);
-      const end = PREFIX + length;
-      if (this.#held.length < end) return;
-      const body = this.#held.subarray(PREFIX, end);
-      this.#held = this.#held.subarray(end);
-      yield decodeValue(body);
+      const body = this.#start + PREFIX;
+      if (this.#end < body + length) return;
+      this.#start = body + length;
+      yield decodeValue(this.#room.subarray(body, this.#start));
     }
   }
 }
