@@ -241,7 +241,7 @@ export class Enemy {
       [this.request()],
     ]);
     if (value === undefined) delete worse[name];
-    else worse[name] = name === 'interfaceIds' && value === null ? 0 : value;
+    else worse[name] = NULLABLE.has(name) && value === null ? 0 : value;
     return worse;
   }
 
@@ -251,6 +251,9 @@ export class Enemy {
     return value;
   }
 }
+
+/** Fields that null is a value of. */
+const NULLABLE: ReadonlySet<string> = new Set(['interfaceIds', 'settings']);
 
 const lengthOf = (length: number): Uint8Array => {
   const octets = new Uint8Array(4);
