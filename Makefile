@@ -11,6 +11,9 @@
 #   make check        types, lint, format, import rules
 #   make install      DESTDIR=, PREFIX=/usr/local; make deinstall takes it away and leaves every configuration
 #   make dist         a tarball that needs a runtime and nothing else (OS=freebsd CPU=x64; this system's unless given)
+#   make deb          packages of Debian: one needs nodejs, one brings it (CPU=arm64; this machine's unless given)
+#   make pkg          packages of FreeBSD: one needs node24, one brings Bun (CPU=arm64)
+#   make release      all of them for every system and processor, and SHA256SUMS
 
 # Every command runs on NODE if it is given (a path), else on this system's Node.js if it is 22 or newer, else on the
 # one that npm brings.
@@ -75,7 +78,16 @@ deinstall:
 	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' sh packaging/install.sh -u
 
 dist: programs
-	@$(RUN) sh packaging/dist.sh '$(OS)' '$(CPU)'
+	@$(RUN) node packaging/pack.mjs tar '$(OS)' '$(CPU)'
+
+deb: programs
+	@$(RUN) node packaging/pack.mjs deb '$(CPU)'
+
+pkg: programs
+	@$(RUN) node packaging/pack.mjs pkg '$(CPU)'
+
+release: programs
+	@$(RUN) node packaging/pack.mjs release
 
 check: build
 	@$(RUN) oxlint --deny-warnings
@@ -87,4 +99,4 @@ format: $(INSTALLED)
 clean:
 	rm -rf packages/*/dist packages/*/*.tsbuildinfo test/dist dist stage
 
-.PHONY: build lab lab-kernel sim sim-mutants test test-freebsd test-freebsd-here test-freebsd-kit programs install deinstall dist check format clean
+.PHONY: build lab lab-kernel sim sim-mutants test test-freebsd test-freebsd-here test-freebsd-kit programs install deinstall dist deb pkg release check format clean

@@ -3,12 +3,26 @@
 # and what the programs stored are never touched.
 #
 #   DESTDIR   put before every path, for packages; the user and the group are then not made
-#   PREFIX    /usr/local
+#   PREFIX    /usr/local; /usr is for packages of the system, and has its places for samples and completions
 set -eu
 tree=$(dirname "$0")
 prefix=${PREFIX:-/usr/local}
 root=${DESTDIR:-}$prefix
-home=libexec/ppp-thing
+examples=share/examples/ppp-thing
+zsh=share/zsh/site-functions
+if [ "$prefix" = /usr ]; then
+	examples=share/doc/ppp-thing/examples
+	zsh=share/zsh/vendor-completions
+fi
+
+# layout SYSTEM: where everything of ours goes on it.
+layout() {
+	system=$1
+	case $system in
+	freebsd) home=libexec/ppp-thing ;;
+	*) home=lib/ppp-thing ;;
+	esac
+}
 
 # Mode, place in the tree, place below PREFIX.
 single_files() {
@@ -16,13 +30,30 @@ single_files() {
 		0755 bin/pppthingctl bin/pppthingctl
 		0755 bin/ppp_thing sbin/ppp_thing
 		0755 bin/ppp_thing_helper sbin/ppp_thing_helper
-		0755 rc.d/ppp_thing etc/rc.d/ppp_thing
-		0755 rc.d/ppp_thing_helper etc/rc.d/ppp_thing_helper
-		0640 etc/ppp_thing.conf.sample etc/ppp_thing.conf.sample
 		0644 completions/pppthingctl.bash share/bash-completion/completions/pppthingctl
-		0644 completions/_pppthingctl share/zsh/site-functions/_pppthingctl
+		0644 completions/_pppthingctl $zsh/_pppthingctl
 		0644 completions/pppthingctl.fish share/fish/vendor_completions.d/pppthingctl.fish
 	END
+	if [ "$system" = freebsd ]; then
+		echo 0640 etc/ppp_thing.conf.sample etc/ppp_thing.conf.sample
+	else
+		echo "0644 etc/ppp_thing.conf.sample $examples/ppp_thing.conf.sample"
+	fi
+}
+
+# Mode, place in the tree, place below PREFIX, of files that name PREFIX.
+services() {
+	if [ "$system" = freebsd ]; then
+		cat <<-END
+			0755 rc.d/ppp_thing etc/rc.d/ppp_thing
+			0755 rc.d/ppp_thing_helper etc/rc.d/ppp_thing_helper
+		END
+	else
+		cat <<-END
+			0644 etc/systemd/ppp_thing.service lib/systemd/system/ppp_thing.service
+			0644 etc/systemd/ppp_thing_helper.service lib/systemd/system/ppp_thing_helper.service
+		END
+	fi
 }
 
 # As packages of FreeBSD and Debian have them: compressed, and no date in it.
@@ -35,15 +66,14 @@ manual_pages() {
 	END
 }
 
-# What is put down whole: code, and samples.
+# What is put down whole: code, a runtime if the tree brings one, and samples.
 whole_directories() {
 	cat <<-END
 		packages $home/packages
 		node_modules $home/node_modules
-		etc/freebsd share/examples/ppp-thing/freebsd
-		etc/linux share/examples/ppp-thing/linux
-		etc/systemd share/examples/ppp-thing/systemd
+		etc/$system $examples/$system
 	END
+	[ ! -d "$tree/runtime" ] || echo "runtime $home/runtime"
 }
 
 put() {
@@ -60,42 +90,45 @@ make_account() {
 		pw groupshow ppp_thing >/dev/null 2>&1 || pw groupadd ppp_thing
 		pw usershow ppp_thing >/dev/null 2>&1 ||
 			pw useradd ppp_thing -g ppp_thing -c ppp-thing -d /nonexistent -s /usr/sbin/nologin
+		chgrp ppp_thing "$root/etc/ppp_thing.conf.sample"
 	else
 		getent group ppp_thing >/dev/null || groupadd --system ppp_thing
 		getent passwd ppp_thing >/dev/null ||
 			useradd --system --gid ppp_thing --home-dir /nonexistent --shell /usr/sbin/nologin ppp_thing
 	fi
-	chgrp ppp_thing "$root/etc/ppp_thing.conf.sample"
 }
 
 # An older version's files may have other names: all of our own directory goes.
 remove_directories() {
-	rm -rf "${root:?}/$home" "$root/share/examples/ppp-thing"
+	rm -rf "${root:?}/$home" "${root:?}/$examples"
 }
 
 umask 022
 case ${1:-} in
 -u)
-	single_files | while read -r _ _ place; do rm -f "$root/$place"; done
-	manual_pages | while read -r _ place; do rm -f "$root/$place"; done
-	remove_directories
+	# A checkout is of no system; what another would have laid down is not there.
+	for each in freebsd linux; do
+		layout $each
+		{ single_files && services; } | while read -r _ _ place; do rm -f "$root/$place"; done
+		manual_pages | while read -r _ place; do rm -f "$root/$place"; done
+		remove_directories
+	done
 	;;
 '')
+	layout "$(sed -n '/"os"/,/]/s/^ *"\(freebsd\|linux\)".*/\1/p' "$tree/package.json")"
 	remove_directories
 	whole_directories | while read -r from to; do
 		mkdir -p "$root/$to"
 		cp -R "$tree/$from/." "$root/$to"
 	done
-	single_files | while read -r mode from place; do put "$mode" "$from" "$place"; done
+	{ single_files && services; } | while read -r mode from place; do put "$mode" "$from" "$place"; done
+	services | while read -r _ from place; do sed "s|/usr/local|$prefix|g" "$tree/$from" >"$root/$place"; done
 	manual_pages | while read -r page place; do
 		mkdir -p "$(dirname "$root/$place")"
 		gzip -cn9 "$tree/$page" >"$root/$place"
 	done
 	put 0644 package.json "$home/package.json"
 	put 0644 LICENSE "$home/LICENSE"
-	for service in ppp_thing ppp_thing_helper; do
-		sed "s|/usr/local|$prefix|g" "$tree/rc.d/$service" >"$root/etc/rc.d/$service"
-	done
 	make_account
 	;;
 *)

@@ -2,7 +2,7 @@
 # ppp_thing, ppp_thing_helper and pppthingctl: finds the program of its own name and a runtime for it, and becomes it.
 # It works installed (PREFIX/bin, PREFIX/sbin) and in an unpacked tarball (bin).
 #
-# PPP_THING_RUNTIME   "node bun": the first one found runs the program
+# PPP_THING_RUNTIME   "node bun": the first one found runs the program; a package may bring one, which is then the default
 
 self=$(realpath "$0") || exit 1
 name=${self##*/}
@@ -21,14 +21,15 @@ pppthingctl) package=ctl ;;
 	;;
 esac
 
-for root in "$here/.." "$here/../libexec/ppp-thing"; do
+for root in "$here/.." "$here/../lib/ppp-thing" "$here/../libexec/ppp-thing"; do
 	program=$root/packages/$package/dist/main.js
 	[ -f "$program" ] && break
 done
 
 # Services and sudo come without /usr/local in their PATH.
 PATH=$PATH:/usr/local/bin
-for runtime in ${PPP_THING_RUNTIME:-node bun}; do
+wanted=${PPP_THING_RUNTIME:-$root/runtime/node $root/runtime/bun node bun}
+for runtime in $wanted; do
 	command -v "$runtime" >/dev/null && exec "$runtime" "$program" "$@"
 done
 echo "$name: no runtime found: looked for ${PPP_THING_RUNTIME:-node bun}; install Node.js 22 or newer" >&2

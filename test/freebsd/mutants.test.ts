@@ -149,7 +149,6 @@ function passes(suite: string): boolean {
   return spawnSync(process.execPath, [file], { cwd: copy, env, timeout: 30_000 }).status === 0;
 }
 
-t.setTimeout(240_000);
 copyAll();
 
 t.test('mutants › the backend as it is passes', async (t) => {

@@ -21,7 +21,7 @@ const ATTACH: Wish = {
 };
 /** The system that this one is not. */
 const OTHER = process.platform === 'linux' ? 'freebsd' : 'linux';
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 60_000;
 
 interface Command {
   readonly child: ChildProcess;

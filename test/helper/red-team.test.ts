@@ -77,8 +77,6 @@ const ALLOWED = {
     /^(interface (igb0|igb1|pppoe0|pppoe0x|ng\d+)|sysctl net\.inet\.carp\.demotion|open \/dev\/bpf\d*)?$/,
 } as const;
 
-t.setTimeout(120_000);
-
 for (const kind of ['sim', 'freebsd'] as const) {
   t.test(`red team › ${kind} › hostile requests reach nothing but the session`, async (t) => {
     t.comment(`PPP_THING_SEED=${SEED}`);

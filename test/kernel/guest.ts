@@ -12,15 +12,11 @@ export async function cannotRun(): Promise<string | false> {
   return missing.length > 0 && `not installed: ${missing.join(', ')}`;
 }
 
-/** Every line that a program printed in the guest. Rejects with them if the guest did not get to its end in time. */
-export async function printedBy(
-  name: string,
-  deadline: number,
-  args: readonly string[] = [],
-): Promise<string[]> {
+/** Every line that a program printed in the guest. Rejects with them if the guest did not get to its end. */
+export async function printedBy(name: string, args: readonly string[] = []): Promise<string[]> {
   const lines: string[] = [];
   const program = fileURLToPath(new URL(`./guest/${name}.js`, import.meta.url));
-  const run = await runInGuest({ program, args, deadline, line: (text) => lines.push(text) });
+  const run = await runInGuest({ program, args, line: (text) => lines.push(text) });
   await rm(run.directory, { recursive: true });
   if (run.exitCode === undefined) throw new Error(`${name}: no end:\n${lines.join('\n')}`);
   return lines;
@@ -29,10 +25,9 @@ export async function printedBy(
 /** What a program printed after `@result`. */
 export async function resultOf(
   name: string,
-  deadline: number,
   args: readonly string[] = [],
 ): Promise<Record<string, unknown>> {
-  const lines = await printedBy(name, deadline, args);
+  const lines = await printedBy(name, args);
   const result = lines.filter((text) => text.startsWith('@result ')).at(-1);
   if (result === undefined) throw new Error(`${name}: no result:\n${lines.join('\n')}`);
   return JSON.parse(result.slice('@result '.length)) as Record<string, unknown>;

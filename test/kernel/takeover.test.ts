@@ -7,7 +7,7 @@ t.test(
   'linux › a session that pppd dialled is carried on by another router',
   { skip },
   async (t) => {
-    const result = await resultOf('takeover', 60_000);
+    const result = await resultOf('takeover');
     t.match(result['line'], /macvlan mode private/);
     t.match(result['line'], /<BROADCAST,MULTICAST,NOARP,UP,LOWER_UP>/);
     t.equal(result['pppBeforeGate'], 0, 'behind the closed gate the AC is not heard');

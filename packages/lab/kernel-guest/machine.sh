@@ -2,22 +2,22 @@
 # A router of the guide: files of its own over the host's, and systemd as its first process. It runs in the router's network,
 # and makes the other namespaces itself.
 #
-#   machine.sh NAME TARBALL
+#   machine.sh NAME PACKAGE
 set -e
 name=$1
-tarball=$2
+package=$2
 
 if [ $$ -ne 1 ]; then
 	mount -t cgroup2 cgroup /sys/fs/cgroup
 	mkdir "/sys/fs/cgroup/$name"
 	echo $$ >"/sys/fs/cgroup/$name/cgroup.procs"
-	exec unshare --mount --pid --fork --cgroup --uts --ipc "$0" "$name" "$tarball"
+	exec unshare --mount --pid --fork --cgroup --uts --ipc "$0" "$name" "$package"
 fi
 
 # What follows may cover the place where it lies.
 mkdir -p "/run/$name"
-cp "$tarball" "/run/$name/"
-for place in etc usr/local var root; do
+cp "$package" "/run/$name/"
+for place in etc usr var root; do
 	key=$(echo $place | tr / -)
 	mkdir -p "/run/$name/upper/$key" "/run/$name/work/$key"
 	mount -t overlay overlay -o "lowerdir=/$place,upperdir=/run/$name/upper/$key,workdir=/run/$name/work/$key" "/$place"
@@ -25,7 +25,7 @@ done
 mount -t proc proc /proc
 umount /sys/fs/cgroup
 mount -t cgroup2 cgroup /sys/fs/cgroup
-mv "/run/$name/${tarball##*/}" /root/
+mv "/run/$name/${package##*/}" /root/
 mount -t tmpfs tmp /tmp
 # iptables(8) asks the guest's modprobe for what it needs.
 cp -a /run/modprobe /run/modules /tmp/

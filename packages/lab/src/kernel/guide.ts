@@ -5,7 +5,7 @@
  * What is not as on two machines: packages are the host's; the blocks marked `skip` are not run, and instead of scp(1) the
  * key is copied by us.
  *
- * Usage: node guide.js DOCUMENT TARBALL
+ * Usage: node guide.js DOCUMENT PACKAGE
  */
 import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
@@ -36,8 +36,8 @@ class Machine {
     this.#pid = pid;
   }
 
-  static async boot(name: Name, tarball: string): Promise<Machine> {
-    const keeper = execa('ip', inside(name, MACHINE, name, tarball), {
+  static async boot(name: Name, packed: string): Promise<Machine> {
+    const keeper = execa('ip', inside(name, MACHINE, name, packed), {
       stdio: ['ignore', 'inherit', 'inherit'],
       reject: false,
     });
@@ -139,7 +139,7 @@ function blocksOf(document: string): readonly Block[] {
   );
 }
 
-const [document = '', tarball = ''] = process.argv.slice(2);
+const [document = '', packed = ''] = process.argv.slice(2);
 const started = performance.now();
 const say = (text: string): void =>
   console.log(`[${((performance.now() - started) / 1000).toFixed(2).padStart(7)}] ${text}`);
@@ -155,10 +155,10 @@ const ac = startAc();
 const server = new Station('ac', 'serve');
 await server.ready();
 const machines = {
-  r1: await Machine.boot('r1', tarball),
-  r2: await Machine.boot('r2', tarball),
+  r1: await Machine.boot('r1', packed),
+  r2: await Machine.boot('r2', packed),
 };
-say(`two routers without a file of ours but ${basename(tarball)}`);
+say(`two routers without a file of ours but ${basename(packed)}`);
 
 let probe: Station | undefined;
 const printed: Record<Name, string> = { r1: '', r2: '' };
@@ -226,7 +226,23 @@ await machines.r1.powerCut();
 await until('r2 holds the session', SEE_LIMIT, () => holds('r2'));
 await until('steady traffic', SEE_LIMIT, async () => (await probe.report()).steadyMs > 1000);
 const cut = await probe.report();
+
+/** What dpkg leaves behind, of the paths that it may not and must not. */
+const left = (): Promise<string> =>
+  machines.r2.run(
+    'ls -d /etc/ppp_thing.conf /etc/ppp_thing.keys /var/lib/ppp_thing /usr/sbin/ppp_thing /sys/class/net/pppoe0 2>/dev/null || true',
+  );
+const asRemoved = '/etc/ppp_thing.conf\n/etc/ppp_thing.keys\n/var/lib/ppp_thing';
 const log = await readAcLog();
+for (const [option, wanted] of [
+  ['-r', asRemoved],
+  ['-P', ''],
+] as const) {
+  await machines.r2.run(`dpkg ${option} ${basename(packed).split('_')[0]}`);
+  const found = await left();
+  if (found !== wanted) throw new Error(`dpkg ${option} leaves:\n${found}\nexpected:\n${wanted}`);
+  say(`r2: dpkg ${option} leaves what it should`);
+}
 const result: GuideReport = {
   steps,
   sessionIdBefore: before,

@@ -16,15 +16,18 @@ const LOOK_INTERVAL = 25;
 export const pause = (milliseconds: number): Promise<void> =>
   new Promise((resolve) => setTimeout(resolve, milliseconds));
 
-/** Wait until `there` is true. Returns after how many milliseconds; throws naming `what` after `limit`. */
+/**
+ * Wait until `there` is true. Returns after how many milliseconds; throws naming `what` after as many looks as fit into
+ * `limit` milliseconds on a machine that has nothing else to do. On a busy one a look takes longer, and so may the wait.
+ */
 export async function until(
   what: string,
   limit: number,
   there: () => Promise<boolean> | boolean,
 ): Promise<number> {
   const start = performance.now();
-  while (!(await there())) {
-    if (performance.now() - start > limit) throw new Error(`${what}: not within ${limit} ms`);
+  for (let looks = 0; !(await there()); looks++) {
+    if (looks * LOOK_INTERVAL > limit) throw new Error(`${what}: not within ${looks} looks`);
     await pause(LOOK_INTERVAL);
   }
   return Math.round(performance.now() - start);

@@ -1,0 +1,12 @@
+#!/bin/sh
+# As @sample of a port does: a configuration that nobody changed goes with the sample. A removal stops the services, an
+# upgrade does not.
+set -e
+config=${PKG_ROOTDIR:-}/usr/local/etc/ppp_thing.conf
+if cmp -s "$config" "$config.sample"; then rm -f "$config"; fi
+if [ -z "${PKG_UPGRADE:-}" ] && [ -z "${PKG_ROOTDIR:-}" ]; then
+	for service in ppp_thing ppp_thing_helper; do
+		service $service onestatus >/dev/null 2>&1 && service $service onestop
+	done
+fi
+exit 0
