@@ -71,9 +71,11 @@ async function put({ directory, name, mode }: Place, server: Server): Promise<vo
   const privately = join(directory, `${name}.${process.pid}`);
   removeLeftOvers(directory, name);
   await listenForNobody(server, privately);
-  // The group of a new file may be its directory's.
-  const { getuid, getgid } = process;
-  if (getuid !== undefined && getgid !== undefined) chownSync(privately, getuid(), getgid());
+  // The group of a new file may be its directory's. The unit allows no chown(2), and there it need not be called.
+  const [uid, gid] = [process.getuid?.(), process.getgid?.()];
+  const made = lstatSync(privately);
+  if (uid !== undefined && gid !== undefined && (made.uid !== uid || made.gid !== gid))
+    chownSync(privately, uid, gid);
   chmodSync(privately, mode);
   renameSync(privately, join(directory, name));
 }
