@@ -118,8 +118,7 @@ sim_switch = "${simSwitch}"
 [session.pppoe0]
 interface = "em0"
 mac = "02:00:5e:10:53:01"
-carp_interface = "em1"
-carp_vhid = 1
+policy = "pinned"
 carp_address = "192.168.7.1"
 user = "alice"
 password = "hunter2"
