@@ -44,6 +44,7 @@ const protocol = (layer: string): string => `packages/protocol/src/${layer}`;
 const ground = [protocol('time.ts'), protocol('bytes.ts'), protocol('printable.ts')];
 const session = protocol('session.ts');
 const lease = protocol('lease.ts');
+const limits = protocol('snapshot-limits.ts');
 const engineRoot = ['events', 'session-config', 'timers', 'random', 'hashes'].map((name) =>
   protocol(`engine/${name}.ts`),
 );
@@ -55,6 +56,7 @@ const wing =
     ground.includes(target) ||
     target === session ||
     target === lease ||
+    target === limits ||
     engineRoot.includes(target) ||
     target.startsWith(protocol('wire/')) ||
     wings.some((name) => target.startsWith(protocol(`engine/${name}/`)));
@@ -68,6 +70,7 @@ const RULES: readonly {
     under: protocol('wire'),
     may: ({ target, typesOnly }) =>
       ground.includes(target) ||
+      target === limits ||
       target.startsWith(protocol('wire/')) ||
       (typesOnly && (target === session || target === lease)),
   },
@@ -86,6 +89,7 @@ const RULES: readonly {
       ground.includes(target) ||
       target === session ||
       target === lease ||
+      target === limits ||
       target.startsWith(protocol('engine/')) ||
       target.startsWith(protocol('wire/')),
   },
@@ -97,6 +101,7 @@ const RULES: readonly {
     under: protocol('ipc'),
     may: ({ target }) =>
       ground.includes(target) ||
+      target === limits ||
       target.startsWith(protocol('ipc/')) ||
       target.startsWith('msgpackr'),
   },
@@ -107,6 +112,7 @@ const RULES: readonly {
       target === protocol('config-text.ts') ||
       target === protocol('line-output.ts') ||
       target === protocol('version.ts') ||
+      target === limits ||
       target.startsWith(protocol('ipc/')) ||
       target.startsWith('node:') ||
       target === 'smol-toml' ||

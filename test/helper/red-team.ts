@@ -323,10 +323,6 @@ export class Line {
       });
     }
   }
-
-  untilClosed(): Promise<void> {
-    return this.until(Number.POSITIVE_INFINITY);
-  }
 }
 
 export interface Tally {
@@ -355,9 +351,11 @@ export async function attack(path: string, enemy: Enemy, count: number): Promise
     if (line.answers < size + 1) throw new Error('hung up on a valid request');
     const breaks = enemy.below(3) > 0;
     if (breaks) {
+      const { done } = line;
       line.say(enemy.broken());
-      await line.untilClosed();
-      if (line.answers > size + 1) throw new Error('answered a broken request');
+      // A verb that is known is refused; at anything else the helper hangs up.
+      await line.until(size + 2);
+      if (line.done > done) throw new Error('did a broken request');
     }
     line.end();
     tally.requests += size + (breaks ? 1 : 0);

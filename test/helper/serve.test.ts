@@ -137,12 +137,6 @@ t.test('serve › the socket is for its owner and group', async (t) => {
 
 const BROKEN: Readonly<Record<string, (client: Client) => void>> = {
   'a verb that is not in the vocabulary': (client) => client.sendValue({ id: 9, verb: 'exec' }),
-  'a field too much': (client) =>
-    client.sendValue({ id: 9, verb: 'gate', session, open: true, force: true }),
-  'a data protocol': (client) =>
-    client.sendValue({ id: 9, verb: 'ppp-send', session, protocol: 0x21, packet: AC_MAC }),
-  'SESSION_ID 0xffff': (client) =>
-    client.sendValue({ ...ATTACH, id: 9, key: { sessionId: 0xffff, acMac: AC_MAC } }),
   'what is not msgpack': (client) => client.sendOctets(Uint8Array.of(0, 0, 0, 1, 0xc1)),
   'a length beyond the limit': (client) =>
     client.sendOctets(Uint8Array.of(0, (MAX_MESSAGE >> 16) & 0xff, 0, 1)),
@@ -162,6 +156,38 @@ for (const [name, send] of Object.entries(BROKEN)) {
     next.end();
   });
 }
+
+/** Values that the vocabulary does not have, in requests of it. */
+const UNFIT: Readonly<Record<string, object>> = {
+  'a field too much': { verb: 'gate', session, open: true, force: true },
+  'a field too few': { verb: 'gate', session },
+  'a data protocol': { verb: 'ppp-send', session, protocol: 0x21, packet: AC_MAC },
+  'a packet too long': {
+    verb: 'ppp-send',
+    session,
+    protocol: 0xc021,
+    packet: new Uint8Array(1501),
+  },
+  'SESSION_ID 0xffff': { ...ATTACH, key: { sessionId: 0xffff, acMac: AC_MAC } },
+  'a payload of nothing': { ...ATTACH, maxPayload: 0 },
+  'a payload beyond any': { ...ATTACH, maxPayload: 65_535 },
+  'an epoch of 33 bits': { verb: 'announce', session, epoch: 2 ** 32 },
+  'a name too long': { verb: 'counters', session: 'x'.repeat(16) },
+};
+
+t.test('serve › a value out of range is refused, and the connection goes on', async (t) => {
+  const { path, lines } = await helper(t);
+  const client = await Client.greet(path);
+  const before = lines.length;
+  for (const [i, [name, request]] of Object.entries(UNFIT).entries()) {
+    client.sendValue({ id: 1000 + i, ...request });
+    const reply = await client.until(name, () => client.replies.find(({ id }) => id === 1000 + i));
+    t.match(reply, { failed: { code: 'EINVAL', reason: /fields or values/ } }, name);
+  }
+  t.equal(await client.outcome({ verb: 'counters', session }), 'done', 'it is served on');
+  t.strictSame(lines.slice(before), []);
+  client.end();
+});
 
 t.test('serve › a request before hello ends the connection', async (t) => {
   const { path, router } = await helper(t, { policy: 'manual' });

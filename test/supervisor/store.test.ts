@@ -22,6 +22,7 @@ import { decodeLeaseFields, encodeLeaseFields } from '@ppp-thing/supervisor/leas
 import { Log } from '@ppp-thing/supervisor/log';
 import { decodeSnapshotText, encodeSnapshotText } from '@ppp-thing/supervisor/snapshot-text';
 import { Store, StoreError } from '@ppp-thing/supervisor/store';
+import { limits } from '../fixtures/limits.ts';
 import { FACTS, LEASE, SNAPSHOT } from '../fixtures/partner.ts';
 import { hex } from '../hex.ts';
 
@@ -48,6 +49,19 @@ function bench(t: Test): Bench {
 }
 
 const at = (epoch: number): Snapshot => ({ ...SNAPSHOT, epoch });
+
+t.test('store › what is stored can be loaded, and what could not be is not stored', async (t) => {
+  for (const [name, snapshot, fits] of limits({ ...SNAPSHOT, lease: LEASE })) {
+    const text = encodeSnapshotText('pppoe0', snapshot);
+    if (fits) t.strictSame(decodeSnapshotText('pppoe0', text), snapshot, name);
+    else t.throws(() => decodeSnapshotText('pppoe0', text), CorruptSnapshot, name);
+    const { open } = bench(t);
+    const store = open();
+    if (!fits) t.throws(() => store.save('pppoe0', snapshot), Error, name);
+    else store.save('pppoe0', snapshot);
+    t.equal(open().load('pppoe0') !== undefined, fits, name);
+  }
+});
 
 function refused(run: () => void): { code: string; message: string } {
   try {

@@ -3,7 +3,9 @@ import t from 'tap';
 import * as fc from 'fast-check';
 import { NO_SNAPSHOT, type SessionFacts, type Snapshot } from '@ppp-thing/protocol/session';
 import { decodeSnapshot, encodeSnapshot } from '@ppp-thing/protocol/wire/partner-snapshot';
-import { FACTS, SNAPSHOT } from '../fixtures/partner.ts';
+import { INFORMATION, LATEST, MAX_TAGS } from '@ppp-thing/protocol/snapshot-limits';
+import { FACTS, LEASE, SNAPSHOT } from '../fixtures/partner.ts';
+import { limits } from '../fixtures/limits.ts';
 import { hex } from '../hex.ts';
 import { acceptedTruncations, attempt, changed, fuzz, PLAIN, REFUSED } from './total.ts';
 
@@ -40,12 +42,12 @@ t.test('snapshot › decodes', async (t) => {
 
 t.test('snapshot › everything that is in a snapshot mirrors', async () => {
   const u8 = fc.nat(0xff);
-  const u16 = fc.nat(0xffff);
+  const information = fc.integer(INFORMATION);
   const u32 = fc.nat(0xffffffff);
   const of = (length: number): fc.Arbitrary<Uint8Array> =>
     fc.uint8Array({ minLength: length, maxLength: length });
   const mac = of(6).map((octets) => octets.map((octet, i) => (i === 0 ? octet & 0xfe : octet)));
-  const name = fc.uint8Array({ maxLength: 300 });
+  const name = fc.uint8Array({ maxLength: MAX_TAGS / 3 });
   const record = <T>(fields: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> =>
     fc.record(fields, PLAIN);
   const required = record<Omit<SessionFacts, 'interfaceIds'>>({
@@ -55,15 +57,15 @@ t.test('snapshot › everything that is in a snapshot mirrors', async () => {
     hostUniq: name,
     ourMagic: u32,
     theirMagic: u32,
-    ourMru: u16,
-    theirMru: u16,
-    maxPayload: u16,
+    ourMru: information,
+    theirMru: information,
+    maxPayload: information,
     auth: fc.constantFrom('none', 'PAP', 'CHAP-MD5', 'MS-CHAPv2'),
     ourAddress: of(4),
     theirAddress: of(4),
     dns: fc.array(of(4), { maxLength: 2 }),
     identifiers: record({ lcp: u8, ipcp: u8, ipv6cp: u8 }),
-    startedAt: fc.maxSafeNat(),
+    startedAt: fc.nat(LATEST),
   });
   const interfaceIds = fc.option(record({ ours: of(8), theirs: of(8) }), { nil: undefined });
   const facts = fc
@@ -81,6 +83,26 @@ t.test('snapshot › everything that is in a snapshot mirrors', async () => {
     }),
   );
 });
+
+/** Undefined for what its field cannot hold. */
+function said(snapshot: Snapshot): Uint8Array | undefined {
+  try {
+    return encodeSnapshot(snapshot);
+  } catch (error) {
+    if (error instanceof RangeError || error instanceof TypeError) return undefined;
+    throw error;
+  }
+}
+
+t.test(
+  'snapshot › what it may hold is read, and what it may not is refused at the door',
+  async (t) => {
+    for (const [name, snapshot, fits] of limits({ ...SNAPSHOT, lease: LEASE })) {
+      const octets = said(snapshot);
+      t.equal(octets !== undefined && attempt(decodeSnapshot, octets) !== REFUSED, fits, name);
+    }
+  },
+);
 
 t.test('snapshot › refuses every truncation but the one before the facts', async (t) => {
   t.same(acceptedTruncations(decodeSnapshot, octets), [EMPTY.length]);

@@ -8,6 +8,7 @@
 import {
   Deframer,
   FramingError,
+  UnfitRequest,
   decodeRequest,
   encodeNotice,
   encodeReply,
@@ -101,7 +102,7 @@ export class Connection {
     try {
       for (const message of this.#deframer.push(chunk)) {
         if (!this.#open) return;
-        this.#send(encodeReply(this.#owner.handle(decodeRequest(message))));
+        this.#send(encodeReply(this.#replyTo(message)));
         if (++handled < REQUESTS_A_TURN) continue;
         this.#backlog = true;
         this.#loop.wake(() => this.#open && this.#take(new Uint8Array(0)));
@@ -112,6 +113,17 @@ export class Connection {
       this.close(error.message);
     }
     this.#watch();
+  }
+
+  /** A value that the vocabulary does not have is refused, as one that the policy does not allow. */
+  #replyTo(message: unknown): Reply {
+    try {
+      return this.#owner.handle(decodeRequest(message));
+    } catch (error) {
+      if (!(error instanceof UnfitRequest)) throw error;
+      const { id, verb, message: reason } = error;
+      return { id, failed: { code: 'EINVAL', verb, subject: 'helper', reason } };
+    }
   }
 
   #send(octets: Uint8Array): void {

@@ -70,10 +70,35 @@ export const NO_SNAPSHOT: Snapshot = { epoch: 0, generation: 0, holder: 0, facts
  * a split; then the higher holder wins whatever each has written since, so the order never flips back and forth.
  */
 export function isNewer(a: Snapshot, b: Snapshot): boolean {
-  if (a.epoch !== b.epoch) return a.epoch > b.epoch;
+  if (a.epoch !== b.epoch) return isLaterEpoch(a.epoch, b.epoch);
   if (a.holder !== b.holder) return a.holder > b.holder;
-  return a.generation > b.generation;
+  return isLater(a.generation, b.generation);
 }
+
+/**
+ * Whether counter `a` comes after `b`. Both have 32 bits and no end: after the highest comes 0, and of two values the
+ * later one is that which is reached sooner from the other (RFC 1982). So nobody, not even a partner that lies, can count
+ * us to a place from which there is no next.
+ */
+export const isLater = (a: number, b: number): boolean => a !== b && (a - b) >>> 0 < 2 ** 31;
+
+/** Epoch 0 is before all others: nothing was stored or heard yet. */
+export const isLaterEpoch = (a: number, b: number): boolean =>
+  a !== b && a !== 0 && (b === 0 || isLater(a, b));
+
+/** The snapshot of a router that takes the session. */
+export const taken = (before: Snapshot, holder: RouterId): Snapshot => ({
+  ...before,
+  epoch: (before.epoch + 1) >>> 0 || 1,
+  generation: 0,
+  holder,
+});
+
+/** The snapshot after what is known of the session has changed. */
+export const changed = (
+  before: Snapshot,
+  change: Partial<Pick<Snapshot, 'holder' | 'facts' | 'lease'>>,
+): Snapshot => ({ ...before, ...change, generation: (before.generation + 1) >>> 0 });
 
 /** CARP's word for this router now (carp(4)); VRRP's states map to it. */
 export type Role = 'INIT' | 'BACKUP' | 'MASTER';

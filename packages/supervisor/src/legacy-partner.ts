@@ -7,7 +7,14 @@
  * unless it says what we know already; heard while we are MASTER it is nothing, as with the original. What a BACKUP of
  * the original's knows cannot be learnt, so it counts as silent, and a planned handoff to it is refused.
  */
-import type { PartnerMessage, RouterId, SessionFacts, Snapshot } from '@ppp-thing/protocol/session';
+import {
+  changed,
+  taken,
+  type PartnerMessage,
+  type RouterId,
+  type SessionFacts,
+  type Snapshot,
+} from '@ppp-thing/protocol/session';
 import { DecodeError, sameOctets, toHex } from '@ppp-thing/protocol/bytes';
 import type { MacAddress } from '@ppp-thing/protocol/wire/ethernet';
 import { decodeLegacy, encodeLegacy, type LegacyMessage } from '@ppp-thing/protocol/wire/legacy';
@@ -150,10 +157,8 @@ export class LegacyPartner implements PartnerChannel {
   #snapshotOf(heard: LegacyRecord, ours: Snapshot): Snapshot {
     const { partnerId } = this.#options;
     const facts = heard.sessionId === 0 ? null : this.#factsOf(heard, ours.facts);
-    if (ours.holder !== partnerId)
-      return { epoch: ours.epoch + 1, generation: 0, holder: partnerId, facts };
-    if (facts === ours.facts) return ours;
-    return { ...ours, generation: ours.generation + 1, facts };
+    if (ours.holder !== partnerId) return { ...taken(ours, partnerId), facts };
+    return facts === ours.facts ? ours : changed(ours, { facts });
   }
 
   #factsOf(heard: LegacyRecord, known: SessionFacts | null): SessionFacts {

@@ -242,6 +242,14 @@ export class Partner implements PartnerChannel {
     if (conversation === undefined) {
       return this.#refuse('unknown-session', `session ${header.session} is not configured here`);
     }
+    const { routerId, partnerId } = this.#options;
+    if (body !== undefined && ![0, routerId, partnerId].includes(body.message.snapshot.holder)) {
+      const { holder } = body.message.snapshot;
+      return this.#refuse(
+        'malformed',
+        `router ${holder} holds the session, which is of no pair here`,
+      );
+    }
     const { verdict, state } = accept(conversation.guard, header);
     conversation.guard = state;
     if (verdict === 'fresh' && body !== undefined) {

@@ -4,10 +4,10 @@
 import { createHash } from 'node:crypto';
 import { toHex } from '@ppp-thing/protocol/bytes';
 import type { SessionFacts, Snapshot } from '@ppp-thing/protocol/session';
+import { flawOf, U32_MAX } from '@ppp-thing/protocol/snapshot-limits';
 import { printable } from '@ppp-thing/protocol/printable';
 import { formatMac, isMulticast, parseMac } from '@ppp-thing/protocol/wire/ethernet';
 import { formatIpv4, parseIpv4 } from '@ppp-thing/protocol/wire/ncp';
-import { isSessionId } from '@ppp-thing/protocol/wire/pppoe';
 import { CorruptSnapshot, fields, list, octets, whole, type Fields } from './json-fields.ts';
 import { decodeLeaseFields, encodeLeaseFields } from './lease-text.ts';
 
@@ -43,15 +43,18 @@ export function decodeSnapshotText(session: string, text: string): Snapshot {
     throw new CorruptSnapshot(`it is of session ${String(body['session'])}`);
   }
   const { facts, lease } = body;
-  return {
-    epoch: whole(body, 'epoch', 0xffff_ffff),
-    generation: whole(body, 'generation', 0xffff_ffff),
-    holder: whole(body, 'holder', 0xffff_ffff),
+  const snapshot = {
+    epoch: whole(body, 'epoch', U32_MAX),
+    generation: whole(body, 'generation', U32_MAX),
+    holder: whole(body, 'holder', U32_MAX),
     facts: facts === null ? null : decodeFacts(fields(facts, 'facts')),
     ...(lease === undefined
       ? {}
       : { lease: lease === null ? null : decodeLeaseFields(fields(lease, 'lease')) }),
   };
+  const flaw = flawOf(snapshot);
+  if (flaw !== undefined) throw new CorruptSnapshot(flaw);
+  return snapshot;
 }
 
 const checksum = (body: Fields): string =>
@@ -95,7 +98,6 @@ function encodeFacts(facts: SessionFacts): Fields {
 
 function decodeFacts(from: Fields): SessionFacts {
   const sessionId = whole(from, 'sessionId', 0xffff);
-  if (!isSessionId(sessionId)) throw new CorruptSnapshot(`sessionId ${sessionId}`);
   const identifiers = fields(from['identifiers'], 'identifiers');
   const ids = from['interfaceIds'];
   const interfaceIds = ids === null ? undefined : fields(ids, 'interfaceIds');
@@ -104,8 +106,8 @@ function decodeFacts(from: Fields): SessionFacts {
     acName: text(from, 'acName'),
     serviceName: text(from, 'serviceName'),
     hostUniq: octets(from, 'hostUniq'),
-    ourMagic: whole(from, 'ourMagic', 0xffff_ffff),
-    theirMagic: whole(from, 'theirMagic', 0xffff_ffff),
+    ourMagic: whole(from, 'ourMagic', U32_MAX),
+    theirMagic: whole(from, 'theirMagic', U32_MAX),
     ourMru: whole(from, 'ourMru', 0xffff),
     theirMru: whole(from, 'theirMru', 0xffff),
     maxPayload: whole(from, 'maxPayload', 0xffff),

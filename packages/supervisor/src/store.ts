@@ -8,7 +8,8 @@
  */
 import * as fs from 'node:fs';
 import { join } from 'node:path';
-import type { Snapshot } from '@ppp-thing/protocol/session';
+import { isLaterEpoch, type Snapshot } from '@ppp-thing/protocol/session';
+import { flawOf } from '@ppp-thing/protocol/snapshot-limits';
 import { codeOf } from './errors.ts';
 import type { Log } from './log.ts';
 import { CorruptSnapshot, decodeSnapshotText, encodeSnapshotText } from './snapshot-text.ts';
@@ -92,8 +93,11 @@ export class Store {
 
   /** Durable when it returns. Throws StoreError; what was stored before then still stands. */
   save(session: string, snapshot: Snapshot): void {
+    const flaw = flawOf(snapshot);
+    if (flaw !== undefined)
+      throw new Error(`store ${session}: ${flaw}: it could not be read again`);
     const before = this.#epochs.get(session) ?? 0;
-    if (snapshot.epoch < before) {
+    if (isLaterEpoch(before, snapshot.epoch)) {
       throw new Error(`epoch of ${session} falls from ${before} to ${snapshot.epoch}`);
     }
     const path = this.#path(session);

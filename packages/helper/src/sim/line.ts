@@ -30,11 +30,13 @@ import {
   type Shape,
   type TypeOf,
 } from '@ppp-thing/protocol/ipc/schema';
+import { INFORMATION, U32_MAX } from '@ppp-thing/protocol/snapshot-limits';
 
 export const LINE_VERSION = 1;
 
 const u16 = integer(0, 0xffff);
-const u32 = integer(0, 0xffff_ffff);
+const u32 = integer(0, U32_MAX);
+const information = integer(INFORMATION.min, INFORMATION.max);
 const mac = octets(6);
 const session = text(15);
 const role = oneOf('INIT', 'BACKUP', 'MASTER');
@@ -55,14 +57,14 @@ export const CALLS = {
   /** A whole Ethernet frame of EtherType 0x8863 or 0x8035, source `mac`. Carrier down: lost, as on a wire. */
   transmit: record({ session, frame: octets(14, 1514) }),
   /** Gate closed afterwards, unless this very key is attached already: then nothing changes. */
-  attach: record({ session, key, maxPayload: integer(64, 9000) }),
+  attach: record({ session, key, maxPayload: information }),
   /** ENOTCONN: opened without an attached session. */
   gate: record({ session, open: boolean }),
   /** The kernel writes the Ethernet, PPPoE and PPP headers. ENETDOWN: gate closed or nothing attached. */
   'ppp-send': record({ session, protocol: u16, packet: octets(0, 9000) }),
   configure: record({
     session,
-    mtu: integer(64, 9000),
+    mtu: information,
     up: boolean,
     ourAddress: octets(4),
     theirAddress: octets(4),

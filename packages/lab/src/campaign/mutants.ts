@@ -92,8 +92,8 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'epoch not raised',
     ACTS,
-    'standing.snapshot = { epoch: epoch + 1, generation',
-    'standing.snapshot = { epoch, generation',
+    'standing.snapshot = taken(standing.snapshot, standing.config.routerId);',
+    'standing.snapshot = { ...standing.snapshot, holder: standing.config.routerId };',
   ),
   mutant(
     'told before stored',
@@ -308,11 +308,16 @@ export const MUTANTS: readonly Mutant[] = [
     "this.#reasons.delete(reason) ? [{ kind: 'demote', on: false }] : []",
   ),
   // Order, back-off, proof.
-  mutant('isNewer flipped', SESSION, 'return a.epoch > b.epoch;', 'return a.epoch < b.epoch;'),
+  mutant(
+    'isNewer flipped',
+    SESSION,
+    'return isLaterEpoch(a.epoch, b.epoch);',
+    'return isLaterEpoch(b.epoch, a.epoch);',
+  ),
   mutant(
     'isNewer blind to generations',
     SESSION,
-    'return a.generation > b.generation;',
+    'return isLater(a.generation, b.generation);',
     'return false;',
   ),
   mutant('isNewer blind to holders', SESSION, 'return a.holder > b.holder;', 'return false;'),

@@ -3,6 +3,7 @@
  * ends the run.
  */
 import type { Action, Event } from '@ppp-thing/protocol/engine/events';
+import { isLaterEpoch } from '@ppp-thing/protocol/session';
 import { type Fault, durationOf, isSingleFault, TRAFFIC_MS } from './plan.ts';
 import { checkAftermath } from './aftermath.ts';
 import type { RouterView, Stage } from './stage.ts';
@@ -217,12 +218,12 @@ export class Rules {
       if (action.kind === 'store') {
         if (router.isDiskFull) return;
         const { epoch } = action.snapshot;
-        if (epoch < stored.epoch) {
+        if (isLaterEpoch(stored.epoch, epoch)) {
           this.#break('R6', `router ${router.index} stored epoch ${epoch} after ${stored.epoch}`);
         }
         stored = action.snapshot;
       } else if (action.kind === 'tell-partner') {
-        if (action.message.snapshot.epoch > stored.epoch) {
+        if (isLaterEpoch(action.message.snapshot.epoch, stored.epoch)) {
           this.#break(
             'R5',
             `router ${router.index} told epoch ${action.message.snapshot.epoch} before storing it`,
@@ -235,7 +236,7 @@ export class Rules {
           'R1',
           `router ${router.index} wants ${action.kind} while ${stored.holder} holds epoch ${stored.epoch}`,
         );
-      } else if (action.kind === 'announce' && action.epoch > stored.epoch) {
+      } else if (action.kind === 'announce' && isLaterEpoch(action.epoch, stored.epoch)) {
         this.#break(
           'R5',
           `router ${router.index} announced epoch ${action.epoch} before storing it`,

@@ -5,7 +5,7 @@
 import type { Action, Event } from '@ppp-thing/protocol/engine/events';
 import type { OwnerStatus } from '@ppp-thing/protocol/engine/engine';
 import type { OwnerState } from '@ppp-thing/protocol/engine/owner/ownership';
-import { isNewer } from '@ppp-thing/protocol/session';
+import { isLaterEpoch, isNewer } from '@ppp-thing/protocol/session';
 import type { RouterView } from './stage.ts';
 
 /** The engine's own limits, and a tenth for clocks that drift and for the way to the helper. */
@@ -325,7 +325,7 @@ function checkPlace(us: string, id: number, event: Event, status: OwnerStatus, f
   const claims = speaks(status.state) || isOff(status.state);
   if (claims && status.snapshot.holder !== id)
     fail('R1', `${us} is ${status.state} in an epoch of router ${status.snapshot.holder - 1}`);
-  if (event.kind === 'own-mac-heard' && event.epoch > status.snapshot.epoch && claims)
+  if (event.kind === 'own-mac-heard' && isLaterEpoch(event.epoch, status.snapshot.epoch) && claims)
     fail('R9', `${us} is ${status.state} after an announce frame of a higher epoch`);
   if (event.kind === 'helper-down' && status.helper)
     fail('R10', `${us} believes in a helper that is gone`);

@@ -130,8 +130,12 @@ const isNoticeKind = (name: unknown): name is NoticeKind =>
 const isId = (id: unknown): id is number =>
   typeof id === 'number' && Number.isInteger(id) && id >= 0 && id <= 0xffff_ffff;
 
-const isRequest = (value: unknown): value is Request => {
-  if (!isFields(value) || !isId(value['id']) || !isVerb(value['verb'])) return false;
+type Envelope = Fields & { readonly id: number; readonly verb: Verb };
+
+const isEnvelope = (value: unknown): value is Envelope =>
+  isFields(value) && isId(value['id']) && isVerb(value['verb']);
+
+const isRequest = (value: Envelope): value is Envelope & Request => {
   const { id: _id, verb, ...body } = value;
   return REQUESTS[verb].is(body);
 };
@@ -142,9 +146,22 @@ const isNotice = (value: unknown): value is Notice => {
   return NOTICES[notice].is(body);
 };
 
-/** A request of the vocabulary, exactly; anything else is a FramingError. */
+/** A verb of the vocabulary with a body that is not: it can be answered, and what comes after it understood. */
+export class UnfitRequest extends FramingError {
+  readonly id: number;
+  readonly verb: Verb;
+
+  constructor({ id, verb }: Envelope) {
+    super(`${verb} with fields or values that it does not have`);
+    this.id = id;
+    this.verb = verb;
+  }
+}
+
+/** A request of the vocabulary, exactly; anything else is a FramingError, and an UnfitRequest if it can be answered. */
 export function decodeRequest(value: unknown): Request {
-  if (!isRequest(value)) throw new FramingError('not a request');
+  if (!isEnvelope(value)) throw new FramingError('not a request');
+  if (!isRequest(value)) throw new UnfitRequest(value);
   return value;
 }
 

@@ -2,6 +2,7 @@
  * The helper's vocabulary: every sentence the two processes can say. A request names a session, never an interface, a
  * path, an ioctl or a node. One shape per message is the source of both its type and its check.
  */
+import { INFORMATION, U32_MAX } from '../snapshot-limits.ts';
 import {
   anything,
   boolean,
@@ -26,7 +27,8 @@ export const MAX_MESSAGE = 64 * 1024;
 export const MAX_REPLY = 1024 * 1024;
 
 const u16 = integer(0, 0xffff);
-const u32 = integer(0, 0xffff_ffff);
+const u32 = integer(0, U32_MAX);
+const information = integer(INFORMATION.min, INFORMATION.max);
 const mac = octets(6);
 /** The session's name in the configuration, which is its interface's name too. */
 const session = text(15);
@@ -36,7 +38,7 @@ const key = record({ sessionId: integer(1, 0xfffe), acMac: mac });
 
 /** What an interface of the session is given. */
 const settings = {
-  mtu: integer(64, 9000),
+  mtu: information,
   ourAddress: octets(4),
   theirAddress: octets(4),
   /** Ours and the AC's IPv6 interface identifiers, or null without IPv6. */
@@ -57,7 +59,7 @@ export const REQUESTS = {
   attach: record({
     session,
     key,
-    maxPayload: integer(64, 9000),
+    maxPayload: information,
     autoOpen: boolean,
     settings: nullable(record(settings)),
   }),

@@ -6,8 +6,8 @@
  */
 import { Reader, Writer } from '../bytes.ts';
 import type { SessionFacts, Snapshot } from '../session.ts';
+import { flawOf } from '../snapshot-limits.ts';
 import { isMulticast, type MacAddress } from './ethernet.ts';
-import { isSessionId } from './pppoe.ts';
 import { decodeLease, encodeLease } from './lease.ts';
 import { decodeSections, encodeSections } from './sections.ts';
 
@@ -52,7 +52,7 @@ export function encodeSnapshot(snapshot: Snapshot): Uint8Array {
  * A snapshot, from this schema or a later one that only adds.
  *
  * @throws DecodeError for a schema that needs a newer reader, a section that is missing, short or beyond the end, and
- *         values that no session can have: SESSION_ID 0 or 0xffff, a group MAC address, more than two DNS servers
+ *         values that no session can have: a group MAC address, more than two DNS servers, what `flawOf` names
  */
 export function decodeSnapshot(octets: Uint8Array): Snapshot {
   const reader = Reader.copy(octets);
@@ -66,13 +66,16 @@ export function decodeSnapshot(octets: Uint8Array): Snapshot {
   const sections = decodeSections(reader);
   const order = section(sections, SECTION.order, reader);
   const lease = sections.get(SECTION.lease);
-  return {
+  const snapshot = {
     epoch: order.u32('epoch'),
     generation: order.u32('generation'),
     holder: order.u32('holder'),
     facts: sections.has(SECTION.key) ? decodeFacts(sections, reader) : null,
     ...(lease && { lease: decodeLease(lease) }),
   };
+  const flaw = flawOf(snapshot);
+  if (flaw !== undefined) throw reader.error(`snapshot with ${flaw}`);
+  return snapshot;
 }
 
 function factSections(facts: SessionFacts): [number, Uint8Array | undefined][] {
@@ -109,7 +112,11 @@ function decodeFacts(sections: ReadonlyMap<number, Reader>, whole: Reader): Sess
   const ipv4 = section(sections, SECTION.ipv4, whole);
   const interfaceIds = sections.get(SECTION.interfaceIds);
   return {
-    key: { sessionId: sessionId(key), acMac: mac(key, 'AC MAC'), ourMac: mac(key, 'our MAC') },
+    key: {
+      sessionId: key.u16('SESSION_ID'),
+      acMac: mac(key, 'AC MAC'),
+      ourMac: mac(key, 'our MAC'),
+    },
     ourMagic: link.u32('our Magic-Number'),
     theirMagic: link.u32('their Magic-Number'),
     ourMru: link.u16('our MRU'),
@@ -141,12 +148,6 @@ function section(sections: ReadonlyMap<number, Reader>, type: number, whole: Rea
   const found = sections.get(type);
   if (found === undefined) throw whole.error(`snapshot without section ${type}`);
   return found;
-}
-
-function sessionId(reader: Reader): number {
-  const id = reader.u16('SESSION_ID');
-  if (!isSessionId(id)) throw reader.error(`SESSION_ID ${id}`);
-  return id;
 }
 
 function mac(reader: Reader, what: string): MacAddress {

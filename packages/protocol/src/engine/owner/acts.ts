@@ -7,7 +7,7 @@
  * changes the snapshot stores it first (a barrier), and only then speaks.
  */
 import { millis, type Instant } from '../../time.ts';
-import type { SessionFacts } from '../../session.ts';
+import { changed, taken, type SessionFacts } from '../../session.ts';
 import type { Action, Event, Note } from '../events.ts';
 import type { Random } from '../hashes.ts';
 import type { Link, LinkOutcome, LinkOutput } from '../link/link.ts';
@@ -132,10 +132,9 @@ export class Acts {
 
   #take(from: Place, now: Instant): void {
     const standing = this.#standing;
+    standing.snapshot = taken(standing.snapshot, standing.config.routerId);
     const { facts, epoch } = standing.snapshot;
-    const holder = standing.config.routerId;
-    standing.snapshot = { epoch: epoch + 1, generation: 0, holder, facts };
-    standing.lastTakeover = { at: now, epoch: epoch + 1 };
+    standing.lastTakeover = { at: now, epoch };
     // The interlock has opened the gate already. The interface says nothing of its own, so it need not wait for the disk.
     const isUp = facts !== null && isJoined(from) && !this.#out.isBarred;
     if (isUp) this.#out.emit(configure(facts, true));
@@ -280,9 +279,8 @@ export class Acts {
   }
 
   #write(facts: SessionFacts | null): void {
-    const { epoch, generation } = this.#standing.snapshot;
     const holder = this.#standing.config.routerId;
-    this.#standing.snapshot = { epoch, generation: generation + 1, holder, facts };
+    this.#standing.snapshot = changed(this.#standing.snapshot, { holder, facts });
     this.#out.emit({ kind: 'store', snapshot: this.#standing.snapshot });
   }
 

@@ -3,7 +3,13 @@
  * is. What follows in frames and kernel calls is `acts.ts`.
  */
 import type { Instant } from '../../time.ts';
-import { isNewer, type PartnerMessage, type Role, type Snapshot } from '../../session.ts';
+import {
+  isLaterEpoch,
+  isNewer,
+  type PartnerMessage,
+  type Role,
+  type Snapshot,
+} from '../../session.ts';
 import type { AdminVerb, Event, HelperState } from '../events.ts';
 import type { LinkOutcome } from '../link/link.ts';
 import { FRAMES, ownerNote, sameKey } from './actions.ts';
@@ -286,8 +292,8 @@ export class Judge {
     this.#waits.cancel('unannounced');
     this.#waits.begin('unseen', now);
     const cause = `announce epoch=${epoch}`;
-    if (epoch > snapshot.epoch) this.#step('Outbid', cause, now);
-    else if (epoch < snapshot.epoch) this.#step('Claim', cause, now);
+    if (isLaterEpoch(epoch, snapshot.epoch)) this.#step('Outbid', cause, now);
+    else if (epoch !== snapshot.epoch) this.#step('Claim', cause, now);
     else if (claims) this.#step('Tied', cause, now);
   }
 

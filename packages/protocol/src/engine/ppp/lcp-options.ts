@@ -2,6 +2,7 @@
  * What we ask of LCP and what we let the AC ask (RFC 1661 §6, RFC 2516 §7): MRU, Magic-Number and how we are to be
  * authenticated; everything else is rejected. It sends nothing.
  */
+import { INFORMATION } from '../../snapshot-limits.ts';
 import type { AuthMethod, LcpOption } from '../../wire/lcp.ts';
 import type { Random } from '../hashes.ts';
 import type { Options, Verdict } from './options.ts';
@@ -29,8 +30,6 @@ export interface LcpSettings {
 
 /** RFC 1661 §6.1: what holds when no MRU is negotiated. */
 const DEFAULT_MRU = 1500;
-/** A peer that takes less is broken or hostile: every packet would cost as much header as data. */
-const MIN_MRU = 128;
 /** Copies of our own Magic-Number after which the line counts as looped (§6.4). */
 const MAX_LOOPS = 5;
 /** Unacceptable Authentication-Protocols after which the AC counts as insisting: past Max-Failure Naks and as many Rejects. */
@@ -106,7 +105,9 @@ export class LcpOptions implements Options<LcpOption> {
   judge(option: LcpOption): Verdict<LcpOption> {
     switch (option.kind) {
       case 'mru':
-        return option.mru >= MIN_MRU ? 'ack' : { nak: { kind: 'mru', mru: this.#settings.mru } };
+        return option.mru >= INFORMATION.min
+          ? 'ack'
+          : { nak: { kind: 'mru', mru: this.#settings.mru } };
       case 'authentication':
         return this.#judgeMethod(option.method);
       case 'magic':
@@ -156,7 +157,7 @@ export class LcpOptions implements Options<LcpOption> {
   naked(options: readonly LcpOption[]): void {
     for (const option of options) {
       // M3 of RFC 4638: never above what the line carries. The hint is a wish; a too small one is not followed.
-      if (option.kind === 'mru' && option.mru >= MIN_MRU)
+      if (option.kind === 'mru' && option.mru >= INFORMATION.min)
         this.#ours.mru = Math.min(option.mru, this.#settings.mru);
       // §6.4: what the peer proposes may be our own number coming back, so draw another.
       if (option.kind === 'magic' && this.#settings.magicNumber)

@@ -1,0 +1,53 @@
+/**
+ * What a snapshot may hold: one definition for all who take one in (the partner's datagram, the file on the disk) and for
+ * all who must be able to say what is in it (the helper's vocabulary, what is agreed with the AC). It reads no octets.
+ */
+import type { SessionFacts, Snapshot } from './session.ts';
+import { isMulticast, type MacAddress } from './wire/ethernet.ts';
+
+/** Octets of a PPP Information field: less is a broken peer, more is beyond any Ethernet. */
+export const INFORMATION = { min: 128, max: 9000 } as const;
+
+/** Octets of AC-Name, Service-Name and Host-Uniq together: what one discovery packet can carry (RFC 2516 §4). */
+export const MAX_TAGS = 1482;
+
+/** A counter of 32 bits; a router's identifier is one too. */
+export const U32_MAX = 0xffff_ffff;
+
+/** Seconds since 1970: the end of the year 9999, beyond which not every clock can say a time. */
+export const LATEST = 253_402_300_799;
+
+/** Why a snapshot cannot be used, stored or said, as words for a log; undefined if it can. */
+export function flawOf({ epoch, generation, holder, facts, lease }: Snapshot): string | undefined {
+  if (![epoch, generation, holder].every((value) => isWhole(value, 0, U32_MAX))) {
+    return 'a counter beyond 32 bits';
+  }
+  if (lease && !isWhole(lease.grantedAt, 0, LATEST)) return `a lease of second ${lease.grantedAt}`;
+  return facts === null ? undefined : flawOfFacts(facts);
+}
+
+export function flawOfFacts(facts: SessionFacts): string | undefined {
+  const { key, acName, serviceName, hostUniq, ourMru, theirMru, maxPayload } = facts;
+  const tags = acName.length + serviceName.length + hostUniq.length;
+  if (tags > MAX_TAGS) return `${tags} octets of names, at most ${MAX_TAGS}`;
+  if (!isWhole(key.sessionId, 1, 0xfffe)) return `SESSION_ID ${key.sessionId}`;
+  if (![key.acMac, key.ourMac].every(isStation)) return 'a MAC address that is no station’s';
+  const addresses = [facts.ourAddress, facts.theirAddress, ...facts.dns];
+  if (addresses.length > 4) return `${facts.dns.length} DNS servers`;
+  if (!addresses.every(({ length }) => length === 4)) return 'an address that is not of 4 octets';
+  for (const [what, octets] of [
+    ['our MRU', ourMru],
+    ['their MRU', theirMru],
+    ['max payload', maxPayload],
+  ] as const) {
+    const { min, max } = INFORMATION;
+    if (!isWhole(octets, min, max)) return `${what} ${octets}, expected ${min} to ${max}`;
+  }
+  if (!isWhole(facts.startedAt, 0, LATEST)) return `started in second ${facts.startedAt}`;
+  return undefined;
+}
+
+const isStation = (mac: MacAddress): boolean => mac.length === 6 && !isMulticast(mac);
+
+const isWhole = (value: number, min: number, max: number): boolean =>
+  Number.isInteger(value) && value >= min && value <= max;
