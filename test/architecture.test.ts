@@ -96,7 +96,7 @@ const RULES: readonly {
   { under: protocol('engine/ppp'), may: wing('ppp') },
   { under: protocol('engine/dhcp6'), may: wing('dhcp6') },
   { under: protocol('engine/link'), may: wing('link', 'ppp') },
-  { under: protocol('engine/owner'), may: wing('owner', 'link', 'ppp') },
+  { under: protocol('engine/owner'), may: wing('owner', 'link', 'ppp', 'dhcp6') },
   {
     under: protocol('ipc'),
     may: ({ target }) =>
@@ -113,6 +113,8 @@ const RULES: readonly {
       target === protocol('line-output.ts') ||
       target === protocol('version.ts') ||
       target === limits ||
+      // Addresses as text: no octets of a stranger's.
+      target === protocol('wire/ipv6.ts') ||
       target.startsWith(protocol('ipc/')) ||
       target.startsWith('node:') ||
       target === 'smol-toml' ||

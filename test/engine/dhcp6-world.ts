@@ -56,6 +56,8 @@ export const status = (number: number, text = ''): Dhcp6Option => ({
   text: Uint8Array.from(text, (character) => character.charCodeAt(0)),
 });
 
+let sessions = 1_790_000_000;
+
 export class Dhcp6World {
   now = 1000 as Instant;
   readonly client: Dhcp6Client;
@@ -68,8 +70,10 @@ export class Dhcp6World {
     this.client = new Dhcp6Client({ ...CONFIG, ...config }, counterRandom(seed), wallClock);
   }
 
+  /** @param isNew the session is another than the lease was got on */
   start(lease: Lease | null = null, isNew = true): this {
-    return this.take(this.client.start(lease, isNew, this.now));
+    const session = isNew || lease === null ? ++sessions : lease.session;
+    return this.take(this.client.start(lease, session, this.now));
   }
 
   stop(): this {

@@ -187,6 +187,20 @@ export class Enemy {
         session,
         epoch: this.#one([0, 1, 0xffff_ffff, this.below(2 ** 31)]),
       }),
+      () => ({
+        verb: 'delegate',
+        session,
+        prefixes: [
+          {
+            prefix: this.#octets(16),
+            length: this.#one([32, 48, 56, 64, 128]),
+            preferred: this.#one([0, 1, 3600, 0xffff_ffff]),
+            valid: this.#one([0, 7200, 0xffff_ffff]),
+            exclude: null,
+          },
+        ],
+        addresses: [],
+      }),
       () => ({ verb: 'detach', session }),
       () => ({ verb: 'demote', session, on: coin }),
       () => ({ verb: 'counters', session }),
@@ -241,7 +255,9 @@ export class Enemy {
       [this.request()],
     ]);
     if (value === undefined) delete worse[name];
-    else worse[name] = NULLABLE.has(name) && value === null ? 0 : value;
+    // What is right in one place is spoilt by something else.
+    else if (NULLABLE.has(name) && value === null) worse[name] = 0;
+    else worse[name] = Array.isArray(request[name]) && Array.isArray(value) ? 0 : value;
     return worse;
   }
 

@@ -313,6 +313,7 @@ const OF_THE_ROLE: Readonly<Record<Exclude<Wish['verb'], 'hello'>, readonly Wish
   deconfigure: [],
   route: [{ verb: 'route', session, via: 'session' }],
   announce: [{ verb: 'announce', session, epoch: 7 }],
+  delegate: [],
   detach: [],
   demote: [],
   counters: [],

@@ -28,6 +28,7 @@ t.test('config digest › every key that must be alike is in it, and it fits', a
     'interface',
     'local_address',
     'partner_address',
+    'partner_address6',
     'password_file',
   ]);
   t.ok(octets.length <= 1024, `${octets.length} octets`);

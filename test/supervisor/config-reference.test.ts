@@ -4,6 +4,7 @@ import t from 'tap';
 import {
   HELPER_KEYS,
   HOOK_KEYS,
+  LAN_KEYS,
   PARTNER_KEYS,
   SESSION_KEYS,
   SUPERVISOR_KEYS,
@@ -28,11 +29,12 @@ state. A supervisor that is started again tells anew what it finds, so a program
 
 | in the environment | |
 | --- | --- |
-| \`PPP_THING_EVENT\` | \`session-up\`, \`session-down\`, \`master\` or \`backup\` |
+| \`PPP_THING_EVENT\` | \`session-up\`, \`session-down\`, \`master\`, \`backup\`, \`prefix-up\` or \`prefix-down\` |
 | \`IFNAME\`, \`PPP_THING_LINE\` | the session's interface, and the Ethernet interface below it |
 | \`PPP_THING_ROLE\`, \`PPP_THING_STATE\`, \`PPP_THING_EPOCH\` | as \`pppthingctl status\` shows them |
 | \`IPLOCAL\`, \`IPREMOTE\`, \`DNS1\`, \`DNS2\`, \`MACREMOTE\` | of the session, if there is one: the names that pppd(8) gives its ip-up |
 | \`PPP_THING_SESSION_ID\`, \`PPP_THING_AC_NAME\`, \`PPP_THING_MTU\` | of the session, likewise |
+| \`PREFIXES\`, \`ADDRESSES\`, \`RDNSS\`, \`DOMAINS\`, \`AFTR\` | of the DHCPv6 lease, if there is one: the names and forms that odhcp6c(8) gives its script |
 | \`PATH\` | the usual; there is nothing else |
 `;
 
@@ -52,6 +54,7 @@ function table(title: string, keys: Readonly<Record<string, Key>>): string {
 const page = [
   INTRO,
   table('[session.NAME]', SESSION_KEYS),
+  table('[session.NAME.lan.IFNAME]', LAN_KEYS),
   table('[partner]', PARTNER_KEYS),
   table('[supervisor]', SUPERVISOR_KEYS),
   table('[helper]', HELPER_KEYS),

@@ -182,6 +182,8 @@ function effects(): { said: unknown[]; effects: Effects } {
       ask: (verb, body, action) => said.push([verb, body, action]),
       count: () => said.push(['count']),
       tell: (message) => said.push(['tell', message.sender]),
+      dhcp6: () => undefined,
+      delegated: () => undefined,
       note: (note) => said.push(['note', note.on]),
     },
   };

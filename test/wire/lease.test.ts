@@ -15,6 +15,7 @@ const OCTETS = hex`
   0a 0003 0001 0200000000ac                 # the server's
   5e105301                                  # IAID
   0000000069248164                          # granted at
+  0000000069248100                          # on the session that came up then
   00000708 00000b40                         # T1, T2
   01                                        # one prefix
     00000e10 00001c20 38                    #   preferred 3600, valid 7200, /56
@@ -57,6 +58,7 @@ t.test('lease › everything that is in a lease mirrors', async () => {
       serverDuid: duid,
       iaid: u32,
       grantedAt: fc.maxSafeNat(),
+      session: fc.maxSafeNat(),
       t1: u32,
       t2: u32,
       prefixes: list(
@@ -87,7 +89,7 @@ t.test('lease › everything that is in a lease mirrors', async () => {
 t.test('lease › refuses every truncation, and values no lease can have', async (t) => {
   t.same(acceptedTruncations(decode, OCTETS), [0], 'no octets are no lease');
   t.strictSame(decode(Uint8Array.of(...OCTETS, 1, 2, 3)), LEASE, 'a later writer may add');
-  const at = 11 + 11 + 4 + 8 + 8;
+  const at = 11 + 11 + 4 + 8 + 8 + 8;
   const wrong: [string, number, number][] = [
     ['a DUID of 2 octets', 0, 2],
     ['five prefixes', at, 5],
@@ -114,7 +116,7 @@ t.test('snapshot › a lease is one more section, which an older reader skips', 
   const withLease = encodeSnapshot({ ...SNAPSHOT, lease: LEASE });
   const without = encodeSnapshot(SNAPSHOT);
   t.same(withLease.subarray(0, without.length), without);
-  t.same(withLease.subarray(without.length, without.length + 3), hex`09 00b3`);
+  t.same(withLease.subarray(without.length, without.length + 3), hex`09 00bb`);
   t.strictSame(decodeSnapshot(withLease), { ...SNAPSHOT, lease: LEASE });
   const none = { ...SNAPSHOT, lease: null };
   t.strictSame(decodeSnapshot(encodeSnapshot(none)), none, 'no lease is said, too');

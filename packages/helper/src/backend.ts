@@ -37,6 +37,22 @@ export interface Edge {
   readonly role: Role;
 }
 
+/** An IPv6 address for any interface. Lifetimes are seconds; 0xffffffff is for ever. */
+export interface Address6 {
+  readonly interface: string;
+  readonly address: Uint8Array;
+  /** Bits of its prefix: 64 on a LAN, 128 on the session's interface. */
+  readonly bits: number;
+  readonly preferred: number;
+  readonly valid: number;
+}
+
+/** A whole delegated prefix. */
+export interface Aggregate {
+  readonly prefix: Uint8Array;
+  readonly length: number;
+}
+
 export interface Counters {
   readonly octetsIn: number;
   readonly octetsOut: number;
@@ -103,6 +119,12 @@ export interface Backend {
   deconfigure(session: string): void;
   route(session: string, via: Via): void;
   announce(session: string, epoch: number): void;
+  /** Give an interface an IPv6 address, or that address other lifetimes. ENXIO: there is no such interface. */
+  setAddress6(address: Address6): void;
+  /** Not there, or the interface is not: no effect. */
+  removeAddress6(interfaceName: string, address: Uint8Array, bits: number): void;
+  /** A route of last resort that drops: what a more specific route leads somewhere is not touched. Idempotent. */
+  setUnreachable6(aggregate: Aggregate, fib: number, on: boolean): void;
   /** Without a PADT on the wire. Nothing attached: no effect. */
   detach(session: string): void;
   /** Called only to change what is in force: the server remembers it, across restarts too. */

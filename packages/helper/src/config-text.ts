@@ -40,6 +40,14 @@ export class Section {
     return this.optional(key, expected, parse);
   }
 
+  /** The table at `key`; an empty one if it is absent, or no table, which is a problem. */
+  section(key: string): Section {
+    const values = this.#values[key] ?? {};
+    if (!isTable(values)) this.problem(key, 'expected a table');
+    const name = `${this.#name}.${key}`;
+    return new Section(isTable(values) ? values : {}, name, this.#lineOf, this.#problems);
+  }
+
   has(key: string): boolean {
     return this.#values[key] !== undefined;
   }

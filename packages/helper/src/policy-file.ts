@@ -11,9 +11,10 @@ import {
   tomlLines,
   type Problem,
 } from '@ppp-thing/protocol/config-text';
+import { parseIpv6 } from '@ppp-thing/protocol/wire/ipv6';
 import { Section, isTable, type Parse, type Values } from './config-text.ts';
 import { readTrusted, unsafeDirectory } from './files.ts';
-import type { HelperPolicy, SessionPolicy } from './policy.ts';
+import type { HelperPolicy, LanPolicy, SessionPolicy } from './policy.ts';
 
 /** On which system, and for whom, the file is read. */
 export interface Host {
@@ -60,8 +61,28 @@ const ipv4: Parse<Uint8Array> = (value) => {
   return octets.every((octet) => octet < 256) ? Uint8Array.from(octets) : undefined;
 };
 
+/** `fd00::3`, or `fe80::3%igb1`: a link-local address needs the interface it is on. */
+const gateway6: Parse<NonNullable<SessionPolicy['partnerAddress6']>> = (value) => {
+  const [first = '', zone, ...rest] = typeof value === 'string' ? value.split('%') : [];
+  const address = parseIpv6(first);
+  if (address === undefined || rest.length > 0) return undefined;
+  const isLocal = address[0] === 0xfe && ((address[1] ?? 0) & 0xc0) === 0x80;
+  if (!isLocal) return zone === undefined ? { address } : undefined;
+  const name = interfaceName(zone);
+  return name === undefined ? undefined : { address, interface: name };
+};
+
+/** `::1`: the last eight octets, and nothing before. */
+const hostPart: Parse<Uint8Array> = (value) => {
+  const address = typeof value === 'string' ? parseIpv6(value) : undefined;
+  if (address === undefined || address.subarray(0, 8).some((octet) => octet !== 0))
+    return undefined;
+  return address.subarray(8).some((octet) => octet !== 0) ? address.slice(8) : undefined;
+};
+
 const AN_INTERFACE = 'an interface name of at most 15 characters';
 const AN_ADDRESS = 'an IPv4 address such as 192.168.7.1';
+const A_GATEWAY6 = 'an IPv6 address such as fd00::3 or fe80::3%igb1';
 const A_MAC = 'a unicast MAC address such as 02:00:5e:10:53:01';
 const A_PATH = 'an absolute path';
 
@@ -160,6 +181,8 @@ function sessionPolicy(name: string, from: Section, host: Host): SessionPolicy {
   const demotionFile = from.optional('demotion_file', A_PATH, absolutePath);
   if (demotionFile !== undefined && host.platform !== 'linux')
     from.problem('demotion_file', 'is for Linux; carp(4) is demoted by the key demotion');
+  const partnerAddress6 = from.optional('partner_address6', A_GATEWAY6, gateway6);
+  const lans = lansOf(name, from);
   return {
     name,
     interface: from.required('interface', AN_INTERFACE, interfaceName) ?? '',
@@ -168,6 +191,8 @@ function sessionPolicy(name: string, from: Section, host: Host): SessionPolicy {
     ...(carp === undefined ? {} : { carp }),
     ...(localAddress === undefined ? {} : { localAddress }),
     ...(partnerAddress === undefined ? {} : { partnerAddress }),
+    ...(partnerAddress6 === undefined ? {} : { partnerAddress6 }),
+    ...(lans.length === 0 ? {} : { lans }),
     ...(stub === undefined ? {} : { stub }),
     mtu: from.optional('mtu', 'a whole number from 64 to 9000', whole(64, 9000)) ?? 1492,
     defaultRoute: from.optional('default_route', 'true or false', truth) ?? true,
@@ -176,6 +201,23 @@ function sessionPolicy(name: string, from: Section, host: Host): SessionPolicy {
     demotion: from.optional('demotion', 'a whole number from 1 to 65535', whole(1, 0xffff)) ?? 240,
   };
 }
+
+function lansOf(name: string, from: Section): LanPolicy[] {
+  const lans = from.section('lan');
+  return lans.keys().map((lan) => {
+    const table = lans.section(lan);
+    if (interfaceName(lan) === undefined) lans.problem(lan, `expected ${AN_INTERFACE}`);
+    if (lan === name) lans.problem(lan, 'is the session itself');
+    return {
+      interface: lan,
+      subnet: table.required('subnet', 'a whole number from 0 to 65535', whole(0, 0xffff)) ?? 0,
+      host:
+        table.optional('host', 'the last 64 bits of an address, such as ::1', hostPart) ?? LAN_HOST,
+    };
+  });
+}
+
+const LAN_HOST = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 1);
 
 /** Where the role is read. Only `follow-carp` needs it; the others may name it to show the role. */
 function carpOf(from: Section, policy: SessionPolicy['policy'], host: Host): SessionPolicy['carp'] {

@@ -3,6 +3,15 @@
  * timers or anything else that only the supervisor needs.
  */
 
+/** An interface that has a /64 of every delegated prefix. */
+export interface LanPolicy {
+  readonly interface: string;
+  /** Which /64, counted from 0: 0 … 65535. */
+  readonly subnet: number;
+  /** The last eight octets of this router's address in it; not all zero. */
+  readonly host: Uint8Array;
+}
+
 export interface SessionPolicy {
   /** The session's name: also its interface's name, at most 15 octets. */
   readonly name: string;
@@ -25,6 +34,10 @@ export interface SessionPolicy {
   readonly localAddress?: Uint8Array;
   /** Gateway of the default route while the partner is live. */
   readonly partnerAddress?: Uint8Array;
+  /** The same for IPv6; with the interface it is on if it is link-local. */
+  readonly partnerAddress6?: { readonly address: Uint8Array; readonly interface?: string };
+  /** Interfaces that get addresses out of a delegated prefix. */
+  readonly lans?: readonly LanPolicy[];
   /** The interface that holds the public address, for NAT; absent: the session interface holds it. */
   readonly stub?: string;
   /** Largest MTU that may be configured, octets. */

@@ -13,6 +13,7 @@ import { BackendError } from './errors.ts';
 import type { Backend, SessionSettings } from './backend.ts';
 import type { Demotions } from './demotion.ts';
 import { isLive, mayOpen } from './interlock.ts';
+import type { Lans } from './lan.ts';
 import { SystemError } from './libc.ts';
 import { sameOctets } from './octets.ts';
 import type { SessionPolicy } from './policy.ts';
@@ -29,6 +30,7 @@ export function createRequests(
   backend: Backend,
   sessions: Sessions,
   demotions: Demotions,
+  lans: Lans,
 ): Requests {
   const hello = (version: number): ReplyBody<'hello'> => {
     if (version !== PROTOCOL_VERSION)
@@ -51,7 +53,10 @@ export function createRequests(
       const { id, verb } = request;
       try {
         if (request.verb === 'hello') return { id, done: hello(request.version) };
-        return { id, done: perform({ backend, sessions, demotions }, find(request), request) };
+        return {
+          id,
+          done: perform({ backend, sessions, demotions, lans }, find(request), request),
+        };
       } catch (error) {
         const subject = request.verb === 'hello' ? 'helper' : request.session;
         return { id, failed: failure(error, verb, subject) };
@@ -78,6 +83,8 @@ const NEEDS_ROLE: {
   route: ({ via }) => via === 'session',
   announce: () => true,
   detach: () => false,
+  // Both routers have the LANs' addresses ready, and a standby advertises nothing.
+  delegate: () => false,
   demote: () => false,
   counters: () => false,
 };
@@ -95,10 +102,11 @@ interface Means {
   readonly backend: Backend;
   readonly sessions: Sessions;
   readonly demotions: Demotions;
+  readonly lans: Lans;
 }
 
 function perform(
-  { backend, sessions, demotions }: Means,
+  { backend, sessions, demotions, lans }: Means,
   session: Session,
   request: SessionRequest,
 ): ReplyBody<'counters'> | null {
@@ -141,6 +149,9 @@ function perform(
     case 'demote':
       demotions.set(name, request.on);
       return null;
+    case 'delegate':
+      delegate(lans, policy, request);
+      return null;
     case 'counters':
       return backend.counters(name);
     default: {
@@ -148,6 +159,27 @@ function perform(
       return unreachable;
     }
   }
+}
+
+/** Prefixes and addresses of the Internet only: nothing else is routed to us by an ISP (RFC 4291 §2.4, RFC 4193). */
+function delegate(
+  lans: Lans,
+  policy: SessionPolicy,
+  request: Extract<Request, { verb: 'delegate' }>,
+): void {
+  const refuse = (reason: string): BackendError =>
+    refusal('delegate', policy.name, 'EINVAL', reason);
+  const { prefixes, addresses } = request;
+  for (const [first = 0] of [
+    ...prefixes.map(({ prefix }) => prefix),
+    ...addresses.map(({ address }) => address),
+  ])
+    if ((first & 0xe0) !== 0x20 && (first & 0xfe) !== 0xfc)
+      throw refuse('not an address of the Internet');
+  for (const { preferred, valid } of [...prefixes, ...addresses])
+    if (preferred > valid || valid === 0)
+      throw refuse(`preferred ${preferred} s, valid ${valid} s`);
+  lans.set(policy, { prefixes, addresses });
 }
 
 function attach(

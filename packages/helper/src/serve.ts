@@ -8,6 +8,7 @@ import { anyway } from './errors.ts';
 import type { MakeBackend } from './backend.ts';
 import { openDemotions, type Demotions } from './demotion.ts';
 import type { Disk } from './files.ts';
+import { openLans, type Lans } from './lan.ts';
 import type { Libc } from './libc.ts';
 import type { HelperLog } from './log.ts';
 import { createLoop } from './loop.ts';
@@ -30,7 +31,7 @@ export interface ServeOptions {
   readonly now?: () => number;
   /** Seconds since the machine booted; this machine's unless given. */
   readonly uptime?: () => number;
-  /** Where demotions are recorded; this machine's unless given. */
+  /** Where demotions and the addresses of LANs are recorded; this machine's unless given. */
   readonly disk?: Disk;
   /** To be followed by `stop('remove')`: sessions that cannot be started, be it all of them, are only logged. */
   readonly removing?: boolean;
@@ -50,6 +51,7 @@ export function serve(options: ServeOptions): Serving {
   let server: Server | undefined;
   let listener: number | undefined;
   let demotions: Demotions;
+  let lans: Lans;
   const sessions = new Sessions({
     loop,
     policies: policy.sessions,
@@ -68,6 +70,7 @@ export function serve(options: ServeOptions): Serving {
       log,
       options.disk,
     );
+    lans = openLans(policy.stateDirectory, backend, log, options.disk);
     // The socket first: a second helper must find out before it touches what the first one serves.
     listener = listenAt(libc, policy.socketPath, gid);
     const starting = (): void =>
@@ -79,7 +82,7 @@ export function serve(options: ServeOptions): Serving {
     else starting();
     // What a session that is configured no more has left in force.
     anyway(() => demotions.settle((name) => amounts.has(name)), log);
-    const requests = createRequests(backend, sessions, demotions);
+    const requests = createRequests(backend, sessions, demotions, lans);
     server = createServer({ libc, loop, listener, uid, requests, log });
   } catch (error) {
     if (listener !== undefined) libc.close(listener);
@@ -92,6 +95,7 @@ export function serve(options: ServeOptions): Serving {
   const giveBack = (): void => {
     for (const name of sessions.names()) anyway(() => demotions.set(name, false), log);
     anyway(() => demotions.settle(() => false), log);
+    anyway(() => lans.remove(), log);
   };
   let stopping: 'leave' | 'remove' | undefined;
   const run = async (): Promise<void> => {

@@ -41,6 +41,8 @@ export interface Lease {
   readonly iaid: number;
   /** Seconds since 1970-01-01 UTC. Every span of the lease counts from here. */
   readonly grantedAt: number;
+  /** When the session came up on which it was granted, as that session's facts say: on another it must be confirmed. */
+  readonly session: number;
   /** Seconds until it is renewed, and until any server may renew it; INFINITY is never. */
   readonly t1: number;
   readonly t2: number;

@@ -3,7 +3,10 @@
  * ppp_thing.conf(5) is checked against. It reads no file.
  */
 import convict from 'convict';
+import { fromHex } from '@ppp-thing/protocol/bytes';
 import { parseMac, isMulticast } from '@ppp-thing/protocol/wire/ethernet';
+import { parseIpv6, parsePrefix } from '@ppp-thing/protocol/wire/ipv6';
+import { DUID_OCTETS } from '@ppp-thing/protocol/wire/lease';
 import { parseIpv4 } from '@ppp-thing/protocol/wire/ncp';
 import { LOG_LEVELS } from './log.ts';
 
@@ -19,6 +22,30 @@ const expect =
 
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
 const isIpv4 = (value: unknown): boolean => isText(value) && parseIpv4(value) !== undefined;
+const isIpv6 = (value: unknown): boolean => isText(value) && parseIpv6(value) !== undefined;
+const isPrefix = (value: unknown): boolean => isText(value) && parsePrefix(value) !== undefined;
+const isDuid = (value: unknown): boolean => {
+  const octets = isText(value) ? fromHex(value) : undefined;
+  return (
+    octets !== undefined && octets.length >= DUID_OCTETS.low && octets.length <= DUID_OCTETS.high
+  );
+};
+/** A link-local address needs the interface it is on. */
+const isGateway6 = (value: unknown): boolean => {
+  if (!isText(value)) return false;
+  const [address = '', zone] = value.split('%');
+  const isLocal = /^fe[89ab]/i.test(address);
+  return isIpv6(address) && (isLocal ? isInterface(zone) : zone === undefined);
+};
+/** `::1`: what stands in the last 64 bits, and nothing before. */
+const isHost = (value: unknown): boolean => {
+  const address = isText(value) ? parseIpv6(value) : undefined;
+  return (
+    address !== undefined &&
+    address.subarray(0, 8).every((octet) => octet === 0) &&
+    address.subarray(8).some((octet) => octet !== 0)
+  );
+};
 const isPath = (value: unknown): boolean => isText(value) && /^\/[^\0]*$/u.test(value);
 const isInterface = (value: unknown): boolean =>
   isText(value) && /^[A-Za-z][A-Za-z0-9_.-]{0,14}$/.test(value);
@@ -171,6 +198,16 @@ export const HOOK_KEYS = {
     default: null as string | null,
     doc: 'Run when it is MASTER no more, and at the start of one that is not.',
   },
+  'prefix-up': {
+    format: path,
+    default: null as string | null,
+    doc: 'Run on both routers when there is a delegated prefix, or another one.',
+  },
+  'prefix-down': {
+    format: path,
+    default: null as string | null,
+    doc: 'Run on both routers when there is none any more.',
+  },
   timeout_seconds: {
     format: span(1, 300),
     default: 30,
@@ -280,6 +317,36 @@ export const SESSION_KEYS = {
   },
   dns: { format: truth, default: false, doc: 'Whether DNS servers are asked for (RFC 1877).' },
   ipv6: { format: truth, default: false, doc: 'Whether IPV6CP is negotiated (RFC 5072).' },
+  prefix_delegation: {
+    format: truth,
+    default: false,
+    doc: 'With `ipv6`: whether a prefix is asked for with DHCPv6 (docs/ipv6.md).',
+  },
+  prefix_hint: {
+    format: expect('a prefix such as ::/56 or 2001:db8:ab00::/56', isPrefix, true),
+    default: null as string | null,
+    doc: 'The prefix to ask for; with an address of zeros any of that length.',
+  },
+  wan_address: {
+    format: word('none', 'slaac', 'dhcp'),
+    default: 'none' as 'none' | 'slaac' | 'dhcp',
+    doc: "Where the session's interface gets a global IPv6 address from: nowhere, the kernel by router advertisements, or DHCPv6.",
+  },
+  duid: {
+    format: expect('6 to 260 hexadecimal digits', isDuid, true),
+    default: null as string | null,
+    doc: 'The identifier to the DHCPv6 server; made from `mac` unless given, and the same on both routers.',
+  },
+  iaid: {
+    format: whole(0, 0xffff_ffff, true),
+    default: null as number | null,
+    doc: 'The identifier of what is asked for; made from `mac` unless given, and the same on both routers.',
+  },
+  partner_address6: {
+    format: expect('an IPv6 address such as fd00::3 or fe80::3%igb1', isGateway6, true),
+    default: null as string | null,
+    doc: 'Gateway of the IPv6 default route while the partner holds the session.',
+  },
   echo_interval_seconds: {
     format: span(1, 300),
     default: 5,
@@ -317,6 +384,20 @@ export const SESSION_KEYS = {
   },
 };
 
+/** `[session.NAME.lan.IFNAME]`: an interface that has a /64 of the delegated prefix. */
+export const LAN_KEYS = {
+  subnet: {
+    format: required(whole(0, 0xffff, true)),
+    default: null as unknown as number,
+    doc: 'Which /64 of the delegated prefix, counted from 0; the same on both routers.',
+  },
+  host: {
+    format: expect('the last 64 bits of an address, such as ::1', isHost),
+    default: '::1',
+    doc: "The router's own address in it; another one on each router.",
+  },
+};
+
 type Keys = Record<string, { format: Check; default: unknown; doc: string; sensitive?: boolean }>;
 type TableOf<K extends Keys> = { readonly [N in keyof K]: K[N]['default'] };
 
@@ -324,6 +405,7 @@ export type HelperTable = TableOf<typeof HELPER_KEYS>;
 export type SupervisorTable = TableOf<typeof SUPERVISOR_KEYS>;
 export type PartnerTable = TableOf<typeof PARTNER_KEYS>;
 export type HookTable = TableOf<typeof HOOK_KEYS>;
+export type LanTable = TableOf<typeof LAN_KEYS>;
 export type SessionTable = TableOf<typeof SESSION_KEYS>;
 
 /**

@@ -12,20 +12,28 @@ import {
   type LineOf,
   type Problem,
 } from '@ppp-thing/protocol/config-text';
-import type { OwnershipConfig, SessionConfig } from '@ppp-thing/protocol/engine/session-config';
+import { fromHex } from '@ppp-thing/protocol/bytes';
+import type {
+  Dhcp6Config,
+  OwnershipConfig,
+  SessionConfig,
+} from '@ppp-thing/protocol/engine/session-config';
 import { Secret } from '@ppp-thing/protocol/engine/hashes';
 import { millis, seconds } from '@ppp-thing/protocol/time';
 import { formatMac, parseMac } from '@ppp-thing/protocol/wire/ethernet';
 import type { AuthMethod } from '@ppp-thing/protocol/wire/lcp';
+import { parsePrefix } from '@ppp-thing/protocol/wire/ipv6';
 import { parseIpv4 } from '@ppp-thing/protocol/wire/ncp';
 import {
   checkTable,
   HELPER_KEYS,
   HOOK_KEYS,
+  LAN_KEYS,
   PARTNER_KEYS,
   SESSION_KEYS,
   SUPERVISOR_KEYS,
   type HookTable,
+  type LanTable,
   type PartnerTable,
   type SessionTable,
 } from './config-schema.ts';
@@ -76,6 +84,8 @@ export interface SessionSettings {
   readonly carp: { readonly interface: string | undefined; readonly vhid: number | undefined };
   /** What must be alike on both routers, as text by key; the password is not in it. */
   readonly shared: Readonly<Record<string, string>>;
+  /** The interfaces that have a /64 of the delegated prefix: the helper's business, shown by us. */
+  readonly lans: ReadonlyMap<string, LanTable>;
 }
 
 /**
@@ -134,9 +144,11 @@ export function parseConfig(
       report(at, '', 'expected an interface name of at most 15 characters');
     }
     if (!isTable(value)) report(at, '', 'expected a table');
-    const checked = checkTable(SESSION_KEYS, at, isTable(value) ? value : {}, report);
+    const { lan = {}, ...own } = isTable(value) ? value : {};
+    const checked = checkTable(SESSION_KEYS, at, own, report);
+    const lans = lanTables(lan, `${at}.lan`, report);
     const fail = (key: string, message: string): void => report(at, key, message);
-    return checked === undefined ? [] : [session(name, checked, owner, readSecret, fail)];
+    return checked === undefined ? [] : [session(name, checked, lans, owner, readSecret, fail)];
   });
   if (problems.length > 0) {
     throw new ConfigError(
@@ -253,9 +265,47 @@ function ownership(
 
 const METHODS = { pap: 'PAP', 'chap-md5': 'CHAP-MD5', 'ms-chap-v2': 'MS-CHAPv2' } as const;
 
+/** By interface. A table that is wrong has been reported, and is left out. */
+function lanTables(value: unknown, at: string, report: Report): ReadonlyMap<string, LanTable> {
+  const lans = new Map<string, LanTable>();
+  if (!isTable(value)) report(at, '', 'expected a table [session.NAME.lan.IFNAME]');
+  for (const [name, table] of Object.entries(isTable(value) ? value : {})) {
+    const path = `${at}.${name}`;
+    if (!/^[A-Za-z][A-Za-z0-9_.-]{0,14}$/.test(name))
+      report(path, '', 'expected an interface name of at most 15 characters');
+    if (!isTable(table)) report(path, '', 'expected a table');
+    const checked = checkTable(LAN_KEYS, path, isTable(table) ? table : {}, report);
+    if (checked === undefined) continue;
+    const other = [...lans].find(([, { subnet }]) => subnet === checked.subnet)?.[0];
+    if (other !== undefined) report(path, 'subnet', `${checked.subnet} is that of ${other} too`);
+    lans.set(name, checked);
+  }
+  return lans;
+}
+
+/** What DHCPv6 is asked for; undefined for nothing. Made from the session's MAC, it is the same on both routers. */
+function dhcp6(table: SessionTable): Dhcp6Config | undefined {
+  const { ipv6, prefix_delegation: prefix, wan_address: wan, prefix_hint: text } = table;
+  const address = wan === 'dhcp';
+  if (!ipv6 || !(prefix || address)) return undefined;
+  const mac = parseMac(table.mac) ?? new Uint8Array(6);
+  const iaid = mac.subarray(2).reduce((sum, octet) => sum * 256 + octet, 0);
+  const hint = text === null ? undefined : parsePrefix(text);
+  return {
+    // DUID-LL of Ethernet (RFC 9915 §11.4).
+    duid:
+      (table.duid === null ? undefined : fromHex(table.duid)) ?? Uint8Array.of(0, 3, 0, 1, ...mac),
+    iaid: table.iaid ?? iaid,
+    prefix,
+    address,
+    ...(hint && { hint }),
+  };
+}
+
 function session(
   name: string,
   table: SessionTable,
+  lans: ReadonlyMap<string, LanTable>,
   owner: ReturnType<typeof ownership>,
   readSecret: (path: string) => string,
   fail: (key: string, message: string) => void,
@@ -263,6 +313,7 @@ function session(
   checkTogether(table, fail);
   const auth = table.auth.map((word): Exclude<AuthMethod, 'unknown'> => METHODS[word]);
   const { ac_name: acName, ac_mac: acMac } = table;
+  const asked = dhcp6(table);
   const engine: SessionConfig = {
     name,
     link: {
@@ -292,7 +343,9 @@ function session(
       partnerTimeout: seconds(table.partner_timeout_seconds),
       downDemotion: seconds(table.down_demotion_seconds),
     },
+    ...(asked && { dhcp6: asked }),
   };
+  const subnets = [...lans].map(([, { subnet }]) => subnet).sort((a, b) => a - b);
   const shared = Object.entries(table)
     .filter(([key]) => !OWN.some((own) => own === key))
     .map(([key, value]) => [key, JSON.stringify(value)] as const);
@@ -303,7 +356,11 @@ function session(
     stub: table.stub ?? undefined,
     passwordFile: table.password_file ?? undefined,
     carp: { interface: table.carp_interface ?? undefined, vhid: table.carp_vhid ?? undefined },
-    shared: Object.fromEntries(shared),
+    shared: {
+      ...Object.fromEntries(shared),
+      ...(subnets.length === 0 ? {} : { lan: JSON.stringify(subnets) }),
+    },
+    lans,
   };
 }
 
@@ -312,6 +369,7 @@ const OWN: readonly (keyof SessionTable)[] = [
   'interface',
   'local_address',
   'partner_address',
+  'partner_address6',
   'carp_interface',
   'demotion_file',
   'fib',

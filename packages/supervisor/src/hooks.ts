@@ -2,19 +2,29 @@
  * The operator's programs: run when the session comes up or goes down on this router, and when the role changes. Each is
  * bounded in time, and at most one runs for each session. It decides nothing and delays nobody.
  *
- * Theory of operation. Up and down are one pair of states, MASTER and BACKUP another. What was last told of a pair is
+ * Theory of operation. Up and down are one pair of states, MASTER and BACKUP another, a prefix and none a third. What was last told of a pair is
  * remembered; what is not told yet waits behind the program that runs, and something newer of the same pair takes its
- * place. So however fast things change, no more than two wait, and the last state of each pair is always told.
+ * place. So however fast things change, no more than three wait, and the last state of each pair is always told.
  */
 import type { OwnerStatus } from '@ppp-thing/protocol/engine/engine';
+import { secondsLeft, type Lease } from '@ppp-thing/protocol/lease';
 import { printable } from '@ppp-thing/protocol/printable';
 import type { SessionFacts } from '@ppp-thing/protocol/session';
 import { formatMac } from '@ppp-thing/protocol/wire/ethernet';
+import { formatIpv6 } from '@ppp-thing/protocol/wire/ipv6';
 import { formatIpv4 } from '@ppp-thing/protocol/wire/ncp';
+import { formatPrefix } from './lease-text.ts';
 import type { Log } from './log.ts';
 import { runProgram } from './program.ts';
 
-export const HOOKS = ['session-up', 'session-down', 'master', 'backup'] as const;
+export const HOOKS = [
+  'session-up',
+  'session-down',
+  'master',
+  'backup',
+  'prefix-up',
+  'prefix-down',
+] as const;
 export type HookName = (typeof HOOKS)[number];
 
 export interface HookSettings {
@@ -32,7 +42,7 @@ export interface HookSubject {
   readonly line: string;
 }
 
-type Pair = 'session' | 'role';
+type Pair = 'session' | 'role' | 'prefix';
 type Environment = Readonly<Record<string, string>>;
 
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -46,6 +56,10 @@ export class Hooks {
   readonly #waiting = new Map<Pair, { readonly name: HookName; readonly facts: Environment }>();
   /** Of the session that was last up: what goes down is what was up. */
   #facts: SessionFacts | undefined;
+  /** The prefixes that a program was last told, as text. */
+  #prefixes = '';
+  /** Milliseconds since 1970-01-01 UTC at the last look. */
+  #time = 0;
   /** Asks the program that runs to end. */
   #end: (() => void) | undefined;
   #isStopped = false;
@@ -56,8 +70,13 @@ export class Hooks {
     this.#log = log;
   }
 
-  /** Look at the session, after each event. A router that has just started tells its role, and nothing that is not up. */
-  observe(status: OwnerStatus): void {
+  /**
+   * Look at the session, after each event. A router that has just started tells its role, and nothing that is not up.
+   *
+   * @param time milliseconds since 1970-01-01 UTC
+   */
+  observe(status: OwnerStatus, time = 0): void {
+    this.#time = time;
     const { facts } = status.snapshot;
     const speaks = status.state === 'Holding' || status.state === 'Yielding';
     const wasUp = this.#state.get('session') === 'session-up';
@@ -68,6 +87,18 @@ export class Hooks {
     if (isUp) this.#facts = facts;
     if (isUp) this.#became('session', 'session-up', status);
     if (status.helper) this.#became('role', status.role === 'MASTER' ? 'master' : 'backup', status);
+    this.#observePrefixes(status);
+  }
+
+  /** On both routers, because both advertise it in their turn. A lease that is only renewed changes nothing here. */
+  #observePrefixes(status: OwnerStatus): void {
+    const { lease } = status.snapshot;
+    const prefixes = (lease?.prefixes ?? []).map(formatPrefix).join(' ');
+    if (prefixes === this.#prefixes) return;
+    this.#prefixes = prefixes;
+    // Other prefixes are news, though there were some before.
+    this.#state.delete('prefix');
+    this.#became('prefix', prefixes === '' ? 'prefix-down' : 'prefix-up', status);
   }
 
   /** Ask what runs to end, and start nothing more. This process is about to end: nobody waits for it. */
@@ -129,6 +160,7 @@ export class Hooks {
       PPP_THING_EPOCH: String(snapshot.epoch),
       IFNAME: session,
       ...(facts === undefined ? {} : sessionVariables(facts)),
+      ...(snapshot.lease ? leaseVariables(snapshot.lease, this.#time) : {}),
     };
   }
 }
@@ -148,5 +180,27 @@ function sessionVariables(facts: SessionFacts): Environment {
     IPLOCAL: formatIpv4(ourAddress),
     IPREMOTE: formatIpv4(theirAddress),
     ...Object.fromEntries(servers),
+  };
+}
+
+/** The names, and the form of the values, that odhcp6c(8) gives its script. */
+function leaseVariables(lease: Lease, time: number): Environment {
+  const left = (span: number): number => secondsLeft(lease, span, time);
+  const prefixes = lease.prefixes.map(({ preferred, valid, exclude, ...prefix }) => {
+    const without = exclude === undefined ? '' : `,excluded=${formatPrefix(exclude)}`;
+    return `${formatPrefix(prefix)},${left(preferred)},${left(valid)}${without}`;
+  });
+  const former = lease.former.map(({ valid, ...prefix }) => {
+    return `${formatPrefix(prefix)},0,${left(valid)}`;
+  });
+  const addresses = lease.addresses.map(({ address, preferred, valid }) => {
+    return `${formatIpv6(address)}/128,${left(preferred)},${left(valid)}`;
+  });
+  return {
+    PREFIXES: [...prefixes, ...former].join(' '),
+    ADDRESSES: addresses.join(' '),
+    RDNSS: lease.dns.map(formatIpv6).join(' '),
+    DOMAINS: lease.search.join(' '),
+    AFTR: lease.aftr,
   };
 }

@@ -18,6 +18,7 @@ export function encodeLeaseFields(lease: Lease): Fields {
     serverDuid: toHex(lease.serverDuid),
     iaid: lease.iaid,
     grantedAt: lease.grantedAt,
+    session: lease.session,
     t1: lease.t1,
     t2: lease.t2,
     prefixes: lease.prefixes.map(({ preferred, valid, exclude, ...prefix }) => ({
@@ -45,6 +46,7 @@ export function decodeLeaseFields(from: Fields): Lease {
     serverDuid: duid(from, 'serverDuid'),
     iaid: whole(from, 'iaid', U32),
     grantedAt: whole(from, 'grantedAt', Number.MAX_SAFE_INTEGER),
+    session: whole(from, 'session', Number.MAX_SAFE_INTEGER),
     t1: whole(from, 't1', U32),
     t2: whole(from, 't2', U32),
     prefixes: tables(from, 'prefixes', MOST.prefixes).map(leasedPrefix),

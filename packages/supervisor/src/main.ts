@@ -10,6 +10,7 @@ import type { PartnerMessage, Snapshot } from '@ppp-thing/protocol/session';
 import { VERSION } from '@ppp-thing/protocol/version';
 import { now, random, wallClock } from './clock.ts';
 import { readConfig, type Config } from './config.ts';
+import { openDhcp6 } from './dhcp6-socket.ts';
 import { AnotherRunsError, codeOf, UnreadableError } from './errors.ts';
 import { hold } from './hold.ts';
 import { readKeys, type Keys } from './keys.ts';
@@ -88,12 +89,23 @@ async function main(): Promise<void> {
   const heard = (session: string, message: PartnerMessage): void =>
     running.now?.hear(session, message);
   const partner = await openPartner(config, keys, log, heard);
+  const dhcp6 = config.sessions.some(({ engine }) => engine.dhcp6 !== undefined)
+    ? await openDhcp6({ log, heard: (name, octets) => running.now?.heardDhcp6(name, octets) })
+    : undefined;
   const identity = giveUpRoot(config.user, config.group);
   if (identity !== undefined) log.line('info', `privileges: ${identity}`);
 
   const store = new Store(config.stateDirectory, log);
   await holdState(config.stateDirectory, log);
-  const supervisor = new Running({ config, version: VERSION, log, store, partner, inherited });
+  const supervisor = new Running({
+    config,
+    version: VERSION,
+    log,
+    store,
+    partner,
+    dhcp6,
+    inherited,
+  });
   running.now = supervisor;
   const report = (line: string): void => log.line('error', line);
   await startStatusServers(supervisor, config.runDirectory, report);

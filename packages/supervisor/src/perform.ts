@@ -2,6 +2,7 @@
 import type { RequestBody, Verb } from '@ppp-thing/protocol/ipc/messages';
 import type { Action, Event, Note } from '@ppp-thing/protocol/engine/events';
 import type { PartnerMessage, Snapshot } from '@ppp-thing/protocol/session';
+import { encodeDhcp6 } from '@ppp-thing/protocol/wire/dhcpv6';
 import { encodePpp } from '@ppp-thing/protocol/wire/ppp';
 import { encodeDiscovery } from '@ppp-thing/protocol/wire/pppoe';
 import { StoreError } from './store.ts';
@@ -16,6 +17,10 @@ export interface Effects {
   /** Ask the kernel what it has received; a `counted` event comes later, if it can say. */
   count(): void;
   tell(message: PartnerMessage): void;
+  /** To the DHCPv6 servers on the session's interface. */
+  dhcp6(octets: Uint8Array): void;
+  /** For the programs that advertise prefixes. */
+  delegated(action: Extract<Action, { kind: 'delegate' }>): void;
   note(note: Note): void;
 }
 
@@ -69,6 +74,16 @@ export function perform(action: Action, effects: Effects): Failed | undefined {
     case 'route':
       effects.ask('route', { session, via: action.via }, kind);
       return undefined;
+    case 'send-dhcp6':
+      effects.dhcp6(encodeDhcp6(action.message));
+      return undefined;
+    case 'delegate': {
+      const { addresses } = action;
+      const prefixes = action.prefixes.map(({ exclude = null, ...each }) => ({ ...each, exclude }));
+      effects.ask('delegate', { session, prefixes, addresses }, kind);
+      effects.delegated(action);
+      return undefined;
+    }
     case 'announce':
       effects.ask('announce', { session, epoch: action.epoch }, kind);
       return undefined;

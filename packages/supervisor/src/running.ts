@@ -7,10 +7,12 @@ import type { Snapshot } from '@ppp-thing/protocol/session';
 import type { Notice, SessionState } from '@ppp-thing/protocol/ipc/messages';
 import type { Instant } from '@ppp-thing/protocol/time';
 import type { Config } from './config.ts';
+import type { Dhcp6Channel } from './dhcp6-socket.ts';
 import { HelperClient } from './helper.ts';
 import type { HookSettings } from './hooks.ts';
 import type { Log, LogLevel } from './log.ts';
 import type { PartnerChannel } from './partner.ts';
+import { prefixFile } from './prefix-file.ts';
 import { Session } from './session.ts';
 import type { Store } from './store.ts';
 import type {
@@ -30,6 +32,8 @@ export interface RunningOptions {
   readonly log: Log;
   readonly store: Store;
   readonly partner: PartnerChannel | undefined;
+  /** Undefined when no session asks for a lease. */
+  readonly dhcp6?: Dhcp6Channel | undefined;
   /** What a session that was never stored begins with: the original's state file. */
   readonly inherited?: Snapshot | undefined;
   /** This machine unless given. */
@@ -50,7 +54,7 @@ export class Running implements Supervisor {
 
   /** Loads every snapshot. Throws StoreError. */
   constructor(options: RunningOptions) {
-    const { config, log, store, partner, inherited, system = thisSystem } = options;
+    const { config, log, store, partner, dhcp6, inherited, system = thisSystem } = options;
     this.version = options.version;
     this.#options = options;
     this.#system = system;
@@ -72,6 +76,8 @@ export class Running implements Supervisor {
       zero: this.#zero,
       helper,
       partner,
+      dhcp6,
+      prefixes: prefixFile(config.runDirectory, log, system.wallClock),
       store,
       log,
       hooks: config.hooks,
@@ -101,6 +107,7 @@ export class Running implements Supervisor {
     this.#helper.close();
     this.#each((session) => session.stop());
     this.#options.partner?.close();
+    this.#options.dhcp6?.close();
   }
 
   /** From now on. */
@@ -111,6 +118,11 @@ export class Running implements Supervisor {
   /** A verified message of the partner. */
   hear(name: string, message: Parameters<Session['hear']>[0]): void {
     this.#sessions.get(name)?.hear(message);
+  }
+
+  /** A datagram from a DHCPv6 server on the interface of this name. */
+  heardDhcp6(name: string, octets: Uint8Array): void {
+    this.#sessions.get(name)?.dhcp6(octets);
   }
 
   now(): Instant {

@@ -7,6 +7,7 @@ import type { SessionEngine } from '@ppp-thing/protocol/engine/engine';
 import type { Action, AdminVerb, Event, Note } from '@ppp-thing/protocol/engine/events';
 import { NO_SNAPSHOT, type Snapshot } from '@ppp-thing/protocol/session';
 import type { Failure, SessionState } from '@ppp-thing/protocol/ipc/messages';
+import { decodeDhcp6 } from '@ppp-thing/protocol/wire/dhcpv6';
 import { formatMac } from '@ppp-thing/protocol/wire/ethernet';
 import type { SessionSettings } from './config.ts';
 import { Driver } from './driver.ts';
@@ -15,6 +16,8 @@ import { systemHashes } from './hashes.ts';
 import type { HelperClient } from './helper.ts';
 import { Hooks, type HookSettings } from './hooks.ts';
 import { formatNote, type Log } from './log.ts';
+import type { Dhcp6Channel } from './dhcp6-socket.ts';
+import type { PrefixFile } from './prefix-file.ts';
 import type { PartnerChannel } from './partner.ts';
 import { perform, type Effects, type Failed } from './perform.ts';
 import type { Store } from './store.ts';
@@ -29,6 +32,9 @@ export interface Surroundings {
   readonly helper: HelperClient;
   /** Undefined without a partner. */
   readonly partner: PartnerChannel | undefined;
+  /** Undefined when no session asks for a lease. */
+  readonly dhcp6: Dhcp6Channel | undefined;
+  readonly prefixes: PrefixFile;
   readonly store: Store;
   readonly log: Log;
   readonly hooks: HookSettings;
@@ -74,7 +80,7 @@ export class Session {
       this.#engine,
       (action) => this.#perform(action, effects),
       system,
-      () => this.#hooks.observe(this.#engine.ownerStatus(system.now())),
+      () => this.#hooks.observe(this.#engine.ownerStatus(system.now()), system.wallClock()),
     );
   }
 
@@ -130,6 +136,20 @@ export class Session {
     this.#driver.feed({ kind: 'partner', message });
   }
 
+  /** A datagram from a DHCPv6 server. */
+  dhcp6(octets: Uint8Array): void {
+    const { log } = this.#around;
+    if (log.shows('trace')) this.#trace(`<- DHCPv6 | ${toHex(octets)}`);
+    try {
+      this.#driver.feed({ kind: 'dhcp6', message: decodeDhcp6(octets) });
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      this.#counts.framesMalformed += 1;
+      const line = `${this.name}: DHCPv6 message dropped: ${error.message} | ${toHex(octets)}`;
+      log.line('debug', line, `${this.name} malformed`);
+    }
+  }
+
   admin(verb: AdminVerb): Outcome {
     const reason = this.#engine.refusal(verb, this.#around.system.now());
     if (reason !== undefined) return { accepted: false, reason };
@@ -181,7 +201,7 @@ export class Session {
   }
 
   #effects(): Effects {
-    const { helper, partner, store } = this.#around;
+    const { helper, partner, store, dhcp6, prefixes } = this.#around;
     return {
       session: this.name,
       store: (snapshot) => {
@@ -199,6 +219,8 @@ export class Session {
           ({ octetsIn }) => this.#driver.feed({ kind: 'counted', octetsIn }),
         ),
       tell: (message) => partner?.tell(this.name, message),
+      dhcp6: (octets) => dhcp6?.send(this.name, octets),
+      delegated: (action) => prefixes.write(this.name, action),
       note: (note) => this.#note(note),
     };
   }

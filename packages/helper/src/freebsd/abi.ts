@@ -92,6 +92,7 @@ export const C = {
   RTF_UP: 1,
   RTF_GATEWAY: 2,
   RTF_STATIC: 0x800,
+  RTF_REJECT: 8,
   RTA_DST: 1,
   RTA_GATEWAY: 2,
   RTA_NETMASK: 4,

@@ -165,7 +165,7 @@ export function route(
         else routes.setDefault(gateway);
         // A router without IPv6 elsewhere still gets its IPv4.
         anyway(
-          () => route6(routes, interfaces, name, way),
+          () => route6(routes, interfaces, policy, way),
           (message) => way.log(`route ${name}: IPv6: ${message}`),
         );
       } finally {
@@ -177,7 +177,13 @@ export function route(
   return gateway;
 }
 
-function route6(routes: Routes, interfaces: Interfaces, name: string, way: Way): void {
+function route6(routes: Routes, interfaces: Interfaces, policy: SessionPolicy, way: Way): void {
+  const { name, partnerAddress6: partner } = policy;
+  const partnerIndex = partner?.interface === undefined ? 0 : interfaces.index(partner.interface);
+  if (way.via === 'partner' && partner !== undefined)
+    return routes.setDefault6(partner.address, partnerIndex);
+  if (way.via !== 'session' && partner !== undefined)
+    routes.deleteDefault6To(partner.address, partnerIndex);
   if (way.theirs === undefined) return;
   const index = interfaces.index(name);
   if (way.via === 'session') routes.setDefault6(linkLocal(way.theirs), index);

@@ -7,6 +7,7 @@
  */
 import { BackendError } from '../errors.ts';
 import type { Backend, BackendContext, Edge, Found, Role } from '../backend.ts';
+import type { Address6, Aggregate } from '../backend.ts';
 import { PerSession } from '../per-session.ts';
 import type { SessionPolicy } from '../policy.ts';
 import { POLLIN } from '../unix.ts';
@@ -17,7 +18,7 @@ import { removeSession, sessionsAmong, shutGate } from './graph.ts';
 import { Interfaces } from './interface.ts';
 import { NetgraphSocket } from './netgraph.ts';
 import { hubsAmong, isHubOf, releaseHub } from './parent.ts';
-import { openRouteSocket, readNews } from './route.ts';
+import { Routes, openRouteSocket, readNews } from './route.ts';
 import { FreebsdSession, type Shared } from './session.ts';
 
 const LEVEL_INTERVAL = 1000;
@@ -134,6 +135,31 @@ export class FreebsdBackend extends PerSession<Entry> implements Backend {
     let known = 0;
     for (const each of this.#demoted.values()) known += each;
     return sum - known >= amount;
+  }
+
+  setAddress6(wanted: Address6): void {
+    const { interfaces } = this.#open().shared;
+    attempt('set IPv6 address of', wanted.interface, () => interfaces.setAddress6(wanted), {
+      ENXIO: 'there is no such interface',
+    });
+  }
+
+  removeAddress6(name: string, address: Uint8Array): void {
+    const { interfaces } = this.#open().shared;
+    attempt('delete IPv6 address of', name, () =>
+      unless(['EADDRNOTAVAIL', 'ENXIO'], () => interfaces.deleteAddress6(name, address)),
+    );
+  }
+
+  setUnreachable6({ prefix, length }: Aggregate, fib: number, on: boolean): void {
+    attempt('set', 'unreachable route of a delegated prefix', () => {
+      const routes = new Routes(this.#context.libc, fib);
+      try {
+        routes.setReject6(prefix, length, on);
+      } finally {
+        routes.close();
+      }
+    });
   }
 
   leave(): void {

@@ -4,6 +4,7 @@
  */
 import type { Libc } from '../libc.ts';
 import { C, S, SEEN } from './abi.ts';
+import type { Address6 } from '../backend.ts';
 import { unless } from './errors.ts';
 import { putText, putU32, putU16, u16At, u32At } from './octets.ts';
 
@@ -41,6 +42,13 @@ export function linkLocal(interfaceId: Uint8Array): Uint8Array {
   address.set(interfaceId, 8);
   return address;
 }
+
+/** The mask of a prefix of `bits`. */
+export const maskOf = (bits: number): Uint8Array =>
+  Uint8Array.from(
+    { length: 16 },
+    (_, i) => (0xff00 >> Math.min(8, Math.max(0, bits - 8 * i))) & 0xff,
+  );
 
 /** The calls throw SystemError: ENXIO for an interface that is not there. */
 export class Interfaces {
@@ -138,26 +146,46 @@ export class Interfaces {
 
   /** A link-local address, which the kernel takes as the interface's own. Without IPv6 in the kernel: no effect. */
   addLinkLocal(name: string, interfaceId: Uint8Array): void {
+    const forEver = C.ND6_INFINITE_LIFETIME;
+    const mask = maskOf(8 * LINK_LOCAL_PREFIX_OCTETS);
+    this.#alias6(name, linkLocal(interfaceId), mask, forEver, forEver);
+  }
+
+  /** An address on a network of `bits`, or that address with other lifetimes, seconds. Without IPv6 in the kernel: no effect. */
+  setAddress6({ interface: name, address, bits, preferred, valid }: Address6): void {
+    this.#alias6(name, address, maskOf(bits), preferred, valid);
+  }
+
+  /** EADDRNOTAVAIL: it is not there. */
+  deleteAddress6(name: string, address: Uint8Array): void {
+    if (this.#inet6 === undefined) return;
+    const layout = S.in6_ifreq;
+    const request = new Uint8Array(layout.size);
+    putText(request, layout.ifr_name, name);
+    request.set(sockaddrIn6(address), layout['ifr_ifru.ifru_addr']);
+    this.#libc.ioctl(this.#inet6, C.SIOCDIFADDR_IN6, request);
+  }
+
+  #alias6(
+    name: string,
+    address: Uint8Array,
+    mask: Uint8Array,
+    preferred: number,
+    valid: number,
+  ): void {
     if (this.#inet6 === undefined) return;
     const layout = S.in6_aliasreq;
     const request = new Uint8Array(layout.size);
     putText(request, layout.ifra_name, name);
-    request.set(sockaddrIn6(linkLocal(interfaceId)), layout.ifra_addr);
-    const mask = new Uint8Array(16).fill(0xff, 0, LINK_LOCAL_PREFIX_OCTETS);
+    request.set(sockaddrIn6(address), layout.ifra_addr);
     request.set(sockaddrIn6(mask), layout.ifra_prefixmask);
-    putU32(request, layout['ifra_lifetime.ia6t_vltime'], C.ND6_INFINITE_LIFETIME);
-    putU32(request, layout['ifra_lifetime.ia6t_pltime'], C.ND6_INFINITE_LIFETIME);
+    putU32(request, layout['ifra_lifetime.ia6t_vltime'], valid);
+    putU32(request, layout['ifra_lifetime.ia6t_pltime'], preferred);
     this.#libc.ioctl(this.#inet6, C.SIOCAIFADDR_IN6, request);
   }
 
   deleteLinkLocal(name: string, interfaceId: Uint8Array): void {
-    const fd = this.#inet6;
-    if (fd === undefined) return;
-    const layout = S.in6_ifreq;
-    const request = new Uint8Array(layout.size);
-    putText(request, layout.ifr_name, name);
-    request.set(sockaddrIn6(linkLocal(interfaceId)), layout['ifr_ifru.ifru_addr']);
-    unless(['EADDRNOTAVAIL'], () => this.#libc.ioctl(fd, C.SIOCDIFADDR_IN6, request));
+    unless(['EADDRNOTAVAIL'], () => this.deleteAddress6(name, linkLocal(interfaceId)));
   }
 
   /** Whether frames can leave. A driver that knows no media is taken at its word that it runs. */

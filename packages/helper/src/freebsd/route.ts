@@ -5,7 +5,7 @@
 import type { Libc } from '../libc.ts';
 import { C, S } from './abi.ts';
 import { soon, unless } from './errors.ts';
-import { sockaddrIn, sockaddrIn6 } from './interface.ts';
+import { maskOf, sockaddrIn, sockaddrIn6 } from './interface.ts';
 import { int, putU16, putU32, same, u16At, u32At } from './octets.ts';
 
 const FLAGS = C.RTF_UP | C.RTF_GATEWAY | C.RTF_STATIC;
@@ -14,6 +14,7 @@ const ROOM = 2048;
 const ALIGNMENT = 8;
 const IPV4_ANY = new Uint8Array(4);
 const IPV6_ANY = new Uint8Array(16);
+const LOOPBACK6 = Uint8Array.from({ length: 16 }, (_, i) => (i === 15 ? 1 : 0));
 
 const aligned = (length: number): number =>
   Math.max(ALIGNMENT, Math.ceil(length / ALIGNMENT) * ALIGNMENT);
@@ -24,12 +25,22 @@ interface RouteMessage {
   readonly type: number;
   readonly destination: Uint8Array;
   readonly gateway?: Uint8Array;
+  /** A socket address; a default route's is empty. */
+  readonly netmask?: Uint8Array;
+  readonly flags?: number;
 }
 
-/** rt_msghdr and the socket addresses of destination, gateway and an empty netmask, in the order of their RTA bits. */
-export function encodeRoute(seq: number, { type, destination, gateway }: RouteMessage): Uint8Array {
+function emptyMask(destination: Uint8Array): Uint8Array {
   const netmask = new Uint8Array(destination.length);
   netmask.set(destination.subarray(0, 2));
+  return netmask;
+}
+
+/** rt_msghdr and the socket addresses of destination, gateway and netmask, in the order of their RTA bits. */
+export function encodeRoute(
+  seq: number,
+  { type, destination, gateway, netmask = emptyMask(destination), flags = 0 }: RouteMessage,
+): Uint8Array {
   const addresses =
     gateway === undefined ? [destination, netmask] : [destination, gateway, netmask];
   const header = S.rt_msghdr;
@@ -38,7 +49,7 @@ export function encodeRoute(seq: number, { type, destination, gateway }: RouteMe
   putU16(octets, header.rtm_msglen, length);
   octets[header.rtm_version] = C.RTM_VERSION;
   octets[header.rtm_type] = type;
-  putU32(octets, header.rtm_flags, FLAGS);
+  putU32(octets, header.rtm_flags, FLAGS | flags);
   const present = gateway === undefined ? 0 : C.RTA_GATEWAY;
   putU32(octets, header.rtm_addrs, C.RTA_DST | C.RTA_NETMASK | present);
   putU32(octets, header.rtm_seq, seq);
@@ -103,9 +114,20 @@ export class Routes {
     this.#send({ type: C.RTM_DELETE, destination: sockaddrIn(IPV4_ANY) });
   }
 
-  /** The IPv6 default route goes to a link-local address of the interface with this index. */
-  setDefault6(linkLocal: Uint8Array, index: number): void {
-    this.#replace(sockaddrIn6(IPV6_ANY), sockaddrIn6(scoped(linkLocal, index)));
+  /** The IPv6 default route goes to this gateway; `index` is the interface of a link-local one, and else 0. */
+  setDefault6(gateway: Uint8Array, index: number): void {
+    this.#replace(sockaddrIn6(IPV6_ANY), sockaddrIn6(scoped(gateway, index)));
+  }
+
+  /** Remove the IPv6 default route if it goes to this gateway. */
+  deleteDefault6To(gateway: Uint8Array, index: number): void {
+    const destination = sockaddrIn6(IPV6_ANY);
+    const answer = this.#get(destination);
+    const present = answer && addressIn(answer, C.RTA_GATEWAY);
+    const { sin6_addr } = S.sockaddr_in6;
+    const wanted = scoped(gateway, index);
+    if (present !== undefined && same(present.slice(sin6_addr, sin6_addr + 16), wanted))
+      this.#send({ type: C.RTM_DELETE, destination });
   }
 
   /** Remove the IPv6 default route if it goes out of the interface with this index. */
@@ -114,6 +136,16 @@ export class Routes {
     const answer = this.#get(destination);
     if (answer === undefined || u16At(answer, S.rt_msghdr.rtm_index) !== index) return;
     this.#send({ type: C.RTM_DELETE, destination });
+  }
+
+  /** The prefix is unreachable but for its more specific routes; or no more. Idempotent. */
+  setReject6(prefix: Uint8Array, length: number, on: boolean): void {
+    const destination = sockaddrIn6(prefix);
+    const netmask = sockaddrIn6(maskOf(length));
+    if (!on) return void this.#send({ type: C.RTM_DELETE, destination, netmask });
+    const gateway = sockaddrIn6(LOOPBACK6);
+    const route = { type: C.RTM_ADD, destination, gateway, netmask, flags: C.RTF_REJECT };
+    unless(['EEXIST'], () => this.#send(route));
   }
 
   /** What the kernel says of the route with exactly this destination; undefined if there is none. */
@@ -153,7 +185,7 @@ export class Routes {
 /** A link-local address as the kernel has it inside, its interface in the second group. */
 function scoped(linkLocal: Uint8Array, index: number): Uint8Array {
   const address = linkLocal.slice();
-  address.set([(index >> 8) & 0xff, index & 0xff], 2);
+  if (index !== 0) address.set([(index >> 8) & 0xff, index & 0xff], 2);
   return address;
 }
 

@@ -129,6 +129,16 @@ export const viaGateway = (policy: SessionPolicy, gateway: Uint8Array): Route =>
   metric: 0,
 });
 
+/** @param link of a link-local gateway; 0 lets the kernel choose */
+export const viaGateway6 = (policy: SessionPolicy, gateway: Uint8Array, link: number): Route => ({
+  family: FAMILY.IPV6,
+  table: tableOf(policy),
+  protocol: RTPROT_OURS,
+  link,
+  gateway,
+  metric: IPV6_METRIC,
+});
+
 const sameOptional = (a: Uint8Array | undefined, b: Uint8Array | undefined): boolean =>
   a && b ? sameOctets(a, b) : a === b;
 

@@ -7,8 +7,10 @@
  */
 import { BackendError } from '../errors.ts';
 import type { Backend, BackendContext, Edge, Found, Role } from '../backend.ts';
+import type { Address6, Aggregate } from '../backend.ts';
 import { PerSession } from '../per-session.ts';
 import type { SessionPolicy } from '../policy.ts';
+import { removeAddress6, setAddress6, setUnreachable6 } from './address6.ts';
 import { setDefaultRoute, tableOf } from './addressing.ts';
 import { Demotion } from './demotion.ts';
 import { News, Rtnetlink } from './kernel.ts';
@@ -83,6 +85,18 @@ export class LinuxBackend extends PerSession<Entry> implements Backend {
 
   demote(name: string, on: boolean): void {
     this.#demotion.set(this.session('demote', name).policy, on);
+  }
+
+  setAddress6(address: Address6): void {
+    setAddress6(this.#shared.kernel, address);
+  }
+
+  removeAddress6(name: string, address: Uint8Array, bits: number): void {
+    removeAddress6(this.#shared.kernel, name, address, bits);
+  }
+
+  setUnreachable6(aggregate: Aggregate, fib: number, on: boolean): void {
+    setUnreachable6(this.#shared.kernel, aggregate, fib, on);
   }
 
   leave(): void {

@@ -63,9 +63,12 @@ const MACVLAN_MODE_PRIVATE = 1;
 /** The kernel makes no IPv6 link-local address by itself. */
 const ADDR_GEN_MODE_NONE = 1;
 
-const IFA = { ADDRESS: 1, LOCAL: 2, NODAD: 0x02, PERMANENT: 0x80 } as const;
+const IFA = { ADDRESS: 1, LOCAL: 2, CACHEINFO: 6, NODAD: 0x02, PERMANENT: 0x80 } as const;
 const RTA = { DST: 1, OIF: 4, GATEWAY: 5, PRIORITY: 6, PREFSRC: 7, TABLE: 15 } as const;
 const RTN_UNICAST = 1;
+const RTN_UNREACHABLE = 7;
+/** The worst metric there is: whatever leads somewhere comes first. */
+const LAST_METRIC = 0x7fff_ffff;
 const SCOPE = { UNIVERSE: 0, LINK: 253 } as const;
 
 export interface Link {
@@ -234,6 +237,25 @@ export const addAddress = (address: Address): Uint8Array =>
 export const deleteAddress = (address: Address): Uint8Array =>
   addressMessage(RTM.DELADDR, NLM_F.ACK, address);
 
+/**
+ * An address with lifetimes in seconds, 0xffffffff for ever; one that is there gets these lifetimes. It is checked for
+ * duplicates, because a LAN has other hosts.
+ */
+export function replaceAddress(address: Address, preferred: number, valid: number): Uint8Array {
+  const fixed = new Uint8Array(8);
+  fixed.set([familyOf(address.local), address.prefix, 0, SCOPE.UNIVERSE]);
+  putU32(fixed, 4, address.link);
+  // struct ifa_cacheinfo: preferred, valid, and two times that the kernel writes.
+  const lifetimes = new Uint8Array(16);
+  putU32(lifetimes, 0, preferred);
+  putU32(lifetimes, 4, valid);
+  return message(RTM.NEWADDR, NLM_F.ACK | NLM_F.CREATE | NLM_F.REPLACE, fixed, [
+    attribute(IFA.LOCAL, address.local),
+    attribute(IFA.ADDRESS, address.local),
+    attribute(IFA.CACHEINFO, lifetimes),
+  ]);
+}
+
 /** The addresses of one interface; a kernel without strict checking answers with those of all. */
 export function addressesOf(link: number): Uint8Array {
   const fixed = new Uint8Array(8);
@@ -280,6 +302,31 @@ export const replaceRoute = (route: Route): Uint8Array =>
 
 export const deleteRoute = (route: Route): Uint8Array =>
   routeMessage(RTM.DELROUTE, NLM_F.ACK, route);
+
+function unreachableMessage(
+  type: number,
+  flags: number,
+  prefix: Uint8Array,
+  length: number,
+  table: number,
+): Uint8Array {
+  const fixed = new Uint8Array(12);
+  const small = table < 256 ? table : 0;
+  fixed.set([FAMILY.IPV6, length, 0, 0, small, RTPROT_OURS, SCOPE.UNIVERSE, RTN_UNREACHABLE]);
+  return message(type, flags, fixed, [
+    attribute(RTA.TABLE, u32(table)),
+    attribute(RTA.DST, prefix),
+    attribute(RTA.PRIORITY, u32(LAST_METRIC)),
+  ]);
+}
+
+/** EEXIST if it is there. */
+export const addUnreachable = (prefix: Uint8Array, length: number, table: number): Uint8Array =>
+  unreachableMessage(RTM.NEWROUTE, CREATE, prefix, length, table);
+
+/** ESRCH if it is not there. */
+export const deleteUnreachable = (prefix: Uint8Array, length: number, table: number): Uint8Array =>
+  unreachableMessage(RTM.DELROUTE, NLM_F.ACK, prefix, length, table);
 
 /** Our routes in one table; a kernel without strict checking answers with all routes of the family. */
 export function ourRoutes(family: number, table: number): Uint8Array {

@@ -19,6 +19,7 @@ import {
   stubAddresses,
   tableOf,
   viaGateway,
+  viaGateway6,
   viaSession,
   type Ours,
 } from './addressing.ts';
@@ -33,6 +34,7 @@ import {
   withoutLinkLocal,
   type Address,
   type Link,
+  type Route,
 } from './rtnetlink.ts';
 import { ETHERNET_HEADER, ETHERTYPE_DISCOVERY, PacketSocket, ethernetFrame } from './sockets.ts';
 
@@ -339,11 +341,23 @@ export class LinuxSession {
         ? gateway && viaGateway(policy, gateway)
         : viaSession(policy, FAMILY.IPV4, session, source);
     const ipv6 =
-      session !== undefined && this.#settings?.interfaceIds
-        ? viaSession(policy, FAMILY.IPV6, session)
-        : undefined;
+      session === undefined
+        ? via === 'partner' && this.#partnerRoute6()
+        : this.#settings?.interfaceIds && viaSession(policy, FAMILY.IPV6, session);
     setDefaultRoute(kernel, this.#name, FAMILY.IPV4, tableOf(policy), ipv4);
-    setDefaultRoute(kernel, this.#name, FAMILY.IPV6, tableOf(policy), ipv6);
+    setDefaultRoute(kernel, this.#name, FAMILY.IPV6, tableOf(policy), ipv6 || undefined);
+  }
+
+  #partnerRoute6(): Route | undefined {
+    const { policy } = this;
+    if (policy.partnerAddress6 === undefined) return undefined;
+    const { address, interface: name } = policy.partnerAddress6;
+    const { kernel } = this.#shared;
+    return viaGateway6(
+      policy,
+      address,
+      name === undefined ? 0 : requireLink(kernel, 'route', name).index,
+    );
   }
 
   counters(): Counters {

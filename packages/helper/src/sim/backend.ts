@@ -16,6 +16,7 @@ import type {
   Settings,
   Via,
 } from '../backend.ts';
+import type { Address6, Aggregate } from '../backend.ts';
 import { SystemError, type Libc } from '../libc.ts';
 import type { Loop } from '../loop.ts';
 import type { SessionPolicy } from '../policy.ts';
@@ -126,6 +127,18 @@ export class SimBackend implements Backend {
     this.#call('demote', { session, on, amount: this.#policy(session).demotion });
   }
 
+  setAddress6({ interface: name, address, bits, preferred, valid }: Address6): void {
+    this.#call('address6', { interface: name, address, bits, preferred, valid });
+  }
+
+  removeAddress6(name: string, address: Uint8Array, bits: number): void {
+    this.#call('address6', { interface: name, address, bits, preferred: 0, valid: 0 });
+  }
+
+  setUnreachable6({ prefix, length }: Aggregate, _fib: number, on: boolean): void {
+    this.#call('unreachable6', { prefix, length, on });
+  }
+
   counters(session: string): Counters {
     return this.#call('counters', { session });
   }
@@ -150,7 +163,7 @@ export class SimBackend implements Backend {
 
   /** One call, answered before this returns. A channel that broke is opened anew by the next call. */
   #call<C extends CallName>(call: C, body: CallBody<C>): AnswerBody<C> {
-    const subject = body.session;
+    const subject = 'session' in body ? body.session : 'IPv6';
     try {
       this.#calls ??= new Channel(this.#libc, this.#path, 'calls');
       // The spread of a generic body is not seen to be a member of the union that it is.

@@ -77,6 +77,15 @@ export const CALLS = {
   /** Put `amount` of demotion in force for this session, or take it back. Idempotent. */
   demote: record({ session, on: boolean, amount: integer(0, 0xffff) }),
   counters: record({ session }),
+  /** An IPv6 address of any interface of the router's; lifetimes of 0 take it away. */
+  address6: record({
+    interface: text(15),
+    address: octets(16),
+    bits: integer(0, 128),
+    preferred: u32,
+    valid: u32,
+  }),
+  unreachable6: record({ prefix: octets(16), length: integer(0, 128), on: boolean }),
   /** Forget the session, its port and everything configured. */
   remove: record({ session }),
 } as const satisfies Record<string, Shape<unknown>>;

@@ -3,7 +3,7 @@
  * ioctl. Routes and CARP are elsewhere.
  */
 import { Errno, at, c, fail } from './abi.ts';
-import { be16, cstring, equal, field, set16, set32, u16, u32 } from './octets.ts';
+import { be16, cstring, equal, field, set16, set32, tohex, u16, u32 } from './octets.ts';
 
 const NAME = 16;
 const PPROMISC = c('IFF_PPROMISC');
@@ -44,6 +44,8 @@ export class NetInterface {
   pPromisc = false;
   addresses: Address[] = [];
   addresses6: Uint8Array[] = [];
+  /** By address in hexadecimal; seconds, as last set: this kernel counts none down. */
+  readonly lifetimes6 = new Map<string, { readonly preferred: number; readonly valid: number }>();
   /** The frame's way into netgraph, or the packet's into the router. */
   unclaimed: (octets: Uint8Array) => void = () => {};
 
@@ -320,10 +322,13 @@ const HANDLERS: Readonly<Record<number, (call: Call) => void>> = {
     const offset = at('in6_aliasreq', 'ifra_addr');
     checkFamily(argument, offset, 'AF_INET6');
     checkFamily(argument, at('in6_aliasreq', 'ifra_prefixmask'), 'AF_INET6');
-    for (const lifetime of ['ia6t_vltime', 'ia6t_pltime'])
-      if (u32(argument, at('in6_aliasreq', `ifra_lifetime.${lifetime}`)) === 0) fail('EINVAL');
+    const lifetime = (name: string): number =>
+      u32(argument, at('in6_aliasreq', `ifra_lifetime.${name}`));
+    const [valid, preferred] = [lifetime('ia6t_vltime'), lifetime('ia6t_pltime')];
+    if (valid === 0 || preferred > valid) fail('EINVAL');
     const address = argument.slice(offset + 8, offset + 24);
     if (!line.addresses6.some((each) => equal(each, address))) line.addresses6.push(address);
+    line.lifetimes6.set(tohex(address), { preferred, valid });
     line.isUp = true;
   },
   [c('SIOCDIFADDR_IN6')]: ({ line, argument }) => {
@@ -333,6 +338,7 @@ const HANDLERS: Readonly<Record<number, (call: Call) => void>> = {
     const rest = line.addresses6.filter((each) => !equal(each, address));
     if (rest.length === line.addresses6.length) fail('EADDRNOTAVAIL');
     line.addresses6 = rest;
+    line.lifetimes6.delete(tohex(address));
   },
   [c('SIOCGIFMEDIA')]: ({ line, argument }) => {
     if (line.kind !== 'ether') fail('EINVAL');

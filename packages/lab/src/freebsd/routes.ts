@@ -4,7 +4,7 @@
  */
 import { at, c, fail } from './abi.ts';
 import type { Interfaces, NetInterface } from './interfaces.ts';
-import { concat, equal, set16, set32, u32 } from './octets.ts';
+import { concat, equal, set16, set32, tohex, u32 } from './octets.ts';
 
 export class RouteSocket {
   fib = 0;
@@ -27,6 +27,8 @@ const family = (destination: Uint8Array): number => destination[1] ?? 0;
 export class Routes {
   readonly #interfaces: Interfaces;
   readonly #defaults = new Map<string, Default>();
+  /** FIB, network and mask in hexadecimal, of each IPv6 route that rejects. */
+  readonly rejected = new Set<string>();
   readonly sockets = new Set<RouteSocket>();
   fibs = 1;
 
@@ -66,13 +68,36 @@ export class Routes {
       fail('EINVAL');
     const addresses = split(message.subarray(header), u32(message, field('rtm_addrs')));
     const destination = addresses.get(c('RTA_DST')) ?? fail('EINVAL');
-    if (destination.subarray(2).some((octet) => octet !== 0)) fail('EINVAL');
-    if (!addresses.has(c('RTA_NETMASK'))) fail('EINVAL');
+    const netmask = addresses.get(c('RTA_NETMASK')) ?? fail('EINVAL');
+    if (destination.subarray(2).some((octet) => octet !== 0))
+      return this.#requestOther(socket, message, destination, netmask);
     const key = `${socket.fib} ${family(destination)}`;
     const type = message[field('rtm_type')];
     if (type === c('RTM_GET')) this.#get(socket, message, destination, key);
     else this.#change(type, key, addresses.get(c('RTA_GATEWAY')));
     if (type !== c('RTM_GET')) for (const each of this.sockets) each.push(message.slice());
+    return message.length;
+  }
+
+  /** Routes to a network: only those of IPv6 that are rejected, which need no way out. */
+  #requestOther(
+    socket: RouteSocket,
+    message: Uint8Array,
+    destination: Uint8Array,
+    netmask: Uint8Array,
+  ): number {
+    const flags = u32(message, at('rt_msghdr', 'rtm_flags'));
+    if (family(destination) !== c('AF_INET6') || netmask.length !== destination.length)
+      fail('EINVAL');
+    const key = `${socket.fib} ${tohex(destination.subarray(8, 24))} ${tohex(netmask.subarray(8, 24))}`;
+    const type = message[at('rt_msghdr', 'rtm_type')];
+    if (type === c('RTM_ADD')) {
+      if ((flags & c('RTF_REJECT')) === 0) fail('EINVAL');
+      if (this.rejected.has(key)) fail('EEXIST');
+      this.rejected.add(key);
+    } else if (type === c('RTM_DELETE')) {
+      if (!this.rejected.delete(key)) fail('ESRCH');
+    } else fail('EINVAL');
     return message.length;
   }
 

@@ -18,6 +18,7 @@ import {
   ETHERTYPE,
   type EthernetFrame,
 } from '@ppp-thing/protocol/wire/ethernet';
+import { formatIpv6 } from '@ppp-thing/protocol/wire/ipv6';
 import { PROTOCOL } from '@ppp-thing/protocol/wire/ppp';
 import { decodeSession, encodeSession } from '@ppp-thing/protocol/wire/pppoe';
 import type { Answer, AnswerBody, Call, CallBody, LineEvent } from '@ppp-thing/helper/sim/line';
@@ -72,6 +73,9 @@ const none = (): Counters => ({ octetsIn: 0, octetsOut: 0, packetsIn: 0, packets
 
 export class RouterKernel implements Engine<KernelEvent, KernelOutput> {
   readonly #ports = new Map<string, Port>();
+  /** `igb1 2001:db8:ab00:1::1/64` and its lifetimes in seconds, as last set: this kernel counts none down. */
+  readonly addresses6 = new Map<string, { readonly preferred: number; readonly valid: number }>();
+  readonly unreachable6 = new Set<string>();
   #role: CarpRole = 'INIT';
   #carrier = true;
 
@@ -117,6 +121,18 @@ export class RouterKernel implements Engine<KernelEvent, KernelOutput> {
 
   #call(call: Call): Result {
     if (call.call === 'start') return this.#start(call);
+    if (call.call === 'address6') {
+      const name = `${call.interface} ${formatIpv6(call.address)}/${call.bits}`;
+      if (call.valid === 0) this.addresses6.delete(name);
+      else this.addresses6.set(name, { preferred: call.preferred, valid: call.valid });
+      return { answer: done() };
+    }
+    if (call.call === 'unreachable6') {
+      const name = `${formatIpv6(call.prefix)}/${call.length}`;
+      if (call.on) this.unreachable6.add(name);
+      else this.unreachable6.delete(name);
+      return { answer: done() };
+    }
     const port = this.#ports.get(call.session);
     if (port === undefined) return failed('ENXIO', `no session ${call.session} was started`);
     switch (call.call) {

@@ -5,10 +5,12 @@
  */
 import { earliest, type Instant } from '../time.ts';
 import type { PartnerMessage, Role, Snapshot } from '../session.ts';
+import type { Dhcp6Status } from './dhcp6/client.ts';
 import type { Action, AdminVerb, Engine, Event } from './events.ts';
 import type { Hashes, Random } from './hashes.ts';
 import { Link, type LinkStatus } from './link/link.ts';
 import { Acts } from './owner/acts.ts';
+import { Delegation } from './owner/delegation.ts';
 import type { DemotionReason } from './owner/demotion.ts';
 import { Judge } from './owner/judge.ts';
 import { Outbox } from './owner/outbox.ts';
@@ -43,6 +45,8 @@ export interface OwnerStatus {
 /** Everything an operator may see of a session. */
 export interface SessionStatus extends OwnerStatus {
   readonly link: LinkStatus;
+  /** Absent without DHCPv6 in the configuration. */
+  readonly dhcp6?: Dhcp6Status;
   /** What ownership waits for, earliest first. */
   readonly waits: readonly { readonly name: OwnerWait; readonly at: Instant }[];
 }
@@ -53,6 +57,7 @@ export class SessionEngine implements Engine<Event, Action> {
   readonly #waits: Waits;
   readonly #out = new Outbox();
   readonly #judge: Judge;
+  readonly #delegation: Delegation;
 
   /**
    * @param stored what the disk had; NO_SNAPSHOT if nothing
@@ -65,25 +70,40 @@ export class SessionEngine implements Engine<Event, Action> {
     random: Random,
     wallClockAtZero: number,
   ) {
-    this.#standing = new Standing(config.owner, stored);
+    this.#delegation = new Delegation(config.dhcp6, random, wallClockAtZero);
+    this.#standing = new Standing(config.owner, this.#delegation.stored(stored));
     this.#link = new Link(config.link, hashes, random, wallClockAtZero);
     this.#waits = new Waits(config.owner);
-    const acts = new Acts(this.#standing, this.#link, this.#waits, this.#out, random);
-    this.#judge = new Judge(this.#standing, acts, this.#waits, this.#out);
+    const acts = new Acts(
+      this.#standing,
+      this.#link,
+      this.#delegation,
+      this.#waits,
+      this.#out,
+      random,
+    );
+    this.#judge = new Judge(this.#standing, acts, this.#delegation, this.#waits, this.#out);
   }
 
   handle(event: Event, now: Instant): readonly Action[] {
     this.#judge.event(event, now);
     for (const name of this.#waits.over(now)) this.#judge.over(name, now);
+    this.#judge.lease(now);
     return this.#out.flush();
   }
 
   deadline(): Instant | undefined {
-    return earliest(this.#waits.next(), this.#link.deadline());
+    return earliest(this.#waits.next(), this.#link.deadline(), this.#delegation.deadline());
   }
 
   status(now: Instant): SessionStatus {
-    return { ...this.ownerStatus(now), link: this.#link.status(), waits: this.#waits.all() };
+    const dhcp6 = this.#delegation.status();
+    return {
+      ...this.ownerStatus(now),
+      link: this.#link.status(),
+      waits: this.#waits.all(),
+      ...(dhcp6 && { dhcp6 }),
+    };
   }
 
   ownerStatus(now: Instant): OwnerStatus {

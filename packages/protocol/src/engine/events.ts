@@ -3,6 +3,8 @@
  * architecture. Everything is plain data; the supervisor performs the actions in order before the next event.
  */
 import type { Instant } from '../time.ts';
+import type { Lease, LeasedAddress, LeasedPrefix } from '../lease.ts';
+import type { Dhcp6Message } from '../wire/dhcpv6.ts';
 import type { MacAddress } from '../wire/ethernet.ts';
 import type { DiscoveryPacket } from '../wire/pppoe.ts';
 import type { PppPacket } from '../wire/ppp.ts';
@@ -27,6 +29,8 @@ export type Event =
   | { readonly kind: 'discovery'; readonly source: MacAddress; readonly packet: DiscoveryPacket }
   /** A control packet of the session. */
   | { readonly kind: 'ppp'; readonly packet: PppPacket }
+  /** A DHCPv6 server's answer, from the session's interface. */
+  | { readonly kind: 'dhcp6'; readonly message: Dhcp6Message }
   /** The instant the engine asked for has come. */
   | { readonly kind: 'deadline' }
   /** CARP's role changed: an edge. */
@@ -79,6 +83,8 @@ export type Action =
       readonly packet: DiscoveryPacket;
     }
   | { readonly kind: 'send-ppp'; readonly packet: PppPacket }
+  /** To all DHCPv6 servers on the session's interface. */
+  | { readonly kind: 'send-dhcp6'; readonly message: Dhcp6Message }
   /** Ask the kernel how much it has received in the session; `counted` is the answer, if there is one. */
   | { readonly kind: 'count' }
   /**
@@ -102,6 +108,16 @@ export type Action =
   | { readonly kind: 'route'; readonly via: RouteTarget }
   /** Teach the switches where our session MAC is now, and tell a partner on the same line our epoch. */
   | { readonly kind: 'announce'; readonly epoch: number }
+  /**
+   * What the LANs, and the session's interface, have of a lease; nothing of it without one. Lifetimes are seconds from
+   * now, and a prefix that is preferred for none is a former one.
+   */
+  | {
+      readonly kind: 'delegate';
+      readonly lease: Lease | null;
+      readonly prefixes: readonly LeasedPrefix[];
+      readonly addresses: readonly LeasedAddress[];
+    }
   /** Put our CARP demotion amount in force, or take it back. Idempotent. */
   | { readonly kind: 'demote'; readonly on: boolean }
   | { readonly kind: 'tell-partner'; readonly message: PartnerMessage }

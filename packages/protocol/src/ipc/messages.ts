@@ -72,6 +72,24 @@ export const REQUESTS = {
   deconfigure: record({ session }),
   /** The session's default routes, IPv4 and IPv6, in its FIB. A router that is MASTER has none via its partner: EPERM. */
   route: record({ session, via: oneOf('session', 'partner', 'none') }),
+  /**
+   * What DHCPv6 gave: every address of the LANs that the policy names, out of these prefixes and no other, and the
+   * session's own. What an earlier request set and this one does not is removed. Lifetimes are seconds.
+   */
+  delegate: record({
+    session,
+    prefixes: list(
+      record({
+        prefix: octets(16),
+        length: integer(32, 128),
+        preferred: u32,
+        valid: u32,
+        exclude: nullable(record({ prefix: octets(16), length: integer(33, 128) })),
+      }),
+      8,
+    ),
+    addresses: list(record({ address: octets(16), preferred: u32, valid: u32 }), 2),
+  }),
   /** Broadcast one frame from the session's MAC that teaches switches its port and carries the epoch. */
   announce: record({ session, epoch: u32 }),
   /** Remove the session from the kernel without a PADT on the wire. */

@@ -38,6 +38,19 @@ export function parseIpv6(text: string): Ipv6Address | undefined {
   );
 }
 
+/** `2001:db8:ab00::/56`: 1 … 128 bits, and none after them; undefined for anything else. */
+export function parsePrefix(
+  text: string,
+): { readonly prefix: Ipv6Address; readonly length: number } | undefined {
+  const [address = '', bits = '', ...rest] = text.split('/');
+  const prefix = parseIpv6(address);
+  const length = /^[1-9]\d{0,2}$/.test(bits) ? Number(bits) : 0;
+  if (prefix === undefined || length < 1 || length > 128 || rest.length > 0) return undefined;
+  return networkOf(prefix, length).every((octet, i) => octet === prefix[i])
+    ? { prefix, length }
+    : undefined;
+}
+
 /** `address` with every bit after the first `length` cleared. */
 export function networkOf(address: Ipv6Address, length: number): Ipv6Address {
   return Uint8Array.from(address, (octet, i) => {

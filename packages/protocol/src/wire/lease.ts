@@ -26,7 +26,8 @@ export function encodeLease(lease: Lease | null): Uint8Array {
   if (lease === null) return into.finish();
   counted(into, lease.duid);
   counted(into, lease.serverDuid);
-  into.u32(lease.iaid).u64(BigInt(lease.grantedAt)).u32(lease.t1).u32(lease.t2);
+  into.u32(lease.iaid).u64(BigInt(lease.grantedAt)).u64(BigInt(lease.session));
+  into.u32(lease.t1).u32(lease.t2);
   list(into, 'prefixes', lease.prefixes, ({ prefix, length, preferred, valid, exclude }) => {
     into.u32(preferred).u32(valid).u8(length).octets(sixteen(prefix));
     into.u8(exclude?.length ?? 0);
@@ -50,13 +51,14 @@ export function decodeLease(reader: Reader): Lease | null {
   const duid = duidOf(reader);
   const serverDuid = duidOf(reader);
   const iaid = reader.u32('IAID');
-  const grantedAt = reader.u64('time of the grant');
-  if (grantedAt > BigInt(Number.MAX_SAFE_INTEGER)) throw reader.error('time of the grant');
+  const grantedAt = timeOf(reader, 'time of the grant');
+  const session = timeOf(reader, 'start of the session');
   return {
     duid,
     serverDuid,
     iaid,
-    grantedAt: Number(grantedAt),
+    grantedAt,
+    session,
     t1: reader.u32('T1'),
     t2: reader.u32('T2'),
     prefixes: items(reader, 'prefixes', () => prefixOf(reader)),
@@ -66,6 +68,12 @@ export function decodeLease(reader: Reader): Lease | null {
     search: items(reader, 'search', () => nameOf(reader)),
     aftr: aftrOf(reader),
   };
+}
+
+function timeOf(reader: Reader, what: string): number {
+  const time = reader.u64(what);
+  if (time > BigInt(Number.MAX_SAFE_INTEGER)) throw reader.error(what);
+  return Number(time);
 }
 
 function prefixOf(reader: Reader): LeasedPrefix {

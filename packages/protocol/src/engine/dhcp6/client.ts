@@ -71,6 +71,8 @@ export class Dhcp6Client {
   readonly #resend: Retransmission;
   #state: Dhcp6State = 'Off';
   #lease: Lease | null = null;
+  /** The session that it speaks on. */
+  #session = 0;
   #message: Dhcp6Type = 'Solicit';
   #transactionId = 0;
   #best: Offer | undefined;
@@ -95,11 +97,13 @@ export class Dhcp6Client {
   /**
    * The session is up and ours to speak on.
    *
-   * @param lease what the session, or the one before it, had; null for none
-   * @param isNew the session is another than the lease was got on, or renewed on
+   * @param lease what this session, or one before it, had; null for none
+   * @param session when this session came up, seconds since 1970-01-01 UTC
    */
-  start(lease: Lease | null, isNew: boolean, now: Instant): Dhcp6Output[] {
-    if (this.#state !== 'Off' && !isNew) return [];
+  start(lease: Lease | null, session: number, now: Instant): Dhcp6Output[] {
+    if (this.#state !== 'Off' && session === this.#session) return [];
+    this.#session = session;
+    const isNew = lease?.session !== session;
     const time = this.#time(now);
     const rest = lease === null ? null : unexpired(lease, time);
     const isOurs =
@@ -190,7 +194,9 @@ export class Dhcp6Client {
   #answered(message: Dhcp6Message, now: Instant): void {
     this.#hearSolMaxRt(message);
     if (this.#state === 'Release') return this.#step('Answered', 'Reply', now);
-    const grant = grantOf(message, this.#config, this.#lease, this.#utc(now));
+    const grantedAt = Math.floor(this.#time(now) / 1000);
+    const on = { grantedAt, session: this.#session };
+    const grant = grantOf(message, this.#config, this.#lease, on);
     if (grant.kind === 'unanswered') return this.#refused(message, grant.reason);
     if (grant.kind === 'denied') {
       this.#refused(message, grant.reason);
@@ -252,10 +258,6 @@ export class Dhcp6Client {
 
   #time(now: Instant): number {
     return this.#wallClockAtZero + now;
-  }
-
-  #utc(now: Instant): number {
-    return Math.floor(this.#time(now) / 1000);
   }
 
   /** The instant at which a span of the lease ends; it may be past. */

@@ -38,12 +38,14 @@ export type Grant =
   /** The server could not say; it is asked again. */
   | { readonly kind: 'unanswered'; readonly reason: string };
 
-/** @param grantedAt seconds since 1970-01-01 UTC */
+/** When, and on which session: seconds since 1970-01-01 UTC. */
+export type GrantedOn = Pick<Lease, 'grantedAt' | 'session'>;
+
 export function grantOf(
   message: Dhcp6Message,
   config: Dhcp6Config,
   before: Lease | null,
-  grantedAt: number,
+  on: GrantedOn,
 ): Grant {
   const { options } = message;
   const status = statusOf(options);
@@ -64,11 +66,11 @@ export function grantOf(
     duid: config.duid,
     serverDuid: findOption(options, 'serverId')?.duid ?? new Uint8Array(),
     iaid: config.iaid,
-    grantedAt,
+    ...on,
     ...times,
     prefixes,
     addresses,
-    former: before === null ? [] : formerOf(before, prefixes, grantedAt),
+    former: before === null ? [] : formerOf(before, prefixes, on.grantedAt),
     dns,
     search,
     aftr,

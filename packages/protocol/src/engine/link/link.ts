@@ -174,6 +174,7 @@ export class Link {
         this.#failed(event, now);
         break;
       case 'role':
+      case 'dhcp6':
       case 'own-mac-heard':
       case 'partner':
       case 'helper-up':

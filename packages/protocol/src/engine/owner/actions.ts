@@ -8,6 +8,7 @@ import type { SessionFacts, SessionKey } from '../../session.ts';
 export const FRAMES: ReadonlySet<Action['kind']> = new Set([
   'send-discovery',
   'send-ppp',
+  'send-dhcp6',
   'announce',
 ]);
 

@@ -7,11 +7,14 @@
  * changes the snapshot stores it first (a barrier), and only then speaks.
  */
 import { millis, type Instant } from '../../time.ts';
-import { changed, taken, type SessionFacts } from '../../session.ts';
+import { changed, taken, type Snapshot } from '../../session.ts';
+import type { Dhcp6Message } from '../../wire/dhcpv6.ts';
+import type { Dhcp6Output } from '../dhcp6/client.ts';
 import type { Action, Event, Note } from '../events.ts';
 import type { Random } from '../hashes.ts';
 import type { Link, LinkOutcome, LinkOutput } from '../link/link.ts';
 import { attach, configure, ownerNote } from './actions.ts';
+import type { Delegation } from './delegation.ts';
 import type { Outbox } from './outbox.ts';
 import type { OwnerAct } from './ownership.ts';
 import type { Place, Standing } from './standing.ts';
@@ -23,10 +26,19 @@ export class Acts {
   readonly #waits: Waits;
   readonly #out: Outbox;
   readonly #random: Random;
+  readonly #delegation: Delegation;
   /** What the link had to say during the act in hand. */
   #outcomes: LinkOutcome[] = [];
 
-  constructor(standing: Standing, link: Link, waits: Waits, out: Outbox, random: Random) {
+  constructor(
+    standing: Standing,
+    link: Link,
+    delegation: Delegation,
+    waits: Waits,
+    out: Outbox,
+    random: Random,
+  ) {
+    this.#delegation = delegation;
     this.#standing = standing;
     this.#link = link;
     this.#waits = waits;
@@ -44,6 +56,21 @@ export class Acts {
   link(event: Event, now: Instant): readonly LinkOutcome[] {
     this.#absorb(this.#link.handle(event, now), now);
     return this.#heard();
+  }
+
+  /** A DHCPv6 server's answer, or the time that the client waits for. */
+  dhcp6(message: Dhcp6Message | undefined, now: Instant): readonly LinkOutcome[] {
+    const delegation = this.#delegation;
+    this.#leased(
+      message === undefined ? delegation.expire(now) : delegation.receive(message, now),
+      now,
+    );
+    return this.#heard();
+  }
+
+  /** What the LANs have of the lease that this router knows of. */
+  delegate(now: Instant): void {
+    this.#out.emit(...this.#delegation.delegate(this.#standing.snapshot.lease ?? null, now));
   }
 
   tell(now: Instant): void {
@@ -118,7 +145,7 @@ export class Acts {
       case 'undemote':
         return this.#out.emit(...demotion.drop('handoff'));
       case 'hangUp':
-        return this.#absorb(this.#link.hangUp(now), now);
+        return this.#hangUp(now);
       case 'hangUpAgain':
         return this.#hangUpAgain(now);
       default: {
@@ -164,6 +191,8 @@ export class Acts {
     this.#absorb(this.#link.resume(facts, now), now);
     if (!isUp) this.#out.emit(configure(facts, true));
     this.#out.emit({ kind: 'route', via: 'session' });
+    this.delegate(now);
+    this.#leased(this.#delegation.up(standing.snapshot, now), now);
     this.tell(now);
   }
 
@@ -174,8 +203,9 @@ export class Acts {
   #install(now: Instant): void {
     const { previous } = this.#standing;
     if (previous === null) return;
-    this.#write(previous);
+    this.#write({ facts: previous });
     this.#out.emit(configure(previous, true), { kind: 'route', via: 'session' });
+    this.#leased(this.#delegation.up(this.#standing.snapshot, now), now);
     // A partner that was never heard may be on the line, and must not dial over this session.
     if (this.#standing.isUnheard(now)) this.#announce(now);
   }
@@ -197,8 +227,9 @@ export class Acts {
 
   #end(now: Instant): void {
     this.#doubt();
+    this.#leased(this.#delegation.down(now), now);
     if (this.#standing.snapshot.facts === null) return;
-    this.#write(null);
+    this.#write({ facts: null });
     this.#out.emit({ kind: 'route', via: 'none' }, { kind: 'deconfigure' });
     this.tell(now);
   }
@@ -211,6 +242,7 @@ export class Acts {
     if (facts === null) return;
     this.#out.emit(attach(facts, true), { kind: 'gate', open: true }, configure(facts, true));
     this.#out.emit({ kind: 'route', via: 'session' });
+    this.delegate(now);
   }
 
   /** If the partner could hold the session, let CARP move the role; if not yet, look again. */
@@ -241,6 +273,7 @@ export class Acts {
     this.#waits.cancel('down', 'announce', 'reclaim', 'contest', 'handoff');
     this.#out.emit({ kind: 'gate', open: false });
     this.#absorb(this.#link.suspend(now), now);
+    this.#leased(this.#delegation.down(now), now);
   }
 
   /** Ready to take over: everything but the gate and the interface's up flag. */
@@ -254,6 +287,7 @@ export class Acts {
       this.#out.emit(configure(facts, false));
     }
     this.#out.emit({ kind: 'route', via: 'partner' });
+    this.delegate(now);
     this.tell(now);
   }
 
@@ -261,6 +295,7 @@ export class Acts {
     this.#standing.arm(false);
     this.#standing.path = 'severed';
     this.#absorb(this.#link.suspend(now), now);
+    this.#leased(this.#delegation.down(now), now);
     this.tell(now);
   }
 
@@ -278,9 +313,31 @@ export class Acts {
     this.#absorb(this.#link.hangUp(now), now);
   }
 
-  #write(facts: SessionFacts | null): void {
+  /** The lease goes back before the session ends, unless a new session is to follow: that one asks for it again. */
+  #hangUp(now: Instant): void {
+    const { state, snapshot } = this.#standing;
+    const releasing =
+      state === 'Redialling' ? undefined : this.#delegation.release(snapshot.facts, now);
+    if (releasing !== undefined) return this.#leased(releasing, now);
+    this.#leased(this.#delegation.down(now), now);
+    this.#absorb(this.#link.hangUp(now), now);
+  }
+
+  /** What the DHCPv6 client has to say. A lease is stored before the LANs hear of it (R5). */
+  #leased(outputs: readonly Dhcp6Output[], now: Instant): void {
+    for (const output of outputs) {
+      if (output.kind === 'lease') {
+        this.#write({ lease: output.lease });
+        this.delegate(now);
+        this.tell(now);
+      } else if (output.kind === 'released') this.#absorb(this.#link.hangUp(now), now);
+      else this.#out.emit(output);
+    }
+  }
+
+  #write(change: Partial<Pick<Snapshot, 'facts' | 'lease'>>): void {
     const holder = this.#standing.config.routerId;
-    this.#standing.snapshot = changed(this.#standing.snapshot, { holder, facts });
+    this.#standing.snapshot = changed(this.#standing.snapshot, { holder, ...change });
     this.#out.emit({ kind: 'store', snapshot: this.#standing.snapshot });
   }
 

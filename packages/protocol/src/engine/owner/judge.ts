@@ -14,6 +14,7 @@ import type { AdminVerb, Event, HelperState } from '../events.ts';
 import type { LinkOutcome } from '../link/link.ts';
 import { FRAMES, ownerNote, sameKey } from './actions.ts';
 import type { Acts } from './acts.ts';
+import type { Delegation } from './delegation.ts';
 import type { Outbox } from './outbox.ts';
 import { stepOwner, type OwnerEvent } from './ownership.ts';
 import { refusal } from './refusal.ts';
@@ -25,8 +26,10 @@ export class Judge {
   readonly #acts: Acts;
   readonly #waits: Waits;
   readonly #out: Outbox;
+  readonly #delegation: Delegation;
 
-  constructor(standing: Standing, acts: Acts, waits: Waits, out: Outbox) {
+  constructor(standing: Standing, acts: Acts, delegation: Delegation, waits: Waits, out: Outbox) {
+    this.#delegation = delegation;
     this.#standing = standing;
     this.#acts = acts;
     this.#waits = waits;
@@ -52,6 +55,8 @@ export class Judge {
         return this.#carrierIs(event.up, event, now);
       case 'failed':
         return this.#failed(event, now);
+      case 'dhcp6':
+        return this.#judge(this.#acts.dhcp6(event.message, now), now);
       case 'deadline':
       case 'discovery':
       case 'ppp':
@@ -93,6 +98,8 @@ export class Judge {
       case 'announce':
       case 'reclaim':
         return void this.#step('Claim', 'partner not heard', now);
+      case 'delegate':
+        return this.#acts.delegate(now);
       case 'contest':
         return void (claims && this.#step('ContestOver', 'contest', now));
       default: {
@@ -100,6 +107,11 @@ export class Judge {
         return unreachable;
       }
     }
+  }
+
+  /** The time that the DHCPv6 client waits for may have come. */
+  lease(now: Instant): void {
+    this.#judge(this.#acts.dhcp6(undefined, now), now);
   }
 
   // --- the table -------------------------------------------------------------------------------------------------
@@ -229,6 +241,8 @@ export class Judge {
     this.#acts.note(level, `${action} failed`, [], { code, message });
     // The next frame comes by itself; all else is asked for again, once the disk or the kernel takes it.
     if (FRAMES.has(action)) return;
+    // The session serves without it; only the LANs wait.
+    if (action === 'delegate') return this.#waits.begin('delegate', now);
     const isJoining = action === 'attach' || action === 'gate';
     // A session that is only being made is made anew.
     if (isJoining && this.#standing.holds && this.#standing.snapshot.facts === null)
@@ -279,11 +293,14 @@ export class Judge {
     if (!message.open && message.role !== 'MASTER') this.#step('Freed', 'partner released', now);
   }
 
-  #learn(snapshot: Snapshot, now: Instant): void {
-    const { epoch } = this.#standing.snapshot;
+  #learn(theirs: Snapshot, now: Instant): void {
+    const { epoch, lease } = this.#standing.snapshot;
+    const snapshot = this.#delegation.learnt(theirs, this.#standing.snapshot, now);
     this.#standing.snapshot = snapshot;
     this.#standing.previous = snapshot.facts ?? this.#standing.previous;
-    this.#step('Newer', `partner epoch=${epoch}->${snapshot.epoch}`, now);
+    // Where the table does nothing, the LANs still change.
+    const acted = this.#step('Newer', `partner epoch=${epoch}->${snapshot.epoch}`, now);
+    if (!acted && snapshot.lease !== lease) this.#acts.delegate(now);
   }
 
   #ownMacHeard(epoch: number, now: Instant): void {

@@ -39,6 +39,8 @@ export const WAITS = {
   announce: () => ANNOUNCE_INTERVAL,
   /** The kernel has refused the session once and has not refused it again: it may be announced. */
   reclaim: () => RETRY_INTERVAL,
+  /** The LANs are given again what was refused: an interface may come late. */
+  delegate: () => seconds(30),
   /** Neither of two routers with the same epoch has gone a step higher. The longest it can be. */
   contest: () => millis(CONTEST.high),
 } as const satisfies Record<string, (config: OwnershipConfig) => Millis>;

@@ -1,0 +1,235 @@
+/**
+ * The LANs' part of a delegated prefix: which addresses the policy's interfaces get out of it, and that nothing else is
+ * touched. The supervisor names prefixes; which interface gets which subnet is the policy's, read from a file of root's.
+ *
+ * Theory of operation. What is set stands in a record, written before it is set: so a later helper removes what an
+ * earlier one set, and never an address of an administrator's. An address stays as long as its prefix is named, with the
+ * lifetimes that are named last; the kernel counts them down by itself, whoever lives. The whole prefix is unreachable
+ * but for the subnets in use, so that a packet to the rest of it does not go round between us and the ISP (RFC 7084
+ * WPD-5).
+ */
+import { join } from 'node:path';
+import type { RequestBody } from '@ppp-thing/protocol/ipc/messages';
+import { formatIpv6, networkOf } from '@ppp-thing/protocol/wire/ipv6';
+import type { Address6, Aggregate, Backend } from './backend.ts';
+import { BackendError } from './errors.ts';
+import { DISK, type Disk } from './files.ts';
+import { SystemError } from './libc.ts';
+import { sameOctets } from './octets.ts';
+import type { SessionPolicy } from './policy.ts';
+
+type Request = Omit<RequestBody<'delegate'>, 'session'>;
+type Prefix = Request['prefixes'][number];
+
+export interface Wanted {
+  readonly addresses: readonly Address6[];
+  readonly aggregates: readonly Aggregate[];
+  /** Why a LAN gets nothing of a prefix, a line each. */
+  readonly problems: readonly string[];
+}
+
+const LAN_BITS = 64;
+
+/** What a policy makes of prefixes. Pure. */
+export function wanted(policy: SessionPolicy, request: Request): Wanted {
+  const problems: string[] = [];
+  const onLans = request.prefixes.flatMap((prefix) =>
+    (policy.lans ?? []).flatMap((lan): Address6[] => {
+      const subnet = subnetOf(prefix, lan.subnet);
+      if (typeof subnet === 'string') {
+        problems.push(`lan ${lan.interface}: ${subnet}`);
+        return [];
+      }
+      subnet.set(lan.host, 8);
+      const { preferred, valid } = prefix;
+      return [{ interface: lan.interface, address: subnet, bits: LAN_BITS, preferred, valid }];
+    }),
+  );
+  const onSession = request.addresses.map((each) => ({
+    ...each,
+    interface: policy.name,
+    bits: 128,
+  }));
+  return {
+    addresses: [...onLans, ...onSession],
+    // A prefix of one LAN is that LAN's own route.
+    aggregates: request.prefixes.filter(({ length }) => length < LAN_BITS),
+    problems,
+  };
+}
+
+/** The /64 of this number, or why there is none. */
+function subnetOf({ prefix, length, exclude }: Prefix, number: number): Uint8Array | string {
+  const name = `${formatIpv6(networkOf(prefix, length))}/${length}`;
+  if (length > LAN_BITS) return `${name} is longer than /64`;
+  const spare = LAN_BITS - length;
+  if (number >= 2 ** spare) return `${name} has no subnet ${number}`;
+  const subnet = networkOf(prefix, length);
+  subnet[6] = (subnet[6] ?? 0) | (number >> 8);
+  subnet[7] = (subnet[7] ?? 0) | (number & 0xff);
+  const isExcluded =
+    exclude !== null &&
+    sameOctets(
+      networkOf(subnet, Math.min(LAN_BITS, exclude.length)),
+      networkOf(exclude.prefix, Math.min(LAN_BITS, exclude.length)),
+    );
+  return isExcluded ? `subnet ${number} of ${name} is the ISP's own (RFC 6603)` : subnet;
+}
+
+export interface Lans {
+  /**
+   * Make it so for one session. What the kernel refuses is thrown as BackendError once all else has been done.
+   */
+  set(policy: SessionPolicy, request: Request): void;
+  /** Remove everything that was ever set, for an administrator's stop. */
+  remove(): void;
+}
+
+type Verbs = Pick<Backend, 'setAddress6' | 'removeAddress6' | 'setUnreachable6'>;
+
+/** What a record says is set, addresses in hexadecimal. */
+interface Entry {
+  readonly session: string;
+  readonly addresses: readonly { interface: string; address: string; bits: number }[];
+  readonly aggregates: readonly { prefix: string; length: number; fib: number }[];
+}
+
+/**
+ * @param log  one line for each LAN that gets nothing of a prefix, when that changes, and when the record cannot be kept
+ * @param disk this machine's unless given
+ */
+export function openLans(
+  directory: string,
+  backend: Verbs,
+  log: (line: string) => void,
+  disk: Disk = DISK,
+): Lans {
+  const path = join(directory, 'lan.json');
+  const entries = new Map(read(disk, path).map((entry) => [entry.session, entry]));
+  let told = '';
+
+  const remember = (entry: Entry): void => {
+    if (JSON.stringify(entries.get(entry.session)) === JSON.stringify(entry)) return;
+    if (entry.addresses.length + entry.aggregates.length === 0) entries.delete(entry.session);
+    else entries.set(entry.session, entry);
+    try {
+      disk.replace(path, `${JSON.stringify([...entries.values()])}\n`, 0o600);
+    } catch (error) {
+      // What is set is worth more than that a later helper can take it away: the kernel's lifetimes end it in any case.
+      log(`record ${path}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  };
+
+  const set = (session: string, fib: number, next: Wanted): void => {
+    const before = entries.get(session) ?? { session, addresses: [], aggregates: [] };
+    const after = entryOf(session, fib, next);
+    remember({
+      session,
+      addresses: union(before.addresses, after.addresses),
+      aggregates: union(before.aggregates, after.aggregates),
+    });
+    const refused: BackendError[] = [];
+    const attempt = (run: () => void): void => {
+      try {
+        run();
+      } catch (error) {
+        if (!(error instanceof BackendError || error instanceof SystemError)) throw error;
+        refused.push(
+          error instanceof BackendError
+            ? error
+            : new BackendError('delegate', session, error.code, error.message, { cause: error }),
+        );
+      }
+    };
+    for (const each of without(before.addresses, after.addresses))
+      attempt(() => backend.removeAddress6(each.interface, octetsOf(each.address), each.bits));
+    for (const each of without(before.aggregates, after.aggregates))
+      attempt(() =>
+        backend.setUnreachable6({ ...each, prefix: octetsOf(each.prefix) }, each.fib, false),
+      );
+    for (const each of next.aggregates) attempt(() => backend.setUnreachable6(each, fib, true));
+    for (const each of next.addresses) attempt(() => backend.setAddress6(each));
+    const [first] = refused;
+    // On record stays what may still be set.
+    if (first === undefined) remember(after);
+    else throw first;
+  };
+
+  return {
+    set(policy, request) {
+      const next = wanted(policy, request);
+      const problems = next.problems.map((problem) => `delegate ${policy.name}: ${problem}`);
+      if (problems.join('\n') !== told) for (const problem of problems) log(problem);
+      told = problems.join('\n');
+      set(policy.name, policy.fib, next);
+    },
+    remove() {
+      for (const session of entries.keys())
+        set(session, 0, { addresses: [], aggregates: [], problems: [] });
+    },
+  };
+}
+
+/** None for a file that is missing, damaged, or cannot be read. */
+function read(disk: Disk, path: string): Entry[] {
+  try {
+    const value: unknown = JSON.parse(disk.read(path) ?? '[]');
+    return isEntries(value) ? value : [];
+  } catch {
+    return [];
+  }
+}
+
+const hexOf = (octets: Uint8Array): string => Buffer.from(octets).toString('hex');
+const octetsOf = (hex: string): Uint8Array => new Uint8Array(Buffer.from(hex, 'hex'));
+
+const entryOf = (session: string, fib: number, { addresses, aggregates }: Wanted): Entry => ({
+  session,
+  addresses: addresses.map(({ interface: name, address, bits }) => ({
+    interface: name,
+    address: hexOf(address),
+    bits,
+  })),
+  aggregates: aggregates.map(({ prefix, length }) => ({ prefix: hexOf(prefix), length, fib })),
+});
+
+const isSame = (a: object, b: object): boolean => JSON.stringify(a) === JSON.stringify(b);
+const without = <T extends object>(all: readonly T[], some: readonly T[]): T[] =>
+  all.filter((each) => !some.some((other) => isSame(each, other)));
+const union = <T extends object>(a: readonly T[], b: readonly T[]): T[] => [...a, ...without(b, a)];
+
+const isEntries = (value: unknown): value is Entry[] =>
+  Array.isArray(value) && value.every(isEntry);
+
+const has = <K extends string>(value: unknown, key: K): value is Record<K, unknown> =>
+  typeof value === 'object' && value !== null && key in value;
+const isHex = (value: unknown): boolean =>
+  typeof value === 'string' && /^[0-9a-f]{32}$/.test(value);
+const isBits = (value: unknown): boolean =>
+  typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 0xffff;
+
+const isEntry = (value: unknown): value is Entry =>
+  has(value, 'session') &&
+  typeof value.session === 'string' &&
+  has(value, 'addresses') &&
+  Array.isArray(value.addresses) &&
+  value.addresses.every(
+    (each) =>
+      has(each, 'interface') &&
+      typeof each.interface === 'string' &&
+      has(each, 'address') &&
+      isHex(each.address) &&
+      has(each, 'bits') &&
+      isBits(each.bits),
+  ) &&
+  has(value, 'aggregates') &&
+  Array.isArray(value.aggregates) &&
+  value.aggregates.every(
+    (each) =>
+      has(each, 'prefix') &&
+      isHex(each.prefix) &&
+      has(each, 'length') &&
+      isBits(each.length) &&
+      has(each, 'fib') &&
+      isBits(each.fib),
+  );

@@ -1,0 +1,108 @@
+/**
+ * The owner's part in DHCPv6: on which session the client may speak, and what the LANs are given of a lease. Without
+ * `dhcp6` in the configuration it does nothing at all. The client itself is `engine/dhcp6`.
+ */
+import { clampLease, secondsLeft, type Lease } from '../../lease.ts';
+import type { SessionFacts, Snapshot } from '../../session.ts';
+import type { Instant } from '../../time.ts';
+import type { Dhcp6Message } from '../../wire/dhcpv6.ts';
+import { Dhcp6Client, type Dhcp6Output, type Dhcp6Status } from '../dhcp6/client.ts';
+import type { Action } from '../events.ts';
+import type { Random } from '../hashes.ts';
+import type { Dhcp6Config } from '../session-config.ts';
+
+export class Delegation {
+  readonly #client: Dhcp6Client | undefined;
+  readonly #wallClockAtZero: number;
+
+  constructor(config: Dhcp6Config | undefined, random: Random, wallClockAtZero: number) {
+    this.#wallClockAtZero = wallClockAtZero;
+    this.#client = config && new Dhcp6Client(config, random, wallClockAtZero);
+  }
+
+  /** What the disk had, so that a partner hears of it when there is known to be no lease. */
+  stored(snapshot: Snapshot): Snapshot {
+    const isUnsaid = this.#client !== undefined && snapshot.lease === undefined;
+    return isUnsaid ? { ...snapshot, lease: null } : snapshot;
+  }
+
+  /**
+   * The partner's snapshot as ours. A partner of an earlier version knows no lease, and takes none away; no clock of a
+   * partner's makes a lease longer.
+   */
+  learnt(theirs: Snapshot, ours: Snapshot, now: Instant): Snapshot {
+    const { lease } = theirs;
+    if (lease === undefined)
+      return ours.lease === undefined ? theirs : { ...theirs, lease: ours.lease };
+    return lease === null
+      ? theirs
+      : { ...theirs, lease: clampLease(lease, this.#wallClockAtZero + now) };
+  }
+
+  /** The session is up and this router holds it. Without IPV6CP on it there is nothing to ask. */
+  up({ facts, lease = null }: Snapshot, now: Instant): Dhcp6Output[] {
+    const client = this.#client;
+    if (client === undefined || facts === null) return [];
+    if (facts.interfaceIds === undefined) return client.stop(now);
+    // A disconnect that was taken back: the lease may be released already, which the server will say.
+    const stopped = client.state === 'Release' ? client.stop(now) : [];
+    return [...stopped, ...client.start(lease, facts.startedAt, now)];
+  }
+
+  /** The session is another router's, or is gone. */
+  down(now: Instant): Dhcp6Output[] {
+    return this.#client?.stop(now) ?? [];
+  }
+
+  /** Give the lease back before the session ends. Undefined if there is nobody to tell. */
+  release(facts: SessionFacts | null, now: Instant): Dhcp6Output[] | undefined {
+    return facts?.interfaceIds === undefined ? undefined : this.#client?.release(now);
+  }
+
+  receive(message: Dhcp6Message, now: Instant): Dhcp6Output[] {
+    return this.#client?.receive(message, now) ?? [];
+  }
+
+  expire(now: Instant): Dhcp6Output[] {
+    return this.#client?.expire(now) ?? [];
+  }
+
+  deadline(): Instant | undefined {
+    return this.#client?.deadline();
+  }
+
+  status(): Dhcp6Status | undefined {
+    return this.#client?.status();
+  }
+
+  /** What the LANs have of a lease, whoever holds the session: both routers are configured alike. */
+  delegate(lease: Lease | null, now: Instant): Action[] {
+    if (this.#client === undefined) return [];
+    const time = this.#wallClockAtZero + now;
+    const left = (span: number): number => (lease === null ? 0 : secondsLeft(lease, span, time));
+    const lasts = ({ valid }: { readonly valid: number }): boolean => valid > 0;
+    const prefixes = (lease?.prefixes ?? []).map((each) => ({
+      ...each,
+      preferred: left(each.preferred),
+      valid: left(each.valid),
+    }));
+    const former = (lease?.former ?? []).map((each) => ({
+      ...each,
+      preferred: 0,
+      valid: left(each.valid),
+    }));
+    const addresses = (lease?.addresses ?? []).map((each) => ({
+      ...each,
+      preferred: left(each.preferred),
+      valid: left(each.valid),
+    }));
+    return [
+      {
+        kind: 'delegate',
+        lease,
+        prefixes: [...prefixes, ...former].filter(lasts),
+        addresses: addresses.filter(lasts),
+      },
+    ];
+  }
+}
