@@ -7,6 +7,7 @@
 #   make test-freebsd the tests of a real FreeBSD kernel (root on a FreeBSD host)
 #   make test-freebsd-kit  the same as a tarball, for a FreeBSD host that has Node.js or Bun and nothing else
 #   make sim          two simulated routers, one virtual clock, many seeds (RUNS= SEED= JOBS= ARGS=--json)
+#   make sim-system   the same with the real processes on two FreeBSD kernels in octets (RUNS= SEED= JOBS= ARGS=)
 #   make sim-mutants  that the simulator notices every deliberate fault
 #   make check        types, lint, format, import rules
 #   make install      DESTDIR=, PREFIX=/usr/local; make deinstall takes it away and leaves every configuration
@@ -22,6 +23,8 @@ NODE =
 RUNTIME = node
 ARGS =
 RUNS = 20000
+# The whole system costs a hundred times as much.
+SYSTEM_RUNS = $(RUNS:20000=2000)
 SEED = 1
 JOBS =
 OS =
@@ -49,6 +52,9 @@ lab-kernel: build
 
 sim: build
 	@$(RUN) node packages/lab/dist/campaign/main.js --runs $(RUNS) --seed $(SEED) $(JOBS:%=--jobs %) $(ARGS)
+
+sim-system: build
+	@$(NODE) packages/lab/dist/system/main.js --runs $(SYSTEM_RUNS) --seed $(SEED) $(JOBS:%=--jobs %) $(ARGS)
 
 sim-mutants: build
 	@$(RUN) node packages/lab/dist/campaign/mutate.js $(JOBS:%=--jobs %) $(ARGS)
@@ -99,4 +105,4 @@ format: $(INSTALLED)
 clean:
 	rm -rf packages/*/dist packages/*/*.tsbuildinfo test/dist dist stage
 
-.PHONY: build lab lab-kernel sim sim-mutants test test-freebsd test-freebsd-here test-freebsd-kit programs install deinstall dist deb pkg release check format clean
+.PHONY: build lab lab-kernel sim sim-system sim-mutants test test-freebsd test-freebsd-here test-freebsd-kit programs install deinstall dist deb pkg release check format clean

@@ -4,11 +4,11 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { runSeeds, Threads } from '@ppp-thing/lab/campaign/batch';
+import { runSeeds, Workers } from '@ppp-thing/lab/campaign/batch';
 import { MUTANTS } from '@ppp-thing/lab/campaign/mutants';
 import { makePlan, type Plan } from '@ppp-thing/lab/campaign/plan';
 import { shrink, story } from '@ppp-thing/lab/campaign/shrink';
-import { run } from '@ppp-thing/lab/campaign/world';
+import { FAST, run } from '@ppp-thing/lab/campaign/world';
 import t from 'tap';
 
 const PACKAGES = new URL('../../../packages/', import.meta.url);
@@ -42,24 +42,27 @@ const BROKEN: Plan = {
   ],
 };
 
-void t.test('simulator › a plan that ends in disagreement breaks a rule, and shrinks', (t) => {
-  const { violation } = run(BROKEN);
-  t.match(violation, { rule: 'R8', what: /does not hear its partner/ });
-  const smallest = shrink(BROKEN);
-  t.same(
-    smallest.faults.map(({ fault }) => fault.kind),
-    ['partner-loss'],
-  );
-  t.match(story(smallest), /^seed 3 breaks R8: /);
-  t.match(story(smallest), /VIOLATION R8/);
-  t.end();
-});
+void t.test(
+  'simulator › a plan that ends in disagreement breaks a rule, and shrinks',
+  async (t) => {
+    const { violation } = run(BROKEN);
+    t.match(violation, { rule: 'R8', what: /does not hear its partner/ });
+    const smallest = await shrink(FAST, BROKEN);
+    t.same(
+      smallest.faults.map(({ fault }) => fault.kind),
+      ['partner-loss'],
+    );
+    const told = await story(FAST, smallest);
+    t.match(told, /^seed 3 breaks R8: /);
+    t.match(told, /VIOLATION R8/);
+  },
+);
 
-void t.test('simulator › threads share the seeds, each of which is run once', async (t) => {
-  const whole = runSeeds({ first: 1, end: 501 });
-  const threads = new Threads(2);
-  const parts = [await threads.run(1, 450), await threads.run(451, 50)];
-  await threads.close();
+void t.test('simulator › processes share the seeds, each of which is run once', async (t) => {
+  const whole = await runSeeds(FAST, { first: 1, end: 501 });
+  const workers = new Workers(MAIN, 2);
+  const parts = [await workers.run(1, 450), await workers.run(451, 50)];
+  workers.close();
   t.equal(whole.runs, 500);
   t.strictSame(
     parts.map(({ runs }) => runs),

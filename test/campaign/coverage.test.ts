@@ -4,7 +4,7 @@
  */
 import { runSeeds } from '@ppp-thing/lab/campaign/batch';
 import { countCells } from '@ppp-thing/lab/campaign/coverage';
-import { run } from '@ppp-thing/lab/campaign/world';
+import { FAST, run } from '@ppp-thing/lab/campaign/world';
 import type { OwnerEvent, OwnerState } from '@ppp-thing/protocol/engine/owner/ownership';
 import t from 'tap';
 import { readTranscripts } from './transcripts.ts';
@@ -63,7 +63,7 @@ const named = (cells: Cells): readonly string[] =>
   cells.flatMap(([event, states]) => states.map((state) => `${event}/${state}`));
 
 const cells = countCells();
-const { runs, found } = runSeeds({ first: 1, end: 301 });
+const { runs, found } = await runSeeds(FAST, { first: 1, end: 301 });
 for (const { plan } of readTranscripts()) run(plan);
 
 void t.test('simulator › the first 300 seeds break no rule', (t) => {

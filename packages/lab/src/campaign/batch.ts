@@ -1,10 +1,10 @@
 /**
- * Many runs: consecutive seeds, spread over worker threads, added up. It shows nothing and keeps nothing between calls.
+ * Many runs: consecutive seeds, spread over processes, added up. It shows nothing and keeps nothing between calls.
  */
-import { isMainThread, parentPort, Worker } from 'node:worker_threads';
-import { makePlan, type Plan } from './plan.ts';
+import { fork, type ChildProcess } from 'node:child_process';
+import type { Game } from './game.ts';
+import type { Plan } from './plan.ts';
 import type { Violation } from './rules.ts';
-import { run } from './world.ts';
 
 export interface Found extends Violation {
   readonly seed: number;
@@ -23,8 +23,10 @@ interface Share {
   readonly end: number;
 }
 
-/** Seeds that a thread takes at a time: about a second's work. */
-const CHUNK = 200;
+/** Seeds that a process takes at a time. */
+const CHUNK = 50;
+/** What a program is called with to work on shares. */
+export const SHARES = '--shares';
 
 export const noRuns = (): Tally => ({ runs: 0, steps: 0, simulatedMs: 0, found: [] });
 
@@ -36,31 +38,40 @@ export function add(total: Tally, part: Tally): void {
 }
 
 /** Run the seeds `first` … `end - 1` here, one after the other. @param isEnough ends it after a run */
-export function runSeeds(
+export async function runSeeds<P extends Plan>(
+  game: Game<P>,
   { first, end }: Share,
   isEnough: (tally: Tally) => boolean = () => false,
-): Tally {
+): Promise<Tally> {
   const tally = noRuns();
-  for (let seed = first; seed < end && !isEnough(tally); seed++) runPlan(makePlan(seed), tally);
+  for (let seed = first; seed < end && !isEnough(tally); seed++)
+    await runPlan(game, game.makePlan(seed), tally);
   return tally;
 }
 
 /** Run one plan, and count it. */
-export function runPlan(plan: Plan, tally: Tally): void {
-  const { violation, steps, simulatedMs } = run(plan);
+export async function runPlan<P extends Plan>(game: Game<P>, plan: P, tally: Tally): Promise<void> {
+  const { violation, steps, simulatedMs } = await game.run(plan);
   tally.runs++;
   tally.steps += steps;
   tally.simulatedMs += simulatedMs;
   if (violation !== undefined) tally.found.push({ seed: plan.seed, ...violation });
 }
 
-/** A fixed number of threads, which take seeds from one heap: a slow one holds nobody up. */
-export class Threads {
-  readonly #workers: readonly Worker[];
+/** Serve the shares that the process which started this one hands out. */
+export function serveShares<P extends Plan>(game: Game<P>): void {
+  process.on('message', (share: Share) => {
+    void runSeeds(game, share).then((tally) => process.send?.(tally));
+  });
+}
 
-  constructor(jobs: number) {
-    const url = new URL(import.meta.url);
-    this.#workers = Array.from({ length: jobs }, () => new Worker(url));
+/** A fixed number of processes, which take seeds from one heap: a slow one holds nobody up. */
+export class Workers {
+  readonly #workers: readonly ChildProcess[];
+
+  /** @param program serves shares when it is called with SHARES */
+  constructor(program: string, jobs: number) {
+    this.#workers = Array.from({ length: jobs }, () => fork(program, [SHARES]));
   }
 
   /** Run the seeds `first` … `first + runs - 1`. One call at a time. */
@@ -80,34 +91,33 @@ export class Threads {
     return total;
   }
 
-  async close(): Promise<void> {
-    await Promise.all(this.#workers.map((worker) => worker.terminate()));
+  close(): void {
+    for (const worker of this.#workers) worker.kill();
   }
 }
 
-/** Give one thread its shares until there are no more. */
+/** Give one process its shares until there are no more. */
 function work(
-  worker: Worker,
+  worker: ChildProcess,
   take: () => Share | undefined,
   done: (part: Tally) => void,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
+    const ended = (code: number | null): void =>
+      reject(new Error(`run seeds: EIO: a process ended with ${code}`));
     const give = (): void => {
       const share = take();
-      if (share !== undefined) return worker.postMessage(share);
+      if (share !== undefined) return void worker.send(share);
       worker.off('message', took);
-      worker.off('error', reject);
+      worker.off('exit', ended);
       resolve();
     };
-    const took = (part: Tally): void => {
-      done(part);
+    const took = (part: unknown): void => {
+      done(part as Tally);
       give();
     };
     worker.on('message', took);
-    worker.on('error', reject);
+    worker.on('exit', ended);
     give();
   });
 }
-
-if (!isMainThread)
-  parentPort?.on('message', (share: Share) => parentPort?.postMessage(runSeeds(share)));

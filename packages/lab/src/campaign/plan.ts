@@ -19,6 +19,8 @@ export type Fault =
   | { readonly kind: 'kill-helper'; readonly router: RouterIndex; readonly forMs: number }
   | { readonly kind: 'kill-supervisor'; readonly router: RouterIndex; readonly forMs: number }
   | { readonly kind: 'kill-both'; readonly router: RouterIndex; readonly forMs: number }
+  /** Both processes are stopped in order, and started again: an upgrade. Of the whole system only. */
+  | { readonly kind: 'restart'; readonly router: RouterIndex; readonly forMs: number }
   /** The line's cable; `silent`: the carrier stays, as behind a switch. */
   | {
       readonly kind: 'line-cut';
@@ -100,7 +102,7 @@ export const TRAFFIC_MS = 1000;
 export const SETTLE_MS = 20_000;
 export const CALM_MS = 220_000;
 
-const TEMPERS: readonly Temper[] = [
+export const TEMPERS: readonly Temper[] = [
   { second: 'deny', lockoutMs: 0, slowMs: 0, echoMs: 10_000, echoLimit: 3, dataCheck: false },
   { second: 'replace', lockoutMs: 0, slowMs: 2, echoMs: 20_000, echoLimit: 3, dataCheck: true },
   { second: 'deny', lockoutMs: 5000, slowMs: 5, echoMs: 10_000, echoLimit: 5, dataCheck: false },

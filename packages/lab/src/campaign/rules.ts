@@ -67,11 +67,15 @@ export class Rules {
     this.#watches[router.index].restart(this.#now);
   }
 
-  /** CARP has moved, and the helper has served the edge: its interlock needs nobody's word. */
-  carpEdge(router: RouterView, wasOpen: boolean): void {
+  /** CARP has moved. */
+  carpMoved({ index }: RouterView): void {
     this.#lastEdge = this.#now;
-    const { helper, kernel, index } = router;
     this.#emptyClaims[index] = 0;
+  }
+
+  /** The helper has served CARP's edge: its interlock needs nobody's word. */
+  carpEdge(router: RouterView, wasOpen: boolean): void {
+    const { helper, kernel, index } = router;
     if (helper === undefined || this.#stage.role(index) !== 'MASTER' || wasOpen) return;
     const mayOpen = helper.autoOpen && kernel.attached !== null;
     if (mayOpen && !kernel.gate) this.#break('R7', `the gate of router ${index} stays closed`);
@@ -266,12 +270,14 @@ export class Rules {
 
   #checkGate({ index, helper, kernel }: RouterView): void {
     if (helper === undefined || !kernel.gate || this.#stage.role(index) === 'MASTER') return;
+    if (!this.#stage.hasObeyed(index)) return;
     this.#break('R2', `router ${index} is ${this.#stage.role(index)} with an open gate`);
   }
 
   /** R13: what a live router sends to its partner comes back, until its TTL ends. */
   #checkRoute({ index, helper, kernel }: RouterView): void {
     if (helper === undefined || kernel.route !== 'partner') return;
+    if (!this.#stage.hasObeyed(index)) return;
     if (this.#stage.role(index) === 'MASTER')
       this.#break('R13', `router ${index} is MASTER and routes via its partner`);
     if (kernel.gate)
@@ -344,6 +350,11 @@ export class Rules {
         `${fault.kind}: ${Math.round(this.#worstGap)} ms without traffic, ${limit} allowed`,
       );
     }
+  }
+
+  /** Something else is broken. */
+  accuse(rule: string, what: string): void {
+    this.#break(rule, what);
   }
 
   get #now(): number {

@@ -39,6 +39,8 @@ export interface Stage {
   /** Whether announce frames pass between the two, and both can store what they take. */
   readonly canAnnounce: boolean;
   role(index: RouterIndex): CarpRole;
+  /** A helper that runs has had the time to obey CARP's last edge. */
+  hasObeyed(index: RouterIndex): boolean;
   /** The session that carries traffic at the AC, if one does. */
   live(): number | undefined;
   /** Whether the line passes frames between this router and the others. */

@@ -7,11 +7,13 @@ import { type PartnerMessage, NO_SNAPSHOT } from '@ppp-thing/protocol/session';
 import { LONGEST_DELAY, REFUSED_STRETCH } from '@ppp-thing/protocol/engine/link/redial';
 import { AccessConcentrator, type AcFrame } from './ac.ts';
 import { sessionConfig } from './config.ts';
+import type { Game, RunResult } from './game.ts';
 import { Line, type Way } from './line.ts';
 import { PartnerLink } from './partner-link.ts';
 import { Carp, type CarpRole } from './carp.ts';
 import {
   durationOf,
+  makePlan,
   SETTLE_MS,
   TRAFFIC_MS,
   type Fault,
@@ -19,7 +21,7 @@ import {
   type RouterIndex,
 } from './plan.ts';
 import { Chance } from './random.ts';
-import { Rules, type Violation } from './rules.ts';
+import { Rules } from './rules.ts';
 import { SimRouter, type Surroundings } from './router.ts';
 import { Schedule } from './schedule.ts';
 import type { Stage } from './stage.ts';
@@ -31,18 +33,12 @@ const RESTART_MS = 800;
 /** A dial takes no longer, an AC that is slow to answer included. */
 const DIAL_MS = 40_000;
 
-export interface RunResult {
-  readonly violation: Violation | undefined;
-  readonly steps: number;
-  readonly simulatedMs: number;
-  /** What happened, a line each, if it was asked for. */
-  readonly transcript: readonly string[];
-}
-
 /** Run `plan` to its end or to the first violation. The same plan gives the same run. */
 export function run(plan: Plan, withTranscript = false): RunResult {
   return new World(plan, withTranscript).run();
 }
+
+export const FAST: Game<Plan> & { readonly run: typeof run } = { makePlan, run };
 
 export class World implements Surroundings, Stage {
   readonly schedule = new Schedule();
@@ -71,6 +67,7 @@ export class World implements Surroundings, Stage {
       const router = this.#router(station);
       const wasOpen = router.kernel.gate;
       router.roleEdge(role);
+      this.rules.carpMoved(router);
       this.rules.carpEdge(router, wasOpen);
     });
     this.ac = new AccessConcentrator(this.schedule, this.chance, plan.temper, (frame) =>
@@ -149,6 +146,11 @@ export class World implements Surroundings, Stage {
 
   role(index: RouterIndex): CarpRole {
     return this.carp.role(index);
+  }
+
+  /** Here an edge is obeyed at once. */
+  hasObeyed(): boolean {
+    return true;
   }
 
   demotion(index: number, amount: number): void {
@@ -270,6 +272,8 @@ export class World implements Surroundings, Stage {
         return this.#router(fault.router).killHelper();
       case 'kill-supervisor':
         return this.#router(fault.router).killSupervisor();
+      case 'restart':
+        throw new Error(`${fault.kind}: only the whole system has it`);
       case 'kill-both':
         this.#router(fault.router).killSupervisor();
         return this.#router(fault.router).killHelper();

@@ -51,16 +51,24 @@ export interface HostSystem {
   send(fd: number, data: Uint8Array, flags: number): number;
   setsockopt(fd: number, level: number, option: number, value: Uint8Array): void;
   fcntl(fd: number, command: number, argument: number): number;
-  /** Wait for one of `entries`, or for `woken`, or for the time to pass. */
-  poll(entries: readonly PollEntry[], timeoutMs: number, woken: Promise<void>): Promise<number>;
+  /**
+   * Wait for one of `entries`, or to be woken, or for the time to pass.
+   *
+   * @param onWake takes what is to be called when something of the fake kernel's is ready
+   */
+  poll(
+    entries: readonly PollEntry[],
+    timeoutMs: number,
+    onWake: (wake: () => void) => void,
+  ): Promise<number>;
 }
 
 export interface ProcessOptions {
   /** The system for what is not the fake's; without one those calls are ENOSYS. */
   readonly real?: HostSystem;
   readonly isRoot?: boolean;
-  /** Called before each call, with its name and what it is about; what it throws is the call's answer. */
-  readonly before?: (call: string) => void;
+  /** Called before each call, with its name, and an ioctl's number; what it throws is the call's answer. */
+  readonly before?: (call: string, request?: number) => void;
   /** A test's own time: called instead of waiting, when nothing is ready. */
   readonly idle?: (timeoutMs: number) => void;
 }
@@ -71,7 +79,7 @@ export class FakeProcess {
   readonly #real: HostSystem | undefined;
   readonly #isRoot: boolean;
   readonly #idle: ((timeoutMs: number) => void) | undefined;
-  readonly #before: (call: string) => void;
+  readonly #before: (call: string, request?: number) => void;
   readonly #things = new Map<number, Thing>();
   /** Descriptors of the real system that end with the process. */
   readonly #realFds = new Set<number>();
@@ -274,9 +282,9 @@ export class FakeProcess {
       return ours.filter(({ revents }) => revents !== 0).length;
     };
     let found = look();
-    const woken = new Promise<void>((resolve) => (this.#wake = resolve));
     const wait = found > 0 || this.#idle !== undefined ? 0 : timeoutMs;
-    const real = this.#real?.poll(others, wait, woken) ?? Promise.resolve(0);
+    const real =
+      this.#real?.poll(others, wait, (wake) => (this.#wake = wake)) ?? Promise.resolve(0);
     const foundThere = await real;
     if (this.#isDead) return new Promise<never>(() => {});
     found = look();
@@ -292,9 +300,9 @@ export class FakeProcess {
       return fd;
     };
     /** An Errno of the fake's as the system's error of this call. */
-    const call = <T>(name: string, run: () => T): T => {
+    const call = <T>(name: string, run: () => T, request?: number): T => {
       try {
-        this.#before(name);
+        this.#before(name, request);
         return run();
       } catch (error) {
         if (!(error instanceof Errno)) throw error;
@@ -353,10 +361,14 @@ export class FakeProcess {
             : real().setsockopt(fd, level, option, value),
         ),
       ioctl: (fd, request, argument, pointers = []) =>
-        call('ioctl', () => {
-          this.#ioctl(fd, request, argument, pointers);
-          return 0;
-        }),
+        call(
+          'ioctl',
+          () => {
+            this.#ioctl(fd, request, argument, pointers);
+            return 0;
+          },
+          request,
+        ),
       fcntl: (fd, command, argument) =>
         call('fcntl', () => (isOurs(fd) ? 0 : real().fcntl(fd, command, argument))),
       pipe: () =>

@@ -71,13 +71,13 @@ export class RealSystem implements HostSystem {
   async poll(
     entries: readonly PollEntry[],
     timeoutMs: number,
-    woken: Promise<void>,
+    onWake: (wake: () => void) => void,
   ): Promise<number> {
     if (timeoutMs === 0) return this.libc.poll(entries, 0);
     const [read, write] = this.libc.pipe();
     const wake = { fd: read, events: POLLIN, revents: 0 };
     let isOver = false;
-    void woken.then(() => isOver || this.libc.write(write, new Uint8Array(1)));
+    onWake(() => void (isOver || this.libc.write(write, new Uint8Array(1))));
     try {
       const found = await this.libc.poll([wake, ...entries], timeoutMs);
       return found - (wake.revents === 0 ? 0 : 1);

@@ -100,6 +100,11 @@ export class AccessConcentrator implements Engine<AcEvent, AcOutput> {
     return new Map(this.#table.all().map(({ id, session }) => [id, session.isUp]));
   }
 
+  /** The SESSION_ID of the client at `mac` in whose session data flows. */
+  liveSession(mac: Uint8Array): number | undefined {
+    return this.#table.ofMac(mac).find(({ session }) => session.isUp)?.id;
+  }
+
   deadline(): Instant | undefined {
     const slow = this.#slow.map(({ at }) => at);
     const sessions = this.#table.all().map(({ session }) => session.deadline());
