@@ -47,6 +47,7 @@ export function pkg({
     owner: 'root',
     group: entry.name === SAMPLE ? 'ppp_thing' : 'wheel',
   }));
+  // No `conflicts`: pkg(8) finds by itself that the two packages have the same files, and refuses a name that it does not know.
   const compact = {
     name,
     origin: 'net/ppp-thing',
@@ -64,7 +65,6 @@ export function pkg({
     categories: ['net'],
     users: ['ppp_thing'],
     groups: ['ppp_thing'],
-    conflicts: [bringsRuntime ? 'ppp-thing' : 'ppp-thing-bundled'],
     messages: messages(script(root, 'pkg-message')),
   };
   const perm = (mode) => `0${mode.toString(8)}`;
