@@ -72,6 +72,7 @@ whole_directories() {
 		packages $home/packages
 		node_modules $home/node_modules
 		etc/$system $examples/$system
+		etc/prometheus $examples/prometheus
 	END
 	[ ! -d "$tree/runtime" ] || echo "runtime $home/runtime"
 }

@@ -84,6 +84,17 @@ t.test('web › the page, its files and its data, and nothing else', async (t) =
   t.equal(server.err, '', 'loopback needs no warning');
 });
 
+t.test(
+  'web › /metrics is the supervisor’s own, for a Prometheus that takes no Unix socket',
+  async (t) => {
+    const { directory } = await holding(t);
+    const { url } = await serve(t, directory);
+    const { code, body } = await ask(url, { path: '/metrics' });
+    t.equal(code, 200);
+    t.match(body, /^ppp_thing_holder\{session="pppoe0"\} 1$/m);
+  },
+);
+
 t.test('web › nothing of others may run in it, and nothing of it elsewhere', async (t) => {
   const { directory } = await bench(t, { helper: false });
   const { url } = await serve(t, directory);

@@ -28,7 +28,7 @@ _pppthingctl() {
       words='status watch events handoff connect disconnect reconnect log web doctor keygen check-config version help'
       words+=' --run --config --help --version'
       ;;
-    status) words="--json $(_pppthingctl_sessions)" ;;
+    status) words="--json --check $(_pppthingctl_sessions)" ;;
     events) words='-f --follow --json' ;;
     handoff) words="--wait $(_pppthingctl_sessions)" ;;
     watch | connect | disconnect | reconnect) words=$(_pppthingctl_sessions) ;;

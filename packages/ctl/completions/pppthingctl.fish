@@ -27,6 +27,7 @@ complete -c pppthingctl -n "not __fish_seen_subcommand_from $commands" -a versio
 complete -c pppthingctl -n "not __fish_seen_subcommand_from $commands" -a help -d 'the commands'
 
 complete -c pppthingctl -n '__fish_seen_subcommand_from status events doctor' -l json -d 'as the API says it'
+complete -c pppthingctl -n '__fish_seen_subcommand_from status' -l check -d 'one line and an exit code, as Nagios'
 complete -c pppthingctl -n '__fish_seen_subcommand_from events' -s f -l follow -d 'and what happens'
 complete -c pppthingctl -n '__fish_seen_subcommand_from handoff' -l wait -d 'until it is done'
 complete -c pppthingctl -n '__fish_seen_subcommand_from status watch handoff connect disconnect reconnect' -a '(__pppthingctl_sessions)'

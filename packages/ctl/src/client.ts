@@ -67,6 +67,16 @@ export async function ask(
   throw new CtlError(reasonOf(text), code === 400 ? EXIT.usage : EXIT.refused);
 }
 
+/** The body of what status.sock has at `path`, as it is. Throws CtlError as `ask` does. */
+export async function textAt(sockets: Sockets, path: string): Promise<string> {
+  const response = await open(sockets, 'GET', path);
+  const text = await textOf(response).catch((cause: Error) => {
+    throw explain(sockets, 'GET', cause);
+  });
+  if ((response.statusCode ?? 500) < 300) return text;
+  throw new CtlError(reasonOf(text), EXIT.refused);
+}
+
 async function textOf(response: IncomingMessage): Promise<string> {
   let text = '';
   response.setEncoding('utf8');

@@ -14,6 +14,11 @@ const POLL_MS = 50;
 const HANDOFF_LIMIT_MS = 15_000;
 
 async function status({ flags, words }: Given, context: Context): Promise<number> {
+  if (flags.has('check')) {
+    // Loaded when asked for: a command answers sooner without it.
+    const { check } = await import('./check.ts');
+    return check(words, context);
+  }
   const current = await statusNaming(words, context);
   const isNamed = ({ name }: SessionStatusJson): boolean =>
     words.length === 0 || words.includes(name);
@@ -128,9 +133,9 @@ async function version(_given: Given, context: Context): Promise<number> {
 
 export const COMMANDS: Readonly<Record<string, Command>> = {
   status: {
-    takes: '[--json] [SESSION ...]',
+    takes: '[--json | --check] [SESSION ...]',
     does: 'who holds the session, and how it is',
-    flags: { json: undefined },
+    flags: { json: undefined, check: undefined },
     words: Infinity,
     completes: 'session',
     run: status,

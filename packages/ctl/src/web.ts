@@ -4,7 +4,7 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { HistoryJson } from '@ppp-thing/supervisor/api';
-import { ask, CtlError, EXIT, statusOf, type Sockets } from './client.ts';
+import { ask, CtlError, EXIT, statusOf, textAt, type Sockets } from './client.ts';
 import type { Context, Given } from './command.ts';
 import { Changes } from './changes.ts';
 import { DEFAULT_PLACE, isLoopback, isOurs, placeOf, urlOf, type Place } from './listen.ts';
@@ -122,6 +122,14 @@ async function answer(
     const data = await dataOf(serving.sockets, query.get('session'), query.get('after') ?? '0');
     response.setHeader('content-type', 'application/json');
     response.end(JSON.stringify(data));
+  } else if (path === '/metrics') {
+    const metrics = await textAt(serving.sockets, '/v1/metrics').catch((error: unknown) => {
+      if (error instanceof CtlError) return undefined;
+      throw error;
+    });
+    if (metrics === undefined) return refuse(response, 503, 'the supervisor does not answer');
+    response.setHeader('content-type', 'text/plain; version=0.0.4; charset=utf-8');
+    response.end(metrics);
   } else if (path === '/changes') {
     if (!serving.changes.open(response)) refuse(response, 503, 'too many pages are open already');
   } else refuse(response, 404, 'no such page');

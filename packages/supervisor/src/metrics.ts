@@ -3,6 +3,7 @@
  * counts is counted elsewhere.
  */
 import { Counter, Gauge, Registry } from 'prom-client';
+import { TAKEOVER_BOUNDS, type Events, type EventTally } from './event-tally.ts';
 import { sessionJson } from './view.ts';
 import type { SessionStatusJson } from './api.ts';
 import type { Supervisor, Traffic } from './supervisor.ts';
@@ -67,11 +68,45 @@ const COUNTERS: readonly Measure[] = [
   ['datagrams_refused_total', 'of the partner channel, not believed', ({ counters }) => [[counters.datagramsRefused]]],
 ];
 
+const labelled = (counts: ReadonlyMap<string, number>, label: string): Sample[] =>
+  Array.from(counts, ([key, count]) => [count, { [label]: key }]);
+
+// prettier-ignore
+const EVENTS: readonly (readonly [string, string, (events: Events) => readonly Sample[]])[] = [
+  ['dials_total', 'begun', ({ dials }) => [[dials]]],
+  ['takeovers_total', 'times this router took the session, by what made it', ({ takeovers }) => labelled(takeovers, 'cause')],
+  ['handoffs_total', 'of this router, done or undone', ({ handoffs }) => labelled(handoffs, 'result')],
+  ['sessions_ended_total', 'sessions that were up and ended here, by reason', ({ ended }) => labelled(ended, 'reason')],
+];
+
+const DURATION = 'ppp_thing_takeover_duration_seconds';
+
+/** A histogram in the text format: the client's own counts by itself, and here everything is counted elsewhere. */
+function durations(sessions: readonly string[], tally: EventTally): string {
+  const lines = sessions.flatMap((name) => {
+    const { within, count, sum } = tally.of(name).proven;
+    const session = `session="${name}"`;
+    return [
+      ...TAKEOVER_BOUNDS.map(
+        (le, i) => `${DURATION}_bucket{${session},le="${le}"} ${within[i] ?? 0}`,
+      ),
+      `${DURATION}_bucket{${session},le="+Inf"} ${count}`,
+      `${DURATION}_sum{${session}} ${sum}`,
+      `${DURATION}_count{${session}} ${count}`,
+    ];
+  });
+  const head = [
+    `# HELP ${DURATION} from taking the session until the AC answered`,
+    `# TYPE ${DURATION} histogram`,
+  ];
+  return [...head, ...lines, ''].join('\n');
+}
+
 /** Everything of every session; traffic is asked of the helper, and left out if it does not answer. */
-export async function metricsText(supervisor: Supervisor): Promise<string> {
+export async function metricsText(supervisor: Supervisor, tally: EventTally): Promise<string> {
   const registry = new Registry();
   const put = (Kind: typeof Gauge | typeof Counter, name: string, help: string) => {
-    const labelNames = ['session', 'role', 'state', 'reason', 'direction', 'version'];
+    const labelNames = 'session role state reason direction version cause result'.split(' ');
     const metric = new Kind({ name: `ppp_thing_${name}`, help, labelNames, registers: [registry] });
     return (samples: readonly Sample[], labels: Labels): void => {
       for (const [value, more] of samples) {
@@ -99,6 +134,11 @@ export async function metricsText(supervisor: Supervisor): Promise<string> {
     }
   }
 
+  for (const [name, help, samples] of EVENTS) {
+    const add = put(Counter, name, help);
+    for (const { name: session } of sessions) add(samples(tally.of(session)), { session });
+  }
+
   const octets = put(Counter, 'traffic_octets_total', 'of the data path, from the kernel');
   const packets = put(Counter, 'traffic_packets_total', 'of the data path, from the kernel');
   const traffic = await Promise.all(
@@ -110,5 +150,9 @@ export async function metricsText(supervisor: Supervisor): Promise<string> {
     octets(directions(counted.octetsIn, counted.octetsOut), { session });
     packets(directions(counted.packetsIn, counted.packetsOut), { session });
   }
-  return registry.metrics();
+  const text = await registry.metrics();
+  return `${text}\n${durations(
+    sessions.map(({ name }) => name),
+    tally,
+  )}`;
 }

@@ -7,6 +7,7 @@ import { createServer as createListener, type Server } from 'node:net';
 import { now, wakeAt } from './clock.ts';
 import { codeOf } from './errors.ts';
 import { EventStreams } from './event-streams.ts';
+import { EventTally } from './event-tally.ts';
 import { History } from './history.ts';
 import { OneRequest } from './one-request.ts';
 import { Pace } from './pace.ts';
@@ -39,16 +40,18 @@ export async function startStatusServers(
 ): Promise<StatusServers> {
   const streams = new EventStreams(supervisor);
   const history = new History(supervisor);
+  const tally = new EventTally(supervisor);
   const clock = { now, wakeAt };
   const readingPace = new Pace(clock);
   const metrics = new Readings(readingPace, async () => {
     // Loaded when asked for: where nobody does, it costs neither time nor memory.
     const { metricsText } = await import('./metrics.ts');
-    return metricsText(supervisor);
+    return metricsText(supervisor, tally);
   });
   const open: (() => void)[] = [
     () => streams.close(),
     () => history.close(),
+    () => tally.close(),
     () => readingPace.stop(),
   ];
   const close = (): void => open.forEach((each) => each());

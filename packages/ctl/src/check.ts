@@ -1,0 +1,61 @@
+/** `status --check`: one line and an exit code, as Nagios and its relatives want them (0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN). */
+import type { SessionStatusJson, StatusJson } from '@ppp-thing/supervisor/api';
+import { CtlError, statusOf } from './client.ts';
+import type { Context } from './command.ts';
+
+const WORDS = ['OK', 'WARNING', 'CRITICAL', 'UNKNOWN'] as const;
+type Level = 0 | 1 | 2 | 3;
+
+/** What is worth an alarm about one session, worst first; none if all is well. */
+function troublesOf(
+  session: SessionStatusJson,
+  status: StatusJson,
+): readonly (readonly [Level, string])[] {
+  const { holder, proven, armed, partner, demoted } = session;
+  const isMine = holder === 'this router';
+  const hasPartner = status.partner.routerId !== null;
+  return [
+    ...(!status.helper.connected ? [[2, 'the helper is away'] as const] : []),
+    ...(isMine && !proven ? [[2, 'the AC does not answer'] as const] : []),
+    ...(holder === 'nobody' ? [[2, 'no router holds the session'] as const] : []),
+    ...(hasPartner && !partner.healthy ? [[1, 'the partner is away or not fit'] as const] : []),
+    ...(hasPartner && partner.healthy && !partner.inSync
+      ? [[1, 'the partner is not in sync'] as const]
+      : []),
+    ...(holder === 'partner' && !armed ? [[1, 'not ready to take over'] as const] : []),
+    ...(isMine && hasPartner && partner.healthy && !partner.armed
+      ? [[1, 'the partner is not ready to take over'] as const]
+      : []),
+    ...(demoted.length > 0 ? [[1, `demoted: ${demoted.join(', ')}`] as const] : []),
+  ];
+}
+
+/** The line, and its level. */
+export function judgement(status: StatusJson, names: readonly string[]): readonly [Level, string] {
+  const sessions = status.sessions.filter(({ name }) => names.length === 0 || names.includes(name));
+  const found = sessions.flatMap((session) =>
+    troublesOf(session, status).map(
+      ([level, text]) => [level, `${session.name}: ${text}`] as const,
+    ),
+  );
+  const level = found.reduce<Level>((worst, [each]) => (each > worst ? each : worst), 0);
+  const well = sessions.map(
+    ({ name, holder }) =>
+      `${name}: ${holder === 'partner' ? 'the partner' : holder} holds the session`,
+  );
+  const said = level === 0 ? well : found.map(([, text]) => text);
+  return [level, `PPP_THING ${WORDS[level]} - ${said.join('; ')}`];
+}
+
+/** A supervisor that does not answer is UNKNOWN: whether the session lives cannot be told. */
+export async function check(names: readonly string[], context: Context): Promise<number> {
+  try {
+    const [level, line] = judgement(await statusOf(context), names);
+    context.print(line);
+    return level;
+  } catch (error) {
+    if (!(error instanceof CtlError)) throw error;
+    context.print(`PPP_THING UNKNOWN - ${error.message}`);
+    return 3;
+  }
+}
