@@ -2,7 +2,11 @@
  * A whole helper on the fake FreeBSD kernel, with a supervisor on its socket: a life from the first start to an
  * administrator's stop, in which nothing is said on the wire that nobody asked for, and of which nothing is left.
  */
-import t from 'tap';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, mkdirSync, rmdirSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
+import t, { type Test } from 'tap';
 import type { SessionPolicy } from '@ppp-thing/helper/policy';
 import { tohex } from '@ppp-thing/lab/freebsd/octets';
 import { Client } from '../helper/client.ts';
@@ -210,3 +214,77 @@ t.test('freebsd › a default route of others survives', async (t) => {
   await stop(life.start(), 'remove');
   t.ok(routes.isVia(0, others));
 });
+
+/** A router whose helper died while its gate was open, and which has become BACKUP since. */
+async function openOnBackup(t: Test): Promise<Life> {
+  const life = await Life.make(t);
+  const { carp } = life.router.kernel;
+  const first = life.start();
+  const client = await Client.greet(first.path);
+  await client.ask(ATTACH);
+  carp.set(VHID, 'MASTER');
+  await role(client, 'MASTER');
+  first.process.kill();
+  await client.untilClosed();
+  carp.set(VHID, 'BACKUP');
+  rmSync(life.path, { force: true });
+  return life;
+}
+
+const isOpen = (life: Life): boolean => {
+  const before = life.count(SESSION_STAGE);
+  const line = life.router.kernel.interfaces.get(session);
+  line.isUp = true;
+  try {
+    line.output(Uint8Array.of(0x45), 4);
+  } catch {
+    return false;
+  }
+  return life.count(SESSION_STAGE) > before;
+};
+
+t.test('freebsd › whatever lies where the socket belongs, the interlock is at work', async (t) => {
+  const life = await openOnBackup(t);
+  t.ok(isOpen(life), 'the kernel keeps the gate of a helper that died');
+  mkdirSync(life.path);
+  const second = life.start(undefined, { now: () => performance.now() * 100 });
+  t.notOk(isOpen(life));
+  t.match(second.lines, [/^listen .*helper\.sock: (EISDIR|EPERM): /]);
+  rmdirSync(life.path);
+  const client = await untilListening(second.path);
+  t.match(await state(client), { attached: KEY, gateOpen: false, role: 'BACKUP' });
+  t.equal(second.lines.filter((line) => line.startsWith('listen ')).length, 1, 'said once');
+  client.end();
+  await stop(second, 'remove');
+});
+
+t.test(
+  'freebsd › a socket of another user, that listens there, keeps no helper from starting',
+  { skip: process.getuid?.() === 0 ? false : 'taking another uid needs root' },
+  async (t) => {
+    const life = await openOnBackup(t);
+    chmodSync(dirname(life.path), 0o777);
+    const script = `require('node:net').createServer().listen(${JSON.stringify(life.path)}, () => console.log('listens'))`;
+    const command = ['-u', 'NODE_OPTIONS', process.execPath, '-e', script];
+    const enemy = spawn('env', command, { uid: 65534, gid: 65534, cwd: '/' });
+    t.teardown(() => enemy.kill('SIGKILL'));
+    await once(enemy.stdout, 'data');
+    const second = life.start();
+    t.notOk(isOpen(life));
+    const client = await Client.greet(second.path);
+    t.match(await state(client), { gateOpen: false, role: 'BACKUP' });
+    client.end();
+    await stop(second, 'remove');
+  },
+);
+
+/** The helper tries once a second of its own clock. */
+async function untilListening(path: string): Promise<Client> {
+  for (;;) {
+    try {
+      return await Client.greet(path);
+    } catch {
+      await new Promise(setImmediate);
+    }
+  }
+}

@@ -57,6 +57,7 @@ interface StartOptions {
   readonly process?: FakeProcess;
   readonly removing?: boolean;
   readonly makeBackend?: MakeBackend;
+  readonly now?: () => number;
 }
 
 /** A router and the helpers that serve it one after the other. */
@@ -75,16 +76,22 @@ export class Life {
     this.router = router;
   }
 
+  /** Of every helper's socket. */
+  get path(): string {
+    return join(this.#folder, 'helper.sock');
+  }
+
   start(
     sessions: readonly SessionPolicy[] = [SESSION],
     {
       process = this.router.waitingProcess(),
       removing = false,
       makeBackend = (context) => new FreebsdBackend(context),
+      now = () => performance.now(),
     }: StartOptions = {},
   ): Helper {
     const lines: string[] = [];
-    const path = join(this.#folder, 'helper.sock');
+    const path = this.path;
     const serving = serve({
       libc: process.libc,
       policy: {
@@ -95,6 +102,7 @@ export class Life {
       },
       uid: globalThis.process.getuid?.() ?? 0,
       makeBackend,
+      now,
       log: (line) => lines.push(line),
       removing,
     });

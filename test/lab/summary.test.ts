@@ -15,7 +15,13 @@ const scene = (name: string, changes: Partial<SceneResult> = {}): SceneResult =>
   ...changes,
 });
 
-const CLEAN: Findings = { padt: 0, lcpNegotiations: 1, gatesOverlapMs: 3, violations: [] };
+const CLEAN: Findings = {
+  padt: 0,
+  lcpNegotiations: 1,
+  looped: 0,
+  gatesOverlapMs: 3,
+  violations: [],
+};
 const GOOD = [
   scene('dial', { dialMs: 20 }),
   scene('power-cut', {

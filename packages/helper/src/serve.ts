@@ -4,7 +4,7 @@
  */
 import { uptime } from 'node:os';
 import { dirname } from 'node:path';
-import { anyway } from './errors.ts';
+import { anyway, BackendError } from './errors.ts';
 import type { MakeBackend } from './backend.ts';
 import { openDemotions, type Demotions } from './demotion.ts';
 import type { Disk } from './files.ts';
@@ -16,7 +16,8 @@ import type { HelperPolicy } from './policy.ts';
 import { createRequests } from './requests.ts';
 import { createServer, type Server } from './server.ts';
 import { Sessions } from './sessions.ts';
-import { listenAt } from './unix.ts';
+import { retry } from './retry.ts';
+import { listenAt, refuseSecond } from './unix.ts';
 
 export interface ServeOptions {
   readonly libc: Libc;
@@ -44,12 +45,17 @@ export interface Serving {
   stop(how?: 'leave' | 'remove'): void;
 }
 
-/** Start, and return with the socket listening. Throws BackendError or SystemError with nothing left open. */
+/** The socket that cannot be made is tried again after this. */
+const LISTEN_RETRY_MS = 1000;
+
+/**
+ * Start, and return with every session under the interlock, and the socket listening if it can be made: else it is tried
+ * until it can. Throws BackendError or SystemError with nothing left open.
+ */
 export function serve(options: ServeOptions): Serving {
   const { libc, policy, makeBackend, log, uid, gid } = options;
   const loop = createLoop(libc, options.now ?? (() => performance.now()), log);
   let server: Server | undefined;
-  let listener: number | undefined;
   let demotions: Demotions;
   let lans: Lans;
   const sessions = new Sessions({
@@ -71,8 +77,9 @@ export function serve(options: ServeOptions): Serving {
       options.disk,
     );
     lans = openLans(policy.stateDirectory, backend, log, options.disk);
-    // The socket first: a second helper must find out before it touches what the first one serves.
-    listener = listenAt(libc, policy.socketPath, gid);
+    // A second helper must find out before it touches what the first one serves.
+    refuseSecond(libc, policy.socketPath);
+    // The kernel first: the interlock is at work before anybody can ask for anything, whatever is wrong with the socket.
     const starting = (): void =>
       sessions.start(backend, {
         started: (name) => demotions.adopt(name),
@@ -83,13 +90,24 @@ export function serve(options: ServeOptions): Serving {
     // What a session that is configured no more has left in force.
     anyway(() => demotions.settle((name) => amounts.has(name)), log);
     const requests = createRequests(backend, sessions, demotions, lans);
-    server = createServer({ libc, loop, listener, uid, requests, log });
+    server = createServer({ libc, loop, uid, requests, log });
   } catch (error) {
-    if (listener !== undefined) libc.close(listener);
     backend.leave();
     loop.close();
     throw error;
   }
+
+  const listen = (): string | undefined => {
+    try {
+      server?.listen(listenAt(libc, policy.socketPath, gid));
+      return undefined;
+    } catch (error) {
+      if (error instanceof BackendError) return error.message;
+      throw error;
+    }
+  };
+  const reason = options.removing === true ? undefined : listen();
+  if (reason !== undefined) retry(loop, LISTEN_RETRY_MS, reason, listen, log);
 
   /** What cannot be given back stays on record, and keeps nothing else from being removed. */
   const giveBack = (): void => {

@@ -11,8 +11,6 @@ import { POLLIN, setCloseOnExec, setNonblocking } from './unix.ts';
 export interface ServerOptions {
   readonly libc: Libc;
   readonly loop: MainLoop;
-  /** Listening and not blocking. */
-  readonly listener: number;
   /** The one uid whose process may connect. */
   readonly uid: number;
   readonly requests: Requests;
@@ -24,6 +22,8 @@ export interface Server {
   notify(notice: Notice): void;
   /** Cut the supervisor off, to come back and hear what there is now. */
   greetAgain(reason: string): void;
+  /** Admit who connects to `listener`, which listens and does not block; this owns it from now on. */
+  listen(listener: number): void;
   /** Stop listening and cut the supervisor off. */
   close(): void;
 }
@@ -34,7 +34,8 @@ const ACCEPTED_A_TURN = 4;
 const ACCEPT_PAUSE_MS = 1000;
 
 export function createServer(options: ServerOptions): Server {
-  const { libc, loop, listener, uid, requests, log } = options;
+  const { libc, loop, uid, requests, log } = options;
+  let listener: number | undefined;
   let current: { readonly connection: Connection; greeted: boolean } | undefined;
 
   /** Who has connected; undefined, and the descriptor closed, if it is gone already. */
@@ -77,30 +78,35 @@ export function createServer(options: ServerOptions): Server {
     current = entry;
   };
 
-  const listen = (): void =>
-    loop.watch(listener, POLLIN, () => {
+  const listen = (from: number): void =>
+    loop.watch(from, POLLIN, () => {
       try {
         for (let i = 0; i < ACCEPTED_A_TURN; i++) {
-          const fd = libc.accept(listener);
+          const fd = libc.accept(from);
           if (fd === -1) return;
           admit(fd);
         }
       } catch (error) {
-        loop.unwatch(listener);
-        loop.after(ACCEPT_PAUSE_MS, listen);
+        loop.unwatch(from);
+        loop.after(ACCEPT_PAUSE_MS, () => listen(from));
         throw error;
       }
     });
-  listen();
 
   return {
     notify(notice) {
       if (current?.greeted === true) current.connection.notify(notice);
     },
     greetAgain: (reason) => current?.connection.close(reason),
+    listen(from) {
+      listener = from;
+      listen(from);
+    },
     close() {
-      loop.unwatch(listener);
-      libc.close(listener);
+      if (listener !== undefined) {
+        loop.unwatch(listener);
+        libc.close(listener);
+      }
       current?.connection.close();
     },
   };

@@ -15,6 +15,7 @@ import { SystemError } from './libc.ts';
 import type { HelperLog } from './log.ts';
 import type { MainLoop } from './loop.ts';
 import type { SessionPolicy } from './policy.ts';
+import { retry } from './retry.ts';
 
 /** A gate that would not close is tried again after this. */
 const RETRY_MS = 100;
@@ -99,18 +100,13 @@ export class Sessions {
 
   /** Say why it has not come, once for each reason, and try again. */
   #startLater(policy: SessionPolicy, tell: Starting, reason: string): void {
-    this.#options.log(reason);
-    let said = reason;
-    const stop = this.#options.loop.every(RESTART_MS, () => {
+    const { loop, log } = this.#options;
+    const again = (): string | undefined => {
       const error = this.#start(policy, tell);
-      if (error === undefined) {
-        stop();
-        tell.late(policy.name);
-      } else if (error.message !== said) {
-        said = error.message;
-        this.#options.log(said);
-      }
-    });
+      if (error === undefined) tell.late(policy.name);
+      return error?.message;
+    };
+    retry(loop, RESTART_MS, reason, again, log);
   }
 
   find(name: string): Session | undefined {

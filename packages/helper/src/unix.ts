@@ -2,6 +2,7 @@
  * Unix sockets by number: the constants and the address layout of both systems, and opening one to listen or to call.
  * It does not read or write them.
  */
+import { lstatSync } from 'node:fs';
 import { endianness } from 'node:os';
 import { BackendError } from './errors.ts';
 import { SystemError, type Libc } from './libc.ts';
@@ -45,15 +46,29 @@ export function setReceiveTimeout(libc: Libc, fd: number, seconds: number): void
   libc.setsockopt(fd, solSocket, receiveTimeout, new Uint8Array(time.buffer));
 }
 
+/** EADDRINUSE if another helper listens at `path`: a socket that answers and belongs to our own user. */
+export function refuseSecond(libc: Libc, path: string): void {
+  const address = unixAddress(libc, path);
+  const owner = ownerOf(path);
+  if (owner !== undefined && owner === process.geteuid?.() && answers(libc, address))
+    throw new BackendError('listen', path, 'EADDRINUSE', 'another helper is running');
+}
+
+function ownerOf(path: string): number | undefined {
+  try {
+    return lstatSync(path).uid;
+  } catch {
+    return undefined;
+  }
+}
+
 /**
- * A listening stream socket at `path`, replacing a dead one there; not blocking, mode 0660. A live one: EADDRINUSE.
+ * A listening stream socket at `path`, in place of any other file there; not blocking, mode 0660.
  *
  * @param gid  its group; undefined: the process's own
  */
 export function listenAt(libc: Libc, path: string, gid?: number): number {
   const address = unixAddress(libc, path);
-  if (answers(libc, address))
-    throw new BackendError('listen', path, 'EADDRINUSE', 'another helper is running');
   return opening(libc, 'listen', path, (fd) => {
     try {
       libc.unlink(path);

@@ -114,10 +114,11 @@ async function main(): Promise<number> {
     const heading = (title: string): void => (isShown ? timeline.heading(title) : undefined);
     await runScenes(lab, heading, (result) => void scenes.push(result));
     isOver = true;
-    const { witness, ac } = lab.world;
+    const { witness, ac, lanHost } = lab.world;
     const summary = summarise(scenes, {
       padt: witness.padts,
       lcpNegotiations: ac.negotiations,
+      looped: lanHost.looped,
       gatesOverlapMs: Math.round(witness.overlap(now())),
       violations,
     });

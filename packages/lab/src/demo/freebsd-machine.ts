@@ -13,7 +13,7 @@ import { FakeProcess } from '../freebsd/process.ts';
 import { RealSystem } from '../freebsd/real.ts';
 import { RemoteDoor } from '../freebsd/remote-door.ts';
 import type { CarpRole } from '../line/carp.ts';
-import { decodeEcho, encodeEcho } from '../line/icmp.ts';
+import { decodeEcho, decodeIpv4, encodeEcho } from '../line/icmp.ts';
 import type { Machine, MachineOptions } from './machine.ts';
 import { ADDRESSES, INTERFACES } from './setting.ts';
 
@@ -79,6 +79,18 @@ export class FreebsdMachine implements Machine {
     const kernel = this.#kernel;
     if (kernel === undefined) return;
     this.#do(kernel, () => kernel.interfaces.get(INTERFACES.line).receive(frame));
+  }
+
+  lan(packet: Uint8Array): void {
+    const kernel = this.#kernel;
+    if (kernel !== undefined) this.#do(kernel, () => this.#forward(kernel, packet));
+  }
+
+  /** Out of the session, or to the other router, which is the only one on the LAN that a default route may name. */
+  #forward(kernel: FakeKernel, packet: Uint8Array): void {
+    const line = kernel.routes.lineTo(decodeIpv4(packet).destination);
+    if (line?.kind === 'ether') this.#options.news.toPartner(packet);
+    else if (line?.isUp === true) line.output(packet, 4);
   }
 
   role(role: CarpRole): void {

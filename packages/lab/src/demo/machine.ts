@@ -11,6 +11,8 @@ export interface MachineNews {
   /** A frame left it for the line. */
   transmit(frame: Uint8Array): void;
   gate(open: boolean): void;
+  /** A packet that it forwards to the other router. */
+  toPartner(packet: Uint8Array): void;
   attached(sessionId: number): void;
   /** The sum of what demotes it now. */
   demotion(amount: number): void;
@@ -32,6 +34,8 @@ export interface Machine {
   powerOff(): Promise<void>;
   /** What the line brings. */
   frame(frame: Uint8Array): void;
+  /** An IPv4 packet that reaches it for somebody else: from the LAN, or from the other router. */
+  lan(packet: Uint8Array): void;
   /** What CARP on the LAN makes of it. */
   role(role: CarpRole): void;
   /** Traffic of the session may pass to the line and back. */

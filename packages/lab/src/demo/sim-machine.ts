@@ -59,6 +59,10 @@ export class SimMachine implements Machine {
     return this.#isOn && this.#kernel.shown(ADDRESSES.session)?.settings?.up === true;
   }
 
+  lan(packet: Uint8Array): void {
+    this.#feed({ kind: 'lan', session: ADDRESSES.session, packet });
+  }
+
   #call(call: Call): Answer {
     let given: Answer | undefined;
     for (const output of this.#kernel.handle({ kind: 'call', call })) {
@@ -89,9 +93,10 @@ export class SimMachine implements Machine {
         return news.attached(output.sessionId);
       case 'demotion':
         return this.#demote({ ...this.#demotions, sessions: output.amount });
+      case 'to-partner':
+        return news.toPartner(output.packet);
       case 'answer':
       case 'lan':
-      case 'to-partner':
         return;
       default: {
         const unreachable: never = output;

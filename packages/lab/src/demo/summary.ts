@@ -16,6 +16,8 @@ export interface Summary {
   /** PADT frames of the routers. */
   readonly padt: number;
   readonly lcpNegotiations: number;
+  /** Packets from the LAN that passed the link between the routers twice. */
+  readonly looped: number;
   /** Milliseconds for which both gates were open, in all. */
   readonly gatesOverlapMs: number;
   /** What the AC and the witness on the line held against the routers. */
@@ -23,7 +25,10 @@ export interface Summary {
   readonly scenes: readonly SceneResult[];
 }
 
-export type Findings = Pick<Summary, 'padt' | 'lcpNegotiations' | 'gatesOverlapMs' | 'violations'>;
+export type Findings = Pick<
+  Summary,
+  'padt' | 'lcpNegotiations' | 'looped' | 'gatesOverlapMs' | 'violations'
+>;
 
 /** The sum of the scenes and of what was seen on the line. */
 export function summarise(scenes: readonly SceneResult[], findings: Findings): Summary {
@@ -89,6 +94,7 @@ export function formatSummary(summary: Summary): string {
     `dial              ${summary.dialMs} ms from PADI to data`,
     `takeover          ${summary.takeoverMs} ms after the power cut, ${summary.takeoverAfterRoleMs} ms after CARP said so`,
     `on the line       ${summary.padt} PADT, ${summary.lcpNegotiations} LCP negotiation, both gates open for ${summary.gatesOverlapMs} ms`,
+    `between routers   ${summary.looped} packets passed twice`,
     `violations        ${summary.violations.length}`,
     ...summary.violations.map((text) => `                  ${text}`),
     '',

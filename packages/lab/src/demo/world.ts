@@ -15,6 +15,7 @@ import { Witness, type WitnessEvent } from '../line/witness.ts';
 import type { Bus, RouterName } from './bus.ts';
 import { now, Queue, Runner } from './clock.ts';
 import { FreebsdMachine } from './freebsd-machine.ts';
+import { LanHost } from './lan-host.ts';
 import type { Machine, MachineNews } from './machine.ts';
 import { ADDRESSES, PASSWORD, USER, type BackendName } from './setting.ts';
 import { SimMachine } from './sim-machine.ts';
@@ -41,6 +42,7 @@ export class World {
   readonly carpSecondMs: number;
   readonly witness = new Witness(GRACE);
   readonly probe = new Probe(PROBE_INTERVAL);
+  readonly lanHost = new LanHost();
   readonly #bus: Bus;
   readonly #queue = new Queue();
   readonly #machines = new Map<RouterName, Machine>();
@@ -70,9 +72,10 @@ export class World {
       line: new Runner(line, queue, (output) => this.#fromLine(output)),
       lan: new Runner(this.lan, queue, (edge) => this.#fromLan(edge)),
       ac: new Runner(this.ac, queue, (output) => this.#fromAc(output)),
-      probe: new Runner(this.probe, queue, ({ sequence }) =>
-        this.#runners.ac.feed({ kind: 'ping', sequence }),
-      ),
+      probe: new Runner(this.probe, queue, ({ sequence }) => {
+        this.#runners.ac.feed({ kind: 'ping', sequence });
+        this.#fromLanHost();
+      }),
     };
     for (const name of ROUTERS) {
       const options = { router: name, queue, news: this.#news(name) };
@@ -157,12 +160,26 @@ export class World {
         this.#testify({ kind: 'gate', port: router, open });
         this.#bus.tell({ kind: 'gate', router, open });
       },
+      toPartner: (packet) => this.#queue.do(() => this.#toPartner(router, packet)),
       attached: (sessionId) => this.#bus.tell({ kind: 'attached', router, sessionId }),
       demotion: (amount) => {
         this.#runners.lan.feed({ kind: 'demotion', station: ROUTERS.indexOf(router), amount });
         this.#bus.tell({ kind: 'demotion', router, amount });
       },
     };
+  }
+
+  /** The LAN's next hop is the router that has the virtual address. */
+  #fromLanHost(): void {
+    const router = ROUTERS.find((name) => this.role(name) === 'MASTER');
+    if (router !== undefined) this.#machine(router).lan(this.lanHost.packet());
+  }
+
+  #toPartner(from: RouterName, packet: Uint8Array): void {
+    const other = ROUTERS.find((name) => name !== from);
+    if (other === undefined) return;
+    if (this.lanHost.crosses(packet)) return this.#machine(other).lan(packet);
+    this.#bus.tell({ kind: 'violation', text: `R13: ${from} sends a packet back to ${other}` });
   }
 
   #fromLan({ station, role, reason }: RoleEdge): void {

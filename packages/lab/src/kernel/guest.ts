@@ -22,6 +22,8 @@ export interface GuestReport {
   readonly sessionIdAfter: number;
   readonly acSessions: number;
   readonly acLcpNegotiations: number;
+  /** Packets of the LAN that a router's default route would have sent to the other router. */
+  readonly sentBack: number;
   readonly scenes: readonly SceneResult[];
 }
 
@@ -107,6 +109,7 @@ const report: GuestReport = {
   sessionIdAfter: scenes.at(-1)?.sessionId ?? 0,
   acSessions: log.sessions,
   acLcpNegotiations: log.lcpNegotiations,
+  sentBack: (await r1.sentBack()) + (await r2.sentBack()),
   scenes,
 };
 await writeFile(`${GUEST_RESULT}/guest.json`, JSON.stringify(report));

@@ -126,6 +126,7 @@ function summarise(main: Run, pap: Run): Record<string, unknown> & { readonly ok
     stockDialMs: stockDialMs(main),
     acSessions: guest.acSessions,
     acLcpNegotiations: guest.acLcpNegotiations,
+    sentBack: sum(runs, (one) => one.guest.sentBack),
     padtOnWire: sum(runs, (one) => one.line.padt),
     malformed: sum(runs, (one) => one.line.malformed),
     framesRead: sum(runs, (one) => one.line.frames),

@@ -121,6 +121,7 @@ COMMIT
 *filter
 -A INPUT -i ${SESSION} -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT
 -A INPUT -i ${SESSION} -j DROP
+-A FORWARD -i eth1 -o eth1 -j DROP
 -A FORWARD -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT
 -A FORWARD -i eth1 -o ${SESSION} -j ACCEPT
 -A FORWARD -j DROP
@@ -193,6 +194,13 @@ export class Router {
   async translate(publicAddress: string): Promise<void> {
     const input = firewall(publicAddress);
     await execa('ip', inside(this.name, 'iptables-legacy-restore'), { input });
+  }
+
+  /** Packets of the LAN that met a default route via the partner, and were dropped instead of going back to the LAN. */
+  async sentBack(): Promise<number> {
+    const words = inside(this.name, 'iptables-legacy', '-nvxL', 'FORWARD');
+    const { stdout } = await execa('ip', words, { reject: false });
+    return Number(/^ *(\d+) .* DROP .* eth1 +eth1 /m.exec(stdout)?.[1] ?? 0);
   }
 
   /** Our address on the session's interface, or undefined. */

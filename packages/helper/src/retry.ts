@@ -1,0 +1,24 @@
+/** What cannot be done yet is tried again, and each new reason is logged once. It decides nothing. */
+import type { Loop } from './loop.ts';
+
+/**
+ * Run `act` every `intervalMs` until it succeeds.
+ *
+ * @param reason  why it failed just now
+ * @param act  why it failed again; undefined once it has not
+ */
+export function retry(
+  loop: Loop,
+  intervalMs: number,
+  reason: string,
+  act: () => string | undefined,
+  log: (line: string) => void,
+): void {
+  log(reason);
+  let said = reason;
+  const stop = loop.every(intervalMs, () => {
+    const again = act();
+    if (again === undefined) return stop();
+    if (again !== said) log((said = again));
+  });
+}
