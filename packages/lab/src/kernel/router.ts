@@ -45,7 +45,7 @@ global_defs {
   script_user root
 }
 track_file demotion {
-  file ${directory}/demote
+  file ${directory}/root/demote
   weight -100
   init_file 0
 }
@@ -130,8 +130,8 @@ COMMIT
 
 const configuration = (name: Name, directory: string, auth: Auth): string => `
 [helper]
-socket = "${directory}/helper.sock"
-state_directory = "${directory}/helper"
+socket = "${directory}/root/helper.sock"
+state_directory = "${directory}/root/state"
 
 [supervisor]
 state_directory = "${directory}/state"
@@ -155,7 +155,7 @@ mtu = 1492
 carp_interface = "eth1"
 carp_address = "${VIRTUAL}"
 partner_address = "${ADDRESSES[otherThan(name)].lan}"
-demotion_file = "${directory}/demote"
+demotion_file = "${directory}/root/demote"
 `;
 
 /** A process that was started, whatever its options. */
@@ -177,7 +177,9 @@ export class Router {
     const { uid, gid } = PPP_THING;
     await mkdir(`${directory}/state`, { recursive: true });
     await chown(directory, 0, gid);
-    await chmod(directory, 0o775);
+    await chmod(directory, 0o1775);
+    // What root writes lies where only root can write; a directory above it that the group may write is sticky.
+    await mkdir(`${directory}/root`, { mode: 0o755, recursive: true });
     await chown(`${directory}/state`, uid, gid);
     await chmod(`${directory}/state`, 0o700);
     const path = `${directory}/ppp_thing.conf`;
@@ -215,11 +217,11 @@ export class Router {
    * yet. A router that comes back holds a demotion until it knows the session.
    */
   async startAll(): Promise<void> {
-    await rm(`${this.#directory}/demote`, { force: true });
+    await rm(`${this.#directory}/root/demote`, { force: true });
     for (const program of ['conntrackd', 'helper', 'supervisor'] as const)
       await this.start(program);
     const isDecided = (): Promise<boolean> =>
-      access(`${this.#directory}/demote`).then(
+      access(`${this.#directory}/root/demote`).then(
         () => true,
         () => false,
       );
@@ -281,7 +283,7 @@ export class Router {
       reject: false,
     });
     await execa('ip', inside(this.name, 'conntrack', '-F'), { reject: false });
-    await rm(`${this.#directory}/demote`, { force: true });
+    await rm(`${this.#directory}/root/demote`, { force: true });
   }
 
   async powerOn(): Promise<void> {
