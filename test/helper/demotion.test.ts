@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { BackendError } from '@ppp-thing/helper/errors';
+import { DISK, type Disk } from '@ppp-thing/helper/files';
 import {
   openDemotions,
   type DemotionBackend,
@@ -216,7 +217,7 @@ t.test('demotion › a damaged record holds nothing and stops nobody', async (t)
 
 t.test('demotion › only its owner can write the record', async (t) => {
   const directory = folder(t);
-  begin(directory, new SumKernel());
+  begin(directory, new SumKernel()).set('pppoe0', true);
   t.equal(statSync(directory).mode & 0o022, 0);
   t.equal(statSync(join(directory, 'demotion.json')).mode & 0o777, 0o600);
 });
@@ -332,4 +333,32 @@ t.test('demotion › a disk that takes no record refuses a demotion, and nothing
   demotions.set('pppoe0', true);
   t.equal(kernel.sum, AMOUNT);
   t.equal(begin(directory, kernel).has('pppoe0'), true);
+});
+
+t.test('demotion › a start writes only what the record does not say already', async (t) => {
+  const directory = folder(t);
+  const writes: string[] = [];
+  const counting: Disk = {
+    ...DISK,
+    replace(path, text, mode) {
+      writes.push(text);
+      DISK.replace(path, text, mode);
+    },
+  };
+  const kernel = new SumKernel();
+  const start = (): Demotions =>
+    openDemotions(places(directory), kernel.backend(), () => UPTIME, AMOUNTS, noLog, counting);
+  const first = start();
+  for (const name of AMOUNTS.keys()) first.adopt(name);
+  t.strictSame(writes, [], 'nothing is in force, and nothing is on record');
+  first.set('pppoe0', true);
+  t.equal(writes.length, 1);
+  const second = start();
+  for (const name of AMOUNTS.keys()) second.adopt(name);
+  t.ok(second.has('pppoe0'));
+  t.equal(writes.length, 1, 'it is on record');
+  kernel.sum = 0;
+  const third = start();
+  third.adopt('pppoe0');
+  t.equal(writes.length, 2, 'forgotten, since it is not in force');
 });

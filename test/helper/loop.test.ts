@@ -138,3 +138,33 @@ t.test('loop › what the kernel refuses a callback is a line; our own fault end
   );
   loop.close();
 });
+
+t.test('loop › what is polled is made anew only when something has come or gone', async (t) => {
+  const polled: unknown[] = [];
+  let now = 0;
+  const counting: Libc = {
+    ...libc,
+    async poll(entries, timeoutMs) {
+      polled.push(entries);
+      now += timeoutMs;
+      return libc.poll(entries, 0);
+    },
+  };
+  const loop = createLoop(
+    counting,
+    () => now,
+    () => {},
+  );
+  const [read, write] = libc.pipe();
+  loop.watch(read, POLLIN, () => {});
+  const stop = loop.every(100, () => {});
+  await loop.run(() => polled.length === 5);
+  t.equal(new Set(polled).size, 1);
+  loop.unwatch(read);
+  loop.unwatch(read);
+  await loop.run(() => polled.length === 10);
+  t.equal(new Set(polled).size, 2);
+  stop();
+  loop.close();
+  for (const fd of [read, write]) libc.close(fd);
+});

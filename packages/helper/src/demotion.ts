@@ -65,8 +65,8 @@ export function openDemotions(
 ): Demotions {
   makeDirectory(disk, places.run);
   const path = join(places.run, RECORD);
-  const recorded =
-    readRecord(disk, path, uptime()) ?? inherit(disk, join(places.state, RECORD), uptime());
+  const own = readRecord(disk, path, uptime());
+  const recorded = own ?? inherit(disk, join(places.state, RECORD), uptime());
   const inForce = new Map<string, number>();
   // A session that has not been adopted yet keeps its record: it may only be late.
   const remember = (): void => {
@@ -84,6 +84,7 @@ export function openDemotions(
       log(error.message);
     }
   };
+  if (own === undefined && recorded.size > 0) rememberIfPossible();
   const configured = (session: string): number => amounts.get(session) ?? 0;
 
   return {
@@ -93,9 +94,10 @@ export function openDemotions(
         backend.adoptDemotion === undefined
           ? backend.inspect(session).demoted
           : recorded.has(session) && backend.adoptDemotion(session, amount);
-      recorded.delete(session);
+      const wasRecorded = recorded.delete(session);
       if (held) inForce.set(session, amount);
-      rememberIfPossible();
+      // What is on record already, or rightly is not, is not written once more for each session that starts.
+      if (wasRecorded !== held) rememberIfPossible();
     },
     has: (session) => inForce.has(session),
     settle(isAwaited) {

@@ -64,7 +64,10 @@ export interface Libc {
   chmod(path: string, mode: number): void;
   chown(path: string, uid: number, gid: number): void;
   unlink(path: string): void;
-  /** How many entries have `revents`; 0 after `timeoutMs`. The only function that waits; never with a negative timeout. */
+  /**
+   * How many entries have `revents`; 0 after `timeoutMs`. The only function that waits; never with a negative timeout. The
+   * same array is taken to hold the same entries as before: it is not read again.
+   */
   poll(entries: readonly PollEntry[], timeoutMs: number): Promise<number>;
 }
 
@@ -184,6 +187,8 @@ function bindLibc(koffi: Koffi, platform: 'linux' | 'freebsd'): Libc {
   const c = bindAll(PROTOTYPES);
   const bsd = platform === 'freebsd' ? bindAll(FREEBSD_PROTOTYPES) : undefined;
   const poll = library.func('int poll(void *entries, unsigned long count, int timeout)');
+  /** The entries of the last poll, as the kernel reads them: of a thousand sessions there are four thousand. */
+  let polled: { readonly entries: readonly PollEntry[]; readonly table: Int16Array } | undefined;
   const getsockopt = (fd: number, level: number, option: number, into: Uint8Array): number => {
     const length = u32(into.length);
     c.getsockopt(fd, level, option, into, length);
@@ -253,16 +258,15 @@ function bindLibc(koffi: Koffi, platform: 'linux' | 'freebsd'): Libc {
     chown: (path, uid, gid) => void c.chown(path, uid, gid),
     unlink: (path) => void c.unlink(path),
     poll(entries, timeoutMs) {
-      const table = packEntries(entries);
+      if (polled?.entries !== entries) polled = { entries, table: packEntries(entries) };
+      const { table } = polled;
       return new Promise((resolve, reject) => {
         const done = (thrown: unknown, result: number): void => {
           // koffi carries the errno of the waiting thread over to this callback.
           const errno = koffi.errno();
           if (thrown !== null) return reject(thrown as Error);
           if (result === -1 && errno !== EINTR) return reject(fail('poll', errno));
-          entries.forEach((entry, i) => {
-            entry.revents = result > 0 ? view(table).getInt16(i * POLLFD + 6, littleEndian) : 0;
-          });
+          takeRevents(entries, table);
           resolve(Math.max(result, 0));
         };
         poll.async(table, entries.length, Math.max(0, Math.trunc(timeoutMs)), done);
@@ -271,11 +275,19 @@ function bindLibc(koffi: Koffi, platform: 'linux' | 'freebsd'): Libc {
   };
 }
 
-function packEntries(entries: readonly PollEntry[]): Uint8Array {
-  const table = new Uint8Array(Math.max(1, entries.length) * POLLFD);
+function packEntries(entries: readonly PollEntry[]): Int16Array {
+  const table = new Int16Array((Math.max(1, entries.length) * POLLFD) / 2);
+  const fds = new Int32Array(table.buffer);
   entries.forEach(({ fd, events }, i) => {
-    view(table).setInt32(i * POLLFD, fd, littleEndian);
-    view(table).setInt16(i * POLLFD + 4, events, littleEndian);
+    fds[i * 2] = fd;
+    table[i * 4 + 2] = events;
   });
   return table;
+}
+
+function takeRevents(entries: readonly PollEntry[], table: Int16Array): void {
+  for (let i = 0; i < entries.length; i++) {
+    const entry = entries[i];
+    if (entry !== undefined) entry.revents = table[i * 4 + 3] ?? 0;
+  }
 }

@@ -32,9 +32,7 @@ const LONGEST_WAIT_MS = 1000;
 /** Polls in a row that find a descriptor broken, and its owner idle, before it is left alone. */
 const STRIKES = 16;
 
-interface Watched {
-  readonly fd: number;
-  readonly events: number;
+interface Watched extends PollEntry {
   readonly ready: (revents: number) => void;
   strikes: number;
 }
@@ -57,9 +55,18 @@ export function createLoop(libc: Libc, now: () => number, log: (line: string) =>
     setNonblocking(libc, fd);
     setCloseOnExec(libc, fd);
   }
+  /** All that is watched, in an array that is made anew only after one has come or gone. */
+  let polled: readonly Watched[] | undefined;
+  const changed = (): void => void (polled = undefined);
+  const drain = new Uint8Array(64);
   let waiting = false;
   let soon: (() => void)[] = [];
-  const drain = new Uint8Array(64);
+
+  const watch = (fd: number, events: number, ready: (revents: number) => void): void => {
+    watched.set(fd, { fd, events, revents: 0, ready, strikes: 0 });
+    changed();
+  };
+  watch(wakeRead, POLLIN, () => libc.read(wakeRead, drain));
 
   const endWait = (): void => {
     if (waiting) libc.write(wakeWrite, new Uint8Array(1));
@@ -86,6 +93,7 @@ export function createLoop(libc: Libc, now: () => number, log: (line: string) =>
     if (watched.get(entry.fd) !== entry) return;
     if ((revents & POLLNVAL) !== 0) {
       watched.delete(entry.fd);
+      changed();
       log(`poll descriptor ${entry.fd}: EBADF: closed while it was watched`);
       return;
     }
@@ -94,6 +102,7 @@ export function createLoop(libc: Libc, now: () => number, log: (line: string) =>
     entry.strikes = done && !idle ? 0 : entry.strikes + 1;
     if (entry.strikes >= STRIKES && watched.get(entry.fd) === entry) {
       watched.delete(entry.fd);
+      changed();
       log(`poll descriptor ${entry.fd}: EIO: nobody handles revents 0x${revents.toString(16)}`);
     }
   };
@@ -120,16 +129,16 @@ export function createLoop(libc: Libc, now: () => number, log: (line: string) =>
   };
 
   const turn = async (): Promise<void> => {
-    const entries = Array.from(watched.values(), (entry) => ({ entry, poll: pollEntry(entry) }));
-    const wake = pollEntry({ fd: wakeRead, events: POLLIN });
+    const entries = (polled ??= [...watched.values()]);
     waiting = true;
+    let found = 0;
     try {
-      await libc.poll([wake, ...entries.map(({ poll }) => poll)], timeout());
+      found = await libc.poll(entries, timeout());
     } finally {
       waiting = false;
     }
-    if (wake.revents !== 0) libc.read(wakeRead, drain);
-    for (const { entry, poll } of entries) if (poll.revents !== 0) serve(entry, poll.revents);
+    if (found > 0)
+      for (const entry of entries) if (entry.revents !== 0) serve(entry, entry.revents);
     runSoon();
     runTimers();
   };
@@ -137,10 +146,12 @@ export function createLoop(libc: Libc, now: () => number, log: (line: string) =>
   return {
     now,
     watch: (fd, events, ready) => {
-      watched.set(fd, { fd, events, ready, strikes: 0 });
+      watch(fd, events, ready);
       endWait();
     },
-    unwatch: (fd) => void watched.delete(fd),
+    unwatch(fd) {
+      if (watched.delete(fd)) changed();
+    },
     every: (intervalMs, run) => add({ at: now() + intervalMs, intervalMs, run }),
     after: (delayMs, run) => add({ at: now() + delayMs, intervalMs: undefined, run }),
     wake(run) {
@@ -156,15 +167,3 @@ export function createLoop(libc: Libc, now: () => number, log: (line: string) =>
     },
   };
 }
-
-const pollEntry = ({
-  fd,
-  events,
-}: {
-  readonly fd: number;
-  readonly events: number;
-}): PollEntry => ({
-  fd,
-  events,
-  revents: 0,
-});

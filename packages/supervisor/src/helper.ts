@@ -3,7 +3,8 @@
  * long as it lives; what a notice means, and what to do without a helper, is the engine's.
  *
  * Theory of operation. A connection counts from the answer to `hello` until it ends, however it ends: closed by the
- * helper, octets that are not the vocabulary, or a request unanswered for 5 s, which is a helper that hangs. Requests
+ * helper, octets that are not the vocabulary, or no answer at all for 15 s while one is owed, which is a helper that hangs:
+ * one that answers slowly has a long queue, or little of its processor, and to leave it would end every session. Requests
  * without a connection are dropped: the engine has been told that there is none, and says everything again at the next
  * `hello`. The first attempt to come back is made at once, since a helper's service manager starts it anew at once.
  */
@@ -44,7 +45,7 @@ export interface HelperOptions {
   readonly path: string;
   readonly log: Log;
   readonly events: HelperEvents;
-  /** Milliseconds without an answer after which the helper hangs. */
+  /** Milliseconds without any answer, while one is owed, after which the helper hangs. */
   readonly patience?: number;
   /** This machine unless given. */
   readonly system?: System;
@@ -59,7 +60,7 @@ interface Pending {
   lost(): void;
 }
 
-const PATIENCE_MS = 5000;
+const PATIENCE_MS = 15_000;
 /** Before the first, second … attempt to come back; the last one for all that follow. */
 const DELAYS_MS = [0, 20, 40, 80, 160, 250] as const;
 /** A connection that lasted so long makes the next first attempt immediate again. */
@@ -77,6 +78,8 @@ export class HelperClient {
   #attempt = 0;
   #reconnects = 0;
   #upAt = 0;
+  /** When the last answer came. */
+  #answeredAt = 0;
   #stopRetry: () => void = () => undefined;
   /** Undefined while no request waits. */
   #stopWatchdog: (() => void) | undefined;
@@ -194,6 +197,7 @@ export class HelperClient {
     const pending = this.#pending.get(message.id);
     if (pending === undefined) throw new FramingError(`reply ${message.id} was not asked for`);
     this.#pending.delete(message.id);
+    this.#answeredAt = this.#system.now();
     if ('failed' in message) pending.failed(message.failed);
     else pending.done(message.done);
   }
@@ -207,10 +211,10 @@ export class HelperClient {
         const patience = this.#options.patience ?? PATIENCE_MS;
         const [oldest] = this.#pending.values();
         if (oldest === undefined || this.#isClosed) return;
-        const waited = this.#system.now() - oldest.askedAt;
-        if (waited < patience) this.#watch(patience - waited);
+        const silent = this.#system.now() - Math.max(oldest.askedAt, this.#answeredAt);
+        if (silent < patience) this.#watch(patience - silent);
         else
-          this.#drop(`ETIMEDOUT: ${oldest.verb} unanswered for ${Math.round(patience / 1000)} s`);
+          this.#drop(`ETIMEDOUT: no answer for ${Math.round(silent / 1000)} s to ${oldest.verb}`);
       });
     });
   }

@@ -1,11 +1,12 @@
 /**
  * What a status page draws: the last ten minutes of each session in samples, who held it, and what ownership did. All of
- * it is bounded, lives as long as this process, and is kept whether or not somebody looks. It decides nothing.
+ * it is bounded and lives as long as this process. Traffic is counted only while somebody looks, since each count is a
+ * question to the kernel; all else is kept whether or not anybody does. It decides nothing.
  */
-import { after, millis } from '@ppp-thing/protocol/time';
+import { after, millis, type Instant } from '@ppp-thing/protocol/time';
 import type { EventJson, HistoryJson, HolderChangeJson, SampleJson } from './api.ts';
-import { now, wakeAt, wallClock } from './clock.ts';
 import type { Happening, SessionView, Supervisor } from './supervisor.ts';
+import { thisSystem, type System } from './system.ts';
 import { eventJson, holderOf, roundedSpan } from './view.ts';
 
 export const SAMPLE_INTERVAL = millis(1000);
@@ -14,27 +15,45 @@ export const SAMPLES = 600;
 /** Changes of holder, and events of ownership, of each session. */
 export const CHANGES = 100;
 
+/** Somebody who asked so long ago looks no longer. */
+const LOOKS_FOR = millis(10_000);
+
 interface Kept {
+  /** When somebody asked last. */
+  askedAt: Instant | undefined;
   readonly samples: Samples;
   readonly holders: HolderChangeJson[];
   readonly events: EventJson[];
 }
 
+type Clock = Pick<System, 'now' | 'wakeAt' | 'wallClock'>;
+type HistorySource = Pick<
+  Supervisor,
+  'routerId' | 'startedAt' | 'session' | 'sessions' | 'subscribe' | 'traffic'
+>;
+
 export class History {
-  readonly #supervisor: Supervisor;
+  readonly #supervisor: HistorySource;
+  readonly #system: Clock;
   readonly #kept = new Map<string, Kept>();
   readonly #unsubscribe: () => void;
   #cancel: () => void = () => undefined;
   #isSampling = false;
 
-  /** Begins at once; `close` ends it. */
-  constructor(supervisor: Supervisor) {
+  /** Begins at once; `close` ends it. The clock is this system's unless given. */
+  constructor(supervisor: HistorySource, system: Clock = thisSystem) {
     this.#supervisor = supervisor;
+    this.#system = system;
     for (const view of supervisor.sessions()) {
       const { holder, epoch } = view.status.snapshot;
       const first = { time: Math.round(supervisor.startedAt), epoch, isStart: true };
       const holders = [{ ...first, holder: holderOf(holder, supervisor.routerId) }];
-      this.#kept.set(view.name, { samples: new Samples(), holders, events: [] });
+      this.#kept.set(view.name, {
+        askedAt: undefined,
+        samples: new Samples(),
+        holders,
+        events: [],
+      });
     }
     this.#unsubscribe = supervisor.subscribe((happening) => this.#hear(happening));
     this.#arm();
@@ -43,6 +62,7 @@ export class History {
   /** What is kept of a session, and of the samples those after `since`, milliseconds since 1970-01-01 UTC. */
   of(name: string, since: number): HistoryJson {
     const kept = this.#kept.get(name);
+    if (kept !== undefined) kept.askedAt = this.#system.now();
     return {
       session: name,
       intervalMs: SAMPLE_INTERVAL,
@@ -58,7 +78,7 @@ export class History {
   }
 
   #arm(): void {
-    this.#cancel = wakeAt(after(now(), SAMPLE_INTERVAL), () => {
+    this.#cancel = this.#system.wakeAt(after(this.#system.now(), SAMPLE_INTERVAL), () => {
       this.#arm();
       void this.#sample();
     });
@@ -68,10 +88,12 @@ export class History {
   async #sample(): Promise<void> {
     if (this.#isSampling) return;
     this.#isSampling = true;
-    const time = wallClock();
+    const time = this.#system.wallClock();
     for (const view of this.#supervisor.sessions()) {
       this.#look(view, time);
-      const traffic = await this.#supervisor.traffic(view.name);
+      const traffic = this.#isLooked(view.name)
+        ? await this.#supervisor.traffic(view.name)
+        : undefined;
       const { proven, link } = view.status;
       const { echoRtt } = link;
       this.#kept.get(view.name)?.samples.add({
@@ -82,6 +104,11 @@ export class History {
       });
     }
     this.#isSampling = false;
+  }
+
+  #isLooked(name: string): boolean {
+    const askedAt = this.#kept.get(name)?.askedAt;
+    return askedAt !== undefined && this.#system.now() - askedAt < LOOKS_FOR;
   }
 
   #hear(happening: Happening): void {

@@ -173,8 +173,9 @@ export class LinuxBackend extends PerSession<Entry> implements Backend {
   }
 
   #hear(news: readonly Message[] | 'lost'): void {
+    const about = news === 'lost' ? undefined : decodeNews(news);
     const concerned = [...this.entries.values()].filter(
-      ({ session }) => news === 'lost' || news.some((message) => concerns(session, message)),
+      ({ session }) => about === undefined || concerns(session, about),
     );
     this.#look(concerned);
     for (const entry of concerned) entry.lineDoubtful = true;
@@ -261,11 +262,32 @@ class View {
   }
 }
 
-/** Whether a message may be about the session's role, carrier or line. */
-function concerns({ policy, lineName }: LinuxSession, message: Message): boolean {
-  const link = decodeLink(message);
-  if (link) return [policy.interface, policy.carp?.interface, lineName].includes(link.name);
-  const address = decodeAddress(message);
-  const watched = policy.carp?.address;
-  return address !== undefined && watched !== undefined && sameOctets(address.local, watched);
+/** What messages of the kernel are about; each is decoded once, however many sessions there are. */
+interface About {
+  /** Names of interfaces. */
+  readonly links: ReadonlySet<string>;
+  /** Addresses, each as `keyOf` has it. */
+  readonly addresses: ReadonlySet<string>;
+}
+
+const keyOf = (address: Uint8Array): string => address.join('.');
+
+function decodeNews(news: readonly Message[]): About {
+  const links = new Set<string>();
+  const addresses = new Set<string>();
+  for (const message of news) {
+    const link = decodeLink(message);
+    if (link) links.add(link.name);
+    const address = link ? undefined : decodeAddress(message);
+    if (address) addresses.add(keyOf(address.local));
+  }
+  return { links, addresses };
+}
+
+/** Whether what the kernel told may be about the session's role, carrier or line. */
+function concerns({ policy, lineName }: LinuxSession, { links, addresses }: About): boolean {
+  const { carp } = policy;
+  const own = [policy.interface, carp?.interface, lineName];
+  if (own.some((name) => name !== undefined && links.has(name))) return true;
+  return carp?.address !== undefined && addresses.has(keyOf(carp.address));
 }
