@@ -52,6 +52,27 @@ t.test(
   },
 );
 
+t.test(
+  'Waiting › a router whose disk lost its memory believes an older partner, in its own epoch',
+  async (t) => {
+    const router = new Router({ epoch: 60, generation: 0, holder: 0, facts: null });
+    router.helperUp({ role: 'MASTER' });
+    const partner = { role: 'BACKUP', open: false, proven: false } as const;
+    const told = story(router.hear({ ...partner, snapshot: HELD_BY_PARTNER }));
+    t.ok(told.includes('store 60'), 'the epoch does not fall');
+    t.ok(told.includes('store 61'), 'and what the partner knew is taken');
+    t.match(
+      router.actions.find(({ kind }) => kind === 'attach'),
+      { key: FACTS.key },
+    );
+    t.notOk(story(router.actions).includes('send PADI'), 'nothing is dialled over it (R4)');
+    const knowing = new Router({ ...HELD_BY_US, epoch: 60 });
+    knowing.helperUp();
+    knowing.hear({ ...partner, snapshot: HELD_BY_PARTNER });
+    t.equal(knowing.engine.ownerStatus(knowing.now).snapshot.holder, HELD_BY_US.holder);
+  },
+);
+
 t.test('Standby › a snapshot arms the session behind a closed gate', async (t) => {
   const router = new Router();
   router.helperUp();

@@ -4,6 +4,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -14,6 +15,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createHash } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { NO_SNAPSHOT, type Snapshot } from '@ppp-thing/protocol/session';
 import { parseLegacyState } from '@ppp-thing/supervisor/legacy-state';
@@ -63,6 +65,9 @@ t.test('store › what is stored can be loaded, and what could not be is not sto
   }
 });
 
+/** What a disk that has lost its memory gives: the last known epoch, with nobody as its holder. */
+const lostAt = (epoch: number): Snapshot => ({ ...SNAPSHOT, epoch, generation: 0, holder: 0 });
+
 function refused(run: () => void): { code: string; message: string } {
   try {
     run();
@@ -93,7 +98,7 @@ t.test('store › what is on the disk already is not written again', async (t) =
   t.equal(statSync(path).ino, ino);
   t.equal(open().load('pppoe0')?.epoch, 42);
   unlinkSync(path);
-  t.equal(open().load('pppoe0')?.epoch, 41, 'and the one before is still the one before');
+  t.strictSame(open().load('pppoe0')?.facts, SNAPSHOT.facts, 'and the one before is still there');
 });
 
 t.test('store › a file that somebody removes costs the one before, and nothing more', async (t) => {
@@ -107,7 +112,7 @@ t.test('store › a file that somebody removes costs the one before, and nothing
   store.save('pppoe0', at(44));
   t.equal(open().load('pppoe0')?.epoch, 44);
   unlinkSync(path);
-  t.equal(open().load('pppoe0')?.epoch, 43, 'the one before is kept again');
+  t.strictSame(open().load('pppoe0'), lostAt(44), 'the one before is kept again');
 });
 
 t.test('store › octets that are not text come back as they were', async (t) => {
@@ -159,7 +164,7 @@ t.test('store › the file is the owner’s alone, and a person can read it', as
     '203.0.113.7',
   ])
     t.ok(text.includes(seen), seen);
-  t.strictSame(readdirSync(directory), ['pppoe0.json'], 'nothing is left beside it');
+  t.strictSame(readdirSync(directory), ['pppoe0.epoch', 'pppoe0.json'], 'and its record');
 });
 
 t.test('store › a file cut anywhere gives way to the one before, and says so', async (t) => {
@@ -170,11 +175,11 @@ t.test('store › a file cut anywhere gives way to the one before, and says so',
   const whole = readFileSync(path);
   for (let length = 0; length < whole.length - 1; length += 7) {
     truncateSync(path, length);
-    t.equal(open().load('pppoe0')?.epoch, 41, `cut to ${length}`);
+    t.strictSame(open().load('pppoe0'), lostAt(42), `cut to ${length}`);
     writeFileSync(path, whole);
   }
   t.match(lines[0], /read .*pppoe0\.json: damaged: it is not JSON/);
-  t.match(lines[1], /went back to epoch 41/);
+  t.match(lines[1], /memory lost, epoch 42: the partner is asked/);
 });
 
 t.test('store › any digit changed is noticed', async (t) => {
@@ -185,7 +190,7 @@ t.test('store › any digit changed is noticed', async (t) => {
   for (const index of digits) {
     const changed = text[index] === '7' ? '8' : '7';
     writeFileSync(path, text.slice(0, index) + changed + text.slice(index + 1));
-    t.equal(open().load('pppoe0'), undefined, `at ${index}`);
+    t.match(open().load('pppoe0'), { epoch: 42, holder: 0, facts: null }, `at ${index}`);
   }
   t.ok(digits.length > 50);
 });
@@ -197,11 +202,11 @@ t.test('store › the one before survives a damaged one', async (t) => {
   store.save('pppoe0', at(42));
   writeFileSync(path, 'garbage');
   const next = open();
-  t.equal(next.load('pppoe0')?.epoch, 41);
+  t.strictSame(next.load('pppoe0'), lostAt(42));
   next.save('pppoe0', at(43));
   t.equal(open().load('pppoe0')?.epoch, 43);
   unlinkSync(path);
-  t.equal(open().load('pppoe0')?.epoch, 41, 'garbage never became the one before');
+  t.strictSame(open().load('pppoe0'), lostAt(43), 'garbage never became the one before');
 });
 
 t.test(
@@ -213,8 +218,8 @@ t.test(
     store.save('pppoe0', at(42));
     writeFileSync(`${path}.new`, encodeSnapshotText('pppoe0', at(43)).slice(0, 100));
     t.equal(open().load('pppoe0')?.epoch, 42, 'torn while it was written');
-    unlinkSync(path);
-    t.equal(open().load('pppoe0')?.epoch, 41, 'between the two renames');
+    renameSync(path, `${path}.last`);
+    t.strictSame(open().load('pppoe0'), at(42), 'between the two renames');
   },
 );
 
@@ -222,11 +227,56 @@ t.test('store › the snapshot of another session, or of a later schema, is refu
   const { open, path, lines } = bench(t);
   open().save('pppoe0', SNAPSHOT);
   writeFileSync(path.replace('pppoe0', 'pppoe1'), readFileSync(path));
-  t.equal(open().load('pppoe1'), undefined);
+  t.match(open().load('pppoe1'), { epoch: 1, holder: 0, facts: null });
   t.match(lines[0], /it is of session pppoe0/);
-  writeFileSync(path, readFileSync(path, 'utf8').replace('"schema": 1', '"schema": 2'));
-  t.equal(open().load('pppoe0'), undefined);
-  t.match(lines[1], /schema 2, this program reads 1/);
+  t.match(lines[1], /memory lost, epoch unknown: the partner is asked/);
+  unlinkSync(path.replace('.json', '.epoch'));
+  const { checksum: _, ...body } = JSON.parse(readFileSync(path, 'utf8')) as object & {
+    checksum: string;
+  };
+  const later = { ...body, schema: 2, epoch: 77, generation: 'of another kind' };
+  const checksum = createHash('sha256').update(JSON.stringify(later)).digest('hex');
+  writeFileSync(path, JSON.stringify({ ...later, checksum }));
+  t.match(open().load('pppoe0'), { epoch: 77, holder: 0, facts: null }, 'its epoch is known');
+  t.match(lines[2], /schema 2, this program reads 1/);
+});
+
+t.test('store › R6: whatever becomes of the files, no lower epoch is ever stored', async (t) => {
+  const { open, path, directory } = bench(t);
+  const store = open();
+  for (const epoch of [41, 42, 43]) store.save('pppoe0', at(epoch));
+  const files = readdirSync(directory).filter((name) => name.startsWith('pppoe0'));
+  t.strictSame(files.sort(), ['pppoe0.epoch', 'pppoe0.json', 'pppoe0.json.last']);
+  const whole = new Map(files.map((name) => [name, readFileSync(join(directory, name))]));
+  const garbage = Buffer.from('garbage');
+  const kinds = [
+    undefined,
+    garbage,
+    Buffer.from(encodeSnapshotText('pppoe0', at(12))),
+    Buffer.from(encodeSnapshotText('other', at(99))),
+  ];
+  // Each file damaged, put back from an old copy or of another session; of the three that tell the epoch one is left alone.
+  for (const spared of ['pppoe0.epoch', 'pppoe0.json']) {
+    const others = files.filter((name) => name !== spared);
+    for (const first of kinds) {
+      for (const second of kinds) {
+        for (const [name, octets] of whole) writeFileSync(join(directory, name), octets);
+        for (const [i, name] of others.entries()) {
+          const octets = i === 0 ? first : second;
+          if (octets !== undefined) writeFileSync(join(directory, name), octets);
+        }
+        const next = open();
+        const found = next.load('pppoe0');
+        t.equal(found?.epoch, 43, `${spared} spared`);
+        t.throws(() => next.save('pppoe0', at(42)), /falls/);
+        next.save('pppoe0', at(44));
+        t.strictSame(open().load('pppoe0'), at(44));
+        rmSync(directory, { recursive: true });
+        mkdirSync(directory);
+      }
+    }
+  }
+  t.notOk(existsSync(path));
 });
 
 t.test('store › R6: the epoch never falls', async (t) => {
@@ -274,6 +324,7 @@ t.test(
     store.save('pppoe0', at(41));
     chmodSync(directory, 0o555);
     chmodSync(path, 0o444);
+    chmodSync(path.replace('.json', '.epoch'), 0o444);
     chmodSync(join(directory, '..'), 0o755);
     as(65_534);
     t.match(

@@ -16,6 +16,16 @@ export { CorruptSnapshot };
 /** What this file writes. A later writer that only adds fields keeps it; a reader passes over fields it does not know. */
 export const SCHEMA = 1;
 
+/** A later release wrote it, in a schema that this one does not read. What every schema has, it has too. */
+export class NewerSnapshot extends CorruptSnapshot {
+  readonly epoch: number;
+
+  constructor(schema: string, epoch: number) {
+    super(`schema ${schema}, this program reads ${SCHEMA}`);
+    this.epoch = epoch;
+  }
+}
+
 /** Ends in a line feed. `checksum` is the SHA-256 of the JSON of everything before it. */
 export function encodeSnapshotText(session: string, snapshot: Snapshot): string {
   const { epoch, generation, holder, facts, lease } = snapshot;
@@ -33,14 +43,9 @@ export function encodeSnapshotText(session: string, snapshot: Snapshot): string 
 
 /** @throws CorruptSnapshot with the reason, which quotes nothing of the text */
 export function decodeSnapshotText(session: string, text: string): Snapshot {
-  const { checksum: written, ...body } = parse(text);
+  const body = checked(session, text);
   if (body['schema'] !== SCHEMA) {
-    throw new CorruptSnapshot(`schema ${String(body['schema'])}, this program reads ${SCHEMA}`);
-  }
-  if (written !== checksum(body))
-    throw new CorruptSnapshot('the checksum is not that of its content');
-  if (body['session'] !== session) {
-    throw new CorruptSnapshot(`it is of session ${String(body['session'])}`);
+    throw new NewerSnapshot(String(body['schema']), whole(body, 'epoch', U32_MAX));
   }
   const { facts, lease } = body;
   const snapshot = {
@@ -55,6 +60,27 @@ export function decodeSnapshotText(session: string, text: string): Snapshot {
   const flaw = flawOf(snapshot);
   if (flaw !== undefined) throw new CorruptSnapshot(flaw);
   return snapshot;
+}
+
+/** The record of the epoch alone: what is left of the order of things when the snapshot is not. */
+export function encodeEpochText(session: string, epoch: number): string {
+  const body = { schema: SCHEMA, session, epoch };
+  return `${JSON.stringify({ ...body, checksum: checksum(body) })}\n`;
+}
+
+/** Of whatever schema. @throws CorruptSnapshot */
+export const decodeEpochText = (session: string, text: string): number =>
+  whole(checked(session, text), 'epoch', U32_MAX);
+
+/** The fields of a file that is as it was written. */
+function checked(session: string, text: string): Fields {
+  const { checksum: written, ...body } = parse(text);
+  if (written !== checksum(body))
+    throw new CorruptSnapshot('the checksum is not that of its content');
+  if (body['session'] !== session) {
+    throw new CorruptSnapshot(`it is of session ${String(body['session'])}`);
+  }
+  return body;
 }
 
 const checksum = (body: Fields): string =>

@@ -4,15 +4,23 @@
  *
  * Theory of operation. `save` returns when the snapshot is on the disk: written beside the old one, fsynced, renamed
  * over it, the directory fsynced. So a crash at any instant leaves the old file or the new one, whole. NAME.json.last is
- * the one before; it serves when NAME.json turns out to be damaged, or when the crash was between the two renames.
+ * the one before; it serves when the crash was between the two renames. NAME.epoch is the epoch alone, written when that
+ * changes and renamed after the snapshot: it outlives damage to the snapshot, and tells one that was put back from a copy.
  */
 import * as fs from 'node:fs';
 import { join } from 'node:path';
-import { isLaterEpoch, type Snapshot } from '@ppp-thing/protocol/session';
+import { isLaterEpoch, NO_SNAPSHOT, type Snapshot } from '@ppp-thing/protocol/session';
 import { flawOf } from '@ppp-thing/protocol/snapshot-limits';
 import { codeOf } from './errors.ts';
 import type { Log } from './log.ts';
-import { CorruptSnapshot, decodeSnapshotText, encodeSnapshotText } from './snapshot-text.ts';
+import {
+  decodeEpochText,
+  decodeSnapshotText,
+  encodeEpochText,
+  encodeSnapshotText,
+  NewerSnapshot,
+} from './snapshot-text.ts';
+import { CorruptSnapshot } from './json-fields.ts';
 
 /** The calls of node:fs that a store makes. */
 export interface Disk {
@@ -54,6 +62,8 @@ export class Store {
   readonly #log: Log;
   readonly #disk: Disk;
   readonly #epochs = new Map<string, number>();
+  /** What NAME.epoch holds. */
+  readonly #records = new Map<string, number>();
   /** What NAME.json holds: an engine that says everything again costs no disk its time. */
   readonly #texts = new Map<string, string>();
   /** Sessions whose NAME.json is whole, and so worth keeping as the one before. */
@@ -76,19 +86,34 @@ export class Store {
   }
 
   /**
-   * The newest whole snapshot of a session, or undefined if none was ever stored. A damaged file is passed over, and
-   * said so. Throws StoreError for one that is there and cannot be read: going on without it would be to forget.
+   * The newest whole snapshot of a session, or undefined if none was ever stored. Throws StoreError for a file that is
+   * there and cannot be read: going on without it would be to forget.
+   *
+   * Where the newest is damaged, of a later release, or older than the record of its epoch, the disk has lost its memory.
+   * That is said, and what is returned is the last that is known, in the last epoch that is known, with nobody as its
+   * holder: so the partner, who may know more, is believed, and the epoch never falls.
    */
   load(session: string): Snapshot | undefined {
     const path = this.#path(session);
-    const current = this.#read(session, path);
-    const found = current ?? this.#read(session, `${path}.last`);
+    const lost: { epoch: number }[] = [];
+    const current = this.#read(path, (text) => decodeSnapshotText(session, text), lost);
+    const last =
+      current ?? this.#read(`${path}.last`, (text) => decodeSnapshotText(session, text), lost);
+    const record = this.#read(
+      this.#recordPath(session),
+      (text) => decodeEpochText(session, text),
+      [],
+    );
+    const epochs = [last?.epoch, record, ...lost.map(({ epoch }) => epoch)];
+    const epoch = epochs.reduce<number>((a, b = 0) => (isLaterEpoch(b, a) ? b : a), 0);
     if (current !== undefined) this.#whole.add(session);
-    else if (found !== undefined) {
-      this.#log.line('error', `read ${path}: went back to epoch ${found.epoch} in ${path}.last`);
-    }
-    if (found !== undefined) this.#epochs.set(session, found.epoch);
-    return found;
+    this.#epochs.set(session, epoch);
+    if (record !== undefined) this.#records.set(session, record);
+    if (last?.epoch === epoch && lost.length === 0) return last;
+    if (epoch === 0 && lost.length === 0) return undefined;
+    const place = `epoch ${epoch || 'unknown'}`;
+    this.#log.line('error', `read ${path}: memory lost, ${place}: the partner is asked`);
+    return { ...NO_SNAPSHOT, ...last, epoch: epoch || 1, generation: 0, holder: 0 };
   }
 
   /** Durable when it returns. Throws StoreError; what was stored before then still stands. */
@@ -104,15 +129,22 @@ export class Store {
     const text = encodeSnapshotText(session, snapshot);
     if (this.#texts.get(session) === text) return;
     this.#texts.delete(session);
+    const record = this.#recordPath(session);
+    const isRecorded = this.#records.get(session) === snapshot.epoch;
     try {
       this.#writeDurably(`${path}.new`, text);
+      if (!isRecorded) {
+        this.#writeDurably(`${record}.new`, encodeEpochText(session, snapshot.epoch));
+      }
       if (this.#whole.delete(session)) this.#keep(path);
       this.#disk.renameSync(`${path}.new`, path);
+      if (!isRecorded) this.#disk.renameSync(`${record}.new`, record);
       this.#syncDirectory();
     } catch (cause) {
       throw new StoreError('store', path, cause);
     }
     this.#whole.add(session);
+    this.#records.set(session, snapshot.epoch);
     this.#texts.set(session, text);
     this.#epochs.set(session, snapshot.epoch);
   }
@@ -121,16 +153,21 @@ export class Store {
     return join(this.#directory, `${session}.json`);
   }
 
-  #read(session: string, path: string): Snapshot | undefined {
+  #recordPath(session: string): string {
+    return join(this.#directory, `${session}.epoch`);
+  }
+
+  /** @param lost takes the epoch of a file that is of no use, 0 if it is not known */
+  #read<T>(path: string, decode: (text: string) => T, lost: { epoch: number }[]): T | undefined {
     try {
-      return decodeSnapshotText(session, this.#disk.readFileSync(path, 'utf8'));
+      return decode(this.#disk.readFileSync(path, 'utf8'));
     } catch (error) {
-      if (error instanceof CorruptSnapshot) {
-        this.#log.line('error', `read ${path}: damaged: ${error.message}`);
-        return undefined;
-      }
       if (codeOf(error) === 'ENOENT') return undefined;
-      throw new StoreError('read', path, error);
+      if (!(error instanceof CorruptSnapshot)) throw new StoreError('read', path, error);
+      const isNewer = error instanceof NewerSnapshot;
+      this.#log.line('error', `read ${path}: ${isNewer ? '' : 'damaged: '}${error.message}`);
+      lost.push({ epoch: isNewer ? error.epoch : 0 });
+      return undefined;
     }
   }
 

@@ -279,7 +279,8 @@ export class Judge {
     // The partner cannot hold what we gave it; a helper that is being restarted is not worth moving the session.
     if (message.healthy) this.#waits.cancel('unhealthy');
     else this.#waits.ensure('unhealthy', now);
-    if (isNewer(message.snapshot, ours)) this.#learn(message.snapshot, now);
+    const theirs = inLostMemory(message.snapshot, ours);
+    if (isNewer(theirs, ours)) this.#learn(theirs, now);
     // A partner says so within a second of falling deaf; until it hears us again, it must see us on the line.
     if (!message.hearing && !this.#waits.isPending('announce') && !this.#waits.isPending('reclaim'))
       this.#step('Claim', 'partner does not hear us', now);
@@ -366,4 +367,14 @@ export class Judge {
       }
     }
   }
+}
+
+/**
+ * Our disk has lost its memory (an epoch that nobody holds): whatever the partner knows of the session is better than what
+ * we have left, and goes into our epoch, which may have come after the partner's.
+ */
+function inLostMemory(theirs: Snapshot, ours: Snapshot): Snapshot {
+  const isLost = ours.epoch !== 0 && ours.holder === 0;
+  if (!isLost || theirs.holder === 0 || !isLaterEpoch(ours.epoch, theirs.epoch)) return theirs;
+  return { ...theirs, epoch: ours.epoch, generation: 0 };
 }
