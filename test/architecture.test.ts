@@ -41,7 +41,7 @@ function imports(path: string): Import[] {
 }
 
 const protocol = (layer: string): string => `packages/protocol/src/${layer}`;
-const ground = [protocol('time.ts'), protocol('bytes.ts'), protocol('printable.ts')];
+const ground = ['time.ts', 'bytes.ts', 'printable.ts', 'addresses.ts'].map(protocol);
 const session = protocol('session.ts');
 const lease = protocol('lease.ts');
 const limits = protocol('snapshot-limits.ts');
@@ -109,6 +109,7 @@ const RULES: readonly {
     under: 'packages/helper/src',
     may: ({ target }, from) =>
       target.startsWith('packages/helper/src/') ||
+      target === protocol('addresses.ts') ||
       target === protocol('config-text.ts') ||
       target === protocol('line-output.ts') ||
       target === protocol('version.ts') ||

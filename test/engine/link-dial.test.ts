@@ -627,3 +627,68 @@ void t.test('link › dial › Host-Uniq is what the configuration says, in PADI
   t.same(pair.facts.hostUniq, hostUniq);
   t.end();
 });
+
+const OWN = [
+  Uint8Array.of(192, 168, 7, 1),
+  Uint8Array.of(192, 168, 7, 2),
+  Uint8Array.of(10, 99, 0, 2),
+];
+const LABEL = Uint8Array.of(10, 64, 64, 64);
+
+for (const [what, peer] of [
+  ['no address', undefined],
+  ['0.0.0.0', new Uint8Array(4)],
+  ['an address of 0/8', Uint8Array.of(0, 1, 2, 3)],
+  ['an address of 127/8', Uint8Array.of(127, 0, 0, 1)],
+  ['a group address', Uint8Array.of(224, 0, 0, 5)],
+  ['the broadcast address', Uint8Array.of(255, 255, 255, 255)],
+  ['our own address of the session', ADDRESS],
+  ['the virtual address', OWN[0]],
+  ['our address in the LAN', OWN[1]],
+  ['the partner’s address', OWN[2]],
+] as const) {
+  void t.test(
+    `link › dial › an AC with ${what} is a link with another label (RFC 1332 §3.3)`,
+    (t) => {
+      const pair = new LinkPair({ reserved: OWN }, { peer }).up();
+      t.same(pair.facts.theirAddress, LABEL);
+      t.ok(pair.notes.some(({ on }) => on === 'the AC’s address is replaced'));
+      t.end();
+    },
+  );
+}
+
+void t.test('link › dial › the label steps aside for an address of ours, and can be given', (t) => {
+  const taken = new LinkPair({ reserved: [LABEL] }, { peer: LABEL }).up();
+  t.same(taken.facts.theirAddress, Uint8Array.of(10, 64, 64, 65));
+  const peerAddress = Uint8Array.of(198, 51, 100, 9);
+  t.same(new LinkPair({ peerAddress }).up().facts.theirAddress, peerAddress);
+  const plain = new LinkPair({}, { peer: Uint8Array.of(10, 64, 64, 64) }).up();
+  t.same(plain.facts.theirAddress, LABEL, 'an AC may well be called so');
+  t.end();
+});
+
+for (const [address, reason] of [
+  [OWN[0], /the AC gave us 192\.168\.7\.1, which this router has or needs elsewhere/],
+  [OWN[2], /10\.99\.0\.2, which this router/],
+  [Uint8Array.of(127, 0, 0, 1), /127\.0\.0\.1, which no host can have/],
+  [Uint8Array.of(0, 0, 0, 9), /which no host can have/],
+  [Uint8Array.of(239, 1, 1, 1), /which no host can have/],
+] as const) {
+  void t.test(`link › dial › an AC that gives us ${address?.join('.')} is left, in words`, (t) => {
+    const pair = new LinkPair({ reserved: OWN }, { address: address ?? ADDRESS }).dial().run(900);
+    t.match(pair.closed, [reason]);
+    t.match(pair.link.status(), { phase: 'Wait', lastError: reason });
+    t.end();
+  });
+}
+
+void t.test('link › dial › a name server that no host can be is none', (t) => {
+  const dns = [Uint8Array.of(127, 0, 0, 1), DNS1];
+  t.same(new LinkPair({}, { dns }).up().facts.dns, [DNS1]);
+  t.same(
+    new LinkPair({}, { dns: [Uint8Array.of(224, 0, 0, 1), new Uint8Array(4)] }).up().facts.dns,
+    [],
+  );
+  t.end();
+});

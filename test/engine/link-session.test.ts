@@ -558,3 +558,16 @@ void t.test(
     t.end();
   },
 );
+
+void t.test(
+  'link › an AC that has answered is held to it: silent whatever comes in, and given up only when nothing does',
+  (t) => {
+    const pair = new LinkPair().up().run(10_000).forget();
+    pair.intercept = (sent) => (name(sent) === 'LCP Echo-Request' ? [] : undefined);
+    for (let i = 0; i < 120; i++) pair.lcp(echo(i, AC_MAGIC)).run(1000);
+    t.same(pair.outcomes, [{ kind: 'silent' }], 'what comes in says nothing of the way out');
+    pair.run(10_000);
+    t.match(pair.outcomes, [{ kind: 'silent' }, { kind: 'closed' }]);
+    t.end();
+  },
+);

@@ -16,7 +16,7 @@ import { AC_INTERFACE_ID, ADDRESS, at, PEER } from './scripted-ac.ts';
 type Output = NegotiationOutput<IpcpOption>;
 
 function setUp(peerMru = 1492) {
-  const options = new IpcpOptions(false, UNSPECIFIED_V4);
+  const options = new IpcpOptions({ dns: false }, UNSPECIFIED_V4);
   const pace = new Pace();
   return { options, pace, negotiation: new Negotiation('ipcp', options, () => peerMru, pace) };
 }

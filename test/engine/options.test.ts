@@ -131,7 +131,7 @@ void t.test(
 void t.test(
   'ipcp › 0.0.0.0 is asked for, the Nak taken, and asked for again (RFC 1332 §3.3)',
   (t) => {
-    const options = new IpcpOptions(true, UNSPECIFIED_V4);
+    const options = new IpcpOptions({ dns: true }, UNSPECIFIED_V4);
     t.same(options.request(), [
       { kind: 'address', address: UNSPECIFIED_V4 },
       { kind: 'dns1', address: UNSPECIFIED_V4 },
@@ -146,7 +146,7 @@ void t.test(
     t.same(options.request(), naks);
     t.same(options.agreement, {
       ourAddress: ADDRESS,
-      theirAddress: UNSPECIFIED_V4,
+      theirAddress: Uint8Array.of(10, 64, 64, 64),
       dns: [DNS1, DNS2],
     });
     t.end();
@@ -156,19 +156,19 @@ void t.test(
 void t.test(
   'ipcp › IP-Addresses, VJ and requests for our name servers are rejected; any address of theirs will do',
   (t) => {
-    const options = new IpcpOptions(true, UNSPECIFIED_V4);
+    const options = new IpcpOptions({ dns: true }, UNSPECIFIED_V4);
     for (const type of [1, 2, 4, 130, 132]) t.equal(options.judge(unknown(type)), 'reject');
     t.equal(options.judge({ kind: 'dns1', address: DNS1 }), 'reject');
     for (const address of [PEER, UNSPECIFIED_V4])
       t.equal(options.judge({ kind: 'address', address }), 'ack');
     options.accept([]);
-    t.same(options.agreement.theirAddress, UNSPECIFIED_V4, 'unnumbered');
+    t.same(options.agreement.theirAddress, Uint8Array.of(10, 64, 64, 64), 'unnumbered');
     t.end();
   },
 );
 
 void t.test('ipcp › one name server of two may be rejected alone', (t) => {
-  const options = new IpcpOptions(true, UNSPECIFIED_V4);
+  const options = new IpcpOptions({ dns: true }, UNSPECIFIED_V4);
   options.rejected([{ kind: 'dns2', address: UNSPECIFIED_V4 }]);
   options.naked([{ kind: 'dns1', address: DNS1 }]);
   t.same(options.agreement.dns, [DNS1]);

@@ -27,6 +27,7 @@ t.test('config digest › every key that must be alike is in it, and it fits', a
     'fib',
     'interface',
     'local_address',
+    'metric',
     'partner_address',
     'partner_address6',
     'password_file',

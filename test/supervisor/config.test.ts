@@ -3,7 +3,7 @@ import t from 'tap';
 import { parsePolicy } from '@ppp-thing/helper/policy-file';
 import { ConfigError } from '@ppp-thing/protocol/config-text';
 import { DEFAULT_PORT, parseConfig, type Config } from '@ppp-thing/supervisor/config';
-import { UnreadableError } from '@ppp-thing/supervisor/errors';
+import { decodeText, UnreadableError } from '@ppp-thing/supervisor/errors';
 import {
   HELPER_KEYS,
   PARTNER_KEYS,
@@ -175,7 +175,7 @@ password_file = "/etc/secret"
 auth = ["chap"]
 mtu = 9001
 default_route = "yes"
-echo_interval_seconds = 0
+echo_interval_seconds = 0.5
 pasword = "hunter2"
 carp_vhid = 300
 
@@ -194,16 +194,16 @@ default_route = 1979-05-27
       '14 elsewhere: unknown; expected [helper], [supervisor], [partner], [hooks] or [session.NAME]',
       '18 session.pppoe0.interface: expected an interface name of at most 15 characters',
       '19 session.pppoe0.mac: expected a unicast MAC address such as 02:00:5e:10:53:01',
-      '20 session.pppoe0.user: expected a user name',
+      '20 session.pppoe0.user: expected a user name of at most 255 octets',
       '23 session.pppoe0.auth: expected a list of "pap", "chap-md5", "ms-chap-v2"',
       '24 session.pppoe0.mtu: expected a whole number from 576 to 9000',
       '25 session.pppoe0.default_route: expected true or false',
-      '26 session.pppoe0.echo_interval_seconds: expected seconds from 1 to 300',
+      '26 session.pppoe0.echo_interval_seconds: expected 0, or seconds from 1 to 300',
       '27 session.pppoe0.pasword: unknown key; did you mean password?',
       '28 session.pppoe0.carp_vhid: expected a whole number from 1 to 255',
       '30 session.pppoe1.interface: missing; expected an interface name of at most 15 characters',
       '30 session.pppoe1.mac: missing; expected a unicast MAC address such as 02:00:5e:10:53:01',
-      '30 session.pppoe1.user: missing; expected a user name',
+      '30 session.pppoe1.user: missing; expected a user name of at most 255 octets',
       '31 session.pppoe1.stub: expected an interface name of at most 15 characters',
       '32 session.pppoe1.default_route: expected true or false',
     ]);
@@ -294,3 +294,125 @@ t.test('config › every key says what it is for', async (t) => {
   for (const keys of [HELPER_KEYS, SUPERVISOR_KEYS, PARTNER_KEYS, SESSION_KEYS])
     for (const [key, { doc }] of Object.entries(keys)) t.match(doc, /^[A-Z].*\.$/, key);
 });
+
+// --- one secret, three readers, one rule --------------------------------------------------------------------------
+
+const revealed = (text: string, secrets = noSecrets): string | undefined =>
+  read(text, secrets).sessions[0]?.engine.link.password.reveal();
+
+for (const [what, password] of [
+  ['empty', ''],
+  ['with a blank at each end', ' hunter2 '],
+  ['of UTF-8', 'pässwörd–秘密'],
+  ['of what TOML and shells read otherwise', `"#'=[$\\`],
+  ['of 255 octets', 'x'.repeat(255)],
+] as const) {
+  t.test(
+    `config › a password ${what} is the same in TOML, in eight lines and in a file`,
+    async (t) => {
+      const toml = MINIMAL.replace('"hunter2"', JSON.stringify(password));
+      t.equal(revealed(toml), password);
+      t.equal(revealed(EIGHT.replace('hunter2', password.replaceAll('$', '$$$$'))), password);
+      const file = MINIMAL.replace('password = "hunter2"', 'password_file = "/secret"');
+      for (const end of ['', '\n', '\r\n', '\nsecond line\n'])
+        t.equal(
+          revealed(file, () => `${password}${end}`),
+          password,
+        );
+    },
+  );
+}
+
+t.test('config › a password longer than any protocol carries is an error in each', async (t) => {
+  const long = 'x'.repeat(256);
+  t.match(problems(MINIMAL.replace('hunter2', long)), [/at most 255 octets/]);
+  t.match(problems(EIGHT.replace('hunter2', long)), [/^4 .*at most 255 octets/]);
+  const file = MINIMAL.replace('password = "hunter2"', 'password_file = "/secret"');
+  t.throws(() => read(file, () => long), /at most 255 octets/);
+  t.throws(() => read(file, () => '\ufeffhunter2'), /byte order mark/);
+});
+
+t.test('config › octets that are not UTF-8 are an error, not another character', async (t) => {
+  t.throws(() => decodeText(Uint8Array.of(0x70, 0xff)), { code: 'EILSEQ' });
+  t.equal(decodeText(Uint8Array.of(0xef, 0xbb, 0xbf, 0x70)), '\ufeffp');
+});
+
+t.test('config › an eight-line file that ends before its password lacks one', async (t) => {
+  t.match(problems(EIGHT.split('\n').slice(0, 3).join('\n')), [/password/]);
+});
+
+t.test(
+  'config › a MAC address may have octets of one digit, as ether_aton(3) takes them',
+  async (t) => {
+    const eight = read(EIGHT.replace('02:00:5e:10:53:01', '2:0:5e:1:2:3'));
+    t.equal(eight.sessions[0]?.mac, '02:00:5e:01:02:03');
+    const toml = read(MINIMAL.replace('02:00:5e:10:53:01', '2:0:5E:10:53:1'));
+    t.equal(toml.sessions[0]?.mac, '02:00:5e:10:53:01');
+    t.equal(
+      toml.sessions[0]?.shared['mac'],
+      read(MINIMAL).sessions[0]?.shared['mac'],
+      'and both routers are alike, however each writes it',
+    );
+    const host = { platform: 'freebsd', uid: 1 } as const;
+    const policy = parsePolicy(EIGHT.replace('02:00:5e:10:53:01', '2:0:5e:1:2:3'), 'test', host);
+    t.same(
+      policy.sessions[0]?.mac,
+      Uint8Array.of(2, 0, 0x5e, 1, 2, 3),
+      'the helper reads the same',
+    );
+  },
+);
+
+// --- keys that people cannot do without ---------------------------------------------------------------------------
+
+t.test('config › host_uniq is octets in hexadecimal digits, else text', async (t) => {
+  const uniq = (text: string) =>
+    read(`${MINIMAL}host_uniq = ${JSON.stringify(text)}`).sessions[0]?.engine.link.hostUniq;
+  t.same(uniq('0xC0ffee'), Uint8Array.of(0xc0, 0xff, 0xee));
+  t.same(uniq('c0ffee'), Uint8Array.of(0xc0, 0xff, 0xee));
+  t.same(uniq('c0ffe'), Uint8Array.of(0x63, 0x30, 0x66, 0x66, 0x65), 'an odd number of digits');
+  t.same(uniq('line-1'), Uint8Array.of(0x6c, 0x69, 0x6e, 0x65, 0x2d, 0x31));
+  t.match(problems(`${MINIMAL}host_uniq = ""`), [/host_uniq: expected text or an even number/]);
+  t.match(problems(`${MINIMAL}host_uniq = "${'x'.repeat(129)}"`), [/at most 128 octets/]);
+});
+
+t.test('config › echo 0, longest_redial_seconds and peer_address reach the engine', async (t) => {
+  const text = `${MINIMAL}echo_interval_seconds = 0
+longest_redial_seconds = 1200
+peer_address = "198.51.100.9"
+`;
+  t.match(read(text).sessions[0]?.engine.link, {
+    echo: { interval: 0 },
+    longestRedial: 1_200_000,
+    peerAddress: Uint8Array.of(198, 51, 100, 9),
+  });
+  t.match(read(`${MINIMAL}echo_failures = 0`).sessions[0]?.engine.link, { echo: { failures: 0 } });
+});
+
+t.test(
+  'config › every address of the file and of the router is the AC’s to have no more',
+  async (t) => {
+    const text = `[partner]
+local_address = "10.99.0.1"
+address = "10.99.0.2"
+${MINIMAL}local_address = "192.168.7.2"
+partner_address = "192.168.7.3"
+stub = "pppoe0x"
+`;
+    const own = [
+      { interface: 'igb2', address: '172.16.0.1' },
+      { interface: 'pppoe0', address: '203.0.113.7' },
+      { interface: 'pppoe0x', address: '203.0.113.7' },
+    ];
+    const { sessions } = parseConfig(text, 'test.conf', noSecrets, own);
+    const reserved = sessions[0]?.engine.link.reserved?.map((address) => address.join('.'));
+    t.strictSame(reserved?.sort(), [
+      '10.99.0.1',
+      '10.99.0.2',
+      '172.16.0.1',
+      '192.168.7.1',
+      '192.168.7.2',
+      '192.168.7.3',
+    ]);
+  },
+);

@@ -49,8 +49,9 @@ const word =
 
 /** Six octets of a unicast address that is not all zero. */
 const mac: Parse<Uint8Array> = (value) => {
-  if (typeof value !== 'string' || !/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(value)) return undefined;
-  const octets = Uint8Array.from(value.split(':'), (pair) => Number.parseInt(pair, 16));
+  if (typeof value !== 'string' || !/^([0-9a-f]{1,2}:){5}[0-9a-f]{1,2}$/i.test(value))
+    return undefined;
+  const octets = Uint8Array.from(value.split(':'), (number) => Number.parseInt(number, 16));
   const multicast = ((octets[0] ?? 1) & 1) === 1;
   return multicast || octets.every((octet) => octet === 0) ? undefined : octets;
 };

@@ -1,6 +1,7 @@
 /**
  * What each request does, after the checks that no backend should have to repeat. It answers, and never waits.
  */
+import { isHost } from '@ppp-thing/protocol/addresses';
 import { FramingError } from '@ppp-thing/protocol/ipc/framing';
 import {
   PROTOCOL_VERSION,
@@ -254,9 +255,6 @@ function checkSettings(
       throw refuse(`address ${address.join('.')} cannot be a session's`);
   }
 }
-
-/** Neither 0/8 nor 127/8 nor multicast nor reserved: what an AC could assign or have. */
-const isHost = ([first = 0]: Uint8Array): boolean => first !== 0 && first !== 127 && first < 224;
 
 const isGroup = (mac: Uint8Array): boolean => ((mac[0] ?? 1) & 1) === 1;
 const isBroadcast = (mac: Uint8Array): boolean => mac.every((octet) => octet === 0xff);

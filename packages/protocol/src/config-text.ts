@@ -70,11 +70,16 @@ const EIGHT_LINES = [
 
 /** The one session of the original's file, by key, and where each key stands. */
 export function eightLines(text: string): { values: Record<string, unknown>; lineOf: LineOf } {
-  const lines = text.split('\n').map((line) => line.trim());
+  const lines = text.split(/\r?\n/);
+  // What follows the last line end is no line.
+  if (lines.at(-1) === '') lines.pop();
   const values: Record<string, unknown> = { stub: 'pppoe0x' };
   EIGHT_LINES.forEach((key, i) => {
     const line = lines[i];
-    if (line !== undefined && line !== '') values[key] = key === 'mtu' ? Number(line) : line;
+    // A password may be empty, and may begin or end with a blank.
+    const value = key === 'password' ? line : line?.trim();
+    if (value === undefined || (value === '' && key !== 'password')) return;
+    values[key] = key === 'mtu' ? Number(value) : value;
   });
   const lineOf: LineOf = (path) => {
     const at = EIGHT_LINES.findIndex((key) => path.endsWith(`.${key}`));

@@ -7,6 +7,7 @@ import { fromHex } from '@ppp-thing/protocol/bytes';
 import { parseMac, isMulticast } from '@ppp-thing/protocol/wire/ethernet';
 import { parseIpv6, parsePrefix } from '@ppp-thing/protocol/wire/ipv6';
 import { DUID_OCTETS } from '@ppp-thing/protocol/wire/lease';
+import { utf8 } from '@ppp-thing/protocol/printable';
 import { parseIpv4 } from '@ppp-thing/protocol/wire/ncp';
 import { LOG_LEVELS } from './log.ts';
 
@@ -57,6 +58,22 @@ const isWhole = (low: number, high: number) => (value: unknown) =>
   typeof value === 'number' && Number.isInteger(value) && value >= low && value <= high;
 const isNumber = (low: number, high: number) => (value: unknown) =>
   typeof value === 'number' && value >= low && value <= high;
+
+/** What PAP's length fields, and a hash's, can carry (RFC 1334 §2.2.1). */
+export const MAX_CREDENTIAL = 255;
+const fits = (value: unknown): boolean =>
+  typeof value === 'string' && utf8(value).length <= MAX_CREDENTIAL;
+const hostUniq = expect(
+  'text or an even number of hexadecimal digits, at most 128 octets',
+  (value) => isText(value) && hostUniqOf(value).length <= 128,
+  true,
+);
+
+/** Octets from an even number of hexadecimal digits, with or without 0x, as pppd(8) takes them; else the text in UTF-8. */
+export function hostUniqOf(text: string): Uint8Array {
+  const digits = /^(?:0x)?((?:[0-9a-f]{2})+)$/i.exec(text)?.[1];
+  return (digits === undefined ? undefined : fromHex(digits)) ?? utf8(text);
+}
 
 const text = (what: string): Check => expect(what, isText, true);
 const path = expect('an absolute path', isPath, true);
@@ -227,20 +244,22 @@ export const SESSION_KEYS = {
     doc: 'The MAC address both routers use for the session; locally administered.',
   },
   user: {
-    format: required(text('a user name')),
+    format: required(
+      expect('a user name of at most 255 octets', (value) => isText(value) && fits(value), true),
+    ),
     default: null as unknown as string,
     doc: 'As the ISP gave it.',
   },
   password: {
-    format: text('a password in quotes'),
+    format: expect('a password in quotes, of at most 255 octets', fits, true),
     default: null as string | null,
     sensitive: true,
-    doc: 'As the ISP gave it.',
+    doc: 'As the ISP gave it; "" is an empty one.',
   },
   password_file: {
     format: path,
     default: null as string | null,
-    doc: 'A file whose first line is the password, instead.',
+    doc: 'A file whose first line is the password, instead: all of it but the line end.',
   },
   auth: {
     format: auth,
@@ -289,6 +308,11 @@ export const SESSION_KEYS = {
   },
   default_route: { format: truth, default: true, doc: 'Whether default routes are ours to set.' },
   fib: { format: whole(0, 65535), default: 0, doc: 'The routing table they are set in.' },
+  metric: {
+    format: whole(0, 0xffff_ffff, true),
+    default: null as number | null,
+    doc: 'Linux: the metric of the default routes, so that several lines can share a table.',
+  },
   demotion: {
     format: whole(1, 65535),
     default: 240,
@@ -310,6 +334,16 @@ export const SESSION_KEYS = {
     doc: 'Only this AC is spoken to.',
   },
   ac_mac: { format: mac, default: null as string | null, doc: 'Only this AC is spoken to.' },
+  host_uniq: {
+    format: hostUniq,
+    default: null as string | null,
+    doc: 'What Host-Uniq says in every dial, for ISPs that know a line by it: an even number of hexadecimal digits for octets, else text. Random unless given.',
+  },
+  peer_address: {
+    format: ipv4,
+    default: null as string | null,
+    doc: "The AC's end of the link on the interface, whatever the AC says. It is only a label: an AC without a usable address is called 10.64.64.64.",
+  },
   magic_number: {
     format: truth,
     default: true,
@@ -348,14 +382,17 @@ export const SESSION_KEYS = {
     doc: 'Gateway of the IPv6 default route while the partner holds the session.',
   },
   echo_interval_seconds: {
-    format: span(1, 300),
+    format: expect(
+      '0, or seconds from 1 to 300',
+      (value) => value === 0 || isNumber(1, 300)(value),
+    ),
     default: 5,
-    doc: 'Between LCP Echo-Requests on a session that answers.',
+    doc: 'Between LCP Echo-Requests on a session that answers. 0: none are sent, and a session counts as alive until the AC ends it.',
   },
   echo_failures: {
-    format: whole(1, 100),
+    format: whole(0, 100),
     default: 2,
-    doc: 'Unanswered ones after which probing begins.',
+    doc: 'Unanswered ones after which probing begins. 0 is as 0 above.',
   },
   probe_interval_seconds: {
     format: span(0.1, 60),
@@ -366,6 +403,11 @@ export const SESSION_KEYS = {
     format: whole(1, 1000),
     default: 30,
     doc: 'Unanswered probes after which the session is given up and dialled anew.',
+  },
+  longest_redial_seconds: {
+    format: span(10, 86_400),
+    default: 300,
+    doc: 'Longest wait between two dials. Refusals that are repeated stretch it to four times that, since some ACs ban a line for a quarter of an hour and begin anew at each try.',
   },
   hold_down_seconds: {
     format: span(0, 300),

@@ -3,6 +3,7 @@
  * error is reported at once, with its line. The helper reads the same file for its own keys; those are checked here too,
  * so that one error report is the whole report.
  */
+import { networkInterfaces } from 'node:os';
 import { parse, TomlError } from 'smol-toml';
 import {
   ConfigError,
@@ -23,10 +24,13 @@ import { millis, seconds } from '@ppp-thing/protocol/time';
 import { formatMac, parseMac } from '@ppp-thing/protocol/wire/ethernet';
 import type { AuthMethod } from '@ppp-thing/protocol/wire/lcp';
 import { parsePrefix } from '@ppp-thing/protocol/wire/ipv6';
+import { utf8 } from '@ppp-thing/protocol/printable';
 import { parseIpv4 } from '@ppp-thing/protocol/wire/ncp';
 import {
   checkTable,
+  MAX_CREDENTIAL,
   HELPER_KEYS,
+  hostUniqOf,
   HOOK_KEYS,
   LAN_KEYS,
   PARTNER_KEYS,
@@ -97,14 +101,38 @@ const LEGACY_PORT = 75;
 
 /** Read and check the file. Throws ConfigError with every problem, and UnreadableError. */
 export function readConfig(file: string): Config {
-  return parseConfig(readText(file), file, readText);
+  return parseConfig(readText(file), file, readText, ownAddresses());
 }
 
-/** @param readSecret reads a password_file; throws UnreadableError */
+/** An IPv4 address of this router's, and where it is. */
+interface OwnAddress {
+  readonly interface: string;
+  readonly address: string;
+}
+
+/**
+ * What the AC may not give away: addresses of networks that this router is in. Host addresses are none of those: the
+ * public one may still be on another program's interface.
+ */
+function ownAddresses(): OwnAddress[] {
+  return Object.entries(networkInterfaces()).flatMap(([name, addresses = []]) =>
+    addresses.flatMap(({ family, internal, netmask, address }) =>
+      family === 'IPv4' && !internal && netmask !== '255.255.255.255'
+        ? [{ interface: name, address }]
+        : [],
+    ),
+  );
+}
+
+/**
+ * @param readSecret reads a password_file; throws UnreadableError
+ * @param addresses of this router's interfaces
+ */
 export function parseConfig(
   text: string,
   file: string,
   readSecret: (path: string) => string,
+  addresses: readonly OwnAddress[] = [],
 ): Config {
   const problems: Problem[] = [];
   const legacy = isEightLines(text);
@@ -148,7 +176,15 @@ export function parseConfig(
     const checked = checkTable(SESSION_KEYS, at, own, report);
     const lans = lanTables(lan, `${at}.lan`, report);
     const fail = (key: string, message: string): void => report(at, key, message);
-    return checked === undefined ? [] : [session(name, checked, lans, owner, readSecret, fail)];
+    if (checked === undefined) return [];
+    const elsewhere = addresses.filter(
+      (each) => each.interface !== name && each.interface !== checked.stub,
+    );
+    const reserved = [
+      ...[partner?.localAddress, partner?.address].flatMap((address) => address ?? []),
+      ...elsewhere.map(({ address }) => address),
+    ];
+    return [session(name, checked, lans, { ...owner, reserved }, readSecret, fail)];
   });
   if (problems.length > 0) {
     throw new ConfigError(
@@ -306,13 +342,13 @@ function session(
   name: string,
   table: SessionTable,
   lans: ReadonlyMap<string, LanTable>,
-  owner: ReturnType<typeof ownership>,
+  owner: ReturnType<typeof ownership> & { readonly reserved: readonly string[] },
   readSecret: (path: string) => string,
   fail: (key: string, message: string) => void,
 ): SessionSettings {
   checkTogether(table, fail);
   const auth = table.auth.map((word): Exclude<AuthMethod, 'unknown'> => METHODS[word]);
-  const { ac_name: acName, ac_mac: acMac } = table;
+  const { ac_name: acName, ac_mac: acMac, host_uniq: uniq, peer_address: peer } = table;
   const asked = dhcp6(table);
   const engine: SessionConfig = {
     name,
@@ -327,6 +363,15 @@ function session(
       mtu: table.mtu,
       magicNumber: table.magic_number && owner.magicNumber,
       dns: table.dns,
+      reserved: [
+        ...owner.reserved,
+        table.carp_address,
+        table.local_address,
+        table.partner_address,
+      ].flatMap((address) => (address === null ? [] : (parseIpv4(address) ?? []))),
+      ...(peer === null ? {} : { peerAddress: parseIpv4(peer) ?? new Uint8Array(4) }),
+      ...(uniq === null ? {} : { hostUniq: hostUniqOf(uniq) }),
+      longestRedial: seconds(table.longest_redial_seconds),
       ipv6: table.ipv6,
       echo: {
         interval: millis(table.echo_interval_seconds * 1000),
@@ -348,7 +393,7 @@ function session(
   const subnets = [...lans].map(([, { subnet }]) => subnet).sort((a, b) => a - b);
   const shared = Object.entries(table)
     .filter(([key]) => !OWN.some((own) => own === key))
-    .map(([key, value]) => [key, JSON.stringify(value)] as const);
+    .map(([key, value]) => [key, JSON.stringify(canonical(key, value))] as const);
   return {
     engine,
     interface: table.interface,
@@ -364,6 +409,13 @@ function session(
   };
 }
 
+/** The same MAC address is the same, however it is written. */
+const canonical = (key: string, value: unknown): unknown => {
+  const address =
+    /^(?:ac_)?mac$/.test(key) && typeof value === 'string' ? parseMac(value) : undefined;
+  return address === undefined ? value : formatMac(address);
+};
+
 /** What each router has of its own, and where a secret comes from. */
 const OWN: readonly (keyof SessionTable)[] = [
   'interface',
@@ -373,6 +425,7 @@ const OWN: readonly (keyof SessionTable)[] = [
   'carp_interface',
   'demotion_file',
   'fib',
+  'metric',
   'password',
   'password_file',
 ];
@@ -409,7 +462,11 @@ function password(
   if (given !== null) return new Secret(given);
   if (file === null) return new Secret('');
   try {
-    return new Secret(readSecret(file).split('\n')[0] ?? '');
+    const [line = ''] = readSecret(file).split(/\r?\n/, 1);
+    if (line.startsWith('\ufeff')) fail('password_file', `${file} begins with a byte order mark`);
+    if (utf8(line).length > MAX_CREDENTIAL)
+      fail('password_file', `expected a first line of at most ${MAX_CREDENTIAL} octets in ${file}`);
+    return new Secret(line);
   } catch (cause) {
     if (!(cause instanceof UnreadableError)) throw cause;
     fail('password_file', cause.message);

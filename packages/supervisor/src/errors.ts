@@ -29,6 +29,7 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOTREG: 'it is not a regular file',
   EFBIG: 'it has more than a mebioctet',
   EWRITABLE: 'others than its owner can write it; chmod 0640',
+  EILSEQ: 'it is not UTF-8',
   EACCES: 'this user may not read it; its group must be that of the supervisor, its mode 0640',
   EPERM: 'this user may not read it; its group must be that of the supervisor, its mode 0640',
 };
@@ -38,7 +39,8 @@ const MAX_FILE = 1024 * 1024;
 
 /**
  * The text of a file of the operator's, each of which may hold a secret: a regular file that not everybody can write,
- * and under root nobody but its owner. Throws UnreadableError.
+ * and under root nobody but its owner. What is not UTF-8 is an error, since a password that was changed silently is a
+ * wrong one. Throws UnreadableError.
  */
 export function readText(path: string): string {
   try {
@@ -51,7 +53,7 @@ export function readText(path: string): string {
       if (!status.isFile()) throw refusal('ENOTREG');
       if (status.size > MAX_FILE) throw refusal('EFBIG');
       if (isOpen) throw refusal('EWRITABLE');
-      return readFileSync(fd, 'utf8');
+      return decodeText(readFileSync(fd));
     } finally {
       closeSync(fd);
     }
@@ -61,3 +63,12 @@ export function readText(path: string): string {
 }
 
 const refusal = (code: string): Error => Object.assign(new Error(code), { code });
+
+/** Throws an error with code EILSEQ. */
+export function decodeText(octets: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(octets);
+  } catch (cause) {
+    throw Object.assign(new Error('not UTF-8', { cause }), { code: 'EILSEQ' });
+  }
+}

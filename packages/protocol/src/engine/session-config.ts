@@ -2,6 +2,7 @@
 import type { Millis } from '../time.ts';
 import type { MacAddress } from '../wire/ethernet.ts';
 import type { AuthMethod } from '../wire/lcp.ts';
+import type { Ipv4Address } from '../wire/ncp.ts';
 import type { Secret } from './hashes.ts';
 import type { RouterId } from '../session.ts';
 
@@ -29,6 +30,10 @@ export interface LinkConfig {
   /** False with a ppp_thing partner, which cannot carry a Magic-Number on. */
   readonly magicNumber: boolean;
   readonly dns: boolean;
+  /** IPv4 addresses that this router has or needs elsewhere: neither end of the link may have one. */
+  readonly reserved?: readonly Ipv4Address[];
+  /** The AC's end of the link, whatever the AC says. */
+  readonly peerAddress?: Ipv4Address;
   readonly ipv6: boolean;
   readonly echo: {
     /** Between Echo-Requests on a link that is up; 0: the AC is never asked. */

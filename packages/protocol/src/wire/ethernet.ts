@@ -1,7 +1,7 @@
 /**
  * MAC addresses, EtherTypes, the Ethernet II header and our announce frame. Not VLAN tags: those are the kernel's.
  */
-import { fromHex, Reader, sameOctets, toHex, Writer } from '../bytes.ts';
+import { Reader, sameOctets, toHex, Writer } from '../bytes.ts';
 
 /** Six octets. */
 export type MacAddress = Uint8Array;
@@ -13,11 +13,10 @@ export const BROADCAST: MacAddress = new Uint8Array(6).fill(0xff);
 /** `02:00:5e:10:53:01`, lower case, as logs and configuration show it. */
 export const formatMac = (mac: MacAddress): string => (toHex(mac).match(/../g) ?? []).join(':');
 
-/** Six octets from six pairs of hexadecimal digits between colons; undefined for anything else. */
+/** Six octets from six hexadecimal numbers of one digit or two between colons, as ether_aton(3) takes them. */
 export function parseMac(text: string): MacAddress | undefined {
-  return /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(text)
-    ? fromHex(text.replaceAll(':', ''))
-    : undefined;
+  if (!/^([0-9a-f]{1,2}:){5}[0-9a-f]{1,2}$/i.test(text)) return undefined;
+  return Uint8Array.from(text.split(':'), (number) => Number.parseInt(number, 16));
 }
 
 /** Group addresses (IEEE 802: the first octet's lowest bit); broadcast is one. */

@@ -5,6 +5,9 @@
  * Theory of operation. Whatever comes from the AC in this session shows that it lives: an answer, a packet of its own, or
  * data, which only the kernel sees. So the octets that the kernel has received are asked for when answers fail to come,
  * and twice before silence is spoken of: growth between the two is life. An AC that has no Echo at all is not asked.
+ *
+ * What comes in says nothing of the way out. So an AC that has answered once is held to it: when it stops, the session is
+ * silent whatever else comes in, and the partner may try; but it is not given up while the AC goes on sending in it.
  */
 import { after, millis, type Instant, type Millis } from '../../time.ts';
 import type { LinkConfig } from '../session-config.ts';
@@ -31,6 +34,10 @@ export class Keepalive {
   /** What the kernel had received when it was last asked; undefined before, and after each sign of life. */
   #octetsIn: number | undefined;
   #hasNoEcho: boolean;
+  /** It has answered in this session. */
+  #hasAnswered = false;
+  /** Something has come in since the probe was last at its end. */
+  #hasSign = false;
   #rtt: Millis | undefined;
 
   constructor(config: LinkConfig['echo']) {
@@ -66,6 +73,7 @@ export class Keepalive {
   /** The session is unproven: ask at once. */
   probe(now: Instant): KeepaliveVerdict[] {
     this.#unanswered = 0;
+    this.#hasSign = false;
     this.#lead = undefined;
     this.#mode = this.#hasNoEcho ? 'unasked' : 'probing';
     if (this.#hasNoEcho) return this.#isPaused ? [] : ['assumed'];
@@ -75,7 +83,7 @@ export class Keepalive {
   /** The AC has no Echo (RFC 1661 §5.6): it is asked no more. Whether that proves a session that was unproven. */
   refused(now: Instant): boolean {
     this.#hasNoEcho = true;
-    const isNews = this.heard(now);
+    const isNews = this.#lives(now);
     if (this.#mode !== 'off') this.watch(now);
     return isNews;
   }
@@ -83,6 +91,7 @@ export class Keepalive {
   stop(): void {
     this.#alive();
     this.#mode = 'off';
+    this.#hasAnswered = false;
     this.#at = undefined;
   }
 
@@ -106,11 +115,17 @@ export class Keepalive {
   /** A valid answer came. Whether it proves a session that was unproven. */
   answered(rtt: Millis, now: Instant): boolean {
     this.#rtt = rtt;
-    return this.heard(now);
+    this.#hasAnswered = true;
+    return this.#lives(now);
   }
 
   /** Something else came from the AC. Whether it proves a session that was unproven. */
   heard(now: Instant): boolean {
+    this.#hasSign = true;
+    return !this.#hasAnswered && this.#lives(now);
+  }
+
+  #lives(now: Instant): boolean {
     const isNews = this.#mode === 'probing' || (this.#mode !== 'off' && this.#wasPaused);
     if (isNews) {
       this.#wasPaused = false;
@@ -138,6 +153,7 @@ export class Keepalive {
     const limit = isLive ? this.#config.failures : this.#config.probeFailures;
     if (this.#unanswered < limit) return this.#ask(now);
     if (isLive) return ['silent', ...this.probe(now)];
+    if (this.#hasSign) return this.probe(now);
     this.stop();
     return ['dead'];
   }
@@ -150,7 +166,7 @@ export class Keepalive {
       return this.#unanswered === 1 ? ['echo'] : ['echo', 'count'];
     }
     this.#at = after(now, interval);
-    if (this.#unanswered < failures) return ['echo'];
+    if (this.#unanswered < failures || this.#hasAnswered) return ['echo'];
     // The last one before the silence counts: what comes meanwhile is seen just before that.
     this.#lead = millis(Math.min(probeInterval, interval / 2));
     this.#at = after(now, millis(interval - this.#lead));

@@ -2,8 +2,10 @@
  * What we ask of IPCP (RFC 1332, RFC 1877) and IPV6CP (RFC 5072) and what we let the AC ask: addresses, name servers,
  * interface identifiers. Compression is rejected. Putting an address on an interface is somebody else's work.
  */
+import { isAmong, isHost, peerLabel } from '../../addresses.ts';
 import { sameOctets } from '../../bytes.ts';
 import {
+  formatIpv4,
   UNSPECIFIED_V4,
   type InterfaceId,
   type IpcpOption,
@@ -25,26 +27,54 @@ export interface Ipv4Agreement {
   readonly dns: readonly Ipv4Address[];
 }
 
+export interface IpcpSettings {
+  /** Whether to ask for name servers. */
+  readonly dns: boolean;
+  /** What this router needs elsewhere: neither end of the link may have it. */
+  readonly reserved?: readonly Ipv4Address[];
+  /** The AC's end of the link, whatever the AC says. */
+  readonly peerAddress?: Ipv4Address;
+}
+
 export class IpcpOptions implements Options<IpcpOption> {
-  readonly #wantsDns: boolean;
+  readonly #settings: IpcpSettings;
   readonly #ours: Record<'address' | DnsKind, Ipv4Address>;
   #theirAddress: Ipv4Address = UNSPECIFIED_V4;
   readonly #rejected = new Set<IpcpOption['kind']>();
 
   /** @param previous the address to ask for, 0.0.0.0 to be given one (RFC 1332 §3.3) */
-  constructor(wantsDns: boolean, previous: Ipv4Address) {
-    this.#wantsDns = wantsDns;
+  constructor(settings: IpcpSettings, previous: Ipv4Address) {
+    this.#settings = settings;
     this.#ours = { address: previous, dns1: UNSPECIFIED_V4, dns2: UNSPECIFIED_V4 };
   }
 
   get agreement(): Ipv4Agreement {
+    const { reserved = [], peerAddress } = this.#settings;
+    const ourAddress = this.#ours.address;
     return {
-      ourAddress: this.#ours.address,
-      theirAddress: this.#theirAddress,
+      ourAddress,
+      theirAddress: peerLabel(peerAddress ?? this.#theirAddress, [ourAddress, ...reserved]),
+      // A name server on the loopback, or at a group address, is none.
       dns: DNS.filter((kind) => !this.#rejected.has(kind))
         .map((kind) => this.#ours[kind])
-        .filter((address) => !isUnspecified(address)),
+        .filter(isHost),
     };
+  }
+
+  /** What the AC called its end of the link; 0.0.0.0 if it named none. */
+  get said(): Ipv4Address {
+    return this.#theirAddress;
+  }
+
+  /** Why our address is of no use, as a sentence; undefined if it can be put on an interface. */
+  get flaw(): string | undefined {
+    const { address } = this.#ours;
+    if (isUnspecified(address)) return 'the AC gave us no address';
+    const text = formatIpv4(address);
+    if (!isHost(address)) return `the AC gave us ${text}, which no host can have`;
+    return isAmong(address, this.#settings.reserved ?? [])
+      ? `the AC gave us ${text}, which this router has or needs elsewhere`
+      : undefined;
   }
 
   resume(agreement: Ipv4Agreement): void {
@@ -61,13 +91,13 @@ export class IpcpOptions implements Options<IpcpOption> {
   }
 
   request(): readonly IpcpOption[] {
-    const kinds = this.#wantsDns ? (['address', ...DNS] as const) : (['address'] as const);
+    const kinds = this.#settings.dns ? (['address', ...DNS] as const) : (['address'] as const);
     return kinds
       .filter((kind) => !this.#rejected.has(kind))
       .map((kind) => ({ kind, address: this.#ours[kind] }));
   }
 
-  /** Any address of theirs will do, none and 0.0.0.0 too: a default route over the link does not need it. */
+  /** Any address of theirs will do, none and 0.0.0.0 too: it is only a label (`peerLabel`). */
   judge(option: IpcpOption): Verdict<IpcpOption> {
     return option.kind === 'address' ? 'ack' : 'reject';
   }

@@ -3,11 +3,22 @@
  * link is `phases.ts`'s to say.
  */
 import { earliest, type Instant } from '../../time.ts';
-import { UNSPECIFIED_V4, type IpcpOption, type Ipv6cpOption } from '../../wire/ncp.ts';
+import {
+  UNSPECIFIED_V4,
+  type IpcpOption,
+  type Ipv4Address,
+  type Ipv6cpOption,
+} from '../../wire/ncp.ts';
 import type { PppPacket } from '../../wire/ppp.ts';
 import type { Note } from '../events.ts';
 import type { Random } from '../hashes.ts';
-import { IpcpOptions, Ipv6cpOptions, type Ipv4Agreement, type Ipv6Agreement } from './ncp.ts';
+import {
+  IpcpOptions,
+  Ipv6cpOptions,
+  type IpcpSettings,
+  type Ipv4Agreement,
+  type Ipv6Agreement,
+} from './ncp.ts';
 import { Negotiation, type LayerSignal, type NegotiationOutput } from './negotiation.ts';
 import type { Pace } from './pace.ts';
 import type { SessionFacts } from '../../session.ts';
@@ -28,13 +39,13 @@ export class Ncps {
 
   /** @param previous of an earlier session: its addresses are asked for again */
   constructor(
-    wantsDns: boolean,
+    settings: IpcpSettings,
     previous: SessionFacts | null,
     peerMru: () => number,
     random: Random,
     pace: Pace,
   ) {
-    this.#ipcpOptions = new IpcpOptions(wantsDns, previous?.ourAddress ?? UNSPECIFIED_V4);
+    this.#ipcpOptions = new IpcpOptions(settings, previous?.ourAddress ?? UNSPECIFIED_V4);
     this.#ipcp = new Negotiation('ipcp', this.#ipcpOptions, peerMru, pace);
     this.#ipv6cpOptions = new Ipv6cpOptions(random, previous?.interfaceIds?.ours);
     this.#ipv6cp = new Negotiation('ipv6cp', this.#ipv6cpOptions, peerMru, pace);
@@ -51,6 +62,16 @@ export class Ncps {
 
   get ipv4(): Ipv4Agreement {
     return this.#ipcpOptions.agreement;
+  }
+
+  /** What the AC called its end of the link; 0.0.0.0 if nothing. */
+  get peerSaid(): Ipv4Address {
+    return this.#ipcpOptions.said;
+  }
+
+  /** Why the address that was agreed on is of no use. */
+  get flaw(): string | undefined {
+    return this.#ipcpOptions.flaw;
   }
 
   get ipv6(): Ipv6Agreement | undefined {

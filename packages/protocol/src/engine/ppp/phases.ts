@@ -7,7 +7,9 @@
  * how an AC that lost its state renegotiates a session that moved. Every phase but an opened Network has a deadline.
  */
 import { after, earliest, seconds, type Instant, type Millis } from '../../time.ts';
+import { sameOctets } from '../../bytes.ts';
 import { printable } from '../../printable.ts';
+import { formatIpv4 } from '../../wire/ncp.ts';
 import { PROTOCOL, type PppPacket } from '../../wire/ppp.ts';
 import { Authentication, type AuthOutput } from './auth.ts';
 import { PLAIN_PAYLOAD } from '../../wire/pppoe.ts';
@@ -70,7 +72,7 @@ export class Phases {
     this.#maxPayload = maxPayload;
     this.#lcp = new Lcp({ mru: Math.min(maxPayload, mtu), magicNumber, auth }, random, this.#pace);
     this.#auth = new Authentication(config, hashes, random);
-    this.#ncps = new Ncps(config.dns, previous, peerMru, random, this.#pace);
+    this.#ncps = new Ncps(config, previous, peerMru, random, this.#pace);
     this.#line = new LineCheck(config.echo, this.#lcp);
   }
 
@@ -354,8 +356,9 @@ export class Phases {
     }
     if (signal === 'tlf') this.#fail('the AC does not agree to IPCP', false, now);
     if (signal !== 'tlu') return;
-    if (this.#ncps.ipv4.ourAddress.every((octet) => octet === 0))
-      return this.#fail('the AC gave us no address', true, now);
+    const { flaw } = this.#ncps;
+    if (flaw !== undefined) return this.#fail(flaw, true, now);
+    this.#checkPeer();
     this.#phaseEndsAt = undefined;
     this.#openBy = undefined;
     this.#wasOpened = true;
@@ -365,6 +368,15 @@ export class Phases {
     const { ourMru, theirMru } = this.#lcp.agreement;
     const octets = Math.min(ourMru, theirMru, this.#maxPayload);
     this.#lineDid(this.#line.tryWide(octets, now), now);
+  }
+
+  /** People wonder at an address that nobody configured. */
+  #checkPeer(): void {
+    const said = this.#ncps.peerSaid;
+    const { theirAddress } = this.#ncps.ipv4;
+    if (sameOctets(said, theirAddress)) return;
+    const facts = { said: formatIpv4(said), used: formatIpv4(theirAddress) };
+    this.#note('info', 'the AC’s address is replaced', facts);
   }
 
   #isOpened(): boolean {
