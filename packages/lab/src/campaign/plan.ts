@@ -19,8 +19,38 @@ export type Fault =
   | { readonly kind: 'kill-helper'; readonly router: RouterIndex; readonly forMs: number }
   | { readonly kind: 'kill-supervisor'; readonly router: RouterIndex; readonly forMs: number }
   | { readonly kind: 'kill-both'; readonly router: RouterIndex; readonly forMs: number }
-  /** Both processes are stopped in order, and started again: an upgrade. Of the whole system only. */
+  // Of the whole system only, down to `lies`.
+  /** Both processes are stopped in order, and started again: an upgrade. */
   | { readonly kind: 'restart'; readonly router: RouterIndex; readonly forMs: number }
+  /** Each fsync of the supervisor's takes `syncMs`. */
+  | {
+      readonly kind: 'disk-hangs';
+      readonly router: RouterIndex;
+      readonly syncMs: number;
+      readonly forMs: number;
+    }
+  /** The supervisor stands still. */
+  | { readonly kind: 'stalls'; readonly router: RouterIndex; readonly forMs: number }
+  /** Somebody sets the wall clock. */
+  | { readonly kind: 'clock-step'; readonly router: RouterIndex; readonly byMs: number }
+  /** Both routers get a new key, begin to send with it, and lose the old one. */
+  | { readonly kind: 'rotate-keys'; readonly forMs: number }
+  /** Datagrams of before are sent again, and altered ones. */
+  | { readonly kind: 'replays'; readonly everyMs: number; readonly forMs: number }
+  /** A station on the line sends announce frames with our MAC; `ahead`: how far above our epoch. */
+  | {
+      readonly kind: 'forged-announce';
+      readonly everyMs: number;
+      readonly ahead: number;
+      readonly forMs: number;
+    }
+  /** What one router tells its partner is not so. */
+  | {
+      readonly kind: 'lies';
+      readonly router: RouterIndex;
+      readonly about: 'epoch' | 'facts' | 'role';
+      readonly forMs: number;
+    }
   /** The line's cable; `silent`: the carrier stays, as behind a switch. */
   | {
       readonly kind: 'line-cut';

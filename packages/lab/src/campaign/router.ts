@@ -79,6 +79,7 @@ export class SimRouter implements RouterView {
   supervisor: Supervisor | undefined;
   disk: Snapshot = NO_SNAPSHOT;
   isDiskFull = false;
+  readonly isLate = false;
   /** The share of the helper's requests that its kernel refuses. */
   refusals = 0;
   /** What the helper remembers of our demotion, across its deaths and the router's. */

@@ -364,7 +364,7 @@ export class Rules {
   readonly #fail = (rule: string, what: string): void => this.#break(rule, what);
 
   #break(rule: string, what: string): void {
-    if (this.violation !== undefined) return;
+    if (this.violation !== undefined || this.#stage.forgives(rule)) return;
     this.violation = { rule, what, atMs: this.#now };
     this.#stage.note(`VIOLATION ${rule}: ${what}`);
   }

@@ -21,6 +21,8 @@ export interface RouterView {
   /** What a crash would leave of the snapshot. */
   readonly disk: Snapshot;
   readonly isDiskFull: boolean;
+  /** Its supervisor stands still, or has done so in the last seconds: it may be late. */
+  readonly isLate: boolean;
   /** Our demotion is in force. */
   readonly demoted: boolean;
   /** What the engine says of itself; undefined without a supervisor. */
@@ -45,5 +47,7 @@ export interface Stage {
   live(): number | undefined;
   /** Whether the line passes frames between this router and the others. */
   reaches(index: RouterIndex, way: Way): boolean;
+  /** Whether this rule may be broken: who lies with the right key can do so much. */
+  forgives(rule: string): boolean;
   note(line: string): void;
 }

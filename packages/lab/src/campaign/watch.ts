@@ -73,6 +73,16 @@ export class Watch {
     this.#uncounted = 0;
   }
 
+  /** What it should have done by now it could not do. */
+  #forgive(now: number): void {
+    this.#unheardSince = undefined;
+    this.#strandedSince = undefined;
+    this.#sacrificedSince = undefined;
+    this.#downSince = undefined;
+    this.#yieldingSince = undefined;
+    this.#lastTold = now;
+  }
+
   /** @returns whether a handoff was undone because CARP did not carry it out */
   answered(
     router: RouterView,
@@ -89,6 +99,7 @@ export class Watch {
     const us = this.#us;
     this.#checkSpin(us, event, now, fail);
     this.#checkStart(us, event, before, status, now, fail);
+    if (router.isLate) this.#forgive(now);
     this.#checkUnheard(us, event, before, actions, status, now, fail);
     this.#checkKnowledge(us, event, before, status, now, fail);
     checkPlace(us, router.index + 1, event, status, fail);

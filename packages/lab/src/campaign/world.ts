@@ -148,6 +148,10 @@ export class World implements Surroundings, Stage {
     return this.carp.role(index);
   }
 
+  forgives(): boolean {
+    return false;
+  }
+
   /** Here an edge is obeyed at once. */
   hasObeyed(): boolean {
     return true;
@@ -273,6 +277,13 @@ export class World implements Surroundings, Stage {
       case 'kill-supervisor':
         return this.#router(fault.router).killSupervisor();
       case 'restart':
+      case 'disk-hangs':
+      case 'stalls':
+      case 'clock-step':
+      case 'rotate-keys':
+      case 'replays':
+      case 'forged-announce':
+      case 'lies':
         throw new Error(`${fault.kind}: only the whole system has it`);
       case 'kill-both':
         this.#router(fault.router).killSupervisor();

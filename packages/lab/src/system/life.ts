@@ -11,7 +11,7 @@ export class Killed extends Error {
 export class Life {
   isOver = false;
   /** World time until which it does nothing: it waits for a disk. */
-  busyUntil = 0;
+  busyUntil = -Infinity;
   /** Calls until it is killed at one. */
   left = Infinity;
   readonly #died: () => void;

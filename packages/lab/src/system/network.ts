@@ -67,13 +67,13 @@ export class Network {
     if (this.#chance.is(this.ways[from].lateMs > 0 ? 0.3 : 0.01)) this.#carry(from, octets);
   }
 
-  /** Somebody on the way sends again what he recorded. */
+  /** A recorded datagram is sent again. */
   replay(from: RouterIndex): void {
     const kept = this.#kept[from];
     if (kept.length > 0) this.#carry(from, this.#chance.pick(kept));
   }
 
-  /** Octets that no router sent, from the partner's address. */
+  /** A recorded datagram with one bit changed. */
   forge(from: RouterIndex): void {
     const kept = this.#kept[from];
     if (kept.length === 0) return;

@@ -13,7 +13,17 @@ export interface SystemPlan extends Plan {
   readonly delaysMs: readonly [number, number];
   /** What both disks held when the world began; 0 for nothing. */
   readonly firstEpoch: number;
+  /** Between two Echo-Requests: often, so that Identifiers go past 255. */
+  readonly echoSeconds: number;
 }
+
+/** What holds however a partner with the right key, or a station on the line, lies. */
+const UNDENIABLE = new Set(['crash', 'R2', 'R6', 'deadline', 'bounds', 'wire']);
+
+/** Whether a run of `plan` may break `rule`. */
+export const forgives = ({ faults }: SystemPlan, rule: string): boolean =>
+  faults.some(({ fault: { kind } }) => kind === 'lies' || kind === 'forged-announce') &&
+  !UNDENIABLE.has(rule);
 
 export const SETTLE_MS = 15_000;
 /** After the last fault has healed. An AC that locks out for minutes is asked again after that. */
@@ -30,6 +40,8 @@ export function makeSystemPlan(seed: number): SystemPlan {
     atMs += chance.is(0.3) ? chance.between(0, 50) : chance.between(50, LONGEST_GAP_MS);
     faults.push({ atMs, fault: makeFault(chance) });
   }
+  // Who lies with the right key, or on the line, can do much; some things it cannot.
+  if (seed % 10 === 7) faults.push({ atMs: SETTLE_MS + 2000, fault: makeLie(chance) });
   const longest = Math.max(...faults.map(({ atMs: at, fault }) => at + durationOf(fault)));
   const delay = chance.between(0.1, 15);
   return {
@@ -43,7 +55,8 @@ export function makeSystemPlan(seed: number): SystemPlan {
     delaysMs: chance.is(0.2) ? [delay, 10 * delay] : [delay, delay],
     sessions: chance.pick([1, 1, 1, 2, 3] as const),
     ipv6: chance.is(0.5),
-    firstEpoch: chance.is(0.1) ? 0xffff_ff00 : chance.is(0.5) ? 0 : 250,
+    firstEpoch: chance.is(0.1) ? 0xffff_fffe : chance.is(0.5) ? 0 : 250,
+    echoSeconds: chance.pick([1, 5, 5, 5]),
     faults,
   };
 }
@@ -52,7 +65,7 @@ function makeFault(chance: Chance): Fault {
   const router: RouterIndex = chance.pick([0, 1] as const);
   const restart = chance.between(200, 1000);
   const outage = chance.is(0.5) ? chance.between(100, 5000) : chance.between(5000, 40_000);
-  switch (chance.next() % 24) {
+  switch (chance.next() % 29) {
     case 0:
     case 1:
       return { kind: 'power', router, forMs: outage, diskLost: chance.is(0.1) };
@@ -110,7 +123,38 @@ function makeFault(chance: Chance): Fault {
       return { kind: 'kernel-refuses', router, share: chance.pick([0.1, 1]), forMs: outage };
     case 20:
       return { kind: 'restart', router, forMs: chance.between(50, 1000) };
+    case 21:
+      return { kind: 'disk-hangs', router, syncMs: chance.between(20, 3000), forMs: outage };
+    case 22:
+      return { kind: 'stalls', router, forMs: chance.between(100, 8000) };
+    case 23:
+      return {
+        kind: 'clock-step',
+        router,
+        byMs: chance.pick([-1, 1]) * chance.between(1000, 9e8),
+      };
+    case 24:
+      return { kind: 'rotate-keys', forMs: chance.between(2000, 20_000) };
+    case 25:
+      return { kind: 'replays', everyMs: chance.between(20, 500), forMs: outage };
     default:
       return { kind: 'handoff' };
   }
+}
+
+function makeLie(chance: Chance): Fault {
+  const forMs = chance.between(1000, 20_000);
+  if (chance.is(0.3))
+    return {
+      kind: 'forged-announce',
+      everyMs: chance.between(50, 3000),
+      ahead: chance.pick([0, 1, 1000, 0xffff_ffff]),
+      forMs,
+    };
+  return {
+    kind: 'lies',
+    router: chance.pick([0, 1] as const),
+    about: chance.pick(['epoch', 'facts', 'role'] as const),
+    forMs,
+  };
 }

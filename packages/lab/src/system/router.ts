@@ -4,7 +4,7 @@
  */
 import type { Action, AdminVerb, Event } from '@ppp-thing/protocol/engine/events';
 import { SessionEngine, type OwnerStatus } from '@ppp-thing/protocol/engine/engine';
-import type { PartnerMessage } from '@ppp-thing/protocol/session';
+import type { PartnerMessage, Snapshot } from '@ppp-thing/protocol/session';
 import type { Instant } from '@ppp-thing/protocol/time';
 import { decodeRequest, Deframer } from '@ppp-thing/protocol/ipc/framing';
 import { FreebsdBackend } from '@ppp-thing/helper/freebsd/backend';
@@ -13,7 +13,7 @@ import type { Disk } from '@ppp-thing/helper/files';
 import { SystemError } from '@ppp-thing/helper/libc';
 import { serve, type Serving } from '@ppp-thing/helper/serve';
 import { Log } from '@ppp-thing/supervisor/log';
-import { Partner } from '@ppp-thing/supervisor/partner';
+import { Partner, type PartnerChannel } from '@ppp-thing/supervisor/partner';
 import { Running } from '@ppp-thing/supervisor/running';
 import { Store, StoreError } from '@ppp-thing/supervisor/store';
 import type { Outcome } from '@ppp-thing/supervisor/supervisor';
@@ -35,6 +35,7 @@ import {
   LAN,
   LAN_ADDRESS,
   LINE,
+  STATE,
   supervisorConfig,
   UID,
   VHID,
@@ -86,6 +87,8 @@ interface Supervisor {
   partner: Partner | undefined;
 }
 
+/** After this a supervisor that stood still has caught up. */
+const LATE_MS = 6000;
 /** 2023-11-14: any time will do. */
 const WALL_AT_ZERO = 1.7e12;
 /** An ioctl that only writes: what a kernel that is short of memory may refuse. It reads, and closes a gate, all the same. */
@@ -99,6 +102,8 @@ export class SystemRouter {
   supervisor: Supervisor | undefined;
   /** Added to the wall clock by whoever sets it. */
   wallStep = 0;
+  /** Lies that its supervisor tells the partner. */
+  lie: (message: PartnerMessage) => PartnerMessage = (message) => message;
   /** How long an fsync takes. */
   syncMs = 0;
   /** The share of its requests that the kernel refuses. */
@@ -203,6 +208,28 @@ export class SystemRouter {
       outcome = this.supervisor?.running?.admin(session, verb);
     });
     return outcome;
+  }
+
+  /** The supervisor stands still. */
+  stall(forMs: number): void {
+    const { supervisor } = this;
+    if (supervisor !== undefined) supervisor.life.busyUntil = this.#world.schedule.now + forMs;
+  }
+
+  get isLate(): boolean {
+    const { busyUntil = -Infinity } = this.supervisor?.life ?? {};
+    return this.syncMs > 0 || busyUntil + LATE_MS > this.#world.schedule.now;
+  }
+
+  get isStalled(): boolean {
+    return (this.supervisor?.life.busyUntil ?? 0) > this.#world.schedule.now;
+  }
+
+  /** What an earlier life of this router left on its disk. */
+  inherit(session: string, snapshot: Snapshot): void {
+    const nothing = (): void => undefined;
+    const log = new Log('error', nothing, () => 0);
+    new Store(STATE, log, this.disk.calls(nothing, nothing)).save(session, snapshot);
   }
 
   /** SIGTERM: the helper leaves its sessions as they are, and so does the supervisor. */
@@ -313,7 +340,15 @@ export class SystemRouter {
     if (life.isOver) return;
     supervisor.partner = partner;
     const store = new Store(config.stateDirectory, log, this.#calls(life));
-    const running = new Running({ config, version: 'sim', log, store, partner, system });
+    const channel: PartnerChannel = {
+      tell: (session, message) => partner.tell(session, this.lie(message)),
+      counters: (session) => partner.counters(session),
+      refused: () => partner.refused(),
+      differs: (session) => partner.differs(session),
+      trouble: () => partner.trouble(),
+      close: () => partner.close(),
+    };
+    const running = new Running({ config, version: 'sim', log, store, partner: channel, system });
     supervisor.running = running;
     running.start();
   }

@@ -28,9 +28,10 @@ export const sessionMac = (session: number): Uint8Array =>
 export interface Setting {
   readonly sessions: number;
   readonly ipv6: boolean;
+  readonly echoSeconds: number;
 }
 
-export function configText(index: RouterIndex, { sessions, ipv6 }: Setting): string {
+export function configText(index: RouterIndex, { sessions, ipv6, echoSeconds }: Setting): string {
   const other = 1 - index;
   const lines = [
     '[helper]',
@@ -63,6 +64,7 @@ export function configText(index: RouterIndex, { sessions, ipv6 }: Setting): str
       `default_route = ${session === 0}`,
       `ipv6 = ${ipv6}`,
       'dns = true',
+      `echo_interval_seconds = ${echoSeconds}`,
     );
   return `${lines.join('\n')}\n`;
 }

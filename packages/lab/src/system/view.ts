@@ -73,8 +73,14 @@ export class SessionView implements RouterView {
     return this.#disk.found;
   }
 
+  get isLate(): boolean {
+    return this.#router.isLate;
+  }
+
   get isDiskFull(): boolean {
-    return this.#router.disk.refusal !== undefined || this.#router.syncMs > 0;
+    return (
+      this.#router.disk.refusal !== undefined || this.#router.syncMs > 0 || this.#router.isStalled
+    );
   }
 
   /** The kernel shows the sum of all sessions: it is ours that is in force where the sum is what all want. */

@@ -6,8 +6,14 @@
 import type { Action, AdminVerb, Event } from '@ppp-thing/protocol/engine/events';
 import { LONGEST_DELAY } from '@ppp-thing/protocol/engine/link/redial';
 import { DecodeError, sameOctets } from '@ppp-thing/protocol/bytes';
+import { NO_SNAPSHOT } from '@ppp-thing/protocol/session';
 import { millis, type Instant } from '@ppp-thing/protocol/time';
-import { decodeAnnounce, decodeEthernet, ETHERTYPE } from '@ppp-thing/protocol/wire/ethernet';
+import {
+  decodeAnnounce,
+  decodeEthernet,
+  encodeAnnounce,
+  ETHERTYPE,
+} from '@ppp-thing/protocol/wire/ethernet';
 import { decodePpp } from '@ppp-thing/protocol/wire/ppp';
 import { decodeDiscovery, decodeSession } from '@ppp-thing/protocol/wire/pppoe';
 import { systemHashes } from '@ppp-thing/supervisor/hashes';
@@ -28,7 +34,8 @@ import { decodeEcho, encodeEcho } from '../line/icmp.ts';
 import { LearningSwitch } from '../line/switch.ts';
 import { Errno } from '../freebsd/abi.ts';
 import { Network } from './network.ts';
-import { makeSystemPlan, SETTLE_MS, type SystemPlan } from './plan.ts';
+import { lie } from './lies.ts';
+import { forgives, makeSystemPlan, SETTLE_MS, type SystemPlan } from './plan.ts';
 import { SystemRouter, type ProcessName, type Surroundings } from './router.ts';
 import { AC_MAC, keys, LINE, PASSWORD, sessionMac, sessionName, USER, VHID } from './setting.ts';
 import { SessionView } from './view.ts';
@@ -140,6 +147,9 @@ class SystemWorld implements Surroundings {
   }
 
   async run(): Promise<RunResult> {
+    for (const { name } of this.#stages)
+      for (const router of this.#routers)
+        router.inherit(name, { ...NO_SNAPSHOT, epoch: this.plan.firstEpoch, holder: 1 });
     for (const router of this.#routers)
       this.schedule.at(this.chance.between(0, 2000), () => this.#powerOn(router.index));
     for (const { atMs, fault } of this.plan.faults)
@@ -481,6 +491,22 @@ class SystemWorld implements Surroundings {
       case 'kernel-refuses':
         this.#routers[fault.router].refusals = fault.share;
         return;
+      case 'disk-hangs':
+        this.#routers[fault.router].syncMs = fault.syncMs;
+        return;
+      case 'stalls':
+        return this.#routers[fault.router].stall(fault.forMs);
+      case 'clock-step':
+        this.#routers[fault.router].wallStep += fault.byMs;
+        return;
+      case 'rotate-keys':
+        return this.#rotateKeys(fault.forMs);
+      case 'replays':
+      case 'forged-announce':
+        return this.#harass(fault, this.schedule.now + fault.forMs);
+      case 'lies':
+        this.#routers[fault.router].lie = (message) => lie(message, fault.about, this.chance);
+        return;
       case 'ac-forgets':
         return this.#feedAc({ kind: 'command', command: 'forget' });
       case 'ac-renegotiates':
@@ -539,6 +565,12 @@ class SystemWorld implements Surroundings {
       case 'disk-full':
         this.#routers[fault.router].disk.refusal = undefined;
         return;
+      case 'disk-hangs':
+        this.#routers[fault.router].syncMs = 0;
+        return;
+      case 'lies':
+        this.#routers[fault.router].lie = (message) => message;
+        return;
       case 'kernel-refuses':
         this.#routers[fault.router].refusals = 0;
         // What was refused is tried again.
@@ -549,6 +581,46 @@ class SystemWorld implements Surroundings {
       default:
         return;
     }
+  }
+
+  /** As docs/partner-protocol.md has it: a new key everywhere, then its use, then the end of the old one. */
+  #rotateKeys(forMs: number): void {
+    const before = this.keys[0].active;
+    const next = before + 1;
+    const steps = [
+      [0, keys([before, next], before)],
+      [1, keys([before, next], before)],
+      [0, keys([before, next], next)],
+      [1, keys([before, next], next)],
+      [0, keys([next], next)],
+      [1, keys([next], next)],
+    ] as const;
+    steps.forEach(([index, set], i) =>
+      this.schedule.in((i * forMs) / steps.length, () => {
+        this.keys[index] = set;
+        this.#routers[index].setKeys(set);
+      }),
+    );
+  }
+
+  /** Again and again until then. */
+  #harass(fault: Extract<Fault, { kind: 'replays' | 'forged-announce' }>, until: number): void {
+    if (this.schedule.now >= until) return;
+    const from = this.chance.pick([0, 1] as const);
+    if (fault.kind === 'forged-announce') this.#forgeAnnounce(fault.ahead);
+    else if (this.chance.is(0.5)) this.network.replay(from);
+    else this.network.forge(from);
+    this.schedule.in(fault.everyMs, () => this.#harass(fault, until));
+  }
+
+  #forgeAnnounce(ahead: number): void {
+    const [stage] = this.#stages;
+    const epoch = (stage?.routers ?? []).reduce((most, { disk }) => Math.max(most, disk.epoch), 0);
+    const frame = encodeAnnounce({
+      mac: sessionMac(0),
+      epoch: Math.min(epoch + ahead, 0xffff_ffff),
+    });
+    for (const index of [0, 1] as const) this.#deliver(index, frame);
   }
 
   #powerOn(index: RouterIndex): void {
@@ -601,8 +673,8 @@ class SystemWorld implements Surroundings {
 }
 
 /** Whole, and able to store what it says first. */
-const canSpeak = ({ isConnected, disk, syncMs }: SystemRouter): boolean =>
-  isConnected && disk.refusal === undefined && syncMs === 0;
+const canSpeak = ({ isConnected, disk, syncMs, isStalled }: SystemRouter): boolean =>
+  isConnected && disk.refusal === undefined && syncMs === 0 && !isStalled;
 
 /** One session of the world, for the rules. */
 class SessionStage implements Stage {
@@ -652,6 +724,10 @@ class SessionStage implements Stage {
 
   reaches(index: RouterIndex, way: Way): boolean {
     return this.#world.reaches(index, way);
+  }
+
+  forgives(rule: string): boolean {
+    return forgives(this.plan, rule);
   }
 
   note(line: string): void {
