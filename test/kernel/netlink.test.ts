@@ -15,7 +15,7 @@ import {
   decodeLink,
   decodeRoute,
   netlinkAddress,
-  replaceRoute,
+  appendRoute,
 } from '@ppp-thing/helper/linux/rtnetlink';
 import { packetAddress, pppoxAddress } from '@ppp-thing/helper/linux/sockets';
 import { lineName } from '@ppp-thing/helper/linux/line';
@@ -77,7 +77,7 @@ t.test('netlink › an address carries both ends', { skip }, async (t) => {
   `;
   t.equal(toHex(request), toHex(expected));
   const [message] = decodeMessages(request);
-  t.same(message && decodeAddress(message), address, 'mirrors');
+  t.same(message && decodeAddress(message), { ...address, permanent: false }, 'mirrors');
 });
 
 t.test('netlink › a default route carries our own protocol number', { skip }, async (t) => {
@@ -89,9 +89,9 @@ t.test('netlink › a default route carries our own protocol number', { skip }, 
     source: Uint8Array.of(10, 67, 15, 1),
     metric: 0,
   };
-  const request = replaceRoute(route);
+  const request = appendRoute(route);
   const expected = hex`
-    34000000 1800 0505 00000000 00000000   # RTM_NEWROUTE, REQUEST ACK REPLACE CREATE
+    34000000 1800 050c 00000000 00000000   # RTM_NEWROUTE, REQUEST ACK CREATE APPEND
     02 00 00 00 fe 2e fd 01 00000000       # AF_INET, 0.0.0.0/0, main, ours, scope link, unicast
     0800 0f00 fe000000                     # RTA_TABLE 254
     0800 0400 04000000                     # RTA_OIF 4

@@ -108,11 +108,15 @@ const counting = {
       ready(found);
     }),
 };
+const lines: string[] = [];
 const make = (): LinuxBackend =>
   new LinuxBackend({
     libc,
     loop: counting,
-    log: (line) => console.log('log:', line),
+    log: (line) => {
+      lines.push(line);
+      console.log('log:', line);
+    },
     events: {
       discoveryFrame: (session, source, payload) =>
         events.add({ discovery: toHex(payload), source: toHex(source), session }),
@@ -151,6 +155,17 @@ const stubbed: SessionPolicy = {
   mtu: 1492,
   defaultRoute: true,
   fib: 100,
+  demotion: 240,
+};
+const beside: SessionPolicy = {
+  name: 'wan3',
+  interface: 'eth0',
+  mac: octets('02 00 5e 10 53 03'),
+  policy: 'pinned',
+  partnerAddress: Uint8Array.of(192, 168, 7, 3),
+  mtu: 1492,
+  defaultRoute: true,
+  fib: 0,
   demotion: 240,
 };
 const key = { sessionId: 0x1234, acMac: AC };
@@ -361,12 +376,45 @@ check(
 backend.route('wan', 'none');
 check('none is none', (await defaults()).trim() === '', await defaults());
 await command('route', 'add', 'default', 'via', '192.168.7.3', 'proto', 'static');
-refuses('another program’s default route is EEXIST', 'EEXIST', () =>
-  backend.route('wan', 'session'),
+const before = lines.length;
+backend.route('wan', 'session');
+backend.route('wan', 'session');
+check(
+  'another program’s default route of the same metric is logged once',
+  lines.slice(before).filter((line) => /EEXIST: another program has one of metric 0/.test(line))
+    .length === 1,
+  lines.slice(before),
 );
 backend.route('wan', 'none');
 check('and it stays', (await defaults()).includes('proto static'), await defaults());
 await command('route', 'del', 'default');
+
+// Two sessions of one AC in one table, in every order.
+backend.start(beside);
+backend.attach('wan3', { ...key, sessionId: 0x1235 }, 1492);
+backend.configure('wan3', { ...settings, ourAddress: Uint8Array.of(10, 67, 15, 3) });
+for (const [first, second] of [
+  ['wan', 'wan3'],
+  ['wan3', 'wan'],
+] as const) {
+  backend.route(first, 'session');
+  backend.route(second, 'session');
+  const both = (await defaults())
+    .trim()
+    .split('\n')
+    .map((line) => line.split(' ')[2]);
+  check(`both have a route, ${first}'s first`, both.join() === `${first},${second}`, both);
+  backend.route(first, 'none');
+  check(`${second}'s stays`, (await defaults()).trim().startsWith(`default dev ${second} `));
+  backend.route(first, 'partner');
+  backend.route(second, 'partner');
+  backend.route(second, 'none');
+  check('the way to the partner stays for the other', (await defaults()).includes('192.168.7.3'));
+  backend.route(first, 'none');
+  check('and goes with it', (await defaults()).trim() === '', await defaults());
+}
+const six = await command('-6', 'route', 'show', 'default');
+check('and nothing of IPv6 is left', six.trim() === '', six);
 
 // --- announces, role, carrier, demotion
 backend.announce('wan', 77);

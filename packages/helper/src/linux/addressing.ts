@@ -6,23 +6,7 @@ import type { Settings } from '../backend.ts';
 import type { SessionPolicy } from '../policy.ts';
 import { attempt, tolerate, type Rtnetlink } from './kernel.ts';
 import { sameOctets } from './netlink.ts';
-import {
-  FAMILY,
-  RTPROT_OURS,
-  TABLE_MAIN,
-  addAddress,
-  addRoute,
-  decodeRoute,
-  deleteAddress,
-  deleteRoute,
-  ourRoutes,
-  replaceRoute,
-  type Address,
-  type Route,
-} from './rtnetlink.ts';
-
-/** Better than the 1024 of a route learned from router advertisements. */
-const IPV6_METRIC = 46;
+import { TABLE_MAIN, addAddress, deleteAddress, type Address } from './rtnetlink.ts';
 
 /** fe80::/64 and the interface identifier that IPV6CP agreed on (RFC 5072 §5). */
 function linkLocal(interfaceId: Uint8Array): Uint8Array {
@@ -104,93 +88,3 @@ export function setAddresses(
 
 export const tableOf = (policy: SessionPolicy): number =>
   policy.fib === 0 ? TABLE_MAIN : policy.fib;
-
-/** A default route out of the session's interface, which has one station at its other end and needs no gateway. */
-export const viaSession = (
-  policy: SessionPolicy,
-  family: number,
-  link: number,
-  source?: Uint8Array,
-): Route => ({
-  family,
-  table: tableOf(policy),
-  protocol: RTPROT_OURS,
-  link,
-  metric: family === FAMILY.IPV6 ? IPV6_METRIC : 0,
-  ...(source && { source }),
-});
-
-export const viaGateway = (policy: SessionPolicy, gateway: Uint8Array): Route => ({
-  family: FAMILY.IPV4,
-  table: tableOf(policy),
-  protocol: RTPROT_OURS,
-  link: 0,
-  gateway,
-  metric: 0,
-});
-
-/** @param link of a link-local gateway; 0 lets the kernel choose */
-export const viaGateway6 = (policy: SessionPolicy, gateway: Uint8Array, link: number): Route => ({
-  family: FAMILY.IPV6,
-  table: tableOf(policy),
-  protocol: RTPROT_OURS,
-  link,
-  gateway,
-  metric: IPV6_METRIC,
-});
-
-const sameOptional = (a: Uint8Array | undefined, b: Uint8Array | undefined): boolean =>
-  a && b ? sameOctets(a, b) : a === b;
-
-/** Link 0 lets the kernel choose the interface, so that any will do. */
-const sameRoute = (wanted: Route, present: Route): boolean =>
-  sameOptional(wanted.gateway, present.gateway) &&
-  sameOptional(wanted.source, present.source) &&
-  (wanted.link === 0 || wanted.link === present.link);
-
-/**
- * Make `wanted` our default route of a family, or have none. Only routes with our own protocol number are replaced or
- * deleted; another program's default route in the way is EEXIST.
- */
-export function setDefaultRoute(
-  kernel: Rtnetlink,
-  session: string,
-  family: number,
-  table: number,
-  wanted: Route | undefined,
-): void {
-  const subject = `${family === FAMILY.IPV4 ? 'IPv4' : 'IPv6'} default route for ${session}`;
-  const hints = {
-    EEXIST: 'another program has a default route there, which is not ours to replace',
-    ENETDOWN: 'the interface is down',
-    ENETUNREACH: 'the gateway is on no network of this router',
-  };
-  attempt(
-    'set',
-    subject,
-    () => {
-      const present = defaultRoutes(kernel, family, table);
-      if (wanted && present.some((route) => sameRoute(wanted, route))) return;
-      const [first, ...others] = present;
-      // One step where there is one to replace, so that no packet finds no route.
-      if (wanted && first && family === FAMILY.IPV4) kernel.request(replaceRoute(wanted));
-      else if (first) others.push(first);
-      for (const route of others) tolerate(['ESRCH'], () => kernel.request(deleteRoute(route)));
-      if (wanted && !(first && family === FAMILY.IPV4)) kernel.request(addRoute(wanted));
-    },
-    hints,
-  );
-}
-
-function defaultRoutes(kernel: Rtnetlink, family: number, table: number): Route[] {
-  let routes: (Route | undefined)[] = [];
-  // No such table, or a kernel without this family: there are no routes.
-  tolerate(['ENOENT', 'ENOTSUP', 'EAFNOSUPPORT'], () => {
-    routes = kernel.request(ourRoutes(family, table)).map(decodeRoute);
-  });
-  return routes
-    .filter((route) => route !== undefined)
-    .filter(
-      (route) => route.protocol === RTPROT_OURS && route.table === table && route.family === family,
-    );
-}

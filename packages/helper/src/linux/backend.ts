@@ -11,20 +11,12 @@ import type { Address6, Aggregate } from '../backend.ts';
 import { PerSession } from '../per-session.ts';
 import type { SessionPolicy } from '../policy.ts';
 import { removeAddress6, setAddress6, setUnreachable6 } from './address6.ts';
-import { setDefaultRoute, tableOf } from './addressing.ts';
+import { DefaultRoutes } from './default-routes.ts';
 import { Demotion } from './demotion.ts';
 import { News, Rtnetlink } from './kernel.ts';
 import { ourLinks, removeLink } from './line.ts';
 import { sameOctets, type Message } from './netlink.ts';
-import {
-  FAMILY,
-  GROUP,
-  IFF,
-  decodeAddress,
-  decodeLink,
-  type Address,
-  type Link,
-} from './rtnetlink.ts';
+import { GROUP, IFF, decodeAddress, decodeLink, type Address, type Link } from './rtnetlink.ts';
 import { LinuxSession, type Shared } from './session.ts';
 
 const POLLIN = 1;
@@ -53,7 +45,8 @@ export class LinuxBackend extends PerSession<Entry> implements Backend {
 
   constructor({ libc, loop, events, log }: Omit<BackendContext, 'policy'>) {
     super();
-    this.#shared = { libc, loop, events, kernel: new Rtnetlink(libc) };
+    const kernel = new Rtnetlink(libc);
+    this.#shared = { libc, loop, events, kernel, routes: new DefaultRoutes(kernel, log) };
     this.#demotion = new Demotion();
     this.#log = log;
   }
@@ -116,8 +109,7 @@ export class LinuxBackend extends PerSession<Entry> implements Backend {
     for (const { session } of this.entries.values()) {
       const { policy } = session;
       session.deconfigure();
-      for (const family of [FAMILY.IPV4, FAMILY.IPV6])
-        setDefaultRoute(kernel, policy.name, family, tableOf(policy), undefined);
+      session.route('none');
       session.detach();
       if (policy.demotionFile !== undefined) this.#demotion.set(policy, false);
     }

@@ -296,9 +296,9 @@ function routeMessage(type: number, flags: number, route: Route): Uint8Array {
 /** EEXIST if there is a default route of this metric in this table. */
 export const addRoute = (route: Route): Uint8Array => routeMessage(RTM.NEWROUTE, CREATE, route);
 
-/** Puts `route` in the place of the default route of the same metric and table, in one step. */
-export const replaceRoute = (route: Route): Uint8Array =>
-  routeMessage(RTM.NEWROUTE, NLM_F.ACK | NLM_F.CREATE | NLM_F.REPLACE, route);
+/** Adds `route` behind those of the same metric and table. EEXIST if it leads where one of them does. */
+export const appendRoute = (route: Route): Uint8Array =>
+  routeMessage(RTM.NEWROUTE, NLM_F.ACK | NLM_F.CREATE | NLM_F.APPEND, route);
 
 export const deleteRoute = (route: Route): Uint8Array =>
   routeMessage(RTM.DELROUTE, NLM_F.ACK, route);

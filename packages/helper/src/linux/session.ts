@@ -15,14 +15,10 @@ import {
   oursSince,
   sessionAddresses,
   setAddresses,
-  setDefaultRoute,
   stubAddresses,
-  tableOf,
-  viaGateway,
-  viaGateway6,
-  viaSession,
   type Ours,
 } from './addressing.ts';
+import type { DefaultRoutes, Towards } from './default-routes.ts';
 import { attempt, tolerate, type Rtnetlink } from './kernel.ts';
 import { buildLine, buildStub, lineName, requireLink } from './line.ts';
 import { sameOctets } from './netlink.ts';
@@ -34,7 +30,6 @@ import {
   withoutLinkLocal,
   type Address,
   type Link,
-  type Route,
 } from './rtnetlink.ts';
 import { ETHERNET_HEADER, ETHERTYPE_DISCOVERY, PacketSocket, ethernetFrame } from './sockets.ts';
 
@@ -48,6 +43,7 @@ export interface Shared {
   readonly loop: Loop;
   readonly kernel: Rtnetlink;
   readonly events: BackendEvents;
+  readonly routes: DefaultRoutes;
 }
 
 export class LinuxSession {
@@ -327,7 +323,7 @@ export class LinuxSession {
   }
 
   route(via: Via): void {
-    const { kernel } = this.#shared;
+    const { routes } = this.#shared;
     const { policy } = this;
     const index = this.#ppp?.index;
     if (via === 'session' && index === undefined)
@@ -337,27 +333,21 @@ export class LinuxSession {
     // With a stub the router's own connections need to be told that the public address is theirs too.
     const source = this.#stub ? this.#settings?.ourAddress : undefined;
     const ipv4 =
-      session === undefined
-        ? gateway && viaGateway(policy, gateway)
-        : viaSession(policy, FAMILY.IPV4, session, source);
+      session === undefined ? gateway && { gateway } : { link: session, ...(source && { source }) };
     const ipv6 =
       session === undefined
-        ? via === 'partner' && this.#partnerRoute6()
-        : this.#settings?.interfaceIds && viaSession(policy, FAMILY.IPV6, session);
-    setDefaultRoute(kernel, this.#name, FAMILY.IPV4, tableOf(policy), ipv4);
-    setDefaultRoute(kernel, this.#name, FAMILY.IPV6, tableOf(policy), ipv6 || undefined);
+        ? via === 'partner' && this.#towardsPartner6()
+        : this.#settings?.interfaceIds && { link: session };
+    routes.set(policy, FAMILY.IPV4, index, ipv4);
+    routes.set(policy, FAMILY.IPV6, index, ipv6 || undefined);
   }
 
-  #partnerRoute6(): Route | undefined {
-    const { policy } = this;
-    if (policy.partnerAddress6 === undefined) return undefined;
-    const { address, interface: name } = policy.partnerAddress6;
+  /** A link-local gateway needs its interface named; to any other the kernel finds it. */
+  #towardsPartner6(): Towards | undefined {
+    if (this.policy.partnerAddress6 === undefined) return undefined;
+    const { address: gateway, interface: name } = this.policy.partnerAddress6;
     const { kernel } = this.#shared;
-    return viaGateway6(
-      policy,
-      address,
-      name === undefined ? 0 : requireLink(kernel, 'route', name).index,
-    );
+    return { gateway, link: name === undefined ? 0 : requireLink(kernel, 'route', name).index };
   }
 
   counters(): Counters {
