@@ -5,6 +5,7 @@
 import t, { type Test } from 'tap';
 import type { SessionSettings, Via } from '@ppp-thing/helper/backend';
 import { FreebsdBackend } from '@ppp-thing/helper/freebsd/backend';
+import type { Notice } from '@ppp-thing/protocol/ipc/messages';
 import { Client } from '../helper/client.ts';
 import {
   ARM,
@@ -85,6 +86,10 @@ t.test('freebsd › what the supervisor asks for after the edge is so already', 
   const { life, helper, client, via } = armed;
   life.router.kernel.carp.set(VHID, 'MASTER');
   t.equal(await role(client, 'MASTER'), true);
+  const told = client.notices.map(({ notice }) => notice);
+  t.strictSame(told, ['forwarded', 'role']);
+  const parts = client.notices[0] as Extract<Notice, { notice: 'forwarded' }>;
+  t.ok(parts.gate <= parts.up && parts.up <= parts.route && parts.route <= parts.told);
   for (const wish of [
     CONFIGURE,
     ARM,

@@ -54,6 +54,7 @@ const NOTICES: readonly Notice[] = [
   { notice: 'discovery-frame', session, source: MAC, payload: new Uint8Array(1500) },
   { notice: 'ppp-frame', session, protocol: 0x8021, packet: new Uint8Array(0) },
   { notice: 'role', session, role: 'MASTER', gateOpen: true },
+  { notice: 'forwarded', session, gate: 0, up: 1, route: 2, told: 0xffff_ffff },
   { notice: 'carrier', session, up: false },
   { notice: 'own-mac-heard', session, epoch: 7 },
   { notice: 'session-closed', session },

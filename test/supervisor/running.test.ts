@@ -93,6 +93,8 @@ t.test(
   'running › a session is shown with its settings, status, counters and recent notes',
   async (t) => {
     const { running, script, told, happenings } = await bench(t);
+    const steps = { gate: 200, up: 300, route: 400, told: 500 };
+    script.say(encodeMessage({ notice: 'forwarded', session: 'pppoe0', ...steps }));
     script.say(role('MASTER'));
     await told.until('pppoe0 role MASTER');
     await script.happened.until('ppp-send');
@@ -107,6 +109,7 @@ t.test(
       },
       status: { state: 'Holding', role: 'MASTER', helper: true, snapshot: { epoch: 43 } },
       counters: { framesIn: 0, framesOut: 1, stores: 1, storeFailures: 0, datagramsOut: 0 },
+      takeoverParts: { gate: 0.2, up: 0.3, route: 0.4, stored: Number, asked: Number },
     });
     t.strictSame(
       view?.recent.map(({ sequence }) => sequence),

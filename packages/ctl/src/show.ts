@@ -166,9 +166,13 @@ function brief({ partner: { heardAt, role, inSync } }: SessionStatusJson, now: n
 
 function takeover({ lastTakeover }: SessionStatusJson, now: number): string {
   if (lastTakeover === null) return 'none since the supervisor started';
-  const { at, epoch, provenAfterMs } = lastTakeover;
+  const { at, epoch, provenAfterMs, parts } = lastTakeover;
   const proven = provenAfterMs === null ? 'not proven yet' : `proven after ${provenAfterMs} ms`;
-  return `${span(now - at)} ago, epoch ${epoch}, ${proven}`;
+  const steps = Object.entries(parts ?? {})
+    .filter(([, ms]) => ms !== null)
+    .map(([part, ms]) => `${part} ${ms}`);
+  const apart = steps.length === 0 ? '' : `; from the edge, ms: ${steps.join(', ')}`;
+  return `${span(now - at)} ago, epoch ${epoch}, ${proven}${apart}`;
 }
 
 /** `0.4 s`, `12 s`, `3 min`, `5 h 2 min`, `4 d 3 h` */

@@ -17,6 +17,8 @@ export interface Loop {
 }
 
 export interface MainLoop extends Loop {
+  /** When the last wait ended: everything in this turn has come by then. */
+  turnedAt(): number;
   /** Call `run` once after `delayMs`. Returns what stops it. */
   after(delayMs: number, run: () => void): () => void;
   /** Run `soon` in the loop's turn, and end a wait that is under way: for signal handlers. */
@@ -60,6 +62,7 @@ export function createLoop(libc: Libc, now: () => number, log: (line: string) =>
   const changed = (): void => void (polled = undefined);
   const drain = new Uint8Array(64);
   let waiting = false;
+  let turnedAt = 0;
   let soon: (() => void)[] = [];
 
   const watch = (fd: number, events: number, ready: (revents: number) => void): void => {
@@ -137,6 +140,7 @@ export function createLoop(libc: Libc, now: () => number, log: (line: string) =>
     } finally {
       waiting = false;
     }
+    turnedAt = now();
     if (found > 0)
       for (const entry of entries) if (entry.revents !== 0) serve(entry, entry.revents);
     runSoon();
@@ -145,6 +149,7 @@ export function createLoop(libc: Libc, now: () => number, log: (line: string) =>
 
   return {
     now,
+    turnedAt: () => turnedAt,
     watch: (fd, events, ready) => {
       watch(fd, events, ready);
       endWait();

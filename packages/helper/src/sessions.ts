@@ -47,6 +47,15 @@ export interface SessionsOptions {
   readonly log: HelperLog;
 }
 
+/** A session on an edge, and when what was done, microseconds. */
+interface Moved {
+  readonly session: Session;
+  readonly from: Role;
+  readonly gate: number;
+  up: number;
+  route: number;
+}
+
 /** Called as sessions start. */
 export interface Starting {
   started(name: string): void;
@@ -165,22 +174,34 @@ export class Sessions {
   }
 
   #roles(edges: readonly Edge[]): void {
-    const moved: { readonly session: Session; readonly from: Role }[] = [];
+    const { loop, notify, log } = this.#options;
+    const began = loop.turnedAt();
+    const since = (): number => Math.max(0, Math.round((loop.now() - began) * 1000));
+    const moved: Moved[] = [];
     for (const edge of edges) {
       const session = this.#byName.get(edge.session);
       if (session === undefined) continue;
       const role = effectiveRole(session.policy.policy, edge.role);
       if (role === session.role) continue;
-      moved.push({ session, from: session.role });
+      const from = session.role;
       session.role = role;
       this.#enforce(session, true);
+      moved.push({ session, from, gate: since(), up: 0, route: 0 });
     }
-    for (const { session } of moved) this.follow(session);
-    for (const { session, from } of moved) {
-      const { policy, role, gateOpen } = session;
-      this.#options.notify({ notice: 'role', session: policy.name, role, gateOpen });
-      const gate = gateOpen ? 'open' : 'closed';
-      this.#options.log(`${policy.name} role: ${from} -> ${role} on CARP [gate ${gate}]`, 'info');
+    for (const each of moved) {
+      this.#raise(each.session);
+      each.up = since();
+      this.#route(each.session);
+      each.route = since();
+    }
+    for (const { session, from, gate, up, route } of moved) {
+      const { policy, role, gateOpen, settings } = session;
+      const name = policy.name;
+      if (role === 'MASTER' && gateOpen && settings !== null)
+        notify({ notice: 'forwarded', session: name, gate, up, route, told: since() });
+      notify({ notice: 'role', session: name, role, gateOpen });
+      const state = gateOpen ? 'open' : 'closed';
+      log(`${name} role: ${from} -> ${role} on CARP [gate ${state}]`, 'info');
     }
   }
 
@@ -190,10 +211,17 @@ export class Sessions {
    * all of it once more.
    */
   follow(session: Session): void {
-    const backend = this.#started();
+    this.#raise(session);
+    this.#route(session);
+  }
+
+  #raise({ policy, gateOpen, settings }: Session): void {
+    if (!gateOpen || settings === null) return;
+    anyway(() => this.#started().raise(policy.name, settings), this.#options.log);
+  }
+
+  #route(session: Session): void {
     const { policy, role, gateOpen: open, settings, route } = session;
-    const { name } = policy;
-    if (open && settings !== null) anyway(() => backend.raise(name, settings), this.#options.log);
     const known = settings !== null;
     const via = routeAfter({ policy: policy.policy, role, open, settings: known, route });
     if (via !== undefined && via !== route)

@@ -70,6 +70,16 @@ export interface SessionStatusJson {
     readonly at: number;
     readonly epoch: number;
     readonly provenAfterMs: number | null;
+    /**
+     * Milliseconds from the role's edge, as the helper read it, to each step; null for one that was not done. Null if the
+     * helper did not forward by itself at the edge.
+     */
+    readonly parts: Readonly<
+      Record<
+        'gate' | 'up' | 'route' | 'stored' | 'announced' | 'asked' | 'told' | 'answered',
+        number | null
+      >
+    > | null;
   } | null;
   /** Since this process started. */
   readonly counters: {

@@ -9,7 +9,7 @@ import { formatMac } from '@ppp-thing/protocol/wire/ethernet';
 import { decodePpp, encodePpp, type PppPacket } from '@ppp-thing/protocol/wire/ppp';
 import { decodeDiscovery, encodeDiscovery } from '@ppp-thing/protocol/wire/pppoe';
 
-export type Heard = Exclude<Notice, { notice: 'dropped' }>;
+export type Heard = Exclude<Notice, { notice: 'dropped' | 'forwarded' }>;
 
 /** @throws DecodeError for octets that are not what their format says */
 export function eventOf(notice: Heard): Event {

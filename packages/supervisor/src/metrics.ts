@@ -55,6 +55,7 @@ const GAUGES: readonly Measure[] = [
   ['partner_heard_time_seconds', 'when the partner was last heard', ({ partner }) => [[seconds(partner.heardAt)]]],
   ['takeover_time_seconds', 'when this router last took the session', ({ lastTakeover }) => [[seconds(lastTakeover?.at)]]],
   ['takeover_proven_seconds', 'from then until the AC answered', ({ lastTakeover }) => [[seconds(lastTakeover?.provenAfterMs)]]],
+  ['takeover_part_seconds', 'of the last takeover, from the edge of the role to this step', ({ lastTakeover }) => Object.entries(lastTakeover?.parts ?? {}).map(([part, ms]) => [seconds(ms), { part }])],
 ];
 
 // prettier-ignore
@@ -106,7 +107,7 @@ function durations(sessions: readonly string[], tally: EventTally): string {
 export async function metricsText(supervisor: Supervisor, tally: EventTally): Promise<string> {
   const registry = new Registry();
   const put = (Kind: typeof Gauge | typeof Counter, name: string, help: string) => {
-    const labelNames = 'session role state reason direction version cause result'.split(' ');
+    const labelNames = 'session role state reason direction version cause result part'.split(' ');
     const metric = new Kind({ name: `ppp_thing_${name}`, help, labelNames, registers: [registry] });
     return (samples: readonly Sample[], labels: Labels): void => {
       for (const [value, more] of samples) {

@@ -200,6 +200,7 @@ export class Running implements Supervisor {
     // The helper may have a session that this process was not started with: it is nobody's here.
     if (session === undefined) return;
     if (notice.notice === 'dropped') session.shed(notice.frames);
+    else if (notice.notice === 'forwarded') session.forwarded(notice);
     else session.notice(notice);
   }
 }

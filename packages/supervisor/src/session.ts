@@ -23,6 +23,7 @@ import { perform, type Effects, type Failed } from './perform.ts';
 import type { Store } from './store.ts';
 import { RECENT, type Happening, type Outcome, type SessionView } from './supervisor.ts';
 import type { System } from './system.ts';
+import { PartsOfTakeover, type Forwarded } from './takeover-parts.ts';
 
 /** What a session shares with the others. */
 export interface Surroundings {
@@ -54,6 +55,7 @@ export class Session {
   readonly #driver: Driver;
   readonly #hooks: Hooks;
   readonly #recent: Happening[] = [];
+  readonly #parts = new PartsOfTakeover();
   readonly #counts = {
     framesIn: 0,
     framesOut: 0,
@@ -116,6 +118,7 @@ export class Session {
       const event = eventOf(notice);
       if (octets !== undefined) this.#counts.framesIn += 1;
       if (log.shows('trace')) this.#trace(receivedLine(event, octets));
+      this.#parts.heard(event, this.#around.system.now());
       this.#driver.feed(event);
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
@@ -124,6 +127,11 @@ export class Session {
       const line = `${this.name}: ${notice.notice} dropped: ${error.message}${hex}`;
       log.line('debug', line, `${this.name} malformed`);
     }
+  }
+
+  /** What the helper did by itself at an edge that it tells of next. */
+  forwarded(notice: Forwarded): void {
+    this.#parts.forwarded(notice, this.#around.system.now());
   }
 
   /** Frames that the helper could not pass on. */
@@ -160,6 +168,8 @@ export class Session {
   view(): SessionView {
     const { interface: line, mac, stub, engine } = this.#settings;
     const { link, owner } = engine;
+    const status = this.#engine.status(this.#around.system.now());
+    const at = status.lastTakeover?.at;
     return {
       name: this.name,
       settings: {
@@ -170,7 +180,8 @@ export class Session {
         mtu: link.mtu,
         ...(stub === undefined ? {} : { stub }),
       },
-      status: this.#engine.status(this.#around.system.now()),
+      status,
+      takeoverParts: at === undefined ? undefined : this.#parts.of(at),
       counters: {
         ...this.#counts,
         ...(this.#around.partner?.counters(this.name) ?? NO_DATAGRAMS),
@@ -196,7 +207,8 @@ export class Session {
       if (this.#around.log.shows('trace')) this.#trace(sentLine(action));
     }
     const failed = perform(action, effects);
-    if (failed !== undefined) this.#counts.storeFailures += 1;
+    if (failed === undefined) this.#parts.performed(action, this.#around.system.now());
+    else this.#counts.storeFailures += 1;
     return failed;
   }
 

@@ -7,6 +7,7 @@ import type { SessionStatus } from '@ppp-thing/protocol/engine/engine';
 import type { RouterId } from '@ppp-thing/protocol/session';
 import type { Instant } from '@ppp-thing/protocol/time';
 import type { LogLevel } from './log.ts';
+import type { TakeoverParts } from './takeover-parts.ts';
 
 /** One thing that happened, in the order it happened. */
 export interface Happening {
@@ -64,6 +65,8 @@ export interface SessionView {
   readonly settings: SessionSettingsView;
   readonly status: SessionStatus;
   readonly counters: SessionCounters;
+  /** Of the last takeover; undefined if the helper did not forward by itself at its edge. */
+  readonly takeoverParts: TakeoverParts | undefined;
   /** Keys of the configuration that differ from the partner's; undefined if that is not known. */
   readonly partnerDiffers: readonly string[] | undefined;
   /** The last notes of level info and above, oldest first; at most RECENT. */

@@ -89,6 +89,7 @@ export function sessionJson(supervisor: Supervisor, view: SessionView): SessionS
             epoch: lastTakeover.epoch,
             provenAfterMs:
               lastTakeover.provenAfter === undefined ? null : roundedSpan(lastTakeover.provenAfter),
+            parts: partsJson(view.takeoverParts),
           },
     counters: {
       framesIn: counters.framesIn,
@@ -102,6 +103,24 @@ export function sessionJson(supervisor: Supervisor, view: SessionView): SessionS
       datagramsOut: counters.datagramsOut,
       datagramsRefused: Object.values(counters.datagramsRefused).reduce((sum, n) => sum + n, 0),
     },
+  };
+}
+
+type PartsJson = NonNullable<NonNullable<SessionStatusJson['lastTakeover']>['parts']>;
+
+function partsJson(parts: SessionView['takeoverParts']): PartsJson | null {
+  if (parts === undefined) return null;
+  const ms = (span: number | undefined): number | null =>
+    span === undefined ? null : Math.round(span * 1000) / 1000;
+  return {
+    gate: ms(parts.gate),
+    up: ms(parts.up),
+    route: ms(parts.route),
+    stored: ms(parts.stored),
+    announced: ms(parts.announced),
+    asked: ms(parts.asked),
+    told: ms(parts.told),
+    answered: ms(parts.answered),
   };
 }
 

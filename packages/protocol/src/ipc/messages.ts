@@ -151,6 +151,11 @@ export const NOTICES = {
   'ppp-frame': record({ session, protocol: u16, packet: octets(0, 9000) }),
   /** An edge of the role of the session's vhid. Under follow-carp the gate has already followed it. */
   role: record({ session, role, gateOpen: boolean }),
+  /**
+   * What the helper has done by itself at the edge to MASTER, told before the `role`: microseconds from the end of the
+   * wait in which the edge came, until the gate was open, the interface up, the route set, and this was written.
+   */
+  forwarded: record({ session, gate: u32, up: u32, route: u32, told: u32 }),
   carrier: record({ session, up: boolean }),
   /** Another station sent our announce frame: EtherType 0x8035 with the session's MAC as source. */
   'own-mac-heard': record({ session, epoch: u32 }),
