@@ -138,7 +138,11 @@ t.test('errors › each in a line that says what to do, with its exit code', asy
   for (const [words, code, err] of [
     [['fly'], 64, /^pppthingctl: no command fly; see pppthingctl help$/m],
     [['constructor'], 64, /no command constructor/],
-    [['status', '--jsno'], 64, /unknown option '--jsno'\nusage: pppthingctl status \[--json\]/],
+    [
+      ['status', '--jsno'],
+      64,
+      /unknown option '--jsno'\nusage: pppthingctl status \[--json \| --check\]/,
+    ],
     [['connect', 'a', 'b'], 64, /unexpected argument 'b'/],
     [['status', 'other'], 64, /no session other; there is pppoe0/],
     [['--run'], 64, /--run/],

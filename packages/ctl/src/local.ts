@@ -1,6 +1,8 @@
 /** The commands that need no supervisor: making a key, checking a configuration. */
+import { ConfigError } from '@ppp-thing/protocol/config-text';
 import { CtlError, EXIT } from './client.ts';
 import type { Command, Context, Given } from './command.ts';
+import { foreign } from './foreign.ts';
 
 const KEY_OCTETS = 32;
 
@@ -17,7 +19,7 @@ async function makeKey({ words: [id = '1'] }: Given, { print }: Context): Promis
 async function check({ words: [file] }: Given, context: Context): Promise<number> {
   const path = file ?? context.config;
   // Loaded when asked for: it is most of what there is to load.
-  const [{ readConfig }, { readKeys }, { UnreadableError }] = await Promise.all([
+  const [{ readConfig }, { readKeys }, { readText, UnreadableError }] = await Promise.all([
     import('@ppp-thing/supervisor/config'),
     import('@ppp-thing/supervisor/keys'),
     import('@ppp-thing/supervisor/errors'),
@@ -32,6 +34,13 @@ async function check({ words: [file] }: Given, context: Context): Promise<number
     }
     return EXIT.ok;
   } catch (cause) {
+    if (cause instanceof ConfigError) {
+      const other = foreign(readText(path));
+      if (other === undefined) throw cause;
+      const { program, heading } = other;
+      const page = `docs/migrating.md#${heading} says which of its settings is which of ours`;
+      throw new CtlError(`${path}: a configuration of ${program}: ${page}`, EXIT.config, { cause });
+    }
     if (!(cause instanceof UnreadableError)) throw cause;
     const exit = cause.code === 'EACCES' ? EXIT.noPermission : EXIT.config;
     throw new CtlError(cause.message, exit, { cause });

@@ -15,9 +15,11 @@ export class UnreadableError extends Error {
   override readonly name = 'UnreadableError';
   readonly code: string;
 
-  constructor(path: string, cause: unknown) {
+  /** @param missing  what to do where there is no such file */
+  constructor(path: string, cause: unknown, missing?: string) {
     const code = codeOf(cause);
-    super(`read ${path}: ${code}: ${REASONS[code] ?? 'look at the disk'}`, { cause });
+    const hint = code === 'ENOENT' && missing !== undefined ? `; ${missing}` : '';
+    super(`read ${path}: ${code}: ${REASONS[code] ?? 'look at the disk'}${hint}`, { cause });
     this.code = code;
   }
 }
@@ -40,9 +42,9 @@ const MAX_FILE = 1024 * 1024;
 /**
  * The text of a file of the operator's, each of which may hold a secret: a regular file that not everybody can write,
  * and under root nobody but its owner. What is not UTF-8 is an error, since a password that was changed silently is a
- * wrong one. Throws UnreadableError.
+ * wrong one. Throws UnreadableError, which says what to do where there is none if `missing` does.
  */
-export function readText(path: string): string {
+export function readText(path: string, missing?: string): string {
   try {
     // Without O_NONBLOCK a FIFO would hold this process until somebody writes into it.
     const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
@@ -58,7 +60,7 @@ export function readText(path: string): string {
       closeSync(fd);
     }
   } catch (cause) {
-    throw new UnreadableError(path, cause);
+    throw new UnreadableError(path, cause, missing);
   }
 }
 

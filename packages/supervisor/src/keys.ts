@@ -23,7 +23,8 @@ const LENGTH = { min: 32, max: 64 } as const;
  * @throws ConfigError with every problem; no digit of a key is in it. UnreadableError
  */
 export function readKeys(path: string, active: number | undefined): Keys {
-  return parseKeys(readText(path), path, active);
+  const missing = `on one router: pppthingctl keygen > ${path}; then copy it to the other`;
+  return parseKeys(readText(path, missing), path, active);
 }
 
 export function parseKeys(text: string, path: string, active: number | undefined): Keys {
