@@ -45,6 +45,7 @@ const LCP = 0xc021;
 const ECHO = Uint8Array.of(9, 7, 0, 8, 0, 0, 0, 0);
 /** PADI for any service, with no tag but that. */
 const PADI = Uint8Array.of(0x11, 0x09, 0, 0, 0, 4, 1, 1, 0, 0);
+const PADR = Uint8Array.of(0x11, 0x19, ...PADI.subarray(2));
 const PADT_CODE = 0xa7;
 const SETTINGS: Settings = {
   mtu: 1492,
@@ -186,6 +187,10 @@ const isPadt = (frame: Uint8Array): boolean =>
 
 type Body = (t: Test, life: Life, world: World) => Promise<void>;
 
+/** The lab's line has no way to it: its AC waits for the client, unless a test wants it otherwise. */
+export const EARLY =
+  'ppp-frame › what the AC says between its PADS and the gate is told when that opens';
+
 const TESTS: Readonly<Record<string, Body>> = {
   'start › a fresh session is not attached, its gate closed, the role and carrier as they are':
     async (t, { backend, name }) => {
@@ -325,6 +330,46 @@ const TESTS: Readonly<Record<string, Body>> = {
       1,
       'and is through an open one',
     );
+  },
+
+  [EARLY]: async (t, life, world) => {
+    const { mac } = world.policy;
+    const ask = (identifier: number): Uint8Array =>
+      Uint8Array.of(9, identifier, ...ECHO.subarray(2));
+    await life.become('MASTER');
+    life.backend.sendDiscovery(life.name, AC_MAC, PADR);
+    const stranger = { ...KEY, acMac: OTHER_MAC };
+    for (const frame of [
+      fromAc(mac, LCP, ask(1)),
+      fromAc(mac, LCP, ask(101), OTHER_KEY),
+      fromAc(mac, LCP, ask(102), stranger),
+      fromAc(mac, 0x0021, ask(103)),
+    ])
+      t.strictSame(await life.tellingsOf(frame), [], 'nobody can answer it yet');
+    life.backend.attach(life.name, KEY, MAX_PAYLOAD);
+    t.strictSame(await life.tellingsOf(fromAc(mac, LCP, ask(2))), []);
+    life.backend.gate(life.name, true);
+    const expected = [1, 2].map((identifier) => ['ppp', life.name, LCP, ask(identifier)]);
+    t.strictSame(life.tellings('ppp'), expected);
+    t.strictSame(await life.tellingsOf(fromAc(mac, LCP, ask(3))), [
+      ['ppp', life.name, LCP, ask(3)],
+    ]);
+    t.equal(life.tellings('ppp').length, 3, 'each once');
+  },
+
+  'ppp-frame › of what came before the last PADR nothing is told, nor after another dial': async (
+    t,
+    life,
+    world,
+  ) => {
+    const { mac } = world.policy;
+    await life.become('MASTER');
+    life.backend.sendDiscovery(life.name, AC_MAC, PADR);
+    await life.tellingsOf(fromAc(mac, LCP, ECHO));
+    life.backend.sendDiscovery(life.name, AC_MAC, PADR);
+    life.backend.attach(life.name, KEY, MAX_PAYLOAD);
+    life.backend.gate(life.name, true);
+    t.strictSame(life.tellings('ppp'), []);
   },
 
   'configure, deconfigure and route › may be repeated, and in any state': async (t, life) => {

@@ -571,3 +571,48 @@ void t.test(
     t.end();
   },
 );
+
+void t.test('link › 1,000 frames a second of a stranger take nothing from the session', (t) => {
+  const uniq = utf8('whatever');
+  for (const code of ['PADO', 'PADS', 'PADT', 'PADI', 'PADR'] as const) {
+    const pair = new LinkPair().up().forget();
+    const junk: Event = {
+      kind: 'discovery',
+      source: OTHER_MAC,
+      packet: {
+        code,
+        sessionId: SESSION_ID,
+        tags: [{ type: TAG['Host-Uniq'], value: uniq }],
+      },
+    };
+    let answered = 0;
+    for (let ms = 0; ms < 10_000; ms++) {
+      pair.feed(junk).run(1);
+      if (ms % 1000 !== 0) continue;
+      pair.lcp(echo(ms & 0xff, AC_MAGIC));
+      answered += 1;
+    }
+    t.equal(pair.lcpSent.filter((p) => p.code === 'Echo-Reply').length, answered, code);
+    t.same(pair.outcomes, [], 'and our own Echo-Requests are answered as well');
+    pair.padt();
+    t.equal(pair.closed.length, 1, 'the AC’s PADT is heard in the middle of it');
+  }
+  t.end();
+});
+
+void t.test('link › a flood of PADOs does not keep the dial from its AC', (t) => {
+  const pair = new LinkPair();
+  const junk: Event = {
+    kind: 'discovery',
+    source: OTHER_MAC,
+    packet: { code: 'PADO', sessionId: 0, tags: [] },
+  };
+  for (let i = 0; i < 5000; i++) pair.feed(junk);
+  pair.dial();
+  for (let ms = 0; ms < 100; ms++) {
+    for (let i = 0; i < 10; i++) pair.feed(junk);
+    pair.run(1);
+  }
+  t.match(pair.outcomes, [{ kind: 'opened' }]);
+  t.end();
+});

@@ -609,7 +609,7 @@ t.test('serve › frames are shed for a slow reader and counted, edges are not l
   const frame = new Uint8Array(1514);
   frame.set(SESSION.mac);
   frame.set(AC_MAC, 6);
-  frame.set([0x88, 0x63], 12);
+  frame.set([0x88, 0x63, 0x11, 0x07], 12);
   const FRAMES = 1500;
   for (let i = 0; i < FRAMES; i++) await router.order({ kind: 'frame', frame });
   await router.order({ kind: 'role', role: 'MASTER' });
@@ -716,5 +716,36 @@ t.test('serve › random octets end connections and never the helper', async (t)
   const client = await Client.greet(path);
   t.equal(await client.outcome({ verb: 'counters', session }), 'done');
   t.ok(lines.length <= 50, 'a line each at most');
+  client.end();
+});
+
+t.test('serve › discovery frames that nobody can use are not passed on', async (t) => {
+  const { path, router } = await helper(t);
+  const client = await Client.greet(path);
+  const discovery = (code: number, source: Uint8Array): Uint8Array => {
+    const frame = new Uint8Array(60);
+    frame.set(SESSION.mac);
+    frame.set(source, 6);
+    frame.set([0x88, 0x63, 0x11, code], 12);
+    return frame;
+  };
+  const stranger = Uint8Array.of(2, 0, 0, 0, 0, 0xee);
+  for (const code of [0x09, 0x19, 0x42])
+    await router.order({ kind: 'frame', frame: discovery(code, stranger) });
+  await router.order({ kind: 'frame', frame: discovery(0x07, stranger) });
+  await client.until('the PADO', () => client.notices.find((n) => n.notice === 'discovery-frame'));
+  t.equal(
+    client.notices.filter((n) => n.notice === 'discovery-frame').length,
+    1,
+    'no other Host’s',
+  );
+  await client.ask(ATTACH);
+  for (let i = 0; i < 100; i++)
+    await router.order({ kind: 'frame', frame: discovery(0x07, stranger) });
+  await router.order({ kind: 'frame', frame: discovery(0xa7, AC_MAC) });
+  const padt = await client.until('the PADT', () =>
+    client.notices.filter((n) => n.notice === 'discovery-frame').at(1),
+  );
+  t.match(padt, { source: AC_MAC }, 'and while a session is joined only its AC’s');
   client.end();
 });

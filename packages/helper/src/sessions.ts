@@ -14,6 +14,7 @@ import { effectiveRole, gateAfter, isLive, mayOpen, routeAfter } from './interlo
 import { SystemError } from './libc.ts';
 import type { HelperLog } from './log.ts';
 import type { MainLoop } from './loop.ts';
+import { sameOctets } from './octets.ts';
 import type { SessionPolicy } from './policy.ts';
 import { retry } from './retry.ts';
 
@@ -152,8 +153,11 @@ export class Sessions {
     const { notify } = this.#options;
     return {
       roles: (edges) => this.#roles(edges),
-      discoveryFrame: (session, source, payload) =>
-        notify({ notice: 'discovery-frame', session, source, payload }),
+      discoveryFrame: (session, source, payload) => {
+        const attached = this.#byName.get(session)?.attached;
+        if (isUseful(payload, source, attached?.acMac))
+          notify({ notice: 'discovery-frame', session, source, payload });
+      },
       pppFrame: (session, protocol, packet) =>
         notify({ notice: 'ppp-frame', session, protocol, packet }),
       ownMacHeard: (session, epoch) => notify({ notice: 'own-mac-heard', session, epoch }),
@@ -265,6 +269,18 @@ export class Sessions {
     if (this.#backend === undefined) throw new Error('no session has been started');
     return this.#backend;
   }
+}
+
+/** CODE of PADO, PADS and PADT (RFC 2516 §5): what an AC sends. */
+const FROM_AC: readonly number[] = [0x07, 0x65, 0xa7];
+
+/**
+ * Whether the supervisor can use a discovery frame: other Hosts' are none of its business, and while a session is joined
+ * only its AC has anything to say. A flood of the rest must not fill the queue that the session's own frames go through.
+ */
+function isUseful(payload: Uint8Array, source: Uint8Array, acMac: Uint8Array | undefined): boolean {
+  if (!FROM_AC.includes(payload[1] ?? 0)) return false;
+  return acMac === undefined || sameOctets(source, acMac);
 }
 
 function level(

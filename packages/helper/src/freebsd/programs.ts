@@ -11,12 +11,17 @@ export const ANNOUNCE = 0x8035;
 
 const LOAD_WORD = 0x20;
 const LOAD_HALF = 0x28;
+const LOAD_OCTET = 0x30;
 const JUMP_IF_EQUAL = 0x15;
+const JUMP_IF_SET = 0x45;
 const RETURN = 0x06;
 /** Offsets of an Ethernet header. */
 const TO = 0;
 const FROM = 6;
 const ETHERTYPE = 12;
+/** Of PPP's Protocol field behind a PPPoE header; its highest bit says that it is a control packet's (RFC 1661 §2). */
+const PROTOCOL = 20;
+const CONTROL = 0x80;
 /** What BPF and netgraph take as "the whole frame". */
 const WHOLE_FRAME = 0xffffffff;
 const NODE_FRAME = 0x2000;
@@ -79,13 +84,14 @@ const always = { code: JUMP_IF_EQUAL, k: 0, yes: 'pass', no: 'pass' } as const;
 const BROADCAST = new Uint8Array(6).fill(0xff);
 
 /**
- * What the session's descriptor reads: discovery frames to `mac` or to everybody that another station sent, and announces
- * of the other router, which sends them from the same MAC.
+ * What the session's descriptor reads: discovery frames to `mac` or to everybody that another station sent, control
+ * packets of a session to `mac`, which the kernel may not know yet, and announces of the other router, which sends them
+ * from the same MAC.
  */
 export const readProgram = (mac: Uint8Array): Uint8Array =>
   assemble([
     half(ETHERTYPE),
-    equal(DISCOVERY, undefined, 'announce?'),
+    equal(DISCOVERY, undefined, 'session?'),
     ...isMac(FROM, mac, 'not ours'),
     { ...always, yes: 'drop', no: 'drop' },
     { label: 'not ours' },
@@ -94,6 +100,11 @@ export const readProgram = (mac: Uint8Array): Uint8Array =>
     { label: 'everybody?' },
     ...isMac(TO, BROADCAST, 'drop'),
     always,
+    { label: 'session?' },
+    equal(SESSION, undefined, 'announce?'),
+    ...isMac(TO, mac, 'drop'),
+    { code: LOAD_OCTET, k: PROTOCOL },
+    { code: JUMP_IF_SET, k: CONTROL, yes: 'pass', no: 'drop' },
     { label: 'announce?' },
     equal(ANNOUNCE, undefined, 'drop'),
     ...isMac(FROM, mac, 'drop'),

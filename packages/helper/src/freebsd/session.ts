@@ -3,6 +3,7 @@
  * comes in on them. The role and who shares what are `backend.ts`.
  */
 import { encodeAnnounce, epochOfAnnounce, ETHERTYPE_ANNOUNCE } from '../announce.ts';
+import { EarlyFrames, ETHERTYPE_SESSION } from '../early-frames.ts';
 import { BackendError } from '../errors.ts';
 import type { BackendEvents, Counters, Key, SessionSettings, Settings, Via } from '../backend.ts';
 import type { Libc } from '../libc.ts';
@@ -52,6 +53,7 @@ export class FreebsdSession {
   /** Of the IPv4 default route that we set. */
   #gateway: Uint8Array | undefined;
   #settings: Settings | undefined;
+  readonly #early = new EarlyFrames();
   /** Armed by an earlier helper, to which the kernel would report the session's end. */
   #adopted = false;
 
@@ -141,6 +143,8 @@ export class FreebsdSession {
       const reason = `${payload.length} octets of payload`;
       throw new BackendError('discovery-send', name, 'EMSGSIZE', reason);
     }
+    const isGroup = ((destination[0] ?? 0) & 1) === 1;
+    if (this.#arming.key === null && !isGroup) this.#early.keep(destination);
     const frame = new Uint8Array(ETHERNET_HEADER + payload.length);
     frame.set(destination, 0);
     frame.set(mac, 6);
@@ -186,13 +190,23 @@ export class FreebsdSession {
     if (open === this.#gateOpen) return;
     const { gate } = this.#graph;
     if (open) {
+      // What the AC has said in a session that was dialled, while its gate was closed, is in the descriptor alone.
+      if (this.#early.isKeeping && this.#bpf !== undefined) this.#readLine(this.#bpf);
       attempt('open gate of', name, () => gate.open());
       this.#gateOpen = true;
+      this.#handOver();
       return;
     }
     attempt('close gate of', name, () => gate.close());
     this.#gateOpen = false;
     this.#joinGate();
+  }
+
+  #handOver(): void {
+    const { key } = this.#arming;
+    const packets = key === null ? [] : this.#early.take(key);
+    for (const { protocol, packet } of packets)
+      this.#shared.events.pppFrame(this.policy.name, protocol, packet);
   }
 
   /** Make the next opening one message. What fails here is tried again once a second. */
@@ -273,7 +287,7 @@ export class FreebsdSession {
       } else if (etherType(frame) === ETHERTYPE_ANNOUNCE) {
         const epoch = epochOfAnnounce(frame, mac);
         if (epoch !== undefined) events.ownMacHeard(name, epoch);
-      }
+      } else if (etherType(frame) === ETHERTYPE_SESSION) this.#early.add(frame);
     };
     if (refuses('ENXIO', () => bpf.read(take))) this.#lineGone(bpf);
   }

@@ -3,6 +3,7 @@
  * `../backend.ts` for that session; which verbs may come when is the server's decision, not its.
  */
 import { ETHERTYPE_ANNOUNCE, encodeAnnounce, epochOfAnnounce } from '../announce.ts';
+import { EarlyFrames, ETHERTYPE_SESSION } from '../early-frames.ts';
 import { BackendError } from '../errors.ts';
 import type { BackendEvents, Counters, Key, SessionSettings, Settings, Via } from '../backend.ts';
 import type { Libc } from '../libc.ts';
@@ -55,6 +56,9 @@ export class LinuxSession {
   #line: { readonly index: number; readonly sockets: readonly PacketSocket[] } | undefined;
   #ppp: { readonly session: PppSession; readonly index: number } | undefined;
   #settings: Settings | undefined;
+  readonly #early = new EarlyFrames();
+  /** Hears what comes in a session that is being dialled, while the kernel does not know it; read at the end. */
+  #earlySocket: PacketSocket | undefined;
   /** IPv6 addresses of an administrator's, to be put back when the interface is up again. */
   #others: Address[] = [];
 
@@ -129,6 +133,7 @@ export class LinuxSession {
 
   /** The line's interface has gone, and the session with it. */
   #closeLine(): void {
+    this.#forgetEarly();
     for (const socket of this.#line?.sockets ?? []) {
       this.#shared.loop.unwatch(socket.fd);
       socket.close();
@@ -148,9 +153,37 @@ export class LinuxSession {
     }
     const [discovery] = this.#sockets('discovery-send');
     const { mac } = this.policy;
+    if (!isGroup(destination)) this.#keepEarly(destination);
     attempt('discovery-send', this.#name, () =>
       discovery.send(ethernetFrame(destination, mac, ETHERTYPE_DISCOVERY, payload)),
     );
+  }
+
+  /** From the PADR on, which goes to one AC: a new socket, so that nothing of before is in it. */
+  #keepEarly(acMac: Uint8Array): void {
+    const line = this.#line;
+    if (this.#ppp || !line) return;
+    const { libc } = this.#shared;
+    this.#forgetEarly();
+    attempt('open packet socket on', this.lineName, () => {
+      this.#earlySocket = new PacketSocket(libc, line.index, ETHERTYPE_SESSION);
+    });
+    this.#early.keep(acMac);
+  }
+
+  #forgetEarly(): void {
+    this.#earlySocket?.close();
+    this.#earlySocket = undefined;
+    this.#early.forget();
+  }
+
+  /** The gate of a session that was dialled has opened: what the AC has said in it meanwhile comes first. */
+  #handOver(key: Key): void {
+    this.#earlySocket?.read((frame) => this.#early.add(frame));
+    const packets = this.#early.take(key);
+    this.#forgetEarly();
+    for (const { protocol, packet } of packets)
+      this.#shared.events.pppFrame(this.#name, protocol, packet);
   }
 
   announce(epoch: number): void {
@@ -224,6 +257,7 @@ export class LinuxSession {
   detach(): void {
     const present = this.#ppp;
     if (!present) return;
+    this.#forgetEarly();
     this.#keepOthers(present.index, oursSince(this.#settings));
     this.#ppp = undefined;
     this.#settings = undefined;
@@ -239,7 +273,10 @@ export class LinuxSession {
       throw new BackendError('gate', this.#name, 'ENOTCONN', 'no session is attached');
     }
     try {
+      // What the kernel has of a session that is being dialled, the other socket has as well.
+      if (open && this.#earlySocket) this.#readSession();
       attempt('gate', this.#name, () => present.session.gate(open));
+      if (open) this.#handOver(present.session.key);
     } catch (error) {
       // A gate that will not close must not stay open: without the session nothing passes.
       if (!open) this.detach();
@@ -382,5 +419,7 @@ export class LinuxSession {
   }
 }
 
+/** Broadcast, and every other group address (IEEE 802). */
+const isGroup = (mac: Uint8Array): boolean => ((mac[0] ?? 0) & 1) === 1;
 const sameKey = (a: Key, b: Key): boolean =>
   a.sessionId === b.sessionId && sameOctets(a.acMac, b.acMac);

@@ -1,5 +1,5 @@
 /**
- * The BPF machine, as far as our programs go: loads from the packet, jumps on equality, return. A program with anything else
+ * The BPF machine, as far as our programs go: loads from the packet, jumps on equality and on bits, return. A program with anything else
  * is refused, as the kernel refuses an invalid one.
  */
 import { at, fail } from './abi.ts';
@@ -12,7 +12,8 @@ interface Instruction {
   readonly k: number;
 }
 
-const KNOWN = new Set([0x20, 0x28, 0x15, 0x06]);
+const KNOWN = new Set([0x20, 0x28, 0x30, 0x15, 0x45, 0x06]);
+const isJump = (code: number): boolean => code === 0x15 || code === 0x45;
 
 /** A filter: how many octets of the frame pass, 0 for none. Throws EINVAL for a program that could run off its end. */
 export function compile(octets: Uint8Array, count: number): (frame: Uint8Array) => number {
@@ -26,11 +27,18 @@ export function compile(octets: Uint8Array, count: number): (frame: Uint8Array) 
   }));
   program.forEach(({ code, jt, jf }, i) => {
     if (!KNOWN.has(code)) fail('EINVAL');
-    if (code === 0x15 && i + 1 + Math.max(jt, jf) >= count) fail('EINVAL');
+    if (isJump(code) && i + 1 + Math.max(jt, jf) >= count) fail('EINVAL');
   });
   if (program.at(-1)?.code !== 0x06) fail('EINVAL');
   return (frame) => run(program, frame);
 }
+
+/** Octets that a load takes. */
+const WIDTHS = new Map([
+  [0x20, 4],
+  [0x28, 2],
+  [0x30, 1],
+]);
 
 function run(program: readonly Instruction[], frame: Uint8Array): number {
   let accumulator = 0;
@@ -39,12 +47,13 @@ function run(program: readonly Instruction[], frame: Uint8Array): number {
     if (instruction === undefined) return 0;
     const { code, jt, jf, k } = instruction;
     if (code === 0x06) return k;
-    if (code === 0x15) {
-      pc += accumulator === k ? jt : jf;
+    if (isJump(code)) {
+      const isTaken = code === 0x15 ? accumulator === k : (accumulator & k) !== 0;
+      pc += isTaken ? jt : jf;
       continue;
     }
-    const width = code === 0x20 ? 4 : 2;
+    const width = WIDTHS.get(code) ?? 0;
     if (k + width > frame.length) return 0;
-    accumulator = width === 4 ? be32(frame, k) : be16(frame, k);
+    accumulator = width === 4 ? be32(frame, k) : width === 2 ? be16(frame, k) : (frame[k] ?? 0);
   }
 }

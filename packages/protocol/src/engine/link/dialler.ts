@@ -50,6 +50,11 @@ export class Dialler {
     return this.#discovery.ac;
   }
 
+  /** Of the dial that is going on, or was last. */
+  get hostUniq(): Uint8Array {
+    return this.#discovery.hostUniq;
+  }
+
   deadline(): Instant | undefined {
     return earliest(this.nextDial, this.#discovery.deadline());
   }

@@ -124,6 +124,10 @@ export class Discovery {
     this.#random = random;
   }
 
+  get hostUniq(): Uint8Array {
+    return this.#hostUniq;
+  }
+
   deadline(): Instant | undefined {
     return earliest(this.#retryAt, this.#takeAt);
   }

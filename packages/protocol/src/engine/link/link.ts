@@ -61,6 +61,8 @@ interface Session extends DiscoveredSession {
 /** A PADT that made the kernel give the session up has reached us by then. */
 const KERNEL_SPAN = millis(500);
 const MAX_REATTACH = 3;
+/** Discovery frames of stations that we do not know, which at most explain why none will do. */
+const STRANGE_PER_SECOND = 10;
 
 export class Link {
   readonly #config: LinkConfig;
@@ -74,7 +76,12 @@ export class Link {
   #previous: SessionFacts | null = null;
   /** `dial` was called while the last session was still being closed. */
   #dialsNext = false;
-  readonly #rate = new RateLimit();
+  /** What is in the session, what shows our Host-Uniq or comes from our AC, and what any station can send. */
+  readonly #rates = {
+    session: new RateLimit(),
+    known: new RateLimit(),
+    strange: new RateLimit(STRANGE_PER_SECOND),
+  };
   #carrier = true;
   #lastError: string | undefined;
   #out: LinkOutput[] = [];
@@ -151,10 +158,11 @@ export class Link {
   handle(event: Event, now: Instant): LinkOutput[] {
     switch (event.kind) {
       case 'discovery':
-        if (this.#admit(now)) this.#receiveDiscovery(event.packet, event.source, now);
+        if (this.#isWanted(event) && this.#admit(this.#worth(event), now))
+          this.#receiveDiscovery(event.packet, event.source, now);
         break;
       case 'ppp':
-        if (this.#admit(now))
+        if (this.#admit('session', now))
           this.#withSession((session) => session.phases.receive(event.packet, now), now);
         break;
       case 'deadline':
@@ -379,10 +387,37 @@ export class Link {
     this.#out.push({ kind: 'send-discovery', destination, packet });
   }
 
-  #admit(now: Instant): boolean {
-    const verdict = this.#rate.admit(now);
+  /** Whether a packet of this CODE, from there, means anything now; what does not costs nothing. */
+  #isWanted({ packet, source }: Extract<Event, { kind: 'discovery' }>): boolean {
+    const session = this.#session;
+    switch (packet.code) {
+      case 'PADO':
+        return session === undefined && this.#dialler.phase === 'Discovery';
+      case 'PADS':
+        return true;
+      case 'PADT':
+        return session !== undefined && sameOctets(source, session.acMac);
+      default:
+        return false;
+    }
+  }
+
+  #worth({ packet, source }: Extract<Event, { kind: 'discovery' }>): 'known' | 'strange' {
+    const session = this.#session;
+    const uniq = findTag(packet, TAG['Host-Uniq'])?.value;
+    const ours = session?.hostUniq ?? this.#dialler.hostUniq;
+    const isKnown =
+      (session !== undefined && sameOctets(source, session.acMac)) ||
+      (uniq !== undefined && ours.length > 0 && sameOctets(uniq, ours));
+    return isKnown ? 'known' : 'strange';
+  }
+
+  #admit(what: 'session' | 'known' | 'strange', now: Instant): boolean {
+    const verdict = this.#rates[what].admit(now);
     if (verdict === 'first-drop')
-      this.#out.push(moved('warn', this.#phase(), undefined, 'flood: frames are dropped', {}));
+      this.#out.push(
+        moved('warn', this.#phase(), undefined, 'flood: frames are dropped', { frames: what }),
+      );
     return verdict === 'pass';
   }
 

@@ -1,24 +1,34 @@
 /**
  * How many frames from the line are looked at: a flood must not become work, answers or log lines without end. It queues
- * nothing; what is too much is dropped, as a full line would.
+ * nothing; what is too much is dropped, as a full line would. Frames of different worth have a limit each, so that what
+ * any station can send takes nothing from the session.
  */
 import type { Instant } from '../../time.ts';
 
 /** An AC's busiest second, many times over. */
 const PER_SECOND = 200;
-const BURST = 400;
+/** Seconds' worth that may come at once. */
+const BURST_SPAN = 2;
 
 export class RateLimit {
-  #tokens = BURST;
+  readonly #perSecond: number;
+  readonly #burst: number;
+  #tokens: number;
   #at: Instant | undefined;
   #isShedding = false;
+
+  constructor(perSecond = PER_SECOND) {
+    this.#perSecond = perSecond;
+    this.#burst = perSecond * BURST_SPAN;
+    this.#tokens = this.#burst;
+  }
 
   /** `first-drop` begins an episode of dropping, which is worth one line; `drop` goes on with it. */
   admit(now: Instant): 'pass' | 'first-drop' | 'drop' {
     const elapsed = this.#at === undefined ? 0 : Math.max(0, now - this.#at);
     this.#at = now;
-    this.#tokens = Math.min(BURST, this.#tokens + (elapsed * PER_SECOND) / 1000);
-    if (this.#tokens === BURST) this.#isShedding = false;
+    this.#tokens = Math.min(this.#burst, this.#tokens + (elapsed * this.#perSecond) / 1000);
+    if (this.#tokens === this.#burst) this.#isShedding = false;
     if (this.#tokens >= 1) {
       this.#tokens -= 1;
       return 'pass';
