@@ -8,6 +8,7 @@
 #   make test-freebsd-kit  the same as a tarball, for a FreeBSD host that has Node.js or Bun and nothing else
 #   make sim          two simulated routers, one virtual clock, many seeds (RUNS= SEED= JOBS= ARGS=--json)
 #   make sim-system   the same with the real processes on two FreeBSD kernels in octets (RUNS= SEED= JOBS= ARGS=)
+#   make fuzz         every decoder, led by the coverage (SECONDS= for each; ARGS='--target NAME --keep')
 #   make sim-mutants  that the simulator notices every deliberate fault
 #   make check        types, lint, format, import rules
 #   make install      DESTDIR=, PREFIX=/usr/local; make deinstall takes it away and leaves every configuration
@@ -23,6 +24,7 @@ NODE =
 RUNTIME = node
 ARGS =
 RUNS = 20000
+SECONDS = 30
 # The whole system costs a hundred times as much.
 SYSTEM_RUNS = $(RUNS:20000=2000)
 SEED = 1
@@ -55,6 +57,10 @@ sim: build
 
 sim-system: build
 	@$(NODE) packages/lab/dist/system/main.js --runs $(SYSTEM_RUNS) --seed $(SEED) $(JOBS:%=--jobs %) $(ARGS)
+
+# SECONDS of the clock for each decoder.
+fuzz: build
+	@$(NODE) packages/lab/dist/fuzz/main.js --seconds $(SECONDS) $(ARGS)
 
 sim-mutants: build
 	@$(RUN) node packages/lab/dist/campaign/mutate.js $(JOBS:%=--jobs %) $(ARGS)
@@ -105,4 +111,4 @@ format: $(INSTALLED)
 clean:
 	rm -rf packages/*/dist packages/*/*.tsbuildinfo test/dist dist stage
 
-.PHONY: build lab lab-kernel sim sim-system sim-mutants test test-freebsd test-freebsd-here test-freebsd-kit programs install deinstall dist deb pkg release check format clean
+.PHONY: build lab lab-kernel sim sim-system fuzz sim-mutants test test-freebsd test-freebsd-here test-freebsd-kit programs install deinstall dist deb pkg release check format clean
