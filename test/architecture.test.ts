@@ -68,11 +68,13 @@ const RULES: readonly {
 }[] = [
   {
     under: protocol('wire'),
-    may: ({ target, typesOnly }) =>
+    may: ({ target, typesOnly }, from) =>
       ground.includes(target) ||
       target === limits ||
       target.startsWith(protocol('wire/')) ||
-      (typesOnly && (target === session || target === lease)),
+      // The order of epochs is the session's.
+      (target === session && (typesOnly || from === protocol('wire/announce-proof.ts'))) ||
+      (typesOnly && target === lease),
   },
   {
     under: protocol('session.ts'),

@@ -3,6 +3,7 @@
  * and the line; each backend's own test brings it. It tests no supervisor and no interlock.
  */
 import t, { type Test } from 'tap';
+import { NO_PROOF } from '@ppp-thing/protocol/wire/announce-proof';
 import type { Backend, BackendEvents, Key, Role, Settings } from '@ppp-thing/helper/backend';
 import { encodeAnnounce } from '@ppp-thing/helper/announce';
 import type { MainLoop } from '@ppp-thing/helper/loop';
@@ -396,9 +397,10 @@ const TESTS: Readonly<Record<string, Body>> = {
     life,
     world,
   ) => {
-    life.backend.announce(life.name, 0x0102_0304);
+    const announced = { epoch: 0x0102_0304, proof: NO_PROOF };
+    life.backend.announce(life.name, announced);
     const frame = await life.heard('an announce', ANNOUNCE);
-    const expected = encodeAnnounce(world.policy.mac, 0x0102_0304);
+    const expected = encodeAnnounce(world.policy.mac, announced);
     t.strictSame(frame.slice(0, expected.length), expected);
   },
 
@@ -407,10 +409,14 @@ const TESTS: Readonly<Record<string, Body>> = {
     life,
     world,
   ) => {
-    t.strictSame(await life.tellingsOf(encodeAnnounce(world.policy.mac, 42)), [
-      ['own-mac-heard', life.name, 42],
-    ]);
-    t.strictSame(await life.tellingsOf(encodeAnnounce(OTHER_MAC, 42)), []);
+    t.strictSame(
+      await life.tellingsOf(encodeAnnounce(world.policy.mac, { epoch: 42, proof: NO_PROOF })),
+      [['own-mac-heard', life.name, { epoch: 42, proof: NO_PROOF }]],
+    );
+    t.strictSame(
+      await life.tellingsOf(encodeAnnounce(OTHER_MAC, { epoch: 42, proof: NO_PROOF })),
+      [],
+    );
   },
 
   'detach › leaves nothing attached and no PADT on the wire, and again': async (t, life) => {

@@ -3,6 +3,7 @@
  * takeover.
  */
 import t, { type Test } from 'tap';
+import { NO_PROOF } from '@ppp-thing/protocol/wire/announce-proof';
 import type { BackendEvents, Settings } from '@ppp-thing/helper/backend';
 import type { SessionPolicy } from '@ppp-thing/helper/policy';
 import { be16, concat, tohex } from '@ppp-thing/lab/freebsd/octets';
@@ -116,7 +117,7 @@ t.test('freebsd › what the AC says on the session comes before its PADT', asyn
 
 t.test('freebsd › announce › our own is not heard, the partner does not answer', async (t) => {
   const started = await Started.make(t);
-  started.helper.backend.announce(name, 7);
+  started.helper.backend.announce(name, { epoch: 7, proof: NO_PROOF });
   await started.pass(10);
   t.strictSame(started.told, []);
   t.equal(started.router.heard[0]?.length, 60, 'padded to the least of Ethernet');

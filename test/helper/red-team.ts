@@ -186,6 +186,7 @@ export class Enemy {
         verb: 'announce',
         session,
         epoch: this.#one([0, 1, 0xffff_ffff, this.below(2 ** 31)]),
+        proof: this.#octets(17),
       }),
       () => ({
         verb: 'delegate',

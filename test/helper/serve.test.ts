@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { NO_PROOF } from '@ppp-thing/protocol/wire/announce-proof';
 import { chmodSync, statSync } from 'node:fs';
 import * as fc from 'fast-check';
 import t, { type Test } from 'tap';
@@ -171,7 +172,7 @@ const UNFIT: Readonly<Record<string, object>> = {
   'SESSION_ID 0xffff': { ...ATTACH, key: { sessionId: 0xffff, acMac: AC_MAC } },
   'a payload of nothing': { ...ATTACH, maxPayload: 0 },
   'a payload beyond any': { ...ATTACH, maxPayload: 65_535 },
-  'an epoch of 33 bits': { verb: 'announce', session, epoch: 2 ** 32 },
+  'an epoch of 33 bits': { verb: 'announce', session, epoch: 2 ** 32, proof: NO_PROOF },
   'a name too long': { verb: 'counters', session: 'x'.repeat(16) },
 };
 
@@ -312,7 +313,7 @@ const OF_THE_ROLE: Readonly<Record<Exclude<Wish['verb'], 'hello'>, readonly Wish
   configure: [{ ...CONFIGURE, ...ADDRESSES }],
   deconfigure: [],
   route: [{ verb: 'route', session, via: 'session' }],
-  announce: [{ verb: 'announce', session, epoch: 7 }],
+  announce: [{ verb: 'announce', session, epoch: 7, proof: NO_PROOF }],
   delegate: [],
   detach: [],
   demote: [],
@@ -689,7 +690,12 @@ const arbitraryWish: fc.Arbitrary<Wish> = fc.oneof(
     session: anySession,
     via: fc.constantFrom('session' as const, 'partner' as const, 'none' as const),
   }),
-  fc.record({ verb: fc.constant('announce' as const), session: anySession, epoch: fc.nat() }),
+  fc.record({
+    verb: fc.constant('announce' as const),
+    session: anySession,
+    epoch: fc.nat(),
+    proof: fc.constant(NO_PROOF),
+  }),
   fc.record({ verb: fc.constant('demote' as const), session: anySession, on: fc.boolean() }),
 );
 

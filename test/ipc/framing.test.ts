@@ -1,4 +1,5 @@
 import * as fc from 'fast-check';
+import { NO_PROOF } from '@ppp-thing/protocol/wire/announce-proof';
 import t from 'tap';
 import {
   Deframer,
@@ -44,7 +45,7 @@ const REQUESTS: readonly Request[] = [
   },
   { id: 7, verb: 'deconfigure', session },
   { id: 8, verb: 'route', session, via: 'partner' },
-  { id: 9, verb: 'announce', session, epoch: 0xffff_ffff },
+  { id: 9, verb: 'announce', session, epoch: 0xffff_ffff, proof: NO_PROOF },
   { id: 10, verb: 'detach', session },
   { id: 11, verb: 'demote', session, on: false },
   { id: 0xffff_ffff, verb: 'counters', session },
@@ -56,7 +57,7 @@ const NOTICES: readonly Notice[] = [
   { notice: 'role', session, role: 'MASTER', gateOpen: true },
   { notice: 'forwarded', session, gate: 0, up: 1, route: 2, told: 0xffff_ffff },
   { notice: 'carrier', session, up: false },
-  { notice: 'own-mac-heard', session, epoch: 7 },
+  { notice: 'own-mac-heard', session, epoch: 7, proof: NO_PROOF },
   { notice: 'session-closed', session },
   { notice: 'dropped', session, frames: 3 },
 ];

@@ -3,6 +3,7 @@
  * they allow. It starts no unit.
  */
 import { spawn, spawnSync } from 'node:child_process';
+import { NO_PROOF } from '@ppp-thing/protocol/wire/announce-proof';
 import {
   chownSync,
   existsSync,
@@ -149,7 +150,7 @@ password = "hunter2"
     const wishes: readonly Wish[] = [
       { verb: 'attach', session, key, maxPayload: 1492, autoOpen: true, settings: null },
       { verb: 'demote', session, on: true },
-      { verb: 'announce', session, epoch: 1 },
+      { verb: 'announce', session, epoch: 1, proof: NO_PROOF },
       { verb: 'detach', session },
       { verb: 'demote', session, on: false },
     ];

@@ -1,4 +1,5 @@
 import t from 'tap';
+import { NO_PROOF } from '@ppp-thing/protocol/wire/announce-proof';
 import type { Action, Event } from '@ppp-thing/protocol/engine/events';
 import { NO_SNAPSHOT } from '@ppp-thing/protocol/session';
 import type { Instant } from '@ppp-thing/protocol/time';
@@ -182,6 +183,7 @@ function effects(): { said: unknown[]; effects: Effects } {
       ask: (verb, body, action) => said.push([verb, body, action]),
       count: () => said.push(['count']),
       tell: (message) => said.push(['tell', message.sender]),
+      proof: () => NO_PROOF,
       dhcp6: () => undefined,
       delegated: () => undefined,
       note: (note) => said.push(['note', note.on]),
@@ -258,7 +260,10 @@ const CASES: readonly [Action, unknown][] = [
   ],
   [{ kind: 'deconfigure' }, ['deconfigure', { session }, 'deconfigure']],
   [{ kind: 'route', via: 'partner' }, ['route', { session, via: 'partner' }, 'route']],
-  [{ kind: 'announce', epoch: 42 }, ['announce', { session, epoch: 42 }, 'announce']],
+  [
+    { kind: 'announce', epoch: 42 },
+    ['announce', { session, epoch: 42, proof: NO_PROOF }, 'announce'],
+  ],
   [{ kind: 'demote', on: true }, ['demote', { session, on: true }, 'demote']],
   [
     {

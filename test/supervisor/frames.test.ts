@@ -1,4 +1,5 @@
 import t from 'tap';
+import { NO_PROOF } from '@ppp-thing/protocol/wire/announce-proof';
 import { DecodeError } from '@ppp-thing/protocol/bytes';
 import type { Notice } from '@ppp-thing/protocol/ipc/messages';
 import {
@@ -20,13 +21,13 @@ const NOTICES: readonly [Heard, string][] = [
   [{ notice: 'ppp-frame', session, protocol: 0xc021, packet: ECHO }, 'ppp'],
   [{ notice: 'role', session, role: 'MASTER', gateOpen: true }, 'role'],
   [{ notice: 'carrier', session, up: false }, 'carrier'],
-  [{ notice: 'own-mac-heard', session, epoch: 41 }, 'own-mac-heard'],
+  [{ notice: 'own-mac-heard', session, epoch: 41, proof: NO_PROOF }, 'own-mac-heard'],
   [{ notice: 'session-closed', session }, 'session-closed'],
 ];
 
 t.test('frames › each notice is one event', async (t) => {
   for (const [notice, kind] of NOTICES) t.equal(eventOf(notice).kind, kind);
-  t.match(eventOf({ notice: 'own-mac-heard', session, epoch: 41 }), { epoch: 41 });
+  t.match(eventOf({ notice: 'own-mac-heard', session, epoch: 41, proof: NO_PROOF }), { epoch: 41 });
   t.match(eventOf({ notice: 'carrier', session, up: false }), { up: false });
   t.match(eventOf({ notice: 'discovery-frame', session, source, payload: PADT }), {
     source,

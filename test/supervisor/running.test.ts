@@ -1,6 +1,8 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, unlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { NO_PROOF } from '@ppp-thing/protocol/wire/announce-proof';
+import { holding } from './status-bench.ts';
 import t, { type Test } from 'tap';
 import { encodeMessage } from '@ppp-thing/protocol/ipc/framing';
 import { PROTOCOL_VERSION } from '@ppp-thing/protocol/ipc/messages';
@@ -88,6 +90,8 @@ ${session('pppoe0', '02:00:5e:10:53:01')}${session('pppoe1', '02:00:5e:10:53:02'
 
 const role = (value: 'MASTER' | 'BACKUP'): Uint8Array =>
   encodeMessage({ notice: 'role', session: 'pppoe0', role: value, gateOpen: value === 'MASTER' });
+
+const FORGED = Uint8Array.from({ length: 17 }, (_, i) => i + 1);
 
 t.test(
   'running › a session is shown with its settings, status, counters and recent notes',
@@ -227,3 +231,18 @@ t.test(
     t.match(running.session('pppoe0')?.recent.at(-1)?.line ?? '', /pppoe0/);
   },
 );
+
+t.test('session › an announce frame that the partner did not prove changes nothing', async (t) => {
+  for (const partner of [false, true]) {
+    const made = await holding(t, { partner });
+    for (const epoch of [1, 43, 44, 2 ** 32 - 1]) {
+      made.notice({ notice: 'own-mac-heard', session: 'pppoe0', epoch, proof: NO_PROOF });
+      made.notice({ notice: 'own-mac-heard', session: 'pppoe0', epoch, proof: FORGED });
+    }
+    const dropped = (): number | undefined =>
+      made.supervisor.session('pppoe0')?.counters.framesMalformed;
+    while (dropped() !== 8) await new Promise((resolve) => setImmediate(resolve));
+    const status = made.supervisor.session('pppoe0')?.status;
+    t.match(status, { state: 'Holding', snapshot: { epoch: 43 } });
+  }
+});

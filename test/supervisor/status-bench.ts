@@ -3,6 +3,7 @@
  * and control sockets. The scripted helper's AC answers Echo-Requests; there is no other network.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { NO_PROOF } from '@ppp-thing/protocol/wire/announce-proof';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -98,6 +99,14 @@ class ScriptedPartner implements PartnerChannel {
   #say(message: Partial<PartnerMessage> & Pick<PartnerMessage, 'role' | 'snapshot'>): void {
     const silent = { armed: false, open: false, proven: false, yielding: false, hearing: true };
     setImmediate(() => this.hear({ sender: 2, healthy: true, ...silent, ...message }));
+  }
+
+  proof(): Uint8Array {
+    return NO_PROOF;
+  }
+
+  believes(): boolean {
+    return false;
   }
 
   counters(): ReturnType<PartnerChannel['counters']> {

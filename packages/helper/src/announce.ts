@@ -1,7 +1,8 @@
 /**
  * The announce frame, the same on every backend: one router says, with the session's MAC, where that MAC is now and at
- * which epoch. It does not send or receive it.
+ * which epoch, and proves it to the other. It does not send or receive it, and does not look into the proof.
  */
+import { PROOF_LENGTH } from '@ppp-thing/protocol/snapshot-limits';
 
 export const ETHERTYPE_ANNOUNCE = 0x8035;
 const HEADER = 14;
@@ -14,9 +15,15 @@ const SENDER_MAC = 8;
 const EPOCH = 14;
 const TARGET_MAC = 18;
 
-/** The whole frame, to everybody. Switches learn the port from its source. `epoch` is a u32. */
-export function encodeAnnounce(mac: Uint8Array, epoch: number): Uint8Array {
-  const frame = new Uint8Array(HEADER + LENGTH);
+export interface Announced {
+  readonly epoch: number;
+  /** PROOF_LENGTH octets. */
+  readonly proof: Uint8Array;
+}
+
+/** The whole frame, to everybody. Switches learn the port from its source. The proof stands where others pad. */
+export function encodeAnnounce(mac: Uint8Array, { epoch, proof }: Announced): Uint8Array {
+  const frame = new Uint8Array(HEADER + LENGTH + PROOF_LENGTH);
   frame.fill(0xff, 0, 6);
   frame.set(mac, 6);
   const view = new DataView(frame.buffer);
@@ -25,11 +32,12 @@ export function encodeAnnounce(mac: Uint8Array, epoch: number): Uint8Array {
   frame.set(mac, HEADER + SENDER_MAC);
   view.setUint32(HEADER + EPOCH, epoch);
   frame.set(mac, HEADER + TARGET_MAC);
+  frame.set(proof, HEADER + LENGTH);
   return frame;
 }
 
-/** The epoch in a frame that another router sent with our `mac`, or undefined for any other frame. */
-export function epochOfAnnounce(frame: Uint8Array, mac: Uint8Array): number | undefined {
+/** What is in a frame that another station sent with our `mac`, or undefined for any other frame. */
+export function decodeAnnounce(frame: Uint8Array, mac: Uint8Array): Announced | undefined {
   if (frame.length < HEADER + LENGTH) return undefined;
   const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength);
   const ours =
@@ -37,7 +45,10 @@ export function epochOfAnnounce(frame: Uint8Array, mac: Uint8Array): number | un
     holds(frame, 6, mac) &&
     holds(frame, HEADER, RARP_REQUEST) &&
     holds(frame, HEADER + SENDER_MAC, mac);
-  return ours ? view.getUint32(HEADER + EPOCH) : undefined;
+  if (!ours) return undefined;
+  const proof = new Uint8Array(PROOF_LENGTH);
+  proof.set(frame.subarray(HEADER + LENGTH, HEADER + LENGTH + PROOF_LENGTH));
+  return { epoch: view.getUint32(HEADER + EPOCH), proof };
 }
 
 const holds = (frame: Uint8Array, at: number, octets: Uint8Array): boolean =>

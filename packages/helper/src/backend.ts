@@ -5,6 +5,7 @@
  * Every verb is synchronous and never waits on the network. It throws `BackendError` and then has changed nothing, or
  * says in its comment what it leaves. Verbs are idempotent: the supervisor repeats them after a restart.
  */
+import type { Announced } from './announce.ts';
 import type { Libc } from './libc.ts';
 import type { Loop } from './loop.ts';
 import type { HelperPolicy, SessionPolicy } from './policy.ts';
@@ -81,7 +82,7 @@ export interface BackendEvents {
    */
   roles(edges: readonly Edge[]): void;
   carrier(session: string, up: boolean): void;
-  ownMacHeard(session: string, epoch: number): void;
+  ownMacHeard(session: string, announced: Announced): void;
   sessionClosed(session: string): void;
   dropped(session: string, frames: number): void;
 }
@@ -118,7 +119,7 @@ export interface Backend {
   raise(session: string, settings: SessionSettings): void;
   deconfigure(session: string): void;
   route(session: string, via: Via): void;
-  announce(session: string, epoch: number): void;
+  announce(session: string, announced: Announced): void;
   /** Give an interface an IPv6 address, or that address other lifetimes. ENXIO: there is no such interface. */
   setAddress6(address: Address6): void;
   /** Not there, or the interface is not: no effect. */

@@ -76,8 +76,8 @@ export abstract class PerSession<Entry extends { readonly session: SessionVerbs 
     this.session('route', name).route(...rest);
   }
 
-  announce(name: string, epoch: number): void {
-    this.session('announce', name).announce(epoch);
+  announce(name: string, ...rest: Verb<'announce'>): void {
+    this.session('announce', name).announce(...rest);
   }
 
   detach(name: string): void {

@@ -141,7 +141,7 @@ function perform(
       sessions.setRoute(session, request.via);
       return null;
     case 'announce':
-      backend.announce(name, request.epoch);
+      backend.announce(name, { epoch: request.epoch, proof: request.proof });
       return null;
     case 'detach':
       backend.detach(name);

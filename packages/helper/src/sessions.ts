@@ -160,7 +160,8 @@ export class Sessions {
       },
       pppFrame: (session, protocol, packet) =>
         notify({ notice: 'ppp-frame', session, protocol, packet }),
-      ownMacHeard: (session, epoch) => notify({ notice: 'own-mac-heard', session, epoch }),
+      ownMacHeard: (session, announced) =>
+        notify({ notice: 'own-mac-heard', session, ...announced }),
       dropped: (session, frames) => notify({ notice: 'dropped', session, frames }),
       carrier: (name, up) => {
         const session = this.#byName.get(name);

@@ -11,6 +11,9 @@ export const INFORMATION = { min: 128, max: 9000 } as const;
 /** Octets of AC-Name, Service-Name and Host-Uniq together: what one discovery packet can carry (RFC 2516 §4). */
 export const MAX_TAGS = 1482;
 
+/** Octets that prove an announce frame to the partner (`wire/announce-proof.ts`). */
+export const PROOF_LENGTH = 17;
+
 /** A counter of 32 bits; a router's identifier is one too. */
 export const U32_MAX = 0xffff_ffff;
 

@@ -15,6 +15,7 @@ import {
   type SessionFacts,
   type Snapshot,
 } from '@ppp-thing/protocol/session';
+import { NO_PROOF } from '@ppp-thing/protocol/wire/announce-proof';
 import { DecodeError, sameOctets, toHex } from '@ppp-thing/protocol/bytes';
 import type { MacAddress } from '@ppp-thing/protocol/wire/ethernet';
 import { decodeLegacy, encodeLegacy, type LegacyMessage } from '@ppp-thing/protocol/wire/legacy';
@@ -88,6 +89,15 @@ export class LegacyPartner implements PartnerChannel {
 
   counters(): PartnerCounters {
     return this.#tally.read();
+  }
+
+  /** The original announces nothing on the line, and believes nothing that is announced. */
+  proof(): Uint8Array {
+    return NO_PROOF;
+  }
+
+  believes(): boolean {
+    return false;
   }
 
   /** Its protocol says nothing of that. */

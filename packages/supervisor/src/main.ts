@@ -162,7 +162,16 @@ async function openPartner(
     timeout: settings.engine.owner.partnerTimeout,
     settings,
   }));
-  return Partner.open({ ...partner, keys, sessions: conversations, log, random, now, heard });
+  return Partner.open({
+    ...partner,
+    keys,
+    sessions: conversations,
+    log,
+    random,
+    now,
+    wallClock,
+    heard,
+  });
 }
 
 /** The session of the original, which ran here before. A store that holds the session already outranks it. */

@@ -16,6 +16,12 @@ import {
   type PartnerHeader,
 } from '@ppp-thing/protocol/wire/partner';
 import {
+  checkClaim,
+  NO_PROOF,
+  proveClaim,
+  type ClaimOrder,
+} from '@ppp-thing/protocol/wire/announce-proof';
+import {
   accept,
   echoOf,
   isExhausted,
@@ -23,6 +29,7 @@ import {
   renew,
   type GuardState,
 } from '@ppp-thing/protocol/wire/partner-guard';
+import { wallClock } from './clock.ts';
 import type { SessionSettings } from './config.ts';
 import { configDigest, differences } from './config-digest.ts';
 import { hmacSha256 } from './hashes.ts';
@@ -44,6 +51,10 @@ export interface PartnerChannel {
   counters(session: string): PartnerCounters;
   /** Datagrams that could not be put down to a session, by reason. */
   refused(): Readonly<Record<string, number>>;
+  /** What makes an announce frame of ours at `epoch` believed by the partner; zeros where nothing can. */
+  proof(session: string, epoch: number): Uint8Array;
+  /** Whether an announce frame was the partner's, and is none that was believed before. */
+  believes(session: string, epoch: number, proof: Uint8Array): boolean;
   /** Keys of the session's configuration that differ from the partner's; undefined if that is not known. */
   differs(session: string): readonly string[] | undefined;
   /** Why nothing can be said; undefined while the channel works. */
@@ -65,6 +76,8 @@ export interface PartnerOptions {
   readonly log: Log;
   readonly random: Random;
   readonly now: () => Instant;
+  /** Milliseconds since 1970-01-01 UTC; this machine's unless given. */
+  readonly wallClock?: () => number;
   /** The real socket unless given. */
   readonly openUdp?: typeof openUdp;
   /** A verified message, in the order of arrival. */
@@ -90,6 +103,8 @@ interface Conversation {
   /** What was told last: it is durable, so it may answer a hello. */
   told: PartnerMessage | undefined;
   freshAt: Instant | undefined;
+  /** The last announce frame of the partner's that was believed. */
+  claimed: ClaimOrder | undefined;
   /** What we say of our configuration. */
   digest: { readonly key: Uint8Array; readonly octets: Uint8Array } | undefined;
   /** What the partner last said of its configuration, and where ours differs; undefined if it cannot be known. */
@@ -107,15 +122,25 @@ export class Partner implements PartnerChannel {
   readonly #complained = new Map<string, number>();
   #keys: Keys | undefined;
   #udp: Udp | undefined;
+  /** Counter of the last announce frame of ours: milliseconds since 1970, as this process began to count them. */
+  #claimed = 0n;
+  readonly #startedAt: number;
 
   private constructor(options: PartnerOptions) {
     this.#options = options;
     this.#keys = options.keys;
+    this.#startedAt = (options.wallClock ?? wallClock)() - options.now();
     for (const { name, timeout, settings } of options.sessions) {
       const guard = newGuard(options.routerId, options.partnerId, this.#nonce());
       const tally = new Tally();
       const conversation = { name, timeout, settings, tally, guard, counter: 0n };
-      const nothing = { told: undefined, freshAt: undefined, digest: undefined, config: undefined };
+      const nothing = {
+        told: undefined,
+        freshAt: undefined,
+        claimed: undefined,
+        digest: undefined,
+        config: undefined,
+      };
       this.#conversations.set(name, { ...conversation, ...nothing });
     }
   }
@@ -158,6 +183,26 @@ export class Partner implements PartnerChannel {
 
   counters(session: string): PartnerCounters {
     return this.#conversations.get(session)?.tally.read() ?? new Tally().read();
+  }
+
+  proof(session: string, epoch: number): Uint8Array {
+    const { active, byId } = this.#keys ?? {};
+    const key = active === undefined ? undefined : byId?.get(active);
+    if (active === undefined || key === undefined) return NO_PROOF;
+    const { routerId, now } = this.#options;
+    const time = BigInt(Math.floor(this.#startedAt + now()));
+    this.#claimed = time > this.#claimed ? time : this.#claimed + 1n;
+    return proveClaim({ session, sender: routerId, epoch }, active, this.#claimed, key, hmacSha256);
+  }
+
+  believes(session: string, epoch: number, proof: Uint8Array): boolean {
+    const conversation = this.#conversations.get(session);
+    if (conversation === undefined) return false;
+    const claim = { session, sender: this.#options.partnerId, epoch };
+    const keyOf = (id: number): Uint8Array | undefined => this.#keys?.byId.get(id);
+    const order = checkClaim(claim, proof, conversation.claimed, keyOf, hmacSha256);
+    if (order !== undefined) conversation.claimed = order;
+    return order !== undefined;
   }
 
   refused(): Readonly<Record<string, number>> {

@@ -17,6 +17,8 @@ export interface Effects {
   /** Ask the kernel what it has received; a `counted` event comes later, if it can say. */
   count(): void;
   tell(message: PartnerMessage): void;
+  /** What makes the partner believe an announce frame. */
+  proof(epoch: number): Uint8Array;
   /** To the DHCPv6 servers on the session's interface. */
   dhcp6(octets: Uint8Array): void;
   /** For the programs that advertise prefixes. */
@@ -85,7 +87,11 @@ export function perform(action: Action, effects: Effects): Failed | undefined {
       return undefined;
     }
     case 'announce':
-      effects.ask('announce', { session, epoch: action.epoch }, kind);
+      effects.ask(
+        'announce',
+        { session, epoch: action.epoch, proof: effects.proof(action.epoch) },
+        kind,
+      );
       return undefined;
     case 'demote':
       effects.ask('demote', { session, on: action.on }, kind);

@@ -5,6 +5,7 @@
 import { DecodeError, sameOctets, toHex } from '@ppp-thing/protocol/bytes';
 import type { SessionEngine } from '@ppp-thing/protocol/engine/engine';
 import type { Action, AdminVerb, Event, Note } from '@ppp-thing/protocol/engine/events';
+import { NO_PROOF } from '@ppp-thing/protocol/wire/announce-proof';
 import { NO_SNAPSHOT, type Snapshot } from '@ppp-thing/protocol/session';
 import type { Failure, SessionState } from '@ppp-thing/protocol/ipc/messages';
 import { decodeDhcp6 } from '@ppp-thing/protocol/wire/dhcpv6';
@@ -112,7 +113,16 @@ export class Session {
 
   /** What the helper said of this session. Octets that are not what their format says are dropped here. */
   notice(notice: Heard): void {
-    const { log } = this.#around;
+    const { log, partner } = this.#around;
+    // Anybody on the line can send such a frame: only the partner is listened to.
+    if (
+      notice.notice === 'own-mac-heard' &&
+      partner?.believes(this.name, notice.epoch, notice.proof) !== true
+    ) {
+      this.#counts.framesMalformed += 1;
+      const line = `${this.name}: announce frame dropped: epoch ${notice.epoch} is not the partner’s`;
+      return log.line('debug', line, `${this.name} announce`);
+    }
     const octets = octetsOf(notice);
     try {
       const event = eventOf(notice);
@@ -231,6 +241,7 @@ export class Session {
           ({ octetsIn }) => this.#driver.feed({ kind: 'counted', octetsIn }),
         ),
       tell: (message) => partner?.tell(this.name, message),
+      proof: (epoch) => partner?.proof(this.name, epoch) ?? NO_PROOF,
       dhcp6: (octets) => dhcp6?.send(this.name, octets),
       delegated: (action) => prefixes.write(this.name, action),
       note: (note) => this.#note(note),

@@ -3,6 +3,7 @@
  * from the far end of the line and from the kernel. Prints one `@check` line per promise, and `@result` at the end.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
+import { NO_PROOF } from '@ppp-thing/protocol/wire/announce-proof';
 import { execa } from 'execa';
 import { fromHex, toHex } from '@ppp-thing/protocol/bytes';
 import { BackendError } from '@ppp-thing/helper/errors';
@@ -123,7 +124,7 @@ const make = (): LinuxBackend =>
       pppFrame: (_, protocol, packet) => events.add({ ppp: protocol, packet: toHex(packet) }),
       roles: (edges) => edges.forEach(({ role }) => events.add({ role })),
       carrier: (session, up) => events.add({ carrier: up, session }),
-      ownMacHeard: (_, epoch) => events.add({ epoch }),
+      ownMacHeard: (_, { epoch }) => events.add({ epoch }),
       sessionClosed: () => events.add({ closed: true }),
       dropped: (_, count) => events.add({ dropped: count }),
     },
@@ -417,14 +418,14 @@ const six = await command('-6', 'route', 'show', 'default');
 check('and nothing of IPv6 is left', six.trim() === '', six);
 
 // --- announces, role, carrier, demotion
-backend.announce('wan', 77);
+backend.announce('wan', { epoch: 77, proof: NO_PROOF });
 const announce = await frames.next('announce', (frame) => frame.slice(24, 28) === '8035');
 check(
   'an announce is a broadcast with the epoch',
-  announce.startsWith(toHex(encodeAnnounce(MAC, 77))),
+  announce.startsWith(toHex(encodeAnnounce(MAC, { epoch: 77, proof: NO_PROOF }))),
   announce,
 );
-say(toHex(encodeAnnounce(MAC, 78)));
+say(toHex(encodeAnnounce(MAC, { epoch: 78, proof: NO_PROOF })));
 const partner = await events.next('own-mac-heard', (event) => 'epoch' in event);
 check('the partner’s announce is heard, our own is not', partner['epoch'] === 78, partner);
 await command('addr', 'add', '192.168.7.1/24', 'dev', 'eth1');

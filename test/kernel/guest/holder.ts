@@ -5,6 +5,7 @@
  * It prints one JSON line per thing that happens; on standard input it takes the words `go`, `stop` and `again`.
  */
 import { createInterface } from 'node:readline';
+import { NO_PROOF } from '@ppp-thing/protocol/wire/announce-proof';
 import { fromHex, toHex } from '@ppp-thing/protocol/bytes';
 import { loadLibc } from '@ppp-thing/helper/libc';
 import { createLoop } from '@ppp-thing/helper/loop';
@@ -69,7 +70,7 @@ const backend = new LinuxBackend({
     },
     roles: (edges) => edges.forEach(({ role }) => say({ role })),
     carrier: (_, up) => say({ carrier: up }),
-    ownMacHeard: (_, epoch) => say({ epoch }),
+    ownMacHeard: (_, { epoch }) => say({ epoch }),
     sessionClosed: () => say({ closed: true }),
     dropped: (_, frames) => say({ dropped: frames }),
   },
@@ -88,13 +89,13 @@ createInterface({ input: process.stdin }).on('line', (word) => {
     if (word === 'go') {
       wentAt = now();
       backend.gate('wan', true);
-      backend.announce('wan', 7);
+      backend.announce('wan', { epoch: 7, proof: NO_PROOF });
       backend.sendPpp('wan', 0xc021, echoRequest);
       backend.configure('wan', { ...settings, up: true });
       backend.route('wan', 'session');
       say({ gone: now() - wentAt, counters: backend.counters('wan') });
     } else if (word === 'announce') {
-      backend.announce('wan', 8);
+      backend.announce('wan', { epoch: 8, proof: NO_PROOF });
     } else {
       if (word === 'remove') backend.remove();
       else backend.leave();

@@ -2,7 +2,7 @@
  * One session on this router: its graph, its descriptor on the line, its interfaces' addresses and its routes, and what
  * comes in on them. The role and who shares what are `backend.ts`.
  */
-import { encodeAnnounce, epochOfAnnounce, ETHERTYPE_ANNOUNCE } from '../announce.ts';
+import { encodeAnnounce, decodeAnnounce, ETHERTYPE_ANNOUNCE, type Announced } from '../announce.ts';
 import { EarlyFrames, ETHERTYPE_SESSION } from '../early-frames.ts';
 import { BackendError } from '../errors.ts';
 import type { BackendEvents, Counters, Key, SessionSettings, Settings, Via } from '../backend.ts';
@@ -153,8 +153,8 @@ export class FreebsdSession {
     this.#send('discovery-send', frame);
   }
 
-  announce(epoch: number): void {
-    this.#send('announce', encodeAnnounce(this.policy.mac, epoch));
+  announce(announced: Announced): void {
+    this.#send('announce', encodeAnnounce(this.policy.mac, announced));
   }
 
   #send(verb: string, frame: Uint8Array): void {
@@ -285,8 +285,8 @@ export class FreebsdSession {
       if (etherType(frame) === DISCOVERY) {
         events.discoveryFrame(name, frame.subarray(6, 12), frame.subarray(ETHERNET_HEADER));
       } else if (etherType(frame) === ETHERTYPE_ANNOUNCE) {
-        const epoch = epochOfAnnounce(frame, mac);
-        if (epoch !== undefined) events.ownMacHeard(name, epoch);
+        const announced = decodeAnnounce(frame, mac);
+        if (announced !== undefined) events.ownMacHeard(name, announced);
       } else if (etherType(frame) === ETHERTYPE_SESSION) this.#early.add(frame);
     };
     if (refuses('ENXIO', () => bpf.read(take))) this.#lineGone(bpf);

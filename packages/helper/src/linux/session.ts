@@ -2,7 +2,7 @@
  * One session on Linux: its line, its sockets and what the kernel holds for it. It performs the verbs of
  * `../backend.ts` for that session; which verbs may come when is the server's decision, not its.
  */
-import { ETHERTYPE_ANNOUNCE, encodeAnnounce, epochOfAnnounce } from '../announce.ts';
+import { ETHERTYPE_ANNOUNCE, encodeAnnounce, decodeAnnounce, type Announced } from '../announce.ts';
 import { EarlyFrames, ETHERTYPE_SESSION } from '../early-frames.ts';
 import { BackendError } from '../errors.ts';
 import type { BackendEvents, Counters, Key, SessionSettings, Settings, Via } from '../backend.ts';
@@ -124,8 +124,8 @@ export class LinuxSession {
     });
     loop.watch(announces.fd, POLLIN, () =>
       announces.read((frame) => {
-        const epoch = epochOfAnnounce(frame, mac);
-        if (epoch !== undefined) events.ownMacHeard(this.#name, epoch);
+        const announced = decodeAnnounce(frame, mac);
+        if (announced !== undefined) events.ownMacHeard(this.#name, announced);
       }),
     );
     this.#line = { index: line.index, sockets };
@@ -186,9 +186,11 @@ export class LinuxSession {
       this.#shared.events.pppFrame(this.#name, protocol, packet);
   }
 
-  announce(epoch: number): void {
+  announce(announced: Announced): void {
     const [, announces] = this.#sockets('announce');
-    attempt('announce', this.#name, () => announces.send(encodeAnnounce(this.policy.mac, epoch)));
+    attempt('announce', this.#name, () =>
+      announces.send(encodeAnnounce(this.policy.mac, announced)),
+    );
   }
 
   attach(key: Key, maxPayload: number): void {

@@ -3,7 +3,7 @@
  * session: like a real kernel, the lab's has all of it, and a new helper finds it there.
  */
 import { Deframer, FramingError, encodeMessage } from '@ppp-thing/protocol/ipc/framing';
-import { encodeAnnounce, epochOfAnnounce } from '../announce.ts';
+import { encodeAnnounce, decodeAnnounce, type Announced } from '../announce.ts';
 import { BackendError } from '../errors.ts';
 import type {
   Backend,
@@ -114,8 +114,8 @@ export class SimBackend implements Backend {
     this.#call('route', { session, via });
   }
 
-  announce(session: string, epoch: number): void {
-    const frame = encodeAnnounce(this.#policy(session).mac, epoch);
+  announce(session: string, announced: Announced): void {
+    const frame = encodeAnnounce(this.#policy(session).mac, announced);
     this.#call('transmit', { session, frame });
   }
 
@@ -254,8 +254,8 @@ export class SimBackend implements Backend {
     const { mac } = this.#policy(session);
     const source = frame.slice(6, 12);
     const etherType = ((frame[12] ?? 0) << 8) | (frame[13] ?? 0);
-    const epoch = epochOfAnnounce(frame, mac);
-    if (epoch !== undefined) this.#events.ownMacHeard(session, epoch);
+    const announced = decodeAnnounce(frame, mac);
+    if (announced !== undefined) this.#events.ownMacHeard(session, announced);
     else if (etherType === ETHERTYPE_DISCOVERY && source.some((octet, i) => octet !== mac[i]))
       this.#events.discoveryFrame(session, source, frame.slice(HEADER));
   }

@@ -24,7 +24,7 @@ import { decodeLegacy, encodeLegacy } from '@ppp-thing/protocol/wire/legacy';
 import { decodePartner, encodePartner } from '@ppp-thing/protocol/wire/partner';
 import { decodePpp, encodePpp } from '@ppp-thing/protocol/wire/ppp';
 import { decodeDiscovery, decodeSession, encodeDiscovery } from '@ppp-thing/protocol/wire/pppoe';
-import { epochOfAnnounce } from '@ppp-thing/helper/announce';
+import { decodeAnnounce as announceIn } from '@ppp-thing/helper/announce';
 import { parsePolicy } from '@ppp-thing/helper/policy-file';
 import { parseConfig } from '@ppp-thing/supervisor/config';
 import { hmacSha256 } from '@ppp-thing/supervisor/hashes';
@@ -147,7 +147,7 @@ export const TARGETS: readonly Target[] = [
     name: 'announce',
     run: (input) => {
       mirrored(decodeAnnounce, encodeAnnounce)(input);
-      epochOfAnnounce(input, MAC);
+      announceIn(input, MAC);
     },
     seeds: [encodeAnnounce({ mac: MAC, epoch: 7 })],
   },

@@ -326,6 +326,7 @@ export class SystemRouter {
       log,
       random: system.random,
       now: system.now,
+      wallClock: system.wallClock,
       heard,
       openUdp: async (options) => {
         const receive = (octets: Uint8Array, port: number): void =>
@@ -342,6 +343,8 @@ export class SystemRouter {
     const store = new Store(config.stateDirectory, log, this.#calls(life));
     const channel: PartnerChannel = {
       tell: (session, message) => partner.tell(session, this.lie(message)),
+      proof: (session, epoch) => partner.proof(session, epoch),
+      believes: (...heard) => partner.believes(...heard),
       counters: (session) => partner.counters(session),
       refused: () => partner.refused(),
       differs: (session) => partner.differs(session),

@@ -2,7 +2,7 @@
  * The helper's vocabulary: every sentence the two processes can say. A request names a session, never an interface, a
  * path, an ioctl or a node. One shape per message is the source of both its type and its check.
  */
-import { INFORMATION, U32_MAX } from '../snapshot-limits.ts';
+import { INFORMATION, PROOF_LENGTH, U32_MAX } from '../snapshot-limits.ts';
 import {
   anything,
   boolean,
@@ -30,6 +30,8 @@ const u16 = integer(0, 0xffff);
 const u32 = integer(0, U32_MAX);
 const information = integer(INFORMATION.min, INFORMATION.max);
 const mac = octets(6);
+/** Zeros prove nothing. */
+const proof = octets(PROOF_LENGTH);
 /** The session's name in the configuration, which is its interface's name too. */
 const session = text(15);
 const role = oneOf('INIT', 'BACKUP', 'MASTER');
@@ -90,8 +92,8 @@ export const REQUESTS = {
     ),
     addresses: list(record({ address: octets(16), preferred: u32, valid: u32 }), 2),
   }),
-  /** Broadcast one frame from the session's MAC that teaches switches its port and carries the epoch. */
-  announce: record({ session, epoch: u32 }),
+  /** Broadcast one frame from the session's MAC that teaches switches its port, and carries the epoch and its proof. */
+  announce: record({ session, epoch: u32, proof }),
   /** Remove the session from the kernel without a PADT on the wire. */
   detach: record({ session }),
   /** Put the helper's own CARP demotion in force for this session, or take it back. Idempotent. */
@@ -158,7 +160,7 @@ export const NOTICES = {
   forwarded: record({ session, gate: u32, up: u32, route: u32, told: u32 }),
   carrier: record({ session, up: boolean }),
   /** Another station sent our announce frame: EtherType 0x8035 with the session's MAC as source. */
-  'own-mac-heard': record({ session, epoch: u32 }),
+  'own-mac-heard': record({ session, epoch: u32, proof }),
   /** The kernel gave up the session. */
   'session-closed': record({ session }),
   /** Frames shed because the supervisor read too slowly or a limit was reached, since the last such notice. */

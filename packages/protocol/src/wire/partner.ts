@@ -203,7 +203,7 @@ function encodeStatus(message: PartnerMessage): Uint8Array {
 
 const bit = (flag: (typeof FLAGS)[number]): number => 1 << FLAGS.indexOf(flag);
 
-function encodeName(name: string): Uint8Array {
+export function encodeName(name: string): Uint8Array {
   const field = name.padEnd(NAME_LENGTH, '\0');
   if (!NAME_FIELD.test(field)) throw new RangeError(`session name of ${name.length} characters`);
   return Uint8Array.from(field, (character) => character.charCodeAt(0));
@@ -221,7 +221,7 @@ function nonce(octets: Uint8Array): Uint8Array {
 }
 
 /** Takes as long for octets that differ early as for those that differ late. */
-function equalInConstantTime(a: Uint8Array, b: Uint8Array): boolean {
+export function equalInConstantTime(a: Uint8Array, b: Uint8Array): boolean {
   let difference = a.length ^ b.length;
   for (let i = 0; i < HMAC_LENGTH; i++) difference |= (a[i] ?? 0) ^ (b[i] ?? 0);
   return difference === 0;
