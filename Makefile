@@ -10,6 +10,7 @@
 #   make sim-system   the same with the real processes on two FreeBSD kernels in octets (RUNS= SEED= JOBS= ARGS=)
 #   make fuzz         every decoder, led by the coverage (SECONDS= for each; ARGS='--target NAME --keep')
 #   make sim-mutants  that the simulator notices every deliberate fault
+#   make bench        what a takeover costs: many lines, the fake FreeBSD kernel, the Linux kernel (ARGS=--json, --runs N)
 #   make check        types, lint, format, import rules
 #   make install      DESTDIR=, PREFIX=/usr/local; make deinstall takes it away and leaves every configuration
 #   make dist         a tarball that needs a runtime and nothing else (OS=freebsd CPU=x64; this system's unless given)
@@ -51,6 +52,9 @@ lab: build
 
 lab-kernel: build
 	@$(RUN) node packages/lab/dist/kernel/main.js $(ARGS)
+
+bench: build
+	@$(RUN) node packages/lab/dist/bench/main.js $(ARGS)
 
 sim: build
 	@$(RUN) node packages/lab/dist/campaign/main.js --runs $(RUNS) --seed $(SEED) $(JOBS:%=--jobs %) $(ARGS)
@@ -111,4 +115,4 @@ format: $(INSTALLED)
 clean:
 	rm -rf packages/*/dist packages/*/*.tsbuildinfo test/dist dist stage
 
-.PHONY: build lab lab-kernel sim sim-system fuzz sim-mutants test test-freebsd test-freebsd-here test-freebsd-kit programs install deinstall dist deb pkg release check format clean
+.PHONY: bench build lab lab-kernel sim sim-system fuzz sim-mutants test test-freebsd test-freebsd-here test-freebsd-kit programs install deinstall dist deb pkg release check format clean

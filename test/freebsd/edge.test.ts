@@ -4,6 +4,7 @@
  */
 import t, { type Test } from 'tap';
 import type { SessionSettings, Via } from '@ppp-thing/helper/backend';
+import { DISK, type Disk } from '@ppp-thing/helper/files';
 import { FreebsdBackend } from '@ppp-thing/helper/freebsd/backend';
 import type { Notice } from '@ppp-thing/protocol/ipc/messages';
 import { Client } from '../helper/client.ts';
@@ -224,6 +225,30 @@ t.test('freebsd › of several sessions every gate moves before anything else', 
     'route pppoe0 none',
     'route pppoe1 none',
   ]);
+  client.end();
+  await stop(helper, 'remove');
+});
+
+t.test('freebsd › an edge touches no disk, in either direction', async (t) => {
+  const life = await Life.make(t);
+  const touched: string[] = [];
+  const disk: Disk = {
+    read: (path) => (touched.push(path), DISK.read(path)),
+    replace: (path, text, mode) => (touched.push(path), DISK.replace(path, text, mode)),
+    remove: (path) => (touched.push(path), DISK.remove(path)),
+    makeDirectory: (path, mode) => (touched.push(path), DISK.makeDirectory(path, mode)),
+  };
+  const helper = life.start(undefined, { disk });
+  const client = await Client.greet(helper.path);
+  t.equal(await client.outcome(ARM), 'done');
+  t.equal(await client.outcome({ verb: 'demote', session, on: true }), 'done');
+  t.ok(touched.length > 0, 'a demotion is recorded');
+  touched.length = 0;
+  for (const wanted of ['MASTER', 'BACKUP', 'MASTER'] as const) {
+    life.router.kernel.carp.set(VHID, wanted);
+    await role(client, wanted);
+  }
+  t.strictSame(touched, []);
   client.end();
   await stop(helper, 'remove');
 });

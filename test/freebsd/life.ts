@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import { FreebsdBackend } from '@ppp-thing/helper/freebsd/backend';
+import { DISK, type Disk } from '@ppp-thing/helper/files';
 import type { MakeBackend } from '@ppp-thing/helper/backend';
 import type { SessionPolicy } from '@ppp-thing/helper/policy';
 import { serve, type Serving } from '@ppp-thing/helper/serve';
@@ -58,6 +59,7 @@ interface StartOptions {
   readonly removing?: boolean;
   readonly makeBackend?: MakeBackend;
   readonly now?: () => number;
+  readonly disk?: Disk;
 }
 
 /** A router and the helpers that serve it one after the other. */
@@ -88,6 +90,7 @@ export class Life {
       removing = false,
       makeBackend = (context) => new FreebsdBackend(context),
       now = () => performance.now(),
+      disk = DISK,
     }: StartOptions = {},
   ): Helper {
     const lines: string[] = [];
@@ -103,6 +106,7 @@ export class Life {
       uid: globalThis.process.getuid?.() ?? 0,
       makeBackend,
       now,
+      disk,
       log: (line) => lines.push(line),
       removing,
     });

@@ -284,21 +284,45 @@ export class FreebsdBackend extends PerSession<Entry> implements Backend {
     const { events } = this.#context;
     const { interfaces } = this.#open().shared;
     const entries = [...this.entries].filter(([, entry]) => concerns(entry));
+    // A thousand sessions that share a vhid and a line ask for each once.
+    const roleOf = once(
+      (entry: Entry) => vhidKey(entry.vhid),
+      (entry) => readVhid(interfaces, entry.vhid),
+    );
+    const carrierOf = once(
+      (entry: Entry) => entry.session.policy.interface,
+      (entry) => readCarrier(interfaces, entry.session.policy),
+    );
     const edges: Edge[] = [];
     for (const [name, entry] of entries) {
-      const role = readVhid(interfaces, entry.vhid);
+      const role = roleOf(entry);
       if (role === entry.role) continue;
       entry.role = role;
       edges.push({ session: name, role });
     }
     if (edges.length > 0) events.roles(edges);
     for (const [name, entry] of entries) {
-      const carrier = readCarrier(interfaces, entry.session.policy);
+      const carrier = carrierOf(entry);
       if (carrier === entry.carrier) continue;
       entry.carrier = carrier;
       events.carrier(name, carrier);
     }
   }
+}
+
+const vhidKey = (vhid: Vhid | undefined): string => (vhid === undefined ? '' : vhidName(vhid));
+
+/** `read`, asked once for each key. */
+function once<T, R>(keyOf: (of: T) => string, read: (of: T) => R): (of: T) => R {
+  const known = new Map<string, R>();
+  return (of) => {
+    const key = keyOf(of);
+    const found = known.get(key);
+    if (found !== undefined) return found;
+    const fresh = read(of);
+    known.set(key, fresh);
+    return fresh;
+  };
 }
 
 /**

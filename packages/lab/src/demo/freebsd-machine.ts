@@ -89,8 +89,13 @@ export class FreebsdMachine implements Machine {
   /** Out of the session, or to the other router, which is the only one on the LAN that a default route may name. */
   #forward(kernel: FakeKernel, packet: Uint8Array): void {
     const line = kernel.routes.lineTo(decodeIpv4(packet).destination);
-    if (line?.kind === 'ether') this.#options.news.toPartner(packet);
-    else if (line?.isUp === true) line.output(packet, 4);
+    if (line?.kind === 'ether') return this.#options.news.toPartner(packet);
+    try {
+      line?.output(packet, 4);
+    } catch (error) {
+      // The interface is down, or its gate is closed: as on any router the packet is lost.
+      if (!(error instanceof Errno)) throw error;
+    }
   }
 
   role(role: CarpRole): void {

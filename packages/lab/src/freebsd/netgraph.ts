@@ -39,7 +39,7 @@ export abstract class Node {
   abstract readonly type: string;
   readonly graph: Netgraph;
   readonly id: number;
-  name = '';
+  #name = '';
   /** Newest first, as the kernel lists them. */
   hooks: Hook[] = [];
   isGone = false;
@@ -49,6 +49,16 @@ export abstract class Node {
   constructor(graph: Netgraph) {
     this.graph = graph;
     this.id = graph.adopt(this);
+  }
+
+  /** Unique, or empty. */
+  get name(): string {
+    return this.#name;
+  }
+
+  set name(name: string) {
+    this.graph.renamed(this, this.#name, name);
+    this.#name = name;
   }
 
   hook(name: string): Hook | undefined {
@@ -80,6 +90,7 @@ export type MakeNode = (graph: Netgraph) => Node;
 export class Netgraph {
   readonly types: Readonly<Record<string, MakeNode>>;
   readonly #nodes = new Map<number, Node>();
+  readonly #named = new Map<string, Node>();
   readonly #deferred: { left: number; run: () => void }[] = [];
   nextId = 1;
   lag = 0;
@@ -100,7 +111,13 @@ export class Netgraph {
   }
 
   named(name: string): Node | undefined {
-    return this.nodes().find((node) => node.name === name);
+    return this.#named.get(name);
+  }
+
+  /** Called by the node itself. */
+  renamed(node: Node, from: string, to: string): void {
+    if (this.#named.get(from) === node) this.#named.delete(from);
+    if (to !== '') this.#named.set(to, node);
   }
 
   later(run: () => void): void {
@@ -128,6 +145,7 @@ export class Netgraph {
     node.ending();
     for (const hook of node.hooks.slice()) this.disconnect(hook);
     this.#nodes.delete(node.id);
+    this.renamed(node, node.name, '');
   }
 
   join(a: Node, aName: string, b: Node, bName: string): void {
