@@ -12,8 +12,8 @@ const FILTER =
   'ether proto 0x8863 or ether proto 0x8035 or (ether proto 0x8864 and ether[20:2] >= 0x8000)';
 
 /** Begin to capture on the switch; resolves when tcpdump listens, to what ends it. */
-export async function startCapture(file: string): Promise<() => Promise<void>> {
-  const words = ['-i', 'line', '-U', '-Z', 'root', '-w', `${GUEST_RESULT}/${file}`, FILTER];
+export async function startCapture(file: string, filter = FILTER): Promise<() => Promise<void>> {
+  const words = ['-i', 'line', '-U', '-Z', 'root', '-w', `${GUEST_RESULT}/${file}`, filter];
   const tcpdump = execa('ip', inside('sw', 'tcpdump', ...words), {
     stdin: 'ignore',
     stdout: 'ignore',

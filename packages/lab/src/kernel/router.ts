@@ -37,7 +37,19 @@ export const programOf = (name: 'helper' | 'supervisor' | 'ctl'): string =>
 type Program = 'helper' | 'supervisor' | 'keepalived' | 'conntrackd';
 const PROGRAMS: readonly Program[] = ['conntrackd', 'helper', 'supervisor', 'keepalived'];
 
-const keepalivedConfiguration = (name: Name, directory: string): string => `
+/** What a run adds to the usual configuration. */
+export interface More {
+  /** Lines at the end of the session's table, and tables below it. */
+  readonly session?: string;
+  /** Addresses that move with the virtual one. */
+  readonly virtual?: readonly string[];
+}
+
+const keepalivedConfiguration = (
+  name: Name,
+  directory: string,
+  virtual: readonly string[] = [],
+): string => `
 global_defs {
   router_id ${name}
   vrrp_version 3
@@ -58,7 +70,7 @@ vrrp_instance line {
   virtual_ipaddress {
     ${VIRTUAL}/24
   }
-  track_file {
+${virtual.length === 0 ? '' : `  virtual_ipaddress_excluded {\n    ${virtual.join('\n    ')}\n  }\n`}  track_file {
     demotion
   }
   notify_backup "/usr/sbin/conntrackd -C ${directory}/conntrackd.conf -n"
@@ -172,7 +184,7 @@ export class Router {
   }
 
   /** Lay down files, addresses and rules: what a router has before its programs start. */
-  async prepare(auth: Auth, key: string): Promise<void> {
+  async prepare(auth: Auth, key: string, more: More = {}): Promise<void> {
     const directory = this.#directory;
     const { uid, gid } = PPP_THING;
     await mkdir(`${directory}/state`, { recursive: true });
@@ -183,11 +195,16 @@ export class Router {
     await chown(`${directory}/state`, uid, gid);
     await chmod(`${directory}/state`, 0o700);
     const path = `${directory}/ppp_thing.conf`;
-    await writeFile(path, configuration(this.name, directory, auth), { mode: 0o640 });
+    await writeFile(path, `${configuration(this.name, directory, auth)}${more.session ?? ''}`, {
+      mode: 0o640,
+    });
     await chown(path, 0, gid);
     await writeFile(`${directory}/partner.key`, `1 ${key}\n`, { mode: 0o640 });
     await chown(`${directory}/partner.key`, 0, gid);
-    await writeFile(`${directory}/keepalived.conf`, keepalivedConfiguration(this.name, directory));
+    await writeFile(
+      `${directory}/keepalived.conf`,
+      keepalivedConfiguration(this.name, directory, more.virtual),
+    );
     await writeFile(`${directory}/conntrackd.conf`, conntrackdConfiguration(this.name, directory));
     await execa('ip', inside(this.name, 'sysctl', '-qw', 'net.ipv4.ip_forward=1'));
   }

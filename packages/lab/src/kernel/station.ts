@@ -37,8 +37,8 @@ export class Station {
   readonly #process: ResultPromise<typeof TALKING>;
   readonly #lines: Interface;
 
-  constructor(host: Host, mode: 'serve' | 'probe') {
-    const command = inside(host, process.execPath, TRAFFIC, mode, INTERNET);
+  constructor(host: Host, mode: 'serve' | 'probe', address = INTERNET) {
+    const command = inside(host, process.execPath, TRAFFIC, mode, address);
     this.#process = execa('ip', command, TALKING);
     this.#lines = createInterface({ input: this.#process.stdout });
   }

@@ -32,8 +32,10 @@ export interface Traffic {
 /** A silence as long as this is a break. */
 const BREAK = 100;
 
+const familyOf = (address: string): 'udp4' | 'udp6' => (address.includes(':') ? 'udp6' : 'udp4');
+
 function serve(address: string): void {
-  const udp = createSocket('udp4');
+  const udp = createSocket(familyOf(address));
   udp.on('message', (data, { address: to, port }) => udp.send(data, port, to));
   udp.bind(PORT, address, () => console.log('ready'));
   createServer((socket) => {
@@ -72,7 +74,7 @@ class Rhythm {
 }
 
 function probe(address: string): void {
-  const udp = createSocket('udp4');
+  const udp = createSocket(familyOf(address));
   /** When each probe that has not come back was sent. */
   const waiting = new Map<number, number>();
   const replies = new Rhythm();

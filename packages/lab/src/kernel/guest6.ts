@@ -1,0 +1,200 @@
+/**
+ * IPv6 in the kernel lab's guest: the pair, a real Access Concentrator with IPV6CP, and behind it a real DHCPv6 server
+ * (kea) that delegates a prefix. A LAN host keeps a TCP connection over IPv6 through everything that happens to the
+ * routers. What was said to the server is read from the capture, on the host.
+ *
+ * Usage: node guest6.js
+ */
+import { readFile, writeFile } from 'node:fs/promises';
+import { execa } from 'execa';
+import { prepareAc, startAc } from './ac.ts';
+import { startCapture } from './capture.ts';
+import { buildNetwork, inside, otherThan, type Host } from './net.ts';
+import { Router } from './router.ts';
+import { holderOf, isArmed } from './scenes.ts';
+import { pause, Station, until } from './station.ts';
+import { GUEST_RESULT } from './uml.ts';
+
+/** What happened, and when: milliseconds since 1970, to compare with the capture. */
+export interface Guest6Report {
+  readonly prefixes: Readonly<Record<string, string>>;
+  readonly moves: readonly {
+    readonly what: string;
+    readonly from: number;
+    readonly to: number;
+    readonly gapMs: number;
+  }[];
+  readonly tcpAlive: boolean;
+  /** The prefix on both routers after each move. */
+  readonly kept: boolean;
+  /** The router that renewed, and the one that had got the lease. */
+  readonly renewedBy: string;
+  readonly grantedTo: string;
+  readonly afterDisconnect: string;
+}
+
+/** The Internet's address in IPv6, and what the server delegates from. */
+export const INTERNET6 = '2001:db8:ffff::1';
+const POOL = '2001:db8:a000::';
+/** The gateway that both routers share on the LAN (VRRP). */
+const GATEWAY6 = 'fe80::1';
+const T1 = 45;
+
+const started = performance.now();
+const say = (text: string): void => {
+  const seconds = ((performance.now() - started) / 1000).toFixed(2).padStart(7);
+  console.log(`[${seconds}] ${text}`);
+};
+
+const ip = (host: Host, ...words: readonly string[]): Promise<{ stdout: string }> =>
+  execa('ip', ['-n', host, ...words]);
+const run = (host: Host, ...words: readonly string[]): Promise<{ stdout: string }> =>
+  execa('ip', inside(host, words[0] ?? '', ...words.slice(1)));
+
+/** Kea on the interface that pppd has just brought up; the prefix is routed there, as an ISP's router does. */
+const IPV6_UP = `#!/bin/sh
+exec >>${GUEST_RESULT}/ipv6-up.log 2>&1
+cat >/run/ppp/kea.json <<END
+{ "Dhcp6": {
+  "interfaces-config": { "interfaces": [ "$1" ] },
+  "lease-database": { "type": "memfile", "persist": true, "name": "/run/ppp/leases6.csv" },
+  "renew-timer": ${T1}, "rebind-timer": 80, "preferred-lifetime": 120, "valid-lifetime": 240,
+  "option-data": [ { "name": "dns-servers", "data": "2001:db8:ffff::53" } ],
+  "subnet6": [ { "subnet": "2001:db8:b000::/64", "interface": "$1",
+    "pd-pools": [ { "prefix": "${POOL}", "prefix-len": 40, "delegated-len": 56 } ] } ],
+  "loggers": [ { "name": "kea-dhcp6", "severity": "DEBUG", "debuglevel": 40,
+    "output_options": [ { "output": "${GUEST_RESULT}/kea.log", "flush": true } ] } ]
+} }
+END
+[ -f /run/ppp/kea.pid ] && kill $(cat /run/ppp/kea.pid)
+ip -6 route replace ${POOL}/40 dev $1
+mkdir -p /run/kea
+export KEA_PIDFILE_DIR=/run/kea KEA_LOCKFILE_DIR=none
+kea-dhcp6 -c /run/ppp/kea.json &
+echo $! >/run/ppp/kea.pid
+`;
+
+await buildNetwork();
+await prepareAc('chap', 8);
+await writeFile('/run/ppp/server', `${await readFile('/run/ppp/server', 'utf8')}+ipv6\n`);
+await writeFile('/run/ppp/ipv6-up', IPV6_UP, { mode: 0o755 });
+await ip('ac', 'addr', 'add', `${INTERNET6}/128`, 'dev', 'inet0', 'nodad');
+await run('ac', 'sysctl', '-qw', 'net.ipv6.conf.all.forwarding=1');
+const stopCapture = await startCapture('line6.pcap', 'ether proto 0x8863 or ether proto 0x8864');
+const ac = startAc();
+
+const r1 = new Router('r1');
+const r2 = new Router('r2');
+const key = Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('hex');
+for (const [i, router] of [r1, r2].entries()) {
+  await router.prepare('chap', key, {
+    session: `ipv6 = true\nprefix_delegation = true\nprefix_hint = "::/56"
+[session.wan.lan.eth1]\nsubnet = 1\nhost = "::${i + 2}"\n`,
+    virtual: [`${GATEWAY6}/64`],
+  });
+  const { name } = router;
+  // Per interface: net.ipv6.conf.all.forwarding also stops router solicitation, which nobody needs here.
+  await run(name, 'sysctl', '-qw', 'net.ipv6.conf.all.forwarding=1');
+  await run(name, 'sysctl', '-qw', 'net.ipv4.ip_unprivileged_port_start=546');
+}
+for (const router of [r1, r2]) await router.startAll();
+await until('a session', 40_000, async () => (await holderOf({ r1, r2 })) !== undefined);
+await until('an armed partner', 40_000, () => isArmed({ r1, r2 }));
+
+/** The delegated prefix as the router's file says it; '' for none. */
+async function prefixOf(name: 'r1' | 'r2'): Promise<string> {
+  const text = await readFile(`/run/${name}/wan.prefix.json`, 'utf8').catch(() => '{}');
+  const { prefixes = [] } = JSON.parse(text) as { prefixes?: { prefix: string }[] };
+  return prefixes[0]?.prefix ?? '';
+}
+/** The address on the router's LAN out of the prefix; '' for none. */
+async function lanAddress(name: 'r1' | 'r2'): Promise<string> {
+  const { stdout } = await ip(name, '-6', '-o', 'addr', 'show', 'dev', 'eth1', 'scope', 'global');
+  return /inet6 (\S+)/.exec(stdout)?.[1] ?? '';
+}
+await until('a prefix on both', 20_000, async () => {
+  return (await lanAddress('r1')) !== '' && (await lanAddress('r2')) !== '';
+});
+const prefix = await prefixOf('r1');
+const grantedTo = (await holderOf({ r1, r2 }))?.name ?? '';
+say(`${grantedTo} has got ${prefix}; LAN ${await lanAddress('r1')} and ${await lanAddress('r2')}`);
+
+const server = new Station('ac', 'serve', INTERNET6);
+await server.ready();
+const network = prefix.replace(/00::\/56$/, '01::');
+await ip('lan', 'addr', 'add', `${network}100/64`, 'dev', 'eth0', 'nodad');
+await ip('lan', '-6', 'route', 'add', 'default', 'via', GATEWAY6, 'dev', 'eth0');
+const probe = new Station('lan', 'probe', INTERNET6);
+await probe.ready();
+say('the LAN host has a TCP connection over IPv6');
+
+const moves: Guest6Report['moves'][number][] = [];
+let kept = true;
+async function move(
+  what: string,
+  ends: 'r1' | 'r2' | undefined,
+  act: () => Promise<unknown>,
+): Promise<void> {
+  await probe.begin();
+  const from = Date.now();
+  await act();
+  await until(`${what}: the session`, 30_000, async () => {
+    const holder = await holderOf({ r1, r2 });
+    return holder !== undefined && (ends ?? holder.name) === holder.name;
+  });
+  await until(
+    `${what}: steady traffic`,
+    30_000,
+    async () => (await probe.report()).tcpSteadyMs > 1000,
+  );
+  const { tcpGapMs } = await probe.report();
+  moves.push({ what, from, to: Date.now(), gapMs: tcpGapMs });
+  const after = await Promise.all([prefixOf('r1'), prefixOf('r2')]);
+  kept &&= after.every((each) => each === prefix);
+  const holder = (await holderOf({ r1, r2 }))?.name ?? 'nobody';
+  say(`${what}: ${holder} holds, TCP gap ${tcpGapMs} ms, prefixes ${after.join(' ')}`);
+}
+
+const first = grantedTo === 'r2' ? r2 : r1;
+const second = first === r1 ? r2 : r1;
+await move('power cut', second.name, () => first.powerCut());
+// The other router renews what the dead one had got.
+const renews = async (): Promise<number> =>
+  (
+    (await readFile(`${GUEST_RESULT}/kea.log`, 'utf8').catch(() => '')).match(
+      /DHCP6_PD_LEASE_RENEW/g,
+    ) ?? []
+  ).length;
+await until('a Renew', (T1 + 20) * 1000, async () => (await renews()) > 0);
+const renewedBy = (await holderOf({ r1, r2 }))?.name ?? '';
+say(`${renewedBy} has renewed`);
+await pause(500);
+await move('power on', undefined, () => first.powerOn());
+await until('an armed partner', 30_000, () => isArmed({ r1, r2 }));
+await pause(4000);
+const holder = (await holderOf({ r1, r2 })) ?? r1;
+await move('handoff', otherThan(holder.name), async () => {
+  const { ok, text } = await holder.ctl('handoff', '--wait');
+  if (!ok) throw new Error(text);
+});
+await until('an armed partner', 30_000, () => isArmed({ r1, r2 }));
+const tcpAlive = (await probe.report()).tcpAlive;
+const last = (await holderOf({ r1, r2 })) ?? r1;
+const { text } = await last.ctl('disconnect', '--yes');
+say(`disconnect: ${text.trim()}`);
+await until('no prefix', 10_000, async () => (await prefixOf(last.name)) === '');
+await pause(2000);
+const afterDisconnect = `${await lanAddress('r1')} ${await lanAddress('r2')}`.trim();
+await stopCapture();
+const report: Guest6Report = {
+  prefixes: { r1: prefix, r2: prefix },
+  moves,
+  tcpAlive,
+  kept,
+  renewedBy,
+  grantedTo,
+  afterDisconnect,
+};
+await writeFile(`${GUEST_RESULT}/guest6.json`, JSON.stringify(report));
+ac.kill('SIGKILL');
+process.exit(0);
