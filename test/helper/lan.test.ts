@@ -1,6 +1,6 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import t, { type Test } from 'tap';
 import { BackendError } from '@ppp-thing/helper/errors';
 import type { Address6 } from '@ppp-thing/helper/backend';
@@ -86,8 +86,9 @@ function bench(t: Test): Bench {
   t.teardown(() => rmSync(directory, { recursive: true }));
   const kernel = new Kernel();
   const lines: string[] = [];
-  const open = (): Lans => openLans(directory, kernel, (line) => lines.push(line));
-  return { kernel, lines, record: join(directory, 'lan.json'), open };
+  // The directory is not there yet, as on a router that has just been installed.
+  const open = (): Lans => openLans(join(directory, 'state'), kernel, (line) => lines.push(line));
+  return { kernel, lines, record: join(directory, 'state', 'lan.json'), open };
 }
 
 const OURS = ['igb1 2001:db8:ab00:1::2/64', 'igb1.20 2001:db8:ab00:20::1/64'];
@@ -174,6 +175,7 @@ t.test('lan › an interface that is not there keeps no other LAN waiting', asyn
 
 t.test('lan › a record that is damaged or cannot be written refuses nothing', async (t) => {
   const { kernel, open, lines, record } = bench(t);
+  mkdirSync(dirname(record));
   for (const text of [
     '',
     '{}',
@@ -195,6 +197,13 @@ t.test('lan › a record that is damaged or cannot be written refuses nothing', 
   });
   t.equal(kernel.addresses.size, 4);
   t.match(told[0], /record .*lan\.json: ENOSPC/);
+  t.same(lines, []);
+});
+
+t.test('lan › a session without a prefix leaves no record', async (t) => {
+  const { open, record, lines } = bench(t);
+  open().set(POLICY, { prefixes: [], addresses: [] });
+  t.throws(() => readFileSync(record), { code: 'ENOENT' });
   t.same(lines, []);
 });
 

@@ -64,6 +64,7 @@ function block(session: SessionStatusJson, { now }: StatusJson, paint: Paint): s
     if (facts.ipv6 !== null) rows.push(['ipv6', `${facts.ipv6.ours} -> ${facts.ipv6.theirs}`]);
     if (facts.dns.length > 0) rows.push(['dns', facts.dns.join(', ')]);
   }
+  if (session.dhcp6 !== null) rows.push(['prefix', delegated(session.dhcp6, now)]);
   rows.push(['partner', partner(session, now)]);
   if (session.demoted.length > 0) rows.push(['demoted', session.demoted.join(', ')]);
   const waits = session.waits.filter(({ name }) => TOLD.has(name));
@@ -72,6 +73,22 @@ function block(session: SessionStatusJson, { now }: StatusJson, paint: Paint): s
   rows.push(['takeover', takeover(session, now)]);
   const lines = rows.map(([name, value]) => `  ${name.padEnd(10)}${value}`);
   return [`${session.name}: ${paint(tone, sentence)}`, ...lines].join('\n');
+}
+
+/** `2001:db8:ab00::/56, ends in 2 h, renewed in 30 min` */
+function delegated(
+  { state, lastError, lease }: NonNullable<SessionStatusJson['dhcp6']>,
+  now: number,
+): string {
+  const [first] = lease?.prefixes ?? [];
+  const why = lastError === null ? '' : ` (${lastError})`;
+  if (lease === null || first === undefined) return `none, ${state}${why}`;
+  const names = lease.prefixes.map(({ prefix }) => prefix).join(', ');
+  const ends = first.validUntil === null ? '' : `, ends in ${span(first.validUntil - now)}`;
+  const renews =
+    lease.renewAt === null ? '' : `, renewed in ${span(Math.max(0, lease.renewAt - now))}`;
+  const aftr = lease.aftr === null ? '' : `, AFTR ${lease.aftr}`;
+  return `${names}${ends}${renews}${aftr}${why}`;
 }
 
 /** Of what ownership waits for: what tells a person why nothing happens yet. The rest is always awaited. */

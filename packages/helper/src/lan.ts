@@ -109,10 +109,13 @@ export function openLans(
   let told = '';
 
   const remember = (entry: Entry): void => {
-    if (JSON.stringify(entries.get(entry.session)) === JSON.stringify(entry)) return;
+    const { session } = entry;
+    const before = entries.get(session) ?? { session, addresses: [], aggregates: [] };
+    if (isSame(before, entry)) return;
     if (entry.addresses.length + entry.aggregates.length === 0) entries.delete(entry.session);
     else entries.set(entry.session, entry);
     try {
+      disk.makeDirectory(directory, 0o700);
       disk.replace(path, `${JSON.stringify([...entries.values()])}\n`, 0o600);
     } catch (error) {
       // What is set is worth more than that a later helper can take it away: the kernel's lifetimes end it in any case.

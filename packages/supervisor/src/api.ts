@@ -42,6 +42,29 @@ export interface SessionStatusJson {
     readonly auth: string;
     readonly since: number;
   } | null;
+  /** Null unless the configuration asks for a DHCPv6 lease. */
+  readonly dhcp6: {
+    /** Of this router's client: `Off` on the standby. */
+    readonly state: string;
+    readonly lastError: string | null;
+    /** Messages since this process started. */
+    readonly sent: number;
+    readonly received: number;
+    readonly ignored: number;
+    /** What the pair has, whichever router got it; null for nothing. */
+    readonly lease: {
+      readonly prefixes: readonly { readonly prefix: string; readonly validUntil: number | null }[];
+      /** Replaced or withdrawn, and still valid for a while. */
+      readonly former: readonly string[];
+      readonly addresses: readonly string[];
+      readonly dns: readonly string[];
+      /** The AFTR of DS-Lite (RFC 6334); null for none. */
+      readonly aftr: string | null;
+      readonly grantedAt: number;
+      /** Null is never. */
+      readonly renewAt: number | null;
+    } | null;
+  } | null;
   readonly link: {
     readonly attempts: number;
     readonly nextDialAt: number | null;

@@ -56,6 +56,8 @@ const GAUGES: readonly Measure[] = [
   ['takeover_time_seconds', 'when this router last took the session', ({ lastTakeover }) => [[seconds(lastTakeover?.at)]]],
   ['takeover_proven_seconds', 'from then until the AC answered', ({ lastTakeover }) => [[seconds(lastTakeover?.provenAfterMs)]]],
   ['takeover_part_seconds', 'of the last takeover, from the edge of the role to this step', ({ lastTakeover }) => Object.entries(lastTakeover?.parts ?? {}).map(([part, ms]) => [seconds(ms), { part }])],
+  ['dhcp6_bound', '1 while this router has a lease that it need not ask for', ({ dhcp6 }) => [[dhcp6?.state === 'Bound']]],
+  ['prefix_expiry_time_seconds', 'when the first delegated prefix ends; absent without one', ({ dhcp6 }) => [[seconds(dhcp6?.lease?.prefixes[0]?.validUntil)]]],
 ];
 
 // prettier-ignore
@@ -67,6 +69,8 @@ const COUNTERS: readonly Measure[] = [
   ['stores_failed_total', 'snapshots that could not be written', ({ counters }) => [[counters.storeFailures]]],
   ['datagrams_total', 'of the partner channel', ({ counters: { datagramsIn, datagramsOut } }) => directions(datagramsIn, datagramsOut)],
   ['datagrams_refused_total', 'of the partner channel, not believed', ({ counters }) => [[counters.datagramsRefused]]],
+  ['dhcp6_messages_total', 'to and from DHCPv6 servers', ({ dhcp6 }) => directions(dhcp6?.received ?? 0, dhcp6?.sent ?? 0)],
+  ['dhcp6_ignored_total', 'from DHCPv6 servers, and not for us', ({ dhcp6 }) => [[dhcp6?.ignored ?? 0]]],
 ];
 
 const labelled = (counts: ReadonlyMap<string, number>, label: string): Sample[] =>

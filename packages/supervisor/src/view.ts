@@ -2,6 +2,8 @@
 import { isNewer } from '@ppp-thing/protocol/session';
 import { formatMac } from '@ppp-thing/protocol/wire/ethernet';
 import { formatIpv4, type InterfaceId } from '@ppp-thing/protocol/wire/ncp';
+import { endOf } from '@ppp-thing/protocol/lease';
+import { formatIpv6 } from '@ppp-thing/protocol/wire/ipv6';
 import { printable } from '@ppp-thing/protocol/printable';
 import {
   API_VERSION,
@@ -11,6 +13,7 @@ import {
   type StatusJson,
 } from './api.ts';
 import { wallClock } from './clock.ts';
+import { formatPrefix } from './lease-text.ts';
 import type { Happening, SessionView, Supervisor } from './supervisor.ts';
 
 const MAX_AC_NAME = 64;
@@ -60,6 +63,7 @@ export function sessionJson(supervisor: Supervisor, view: SessionView): SessionS
     carrier: status.carrier,
     demoted: status.demoted,
     session: factsJson(view),
+    dhcp6: dhcp6Json(view),
     link: {
       attempts: link.attempts,
       nextDialAt: at(link.nextDial),
@@ -149,6 +153,32 @@ function factsJson({ status }: SessionView): SessionStatusJson['session'] {
     mtu: Math.min(facts.theirMru, facts.maxPayload),
     auth: facts.auth,
     since: facts.startedAt * 1000,
+  };
+}
+
+function dhcp6Json({ status }: SessionView): SessionStatusJson['dhcp6'] {
+  const { dhcp6, snapshot } = status;
+  if (dhcp6 === undefined) return null;
+  const { state, lastError = null, sent, received, ignored } = dhcp6;
+  const lease = snapshot.lease ?? null;
+  const counts = { sent, received, ignored };
+  if (lease === null) return { state, lastError, ...counts, lease };
+  return {
+    state,
+    lastError,
+    ...counts,
+    lease: {
+      prefixes: lease.prefixes.map(({ valid, ...prefix }) => ({
+        prefix: formatPrefix(prefix),
+        validUntil: endOf(lease, valid) ?? null,
+      })),
+      former: lease.former.map(formatPrefix),
+      addresses: lease.addresses.map(({ address }) => formatIpv6(address)),
+      dns: lease.dns.map(formatIpv6),
+      aftr: lease.aftr === '' ? null : lease.aftr,
+      grantedAt: lease.grantedAt * 1000,
+      renewAt: endOf(lease, lease.t1) ?? null,
+    },
   };
 }
 

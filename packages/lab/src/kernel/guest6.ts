@@ -56,6 +56,7 @@ const IPV6_UP = `#!/bin/sh
 exec >>${GUEST_RESULT}/ipv6-up.log 2>&1
 cat >/run/ppp/kea.json <<END
 { "Dhcp6": {
+  "data-directory": "/run/kea",
   "interfaces-config": { "interfaces": [ "$1" ] },
   "lease-database": { "type": "memfile", "persist": true, "name": "/run/ppp/leases6.csv" },
   "renew-timer": ${T1}, "rebind-timer": 80, "preferred-lifetime": 120, "valid-lifetime": 240,
@@ -67,6 +68,9 @@ cat >/run/ppp/kea.json <<END
 } }
 END
 [ -f /run/ppp/kea.pid ] && kill $(cat /run/ppp/kea.pid)
+# Kea takes the address of the other end for its own.
+ip -6 addr del "$4/128" peer "$5/128" dev $1 2>/dev/null || ip -6 addr flush dev $1 scope link
+ip -6 addr add "$4/64" dev $1 nodad
 ip -6 route replace ${POOL}/40 dev $1
 mkdir -p /run/kea
 export KEA_PIDFILE_DIR=/run/kea KEA_LOCKFILE_DIR=none
