@@ -109,7 +109,7 @@ const LISTED: readonly {
   {
     why: '.ci/run runs it, and it runs this test',
     command:
-      /^(?:bash \.ci\/run|make (?:test|check|sim(?: RUNS=20000)?|lab(?: RUNTIME=bun| ARGS="--backend freebsd-fake")?|lab-kernel(?: ARGS=--guide)?))$/,
+      /^(?:bash \.ci\/run|make (?:test|check|sim(?: RUNS=20000)?|lab(?: RUNTIME=bun| ARGS="--backend freebsd-fake")?|lab-kernel(?: ARGS=--(?:guide|dial))?))$/,
   },
   {
     why: 'takes long, and is run when the engine or a backend has changed',

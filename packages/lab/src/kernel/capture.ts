@@ -110,3 +110,22 @@ export async function readCapture(path: string, ourMac: string): Promise<LineRep
     dialMs,
   };
 }
+
+/** When each LCP Configure-Request was sent, seconds since 1970, and by whom. */
+export async function readRequests(
+  path: string,
+): Promise<readonly { readonly time: number; readonly source: string }[]> {
+  const filter = 'ppp.protocol == 0xc021 && ppp.code == 1';
+  const fields = ['-T', 'fields', '-e', 'frame.time_epoch', '-e', 'eth.src'];
+  const { stdout } = await execa('tshark', ['-n', '-r', path, '-Y', filter, ...fields], {
+    stderr: 'ignore',
+    reject: false,
+  });
+  return stdout
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => {
+      const [time, source = ''] = line.split('\t');
+      return { time: Number(time), source };
+    });
+}

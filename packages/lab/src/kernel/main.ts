@@ -2,7 +2,7 @@
  * `make lab-kernel`: the pair on a real Linux kernel against a real Access Concentrator, in user-mode Linux. This part runs
  * on the host: it starts the guest, reads the captures, prints the summary, and decides the exit status.
  *
- * Usage: node main.js [--json] [--all | --guide]. Exit status 0 only if the session moved, never was redialled, and TCP
+ * Usage: node main.js [--json] [--all | --guide | --dial]. Exit status 0 only if the session moved, never was redialled, and TCP
  * survived.
  */
 import { readFile, rm } from 'node:fs/promises';
@@ -11,7 +11,8 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { execa } from 'execa';
 import type { Auth } from './ac.ts';
-import { readCapture, type LineReport } from './capture.ts';
+import { readCapture, readRequests, type LineReport } from './capture.ts';
+import type { Dial } from './dial.ts';
 import type { GuestReport } from './guest.ts';
 import type { GuideReport } from './guide.ts';
 import { SESSION_MAC } from './net.ts';
@@ -19,6 +20,7 @@ import type { SceneResult } from './scenes.ts';
 import { missingPrograms, runInGuest } from './uml.ts';
 
 const GUEST = fileURLToPath(new URL('./guest.js', import.meta.url));
+const DIAL = fileURLToPath(new URL('./dial.js', import.meta.url));
 const GUIDE = fileURLToPath(new URL('./guide.js', import.meta.url));
 const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
 const PACKAGES: Readonly<Record<string, string>> = {
@@ -45,6 +47,8 @@ const { values } = parseArgs({
   options: {
     json: { type: 'boolean', default: false },
     all: { type: 'boolean', default: false },
+    /** Dial on slow lines beside stock pppd, instead of the scenes. */
+    dial: { type: 'boolean', default: false },
     /** Do what docs/linux.md says, instead of the scenes. */
     guide: { type: 'boolean', default: false },
     /** Keep what the guest wrote, and say where. */
@@ -193,6 +197,52 @@ async function followGuide(): Promise<boolean> {
   );
 }
 
+/** Round trips of the lines that are dialled on, milliseconds. */
+const ROUND_TRIPS = [0, 100, 300, 400, 800, 1500];
+/** Of Configure-Requests, beside stock pppd's. */
+const TOLERANCE = 2;
+
+/** Each round trip: our link opens once, with about as many Configure-Requests as stock pppd's. */
+async function dialSlowly(): Promise<boolean> {
+  const { directory, timedOut } = await runInGuest({
+    program: DIAL,
+    args: ROUND_TRIPS.map(String),
+    line: (text) => {
+      if (/^\[ *\d/.test(text)) say(text);
+      else other.push(text);
+    },
+  });
+  const text = await readFile(join(directory, 'dial.json'), 'utf8').catch(() => undefined);
+  if (text === undefined) {
+    const why = timedOut ? 'not within its time' : 'it stopped midway';
+    throw new Error(`dial: ${why}\n${other.slice(-40).join('\n')}\nlogs: ${directory}`);
+  }
+  const requests = await readRequests(join(directory, 'line.pcap'));
+  const dials = (JSON.parse(text) as Dial[]).map((dial) => {
+    const sent = requests.filter(
+      ({ time, source }) => time >= dial.from && time <= dial.to && source === dial.mac,
+    );
+    return { ...dial, configureRequests: sent.length };
+  });
+  await rm(directory, { recursive: true });
+  return report(dials);
+}
+
+function report(dials: readonly (Dial & { readonly configureRequests: number })[]): boolean {
+  const rows = ROUND_TRIPS.map((roundTripMs) => {
+    const of = (client: Dial['client']) =>
+      dials.find((dial) => dial.client === client && dial.roundTripMs === roundTripMs);
+    const [stock, ours] = [of('stock'), of('ours')];
+    const difference = (ours?.configureRequests ?? NaN) - (stock?.configureRequests ?? NaN);
+    const ok = ours?.ac.opened === 1 && Math.abs(difference) <= TOLERANCE;
+    return { roundTripMs, opened: ours?.ac.opened, difference, stock, ours, ok };
+  });
+  if (values.json) console.log(JSON.stringify(rows));
+  for (const { roundTripMs, opened, difference, ok } of values.json ? [] : rows)
+    say(`${roundTripMs} ms: opened ${opened}, ${difference} Configure-Requests more, ${ok}`);
+  return rows.every(({ ok }) => ok);
+}
+
 /** The scenes, with either way of authentication. */
 async function playScenes(): Promise<boolean> {
   const main = await run('chap', values.all ? ['--all'] : []);
@@ -204,7 +254,8 @@ async function playScenes(): Promise<boolean> {
 }
 
 try {
-  process.exitCode = (await (values.guide ? followGuide() : playScenes())) ? 0 : 1;
+  const show = values.guide ? followGuide : values.dial ? dialSlowly : playScenes;
+  process.exitCode = (await show()) ? 0 : 1;
 } catch (error) {
   console.error(`lab-kernel: ${error instanceof Error ? error.message : String(error)}`);
   process.exitCode = 1;
