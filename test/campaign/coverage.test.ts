@@ -40,7 +40,17 @@ const IMPOSSIBLE: readonly (readonly [string, Cells])[] = [
       ['ContestOver', [...SILENT, ...OFF]],
     ],
   ],
-  ['releasing cancels the wait', [['Down', SILENT]]],
+  [
+    'releasing cancels the wait',
+    [
+      ['Down', SILENT],
+      ['Unblocked', SILENT],
+    ],
+  ],
+  [
+    'only a router that stands by routes via its partner',
+    [['Rerouted', ['Waiting', 'Fenced', 'Holding', 'Yielding', ...OFF]]],
+  ],
   ['a router that waits is demoted for the hold-down only', [['GivenBack', ['Waiting']]]],
 ];
 
@@ -49,11 +59,18 @@ const SELDOM: Cells = [
   ['Rival', ['Waiting']],
   ['Adopt', ['Standby', 'Fenced', 'HangingUp', 'Off']],
   ['Rewrite', ['Waiting']],
+  ['Retry', ['Off']],
+  ['Blocked', ['Waiting', 'Yielding', ...OFF]],
+  ['Unblocked', ['Yielding', ...OFF]],
+  ['RoleLost', ['Fenced']],
+  ['RoleFound', ['Holding', 'Yielding', 'Fenced', ...OFF]],
+  ['Ended', ['Waiting', 'Fenced', ...OFF]],
+  ['Outbid', ['Yielding']],
   ['Master', ['Yielding', 'Fenced', ...OFF]],
   ['Tied', ['Yielding']],
   ['ContestOver', ['Yielding']],
   ['Claim', ['HangingUp']],
-  ['GivenBack', ['Fenced', ...OFF]],
+  ['GivenBack', ['Yielding', 'Fenced', ...OFF]],
   ['Contested', ['Yielding', 'HangingUp', 'Redialling']],
   ['Down', ['Yielding', ...OFF]],
   ['Disconnect', ['Waiting', 'Standby']],
@@ -75,7 +92,7 @@ void t.test('simulator › the first 300 seeds break no rule', (t) => {
 void t.test('ownership › every cell that can be entered is', (t) => {
   const excused = new Set([...IMPOSSIBLE.flatMap(([, group]) => named(group)), ...named(SELDOM)]);
   const due = [...cells].filter(([cell]) => !excused.has(cell));
-  t.equal(cells.size, 224);
+  t.equal(cells.size, 272);
   t.same(
     due.filter(([, count]) => count === 0).map(([cell]) => cell),
     [],

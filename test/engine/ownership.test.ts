@@ -1,7 +1,7 @@
 /** Ownership: the table, and what its acts amount to in order. The link's own conversations are tested elsewhere. */
 import * as fc from 'fast-check';
 import t from 'tap';
-import type { Action } from '@ppp-thing/protocol/engine/events';
+import type { Action, Event } from '@ppp-thing/protocol/engine/events';
 import { OWNERSHIP, stepOwner } from '@ppp-thing/protocol/engine/owner/ownership';
 import { NO_SNAPSHOT } from '@ppp-thing/protocol/session';
 import { anyHistory, type History } from './histories.ts';
@@ -22,7 +22,7 @@ t.test(
   'Waiting › a router that has not heard its partner is demoted and silent (R10)',
   async (t) => {
     const router = new Router();
-    t.same(story(router.helperUp({ role: 'MASTER' })), ['promote', 'demote', 'tell-partner']);
+    t.same(story(router.helperUp({ role: 'MASTER' })), ['demote', 'tell-partner', 'demote']);
     t.equal(router.state, 'Waiting');
     t.same(story(router.hear()).slice(0, 3), ['store 41', 'promote', 'attach autoOpen']);
   },
@@ -89,16 +89,16 @@ t.test('Standby › a snapshot arms the session behind a closed gate', async (t)
 });
 
 t.test(
-  'Standby › MASTER takes: gate, announce, echo, routes, partner, in this order',
+  'Standby › MASTER takes: store, gate, announce, echo, routes, partner, in this order',
   async (t) => {
     const router = Router.standby();
     t.same(story(router.role('MASTER')), [
-      'configure up',
       'store 42',
       'attach autoOpen',
       'gate open',
       'announce',
       'LCP Echo-Request',
+      'configure up',
       'route session',
       'tell-partner',
     ]);
@@ -130,7 +130,7 @@ t.test('Holding › BACKUP closes the gate first, and nothing is terminated (R3)
     [],
   );
   t.ok(actions.includes('configure down'));
-  t.ok(actions.includes('route partner'));
+  t.ok(actions.includes('route none'));
   t.equal(router.state, 'Standby');
 });
 
@@ -152,8 +152,8 @@ t.test('Fenced › the partner lets go, so the session is taken with a higher ep
   const snapshot = { epoch: 50, generation: 0, holder: PARTNER, facts: FACTS };
   router.hear({ snapshot });
   t.match(story(router.hear({ snapshot, open: false, role: 'BACKUP' })), [
-    'configure up',
     'store 51',
+    'attach autoOpen',
   ]);
   t.equal(router.state, 'Holding');
 });
@@ -313,7 +313,7 @@ t.test('Holding › an announce frame of our own epoch is outbid after a random 
   const router = Router.holder();
   router.pass(3100);
   router.feed({ kind: 'own-mac-heard', epoch: 42 });
-  t.match(story(router.pass(600)), ['configure up', 'store 43']);
+  t.match(story(router.pass(600)), ['store 43', 'attach autoOpen']);
 });
 
 t.test('manual › only the operator moves the session', async (t) => {
@@ -363,6 +363,166 @@ t.test('a demotion that is refused › is asked for again', async (t) => {
   t.ok(again.includes('demote'));
   t.notOk(again.includes('LCP Echo-Request'), 'the AC need not hear of it');
 });
+
+const held = (epoch: number) => ({ epoch, generation: 0, holder: PARTNER, facts: FACTS });
+
+t.test('Standby › routes via its partner only while that is known to carry (R13)', async (t) => {
+  const router = Router.holder();
+  const { snapshot } = router.engine.status(router.now);
+  const idle = { role: 'BACKUP', open: false, proven: false, armed: true, snapshot } as const;
+  t.ok(story(router.role('BACKUP')).includes('route none'));
+  t.notOk(story(router.hear(idle)).includes('route partner'), 'its gate is closed');
+  t.ok(story(router.hear({ snapshot: held(43) })).includes('route partner'));
+  t.notOk(story(router.hear({ snapshot: held(43) })).includes('route partner'), 'said once');
+  t.ok(story(router.hear({ ...idle, snapshot: held(43) })).includes('route none'));
+  router.hear({ snapshot: held(43) });
+  t.ok(story(router.pass(3100)).includes('route none'), 'it is not heard any more');
+  const announced = story(router.feed({ kind: 'own-mac-heard', epoch: 43 }));
+  t.ok(announced.includes('route partner'), 'it is seen on the line');
+  t.ok(story(router.pass(15_100)).includes('route none'), 'and then no more');
+});
+
+t.test('Standby › a partner that dials has nothing to route to (R13)', async (t) => {
+  const router = Router.standby();
+  const snapshot = { ...held(42), facts: null };
+  t.ok(story(router.hear({ snapshot })).includes('route none'));
+});
+
+t.test('Fenced › a router that is MASTER has no route via its partner (R13)', async (t) => {
+  const router = Router.holder();
+  const actions = story(router.hear({ snapshot: held(50) }));
+  t.equal(router.state, 'Fenced');
+  t.notOk(actions.includes('route partner'));
+  t.ok(actions.includes('route none'));
+});
+
+t.test('helper › a MASTER that was armed takes without closing its gate first', async (t) => {
+  const router = Router.standby();
+  router.feed({ kind: 'helper-down' });
+  const actions = story(router.helperUp({ role: 'MASTER', attached: FACTS.key, gateOpen: true }));
+  t.equal(router.state, 'Holding');
+  t.notOk(actions.includes('gate closed'));
+  t.notOk(actions.includes('route partner'));
+});
+
+t.test('helper › a demotion from before we came is not interrupted (R10)', async (t) => {
+  const router = new Router();
+  t.notOk(story(router.helperUp({ demoted: true })).includes('promote'));
+  t.equal(story(router.hear()).filter((word) => word === 'promote').length, 1);
+  const alone = new Router(NO_SNAPSHOT, {
+    ...CONFIG,
+    owner: { ...CONFIG.owner, hasPartner: false },
+  });
+  const words = story(alone.helperUp({ role: 'MASTER', demoted: true }));
+  t.equal(words.filter((word) => word === 'promote').length, 1, 'and goes once there is no reason');
+});
+
+const refuses = (action: Action['kind']): Event => ({
+  kind: 'failed',
+  action,
+  code: 'EINVAL',
+  message: 'invalid argument',
+});
+
+t.test('Holding › a session that the kernel does not forward is down (R10)', async (t) => {
+  const router = Router.holder();
+  const { snapshot } = router.engine.status(router.now);
+  const ready = { role: 'BACKUP', armed: true, open: false, proven: false, snapshot } as const;
+  const words: string[] = [];
+  const levels: string[] = [];
+  for (let second = 0; second < 12; second++) {
+    for (const action of router.feed(refuses('configure'))) {
+      if (action.kind === 'note' && action.note.on === 'configure failed')
+        levels.push(action.note.level);
+    }
+    t.match(router.engine.status(router.now), {
+      proven: true,
+      refused: { action: 'configure', code: 'EINVAL' },
+    });
+    router.hear(ready);
+    words.push(...story(router.pass(1000)));
+    router.echoReply();
+  }
+  t.equal(words.filter((word) => word === 'configure up').length, 12, 'it is asked every second');
+  t.same(levels.slice(0, 3), ['warn', 'debug', 'debug'], 'and logged once');
+  t.same(router.engine.status(router.now).demoted, ['watchdog'], 'the partner gets its try');
+  t.ok(story(router.pass(2100)).includes('promote'), 'the kernel has taken it');
+  t.equal(router.engine.status(router.now).refused, undefined);
+});
+
+t.test('Holding › a refusal that passes costs nothing', async (t) => {
+  const router = Router.holder();
+  router.feed(refuses('route'));
+  t.notOk(story(router.pass(30_000)).includes('demote'));
+  t.equal(router.engine.status(router.now).refused, undefined);
+});
+
+t.test('a role that cannot be read › demotes, until it can be (R11)', async (t) => {
+  const router = Router.holder();
+  const lost = story(router.role('INIT'));
+  t.equal(router.state, 'Standby');
+  t.ok(lost.includes('demote'), 'CARP may be MASTER behind our back');
+  t.same(router.engine.status(router.now).demoted, ['no-role']);
+  t.ok(story(router.role('BACKUP')).includes('promote'));
+  t.same(router.engine.status(router.now).demoted, []);
+});
+
+const padt = (source = FACTS.key.acMac): Event => ({
+  kind: 'discovery',
+  source,
+  packet: { code: 'PADT', sessionId: FACTS.key.sessionId, tags: [] },
+});
+
+t.test('Standby › a session that nobody holds is forgotten with its PADT (R4)', async (t) => {
+  const router = Router.standby();
+  router.pass(3100);
+  t.ok(story(router.feed(padt())).includes('detach'));
+  t.notOk(router.engine.status(router.now).armed);
+  const actions = story(router.role('MASTER'));
+  t.ok(actions.includes('PADI'));
+  t.notOk(actions.includes('LCP Echo-Request'));
+  t.notOk(actions.includes('PADT'), 'the AC knows');
+});
+
+t.test('Standby › a PADT is the partner’s to judge while it carries', async (t) => {
+  const router = Router.standby();
+  t.same(story(router.feed(padt())), []);
+  router.pass(3100);
+  t.same(story(router.feed(padt(Uint8Array.of(2, 0, 0, 0, 0, 9)))), [], 'nor from a stranger');
+  t.ok(story(router.role('MASTER')).includes('LCP Echo-Request'));
+});
+
+t.test('announce frames › count only from a partner, and only while it is not heard', async (t) => {
+  const frame: Event = { kind: 'own-mac-heard', epoch: 99 };
+  const heard = Router.holder();
+  heard.feed(frame);
+  t.equal(heard.state, 'Holding', 'its own message counts');
+  for (const owner of [
+    { ...CONFIG.owner, hasPartner: false },
+    { ...CONFIG.owner, policy: 'pinned' } as const,
+  ]) {
+    const router = new Router(HELD_BY_US, { ...CONFIG, owner });
+    router.helperUp({ role: 'MASTER' });
+    router.pass(5100);
+    t.equal(router.state, 'Holding');
+    t.notOk(story(router.feed(frame)).includes('gate closed'));
+    t.equal(router.state, 'Holding');
+  }
+});
+
+t.test(
+  'announce frames › of a lower epoch are answered once a second, and prove nothing',
+  async (t) => {
+    const router = Router.holder();
+    router.pass(3100);
+    let answers = 0;
+    for (let i = 0; i < 30; i++) {
+      answers += story(router.feed({ kind: 'own-mac-heard', epoch: 3 })).length;
+      answers += story(router.pass(100)).filter((word) => word === 'announce').length;
+    }
+    t.ok(answers >= 3 && answers <= 5, `${answers} in 3 s`);
+  },
+);
 
 const speaksOnTheLine = (action: Action): boolean =>
   action.kind === 'send-ppp' ||

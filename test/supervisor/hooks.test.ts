@@ -15,6 +15,7 @@ const STANDBY: OwnerStatus = {
   helper: true,
   carrier: true,
   proven: false,
+  refused: undefined,
   armed: true,
   snapshot: { epoch: 7, generation: 1, holder: 2, facts: FACTS },
   demoted: [],

@@ -42,6 +42,10 @@ export function verdict(session: SessionStatusJson): readonly [Tone, string] {
     if (session.session === null) return ['busy', 'standing by; there is no session to take over'];
     return ['bad', 'standing by, not ready to take over'];
   }
+  if (session.refused !== null) {
+    const { action, code } = session.refused;
+    return ['bad', `this router holds the session, and forwards nothing: ${action}: ${code}`];
+  }
   if (proven) return ['good', 'this router holds the session'];
   if (session.session !== null && holder === 'this router') {
     return ['bad', 'this router holds the session, and the AC does not answer'];

@@ -23,6 +23,12 @@ export interface SessionStatusJson {
   readonly phase: string;
   /** The AC has answered within the echo budget. */
   readonly proven: boolean;
+  /** What the kernel refuses of a session that is ours; null while it forwards. */
+  readonly refused: {
+    readonly action: string;
+    readonly code: string;
+    readonly message: string;
+  } | null;
   /** On standby: joined behind a closed gate, ready to be taken. */
   readonly armed: boolean;
   readonly carrier: boolean;

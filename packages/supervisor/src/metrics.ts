@@ -23,7 +23,7 @@ const STATES = [
   'Redialling',
   'Off',
 ] as const;
-const REASONS = ['hold-down', 'watchdog', 'handoff'] as const;
+const REASONS = ['hold-down', 'watchdog', 'handoff', 'no-role'] as const;
 
 const seconds = (ms: number | null | undefined): number | null =>
   ms === null || ms === undefined ? null : ms / 1000;
@@ -42,6 +42,7 @@ const GAUGES: readonly Measure[] = [
   ['state', '1 for the state of ownership', ({ state }) => STATES.map((each) => [each === state, { state: each }])],
   ['holder', '1 while this router holds the session', ({ holder }) => [[holder === 'this router']]],
   ['proven', '1 while the AC answers this router', ({ proven }) => [[proven]]],
+  ['refused', '1 while the kernel refuses the addresses or the route of the session', ({ refused }) => [[refused !== null]]],
   ['armed', '1 while this router stands by, ready to take the session', ({ armed }) => [[armed]]],
   ['carrier', '1 while the line has carrier', ({ carrier }) => [[carrier]]],
   ['demoted', '1 while we demote ourselves in CARP for this reason', ({ demoted }) => REASONS.map((each) => [demoted.includes(each), { reason: each }])],

@@ -59,6 +59,7 @@ export function sessionJson(supervisor: Supervisor, view: SessionView): SessionS
     generation: snapshot.generation,
     phase: link.phase,
     proven: status.proven,
+    refused: status.refused ?? null,
     armed: status.armed,
     carrier: status.carrier,
     demoted: status.demoted,
@@ -200,6 +201,10 @@ export function healthJson(supervisor: Supervisor): HealthJson {
     else if (!status.carrier) troubles.push(`${name}: the line has no carrier`);
     if (status.demoted.length > 0) troubles.push(`${name}: demoted: ${status.demoted.join(', ')}`);
     const isDown = (status.state === 'Holding' || status.state === 'Yielding') && !status.proven;
+    if (status.refused !== undefined)
+      warnings.push(
+        `${name}: nothing is forwarded: ${status.refused.action}: ${status.refused.code}`,
+      );
     if (isDown) warnings.push(`${name}: the session is not up`);
     if (status.state === 'Fenced') warnings.push(`${name}: fenced: the partner is MASTER too`);
   }

@@ -103,6 +103,7 @@ function verdict({ status, session }: Told): readonly [Tone, string] {
   if (!carrier) return ['bad', `The line of ${us} has no carrier`];
   if (state === 'Waiting') return ['busy', `${us} waits for the word of ${them}`];
   if (session.holder === 'this router' && session.session !== null) {
+    if (session.refused !== null) return ['bad', `${us} holds the session, and forwards nothing`];
     if (proven) return ['good', `${us} holds the session`];
     return ['bad', `${us} holds the session, and the AC does not answer`];
   }
@@ -143,6 +144,8 @@ function thisRouter(told: Told): RouterModel {
   if (!carrier) points.push(['no', 'no carrier']);
   if (holds) {
     const echo = link.echoRttMs === null ? '' : ` in ${milliseconds(link.echoRttMs)}`;
+    if (session.refused !== null)
+      points.push(['no', `kernel refuses ${session.refused.action}: ${session.refused.code}`]);
     points.push(proven ? ['yes', `AC answers${echo}`] : ['no', 'AC does not answer']);
     if (link.unansweredEchoes > 1)
       points.push(['no', `${link.unansweredEchoes} echoes unanswered`]);
@@ -158,7 +161,7 @@ function thisRouter(told: Told): RouterModel {
     isThis: true,
     stand: holds ? 'holds' : isReady ? 'ready' : 'unready',
     word: holds ? 'Holds the session' : wordOf(session, isReady),
-    wire: holds && proven ? 'open' : 'closed',
+    wire: holds && proven && session.refused === null ? 'open' : 'closed',
     points,
   };
 }

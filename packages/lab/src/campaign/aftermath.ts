@@ -22,7 +22,7 @@ export function checkAftermath(stage: Stage, fail: Break): void {
     if (reasons.includes('hold-down')) fail('R10', `${us} is held down for ever`);
     if (status.partner.message === undefined) fail('R8', `${us} does not hear its partner`);
     if (status.state === 'Holding') checkHolder(router, status.proven, stage, fail);
-    else if (status.state === 'Standby') checkStandby(router, fail);
+    else if (status.state === 'Standby') checkStandby(router, stage, fail);
     else fail('R8', `${us} ends ${status.state}`);
   }
 }
@@ -44,11 +44,13 @@ function checkHolder(router: RouterView, proven: boolean, stage: Stage, fail: Br
   if (!proven) fail('R8', `${us} has not proven a session that the AC carries`);
 }
 
-function checkStandby(router: RouterView, fail: Break): void {
+function checkStandby(router: RouterView, stage: Stage, fail: Break): void {
   const { kernel, disk, index } = router;
   const us = `router ${index}, the standby,`;
   if (kernel.gate) fail('R2', `${us} has an open gate`);
-  if (kernel.route !== 'partner') fail('R8', `${us} routes via ${kernel.route}`);
+  const partner = stage.routers[1 - index];
+  const via = partner?.disk.facts === null ? 'none' : 'partner';
+  if (kernel.route !== via) fail('R8', `${us} routes via ${kernel.route}`);
   if (kernel.attached?.sessionId !== disk.facts?.key.sessionId)
     fail('R8', `${us} is not attached to the session on its disk`);
   if (disk.facts === null) return;

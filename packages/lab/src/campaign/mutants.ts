@@ -26,7 +26,6 @@ const JUDGE = 'protocol/dist/engine/owner/judge.js';
 const ACTS = 'protocol/dist/engine/owner/acts.js';
 const OUTBOX = 'protocol/dist/engine/owner/outbox.js';
 const STANDING = 'protocol/dist/engine/owner/standing.js';
-const WAITS = 'protocol/dist/engine/owner/waits.js';
 const TABLE = 'protocol/dist/engine/owner/ownership.js';
 const DEMOTION = 'protocol/dist/engine/owner/demotion.js';
 const PARTNERSHIP = 'protocol/dist/engine/owner/partnership.js';
@@ -92,13 +91,13 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'epoch not raised',
     ACTS,
-    'standing.snapshot = taken(standing.snapshot, standing.config.routerId);',
-    'standing.snapshot = { ...standing.snapshot, holder: standing.config.routerId };',
+    'standing.snapshot = taken({ ...standing.snapshot, facts }, standing.config.routerId);',
+    'standing.snapshot = { ...standing.snapshot, facts, holder: standing.config.routerId };',
   ),
   mutant(
     'told before stored',
     ACTS,
-    "this.#out.emit({ kind: 'store', snapshot: standing.snapshot });\n        this.#carry(now, { isUp });",
+    "this.#out.emit({ kind: 'store', snapshot: standing.snapshot });\n        this.#carry(now);",
     "this.#carry(now);\n        this.#out.emit({ kind: 'store', snapshot: standing.snapshot });",
   ),
   mutant(
@@ -124,10 +123,33 @@ export const MUTANTS: readonly Mutant[] = [
   mutant('standby interface left up', ACTS, 'configure(facts, false)', 'configure(facts, true)'),
   mutant(
     'no route via the partner',
-    ACTS,
-    "this.#out.emit({ kind: 'route', via: 'partner' });",
+    STANDING,
+    "const via = isLive && this.partner.carries(SEEN_SPAN, now) ? 'partner' : 'none';",
+    "const via = 'none';",
+  ),
+  mutant(
+    'routes via a partner that carries nothing',
+    STANDING,
+    'isLive && this.partner.carries(SEEN_SPAN, now)',
+    'isLive',
+  ),
+  mutant(
+    'a partner that is gone is routed to',
+    PARTNERSHIP,
+    'this.#carries && (this.fresh(now) !== undefined || this.seenWithin(span, now))',
+    'this.#carries',
+  ),
+  cell('keeps a route that leads nowhere', 'Rerouted', 'Standby', '-'),
+  mutant(
+    'calls a session proven that is not forwarded',
+    JUDGE,
+    'this.#standing.refuse(refused);',
     '',
   ),
+  cell('keeps a session that is not forwarded', 'Blocked', 'Holding', '-'),
+  cell('a refusal is never over', 'Unblocked', 'Holding', '-'),
+  cell('a role that is lost does not demote', 'RoleLost', 'Holding', '-'),
+  cell('a role that is found again does not promote', 'RoleFound', 'Standby', '-'),
   mutant(
     'contested line not seen',
     STANDING,
@@ -156,14 +178,14 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'refused addresses not tried again',
     ACTS,
-    "{ kind: 'gate', open: true }, configure(facts, true));\n        this.#out.emit({ kind: 'route', via: 'session' });\n    }\n    /** If",
-    "{ kind: 'gate', open: true });\n        this.#out.emit({ kind: 'route', via: 'session' });\n    }\n    /** If",
+    "{ kind: 'gate', open: true }, configure(facts, true));\n        this.#out.emit({ kind: 'route', via: 'session' });\n        this.delegate(now);\n    }\n    /** If",
+    "{ kind: 'gate', open: true });\n        this.#out.emit({ kind: 'route', via: 'session' });\n        this.delegate(now);\n    }\n    /** If",
   ),
   mutant(
     'refused route not tried again',
     ACTS,
-    "configure(facts, true));\n        this.#out.emit({ kind: 'route', via: 'session' });\n    }\n    /** If",
-    'configure(facts, true));\n    }\n    /** If',
+    "configure(facts, true));\n        this.#out.emit({ kind: 'route', via: 'session' });\n        this.delegate(now);\n    }\n    /** If",
+    'configure(facts, true));\n        this.delegate(now);\n    }\n    /** If',
   ),
   mutant(
     'refused session not carried again',
@@ -184,7 +206,7 @@ export const MUTANTS: readonly Mutant[] = [
     'if (isJoining)\n            this.#step',
     'if (false)\n            this.#step',
   ),
-  mutant('end of a session not written', ACTS, 'this.#write(null);', ''),
+  mutant('end of a session not written', ACTS, 'this.#write({ facts: null });', ''),
   mutant(
     'terminates what the partner took',
     ACTS,
@@ -214,12 +236,6 @@ export const MUTANTS: readonly Mutant[] = [
     "watchdog off for ever.\n        this.#waits.begin('down', now);",
   ),
   mutant(
-    'interface left down after a full disk',
-    ACTS,
-    'isJoined(from) && !this.#out.isBarred;',
-    'isJoined(from);',
-  ),
-  mutant(
     'dialled in silence, not announced',
     ACTS,
     'if (this.#standing.isUnheard(now))\n            this.#announce(now);\n    }',
@@ -243,7 +259,6 @@ export const MUTANTS: readonly Mutant[] = [
     "return !this.#hasCarrier && this.#phase !== 'Terminate';",
     'return false;',
   ),
-  mutant('retries go on at once', WAITS, 'retry: () => RETRY_INTERVAL', 'retry: () => millis(0)'),
   // What events mean.
   mutant(
     'obeys the operator without a helper',

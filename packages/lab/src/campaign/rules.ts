@@ -26,6 +26,10 @@ const SPLIT_MS = 2000;
 const ANNOUNCED_MS = 10_000;
 /** After a fault has healed, what fails for another while may still be its doing. */
 const CALM_AGAIN_MS = 10_000;
+/** A standby that does not know better may send its packets for this long to a partner that carries nothing any more. */
+const STALE_ROUTE_MS = 3000 + 15_000 + 500;
+/** A kernel that refuses is asked every second. */
+const FORWARDS_MS = 3000;
 const MAX_QUEUE = 500;
 /** Requests without an answer after which the AC may be taken for gone. */
 const SILENT_REQUESTS = 10;
@@ -54,6 +58,8 @@ export class Rules {
   #isSingle = true;
   #disturbedUntil = 0;
   #lineSplitSince: number | undefined;
+  readonly #strayingSince: [number | undefined, number | undefined] = [undefined, undefined];
+  readonly #deadSince: [number | undefined, number | undefined] = [undefined, undefined];
 
   constructor(stage: Stage) {
     this.#stage = stage;
@@ -262,8 +268,10 @@ export class Rules {
     const [one, other] = routers;
     this.#checkGate(one);
     this.#checkGate(other);
-    this.#checkRoute(one);
-    this.#checkRoute(other);
+    this.#checkRoute(one, other);
+    this.#checkRoute(other, one);
+    this.#checkForwards(one);
+    this.#checkForwards(other);
     this.#checkSplit(carries(one) && carries(other));
     this.#checkConverged();
   }
@@ -275,13 +283,37 @@ export class Rules {
   }
 
   /** R13: what a live router sends to its partner comes back, until its TTL ends. */
-  #checkRoute({ index, helper, kernel }: RouterView): void {
-    if (helper === undefined || kernel.route !== 'partner') return;
+  #checkRoute({ index, helper, kernel, supervisor }: RouterView, other: RouterView): void {
+    if (helper === undefined || kernel.route !== 'partner') {
+      this.#strayingSince[index] = undefined;
+      return;
+    }
     if (!this.#stage.hasObeyed(index)) return;
     if (this.#stage.role(index) === 'MASTER')
       this.#break('R13', `router ${index} is MASTER and routes via its partner`);
     if (kernel.gate)
       this.#break('R13', `router ${index} has an open gate and routes via its partner`);
+    // A MASTER without a session drops it; whoever is neither may send it back.
+    const carries = other.kernel.gate || this.#stage.role(other.index) === 'MASTER';
+    const isTold = supervisor?.connected === true && !carries;
+    if (!isTold) this.#strayingSince[index] = undefined;
+    else if (this.#now - (this.#strayingSince[index] ??= this.#now) > STALE_ROUTE_MS)
+      this.#break('R13', `router ${index} routes via a partner that carries nothing`);
+  }
+
+  /** R10: a session that the AC answers, and whose packets the kernel does not take, is said to be down. */
+  #checkForwards(router: RouterView): void {
+    const { index, kernel, supervisor, isDiskFull } = router;
+    const status = supervisor?.connected === true ? router.status() : undefined;
+    const isDead =
+      !isDiskFull &&
+      status?.state === 'Holding' &&
+      status.proven &&
+      status.refused === undefined &&
+      (kernel.isUp !== true || kernel.route !== 'session');
+    if (!isDead) this.#deadSince[index] = undefined;
+    else if (this.#now - (this.#deadSince[index] ??= this.#now) > FORWARDS_MS)
+      this.#break('R10', `router ${index} calls a session proven that its kernel does not forward`);
   }
 
   /** R9: two open gates are a split, and it ends as soon as either way of hearing of each other is whole. */

@@ -149,7 +149,9 @@ export class Watch {
     fail: Break,
   ): void {
     const { message } = status.partner;
-    if (event.kind === 'own-mac-heard') this.#seenAt = now;
+    if (event.kind === 'own-mac-heard' && !isLaterEpoch(status.snapshot.epoch, event.epoch))
+      this.#seenAt = now;
+    checkRoute(us, actions, status, now - this.#seenAt, fail);
     const hasAnnounced = actions.some(({ kind }) => kind === 'announce');
     // Of a session that its kernel refuses it claims nothing, and so it begins to count anew.
     const isRefused =
@@ -221,6 +223,10 @@ export class Watch {
     if (status.state !== 'Waiting' && reasons.includes('hold-down')) {
       fail('R10', `${us} is held down while it is ${status.state}`);
     }
+    const isLost = status.role === 'INIT';
+    if (status.helper && isLost !== reasons.includes('no-role')) {
+      fail('R11', `${us} is ${isLost ? 'not ' : ''}demoted for a role that is ${status.role}`);
+    }
     if (status.helper && status.state === 'Waiting' && !this.#demotes) {
       fail('R10', `${us} waits for its partner without being demoted`);
     }
@@ -290,7 +296,7 @@ export class Watch {
     const isDown =
       status.state === 'Holding' &&
       status.helper &&
-      !status.proven &&
+      (!status.proven || status.refused !== undefined) &&
       status.partner.message?.healthy === true &&
       !status.demoted.includes('watchdog');
     if (!isDown) this.#downSince = undefined;
@@ -336,7 +342,10 @@ function checkPlace(us: string, id: number, event: Event, status: OwnerStatus, f
   const claims = speaks(status.state) || isOff(status.state);
   if (claims && status.snapshot.holder !== id)
     fail('R1', `${us} is ${status.state} in an epoch of router ${status.snapshot.holder - 1}`);
-  if (event.kind === 'own-mac-heard' && isLaterEpoch(event.epoch, status.snapshot.epoch) && claims)
+  const isUnheard = status.partner.message === undefined;
+  const isLater =
+    event.kind === 'own-mac-heard' && isLaterEpoch(event.epoch, status.snapshot.epoch);
+  if (isLater && isUnheard && claims)
     fail('R9', `${us} is ${status.state} after an announce frame of a higher epoch`);
   if (event.kind === 'helper-down' && status.helper)
     fail('R10', `${us} believes in a helper that is gone`);
@@ -363,6 +372,21 @@ function checkWords(
       (status.helper || !message.healthy);
     if (!isTrue) fail('R8', `${us} tells its partner what is not so`);
   }
+}
+
+/** R13: via the partner only while it is known to carry the session: its own message says so, or its announce frame. */
+function checkRoute(
+  us: string,
+  actions: readonly Action[],
+  status: OwnerStatus,
+  seenFor: number,
+  fail: Break,
+): void {
+  const { message } = status.partner;
+  const says = message?.open === true && message.snapshot.facts !== null;
+  if (says || seenFor < SEEN_MS + 20) return;
+  if (actions.some((action) => action.kind === 'route' && action.via === 'partner'))
+    fail('R13', `${us} routes via a partner that is not known to carry the session`);
 }
 
 /** A fenced router's gate never opens by itself; a standby's does. */
@@ -397,16 +421,18 @@ function checkOrder(
       fail('order', `${us} does not tell its partner that it has released`);
     }
     const route = actions.filter((action) => action.kind === 'route').at(-1);
-    if (route?.via !== 'partner') fail('order', `${us} does not route via its partner`);
+    if (route === undefined || route.via === 'session')
+      fail('order', `${us} does not take its default route out of the session`);
   }
   const takes = !speaks(before) && speaks(status.state);
   if (!takes || status.snapshot.facts === null) return;
-  const wanted = ['gate', 'announce', 'send-ppp', 'route', 'tell-partner'];
+  const wanted = ['gate', 'announce', 'send-ppp', 'tell-partner'];
   const found = actions.map(({ kind }) => kind).filter((kind) => kind !== 'note');
   let done = 0;
   for (const kind of found) if (kind === wanted[done]) done++;
-  // The interface says nothing of its own: it may go up at any time.
-  const isInOrder = done === wanted.length && found.includes('configure');
+  // The helper has done these at the edge; they are only said again.
+  const isRestated = found.includes('configure') && found.includes('route');
+  const isInOrder = done === wanted.length && isRestated;
   // Without carrier nobody is asked: no answer can come.
   if (isInOrder || !status.carrier) return;
   fail('order', `${us} takes over with ${found.join(', ')}`);

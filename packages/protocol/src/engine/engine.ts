@@ -16,7 +16,7 @@ import { Judge } from './owner/judge.ts';
 import { Outbox } from './owner/outbox.ts';
 import type { OwnerState } from './owner/ownership.ts';
 import { refusal } from './owner/refusal.ts';
-import { Standing, type Takeover } from './owner/standing.ts';
+import { Standing, type Refusal, type Takeover } from './owner/standing.ts';
 import { Waits, type OwnerWait } from './owner/waits.ts';
 import type { SessionConfig } from './session-config.ts';
 
@@ -29,6 +29,8 @@ export interface OwnerStatus {
   readonly carrier: boolean;
   /** The AC has answered within the echo budget. */
   readonly proven: boolean;
+  /** The kernel refuses the addresses or the route of a session that is ours: nothing is forwarded. */
+  readonly refused: Refusal | undefined;
   /** On standby: the session is joined behind a closed gate, ready to be taken. */
   readonly armed: boolean;
   readonly snapshot: Snapshot;
@@ -114,6 +116,7 @@ export class SessionEngine implements Engine<Event, Action> {
       helper: helper !== undefined,
       carrier: helper?.carrier ?? false,
       proven: this.#standing.isProven,
+      refused: this.#standing.refused,
       armed: this.#standing.isArmed,
       snapshot,
       demoted: demotion.reasons(),

@@ -133,6 +133,7 @@ export class Link {
     if (lasted !== undefined && lasted >= SHORT_SESSION)
       this.#dialler.ended({ lasted, refused: false }, undefined, now);
     this.#forget();
+    this.#lastError = undefined;
     if (from !== 'Dead') this.#out.push(moved('info', from, 'Dead', 'suspend', {}));
     return this.#flush();
   }

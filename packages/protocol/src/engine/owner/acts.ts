@@ -7,7 +7,7 @@
  * changes the snapshot stores it first (a barrier), and only then speaks.
  */
 import { millis, type Instant } from '../../time.ts';
-import { changed, taken, type Snapshot } from '../../session.ts';
+import { changed, taken, type SessionFacts, type Snapshot } from '../../session.ts';
 import type { Dhcp6Message } from '../../wire/dhcpv6.ts';
 import type { Dhcp6Output } from '../dhcp6/client.ts';
 import type { Action, Event, Note } from '../events.ts';
@@ -115,6 +115,19 @@ export class Acts {
         return this.#sever(now);
       case 'insist':
         return this.#insist(now);
+      case 'block':
+        this.#waits.ensure('down', now);
+        return this.#waits.begin('settled', now);
+      case 'unblock':
+        return this.#unblock(now);
+      case 'reroute':
+        return this.#reroute(now);
+      case 'forget':
+        return this.#forget(now);
+      case 'standBack':
+        return this.#out.emit(...demotion.add('no-role'));
+      case 'standForth':
+        return this.#out.emit(...demotion.drop('no-role'));
       case 'announce':
         return this.#announce(now);
       case 'defer':
@@ -159,18 +172,18 @@ export class Acts {
 
   #take(from: Place, now: Instant): void {
     const standing = this.#standing;
-    standing.snapshot = taken(standing.snapshot, standing.config.routerId);
-    const { facts, epoch } = standing.snapshot;
-    standing.lastTakeover = { at: now, epoch };
-    // The interlock has opened the gate already. The interface says nothing of its own, so it need not wait for the disk.
-    const isUp = facts !== null && isJoined(from) && !this.#out.isBarred;
-    if (isUp) this.#out.emit(configure(facts, true));
+    const facts = factsFrom(from, standing.snapshot);
+    standing.snapshot = taken({ ...standing.snapshot, facts }, standing.config.routerId);
+    standing.lastTakeover = { at: now, epoch: standing.snapshot.epoch };
     this.#out.emit({ kind: 'store', snapshot: standing.snapshot });
-    this.#carry(now, { isUp });
+    this.#carry(now);
   }
 
-  /** Gate, announce, proof, route, partner: in this order, so that traffic flows before anyone is asked. */
-  #carry(now: Instant, { isUp = false, isRefused = false } = {}): void {
+  /**
+   * Gate, announce, proof, partner. The helper has opened gate, interface and route already, in one act at the edge; all
+   * three are said again here, which repairs what the kernel refused.
+   */
+  #carry(now: Instant, { isRefused = false } = {}): void {
     const standing = this.#standing;
     const { facts } = standing.snapshot;
     // Without the helper nothing can be done; it is all said when it comes back.
@@ -189,8 +202,7 @@ export class Acts {
       this.#waits.begin('reclaim', now);
     } else this.#announce(now);
     this.#absorb(this.#link.resume(facts, now), now);
-    if (!isUp) this.#out.emit(configure(facts, true));
-    this.#out.emit({ kind: 'route', via: 'session' });
+    this.#out.emit(configure(facts, true), { kind: 'route', via: 'session' });
     this.delegate(now);
     this.#leased(this.#delegation.up(standing.snapshot, now), now);
     this.tell(now);
@@ -213,11 +225,19 @@ export class Acts {
   #prove(now: Instant): void {
     const { lastTakeover } = this.#standing;
     this.#standing.path = 'proven';
-    this.#waits.cancel('down');
+    if (this.#standing.refused === undefined) this.#waits.cancel('down');
     if (lastTakeover !== undefined && lastTakeover.provenAfter === undefined) {
       const provenAfter = millis(now - lastTakeover.at);
       this.#standing.lastTakeover = { ...lastTakeover, provenAfter };
     }
+    this.tell(now);
+  }
+
+  #unblock(now: Instant): void {
+    this.#standing.refuse(undefined);
+    this.note('info', 'the kernel forwards again', [], {});
+    this.#out.emit(...this.#standing.demotion.drop('watchdog'));
+    if (this.#standing.isProven) this.#waits.cancel('down');
     this.tell(now);
   }
 
@@ -270,7 +290,7 @@ export class Acts {
   // --- not holding -----------------------------------------------------------------------------------------------
 
   #release(now: Instant): void {
-    this.#waits.cancel('down', 'announce', 'reclaim', 'contest', 'handoff');
+    this.#waits.cancel('down', 'announce', 'reclaim', 'contest', 'handoff', 'settled');
     this.#out.emit({ kind: 'gate', open: false });
     this.#absorb(this.#link.suspend(now), now);
     this.#leased(this.#delegation.down(now), now);
@@ -278,7 +298,7 @@ export class Acts {
 
   /** Ready to take over: everything but the gate and the interface's up flag. */
   #arm(autoOpen: boolean, now: Instant): void {
-    const { facts } = this.#standing.snapshot;
+    const facts = factsFrom(this.#standing.place, this.#standing.snapshot);
     if (this.#standing.helper === undefined) return this.tell(now);
     this.#standing.arm(facts !== null);
     if (facts === null) this.#out.emit({ kind: 'detach' });
@@ -286,8 +306,22 @@ export class Acts {
       this.#out.emit(attach(facts, autoOpen), { kind: 'gate', open: false });
       this.#out.emit(configure(facts, false));
     }
-    this.#out.emit({ kind: 'route', via: 'partner' });
+    this.#reroute(now);
     this.delegate(now);
+    this.tell(now);
+  }
+
+  #reroute(now: Instant): void {
+    if (this.#standing.helper === undefined) return;
+    const { via } = this.#standing.via(now);
+    this.#standing.routed(via);
+    this.#out.emit({ kind: 'route', via });
+  }
+
+  #forget(now: Instant): void {
+    this.#standing.end(true);
+    this.#standing.arm(false);
+    this.#out.emit({ kind: 'detach' });
     this.tell(now);
   }
 
@@ -356,9 +390,9 @@ export class Acts {
   }
 }
 
-/** The kernel has the session joined, so that its interface may go up before anything else. */
-const isJoined = (place: Place): boolean =>
-  'armed' in place ? place.armed : 'path' in place && place.path !== 'severed';
+/** Null for a session that the AC is known to have ended. */
+const factsFrom = (place: Place, { facts }: Snapshot): SessionFacts | null =>
+  'isEnded' in place && place.isEnded ? null : facts;
 
 const isPadt = (action: Action): boolean =>
   action.kind === 'send-discovery' && action.packet.code === 'PADT';

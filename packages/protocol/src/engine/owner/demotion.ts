@@ -7,7 +7,9 @@ export type DemotionReason =
   /** The session has been down while the partner is healthy. */
   | 'watchdog'
   /** The operator asked for a handoff. */
-  | 'handoff';
+  | 'handoff'
+  /** The role cannot be read, while CARP may go on without us. */
+  | 'no-role';
 
 export class Demotion {
   readonly #reasons = new Set<DemotionReason>();

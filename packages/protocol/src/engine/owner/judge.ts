@@ -2,6 +2,7 @@
  * What each event from the world means: what this router now knows, and which event of the table (`ownership.ts`) that
  * is. What follows in frames and kernel calls is `acts.ts`.
  */
+import { sameOctets } from '../../bytes.ts';
 import type { Instant } from '../../time.ts';
 import {
   isLaterEpoch,
@@ -18,7 +19,7 @@ import type { Delegation } from './delegation.ts';
 import type { Outbox } from './outbox.ts';
 import { stepOwner, type OwnerEvent } from './ownership.ts';
 import { refusal } from './refusal.ts';
-import type { Standing } from './standing.ts';
+import type { Refusal, Standing } from './standing.ts';
 import { SEEN_SPAN, type OwnerWait, type Waits } from './waits.ts';
 
 export class Judge {
@@ -57,8 +58,10 @@ export class Judge {
         return this.#failed(event, now);
       case 'dhcp6':
         return this.#judge(this.#acts.dhcp6(event.message, now), now);
-      case 'deadline':
       case 'discovery':
+        this.#overhear(event, now);
+        return this.#toLink(event, now);
+      case 'deadline':
       case 'ppp':
       case 'counted':
       case 'session-closed':
@@ -86,15 +89,19 @@ export class Judge {
       case 'unseen':
       case 'unannounced':
         if (partner.fresh(now) === undefined) this.#step('Freed', 'partner not seen', now);
-        return undefined;
+        return this.#partnerMoved('partner not seen', now);
       case 'handoff':
         return void this.#step('Undo', 'handoff not carried out in time', now);
       case 'down':
-        return void (this.#standing.isProven || this.#step('Down', 'session down', now));
+        return void this.#step('Down', 'session down', now);
       case 'watchdog':
         return this.#watchdogOver(now);
       case 'retry':
         return this.#retry(now);
+      case 'settled':
+        return void this.#step('Unblocked', 'settled', now);
+      case 'answered':
+        return undefined;
       case 'announce':
       case 'reclaim':
         return void this.#step('Claim', 'partner not heard', now);
@@ -139,6 +146,17 @@ export class Judge {
     if (this.#standing.listens) this.#judge(this.#acts.link(event, now), now);
   }
 
+  /**
+   * A PADT for the session of our snapshot. The partner hears it too, and answers for a session that it carries; one that
+   * nobody carries is gone, and taking it over would only find that out 15 s later (RFC 2516 §5.5).
+   */
+  #overhear({ source, packet }: Extract<Event, { kind: 'discovery' }>, now: Instant): void {
+    const key = this.#standing.snapshot.facts?.key;
+    if (packet.code !== 'PADT' || packet.sessionId !== key?.sessionId) return;
+    if (!sameOctets(source, key.acMac) || this.#standing.partner.carries(SEEN_SPAN, now)) return;
+    this.#step('Ended', 'PADT', now);
+  }
+
   #judge(outcomes: readonly LinkOutcome[], now: Instant): void {
     for (const outcome of outcomes) {
       switch (outcome.kind) {
@@ -178,7 +196,14 @@ export class Judge {
     standing.role = this.#roleAtStart(state.role);
     // Silence on a line without carrier proves nothing: the link must know from the first.
     this.#judge(this.#acts.link({ kind: 'carrier', up: state.carrier }, now), now);
+    this.#helperFound(state, now);
+    // Said once, and last: a demotion that was in force before we came must not be interrupted.
     this.#out.emit(...standing.demotion.restate());
+  }
+
+  #helperFound(state: HelperState, now: Instant): void {
+    const standing = this.#standing;
+    this.#roleSource(standing.role, now);
     if (this.#isAdoptable(state) && this.#step('Adopt', 'helper-up', now)) return;
     const mustWait = standing.config.hasPartner && standing.partner.fresh(now) === undefined;
     if (!mustWait && this.#ready('helper-up', now)) return;
@@ -237,7 +262,9 @@ export class Judge {
 
   #failed(event: Extract<Event, { kind: 'failed' }>, now: Instant): void {
     const { action, code, message } = event;
-    const level = action === 'store' ? 'error' : 'warn';
+    const { refused } = this.#standing;
+    const isKnown = refused?.action === action && refused.code === code;
+    const level = action === 'store' ? 'error' : isKnown ? 'debug' : 'warn';
     this.#acts.note(level, `${action} failed`, [], { code, message });
     // The next frame comes by itself; all else is asked for again, once the disk or the kernel takes it.
     if (FRAMES.has(action)) return;
@@ -250,6 +277,16 @@ export class Judge {
     this.#waits.begin('retry', now);
     if (action === 'store') this.#out.bar();
     if (isJoining) this.#step('Severed', `${action} failed`, now);
+    if (action === 'configure' || action === 'route') this.#blocked({ action, code, message }, now);
+  }
+
+  /** The session may be proven all the same: the AC's answers do not pass the interface. */
+  #blocked(refused: Refusal, now: Instant): void {
+    if (this.#standing.snapshot.facts === null) return;
+    const isFirst = this.#standing.refused === undefined;
+    this.#standing.refuse(refused);
+    if (this.#step('Blocked', `${refused.action} failed`, now) && isFirst)
+      this.#acts.note('warn', 'nothing is forwarded: the kernel refuses', [], { ...refused });
   }
 
   #retry(now: Instant): void {
@@ -266,8 +303,17 @@ export class Judge {
   #roleIs(role: Role, now: Instant): void {
     if (this.#standing.config.policy !== 'follow-carp') return;
     this.#standing.role = role;
+    this.#roleSource(role, now);
     if (role !== 'MASTER') return void this.#step('Backup', `role ${role}`, now);
     this.#step(this.#isBlind(now) ? 'Rival' : 'Master', `role ${role}`, now);
+  }
+
+  /** A role that cannot be read is no sign that another router is MASTER: CARP may go on behind our back (rule R11). */
+  #roleSource(role: Role, now: Instant): void {
+    const isLost = role === 'INIT' && this.#standing.config.hasPartner;
+    if (isLost === this.#standing.demotion.has('no-role')) return;
+    if (isLost) this.#acts.note('warn', 'the role cannot be read: demoted until it can', [], {});
+    this.#step(isLost ? 'RoleLost' : 'RoleFound', `role ${role}`, now);
   }
 
   #hear(message: PartnerMessage, now: Instant): void {
@@ -292,12 +338,14 @@ export class Judge {
     // The partner's session is down too, so our watchdog demotion has no purpose.
     if (!message.healthy && !message.proven) this.#out.emit(...demotion.drop('watchdog'));
     if (!message.open && message.role !== 'MASTER') this.#step('Freed', 'partner released', now);
+    this.#partnerMoved('partner heard', now);
   }
 
   #learn(theirs: Snapshot, now: Instant): void {
     const { epoch, lease } = this.#standing.snapshot;
     const snapshot = this.#delegation.learnt(theirs, this.#standing.snapshot, now);
     this.#standing.snapshot = snapshot;
+    this.#standing.end(false);
     this.#standing.previous = snapshot.facts ?? this.#standing.previous;
     // Where the table does nothing, the LANs still change.
     const acted = this.#step('Newer', `partner epoch=${epoch}->${snapshot.epoch}`, now);
@@ -305,14 +353,24 @@ export class Judge {
   }
 
   #ownMacHeard(epoch: number, now: Instant): void {
-    const { partner, snapshot, claims } = this.#standing;
+    const { partner, snapshot, claims, config } = this.#standing;
+    if (!config.hasPartner || config.policy === 'pinned') return;
+    const cause = `announce epoch=${epoch}`;
+    const isHeard = partner.fresh(now) !== undefined;
+    // It is behind, and falls silent once it sees us: no sign of a session that it could hold.
+    if (isLaterEpoch(snapshot.epoch, epoch)) {
+      if (!isHeard && !this.#waits.isPending('answered') && this.#step('Claim', cause, now))
+        this.#waits.begin('answered', now);
+      return;
+    }
     partner.see(now);
     this.#waits.cancel('unannounced');
     this.#waits.begin('unseen', now);
-    const cause = `announce epoch=${epoch}`;
+    // A partner that is heard says all of it better.
+    if (isHeard) return;
     if (isLaterEpoch(epoch, snapshot.epoch)) this.#step('Outbid', cause, now);
-    else if (epoch !== snapshot.epoch) this.#step('Claim', cause, now);
     else if (claims) this.#step('Tied', cause, now);
+    this.#partnerMoved(cause, now);
   }
 
   /**
@@ -325,6 +383,13 @@ export class Judge {
     this.#waits.begin('unheard', now);
     if (!this.#standing.partner.seenWithin(SEEN_SPAN, now)) this.#freed('partner silent', now);
     this.#step('Claim', 'partner silent', now);
+    this.#partnerMoved('partner silent', now);
+  }
+
+  /** What is known of the partner has changed, and with it perhaps where packets may be sent (rule R13). */
+  #partnerMoved(cause: string, now: Instant): void {
+    if (this.#standing.helper !== undefined && this.#standing.via(now).isNews)
+      this.#step('Rerouted', cause, now);
   }
 
   /** With no snapshot we would dial. Wait for an announce first: the partner may have just dialled. */

@@ -40,6 +40,10 @@ export type OwnerEvent =
   | 'Severed'
   /** A second has passed since the kernel refused something. */
   | 'Retry'
+  /** The kernel refuses the addresses or the route of the session: nothing is forwarded, whatever the AC answers. */
+  | 'Blocked'
+  /** It has not refused them again. */
+  | 'Unblocked'
   /** A second has passed since the disk refused the snapshot. */
   | 'Rewrite'
   // CARP.
@@ -52,6 +56,10 @@ export type OwnerEvent =
   | 'Rival'
   /** The role became BACKUP or INIT. */
   | 'Backup'
+  /** Nobody can tell the role any more, while CARP may go on without us. */
+  | 'RoleLost'
+  /** The role is known again. */
+  | 'RoleFound'
   // The partner, between us and on the line.
   /** The partner has a newer snapshot than ours. It is ours now. */
   | 'Newer'
@@ -67,6 +75,10 @@ export type OwnerEvent =
   | 'Freed'
   /** The partner wants to give us the session, so our own demotion for a handoff must go. */
   | 'GivenBack'
+  /** The partner has begun to carry the session, or has ceased to: what we know of it has changed. */
+  | 'Rerouted'
+  /** The AC ended the session of our snapshot, and the partner does not carry it. */
+  | 'Ended'
   // The link.
   /** The link has opened a session, or the facts of the open one have changed. */
   | 'Opened'
@@ -94,10 +106,14 @@ export type OwnerAct =
   | 'holdDown'
   /** Remove it. */
   | 'lift'
-  /** Join the session to the interface behind a closed gate that opens by itself on MASTER; route via the partner. */
+  /** Join the session to the interface behind a closed gate that opens by itself on MASTER; `reroute`. */
   | 'arm'
   /** As `arm`, but the gate never opens by itself. */
   | 'shut'
+  /** Route via the partner while it is known to carry the session; else nowhere (rule R13). */
+  | 'reroute'
+  /** Take no session over: dial instead. */
+  | 'forget'
   /** Raise the epoch, store it, and `carry`. */
   | 'take'
   /** Open the gate, announce, prove the session (or dial), route via it, tell the partner. */
@@ -110,6 +126,9 @@ export type OwnerAct =
   | 'sever'
   /** Ask the kernel again for everything this state needs; the AC and the partner need not hear of it. */
   | 'insist'
+  /** Say that nothing is forwarded, and give the session up if that lasts. */
+  | 'block'
+  | 'unblock'
   /** Send an announce frame. */
   | 'announce'
   /** Wait a random time before going a step higher than a partner with the same epoch. */
@@ -132,6 +151,10 @@ export type OwnerAct =
   | 'promote'
   /** Remove the handoff's demotion only. */
   | 'undemote'
+  /** Demote this router until its role is known. */
+  | 'standBack'
+  /** Remove that. */
+  | 'standForth'
   /** Terminate the session with the AC. */
   | 'hangUp'
   /** Do it again, if the helper or the kernel failed before the AC had let go. */
@@ -149,14 +172,18 @@ export const OWNERSHIP = {
   //                Waiting                        Standby                         Holding                               Yielding                               Fenced                       HangingUp                                 Redialling                                  Off
   Adopt:        { Waiting: 'lift,carry/Holding', Standby: '-',                   Holding: '-',                         Yielding: '-',                         Fenced: '-',                 HangingUp: '-',                           Redialling: '-',                            Off: '-'                         },
   Ready:        { Waiting: 'lift,arm/Standby',   Standby: '-',                   Holding: '-',                         Yielding: '-',                         Fenced: '-',                 HangingUp: '-',                           Redialling: '-',                            Off: '-'                         },
-  HelperMaster: { Waiting: 'holdDown/Waiting',   Standby: 'arm,take/Holding',    Holding: 'carry/Holding',             Yielding: 'carry/Yielding',            Fenced: 'shut/Fenced',       HangingUp: 'hangUpAgain/HangingUp',       Redialling: 'hangUpAgain/Redialling',       Off: '-'                         },
+  HelperMaster: { Waiting: 'holdDown/Waiting',   Standby: 'take/Holding',        Holding: 'carry/Holding',             Yielding: 'carry/Yielding',            Fenced: 'shut/Fenced',       HangingUp: 'hangUpAgain/HangingUp',       Redialling: 'hangUpAgain/Redialling',       Off: '-'                         },
   HelperBackup: { Waiting: 'holdDown/Waiting',   Standby: 'arm/Standby',         Holding: 'release,arm/Standby',       Yielding: 'release,arm/Standby',       Fenced: 'arm/Standby',       HangingUp: 'release,arm/Standby',         Redialling: 'release,arm/Standby',          Off: 'release,arm/Standby'       },
   Severed:      { Waiting: 'sever/Waiting',      Standby: 'sever/Standby',       Holding: 'sever/Holding',             Yielding: 'sever/Yielding',            Fenced: 'sever/Fenced',      HangingUp: 'sever/HangingUp',             Redialling: 'sever/Redialling',             Off: 'sever/Off'                 },
   Retry:        { Waiting: '-',                  Standby: 'arm/Standby',         Holding: 'insist/Holding',            Yielding: 'insist/Yielding',           Fenced: 'shut/Fenced',       HangingUp: 'hangUpAgain/HangingUp',       Redialling: 'hangUpAgain/Redialling',       Off: 'clear/Off'                 },
+  Blocked:      { Waiting: '-',                  Standby: '-',                   Holding: 'block/Holding',             Yielding: 'block/Yielding',            Fenced: '-',                 HangingUp: '-',                           Redialling: '-',                            Off: '-'                         },
+  Unblocked:    { Waiting: '-',                  Standby: '-',                   Holding: 'unblock/Holding',           Yielding: 'unblock/Yielding',          Fenced: '-',                 HangingUp: '-',                           Redialling: '-',                            Off: '-'                         },
   Rewrite:      { Waiting: 'store/Waiting',      Standby: 'store,arm/Standby',   Holding: 'store,carry/Holding',       Yielding: 'store,carry/Yielding',      Fenced: 'store,shut/Fenced', HangingUp: 'store,hangUpAgain/HangingUp', Redialling: 'store,hangUpAgain/Redialling', Off: 'store/Off'                 },
   Master:       { Waiting: '-',                  Standby: 'take/Holding',        Holding: '-',                         Yielding: '-',                         Fenced: '-',                 HangingUp: '-',                           Redialling: '-',                            Off: '-'                         },
   Rival:        { Waiting: '-',                  Standby: 'release,shut/Fenced', Holding: '-',                         Yielding: '-',                         Fenced: '-',                 HangingUp: '-',                           Redialling: '-',                            Off: '-'                         },
   Backup:       { Waiting: '-',                  Standby: '-',                   Holding: 'release,arm/Standby',       Yielding: 'release,arm/Standby',       Fenced: 'arm/Standby',       HangingUp: 'release,arm/Standby',         Redialling: 'release,arm/Standby',          Off: 'release,arm/Standby'       },
+  RoleLost:     { Waiting: 'standBack/Waiting',  Standby: 'standBack/Standby',   Holding: 'standBack/Holding',         Yielding: 'standBack/Yielding',        Fenced: 'standBack/Fenced',  HangingUp: 'standBack/HangingUp',         Redialling: 'standBack/Redialling',         Off: 'standBack/Off'             },
+  RoleFound:    { Waiting: 'standForth/Waiting', Standby: 'standForth/Standby',  Holding: 'standForth/Holding',        Yielding: 'standForth/Yielding',       Fenced: 'standForth/Fenced', HangingUp: 'standForth/HangingUp',        Redialling: 'standForth/Redialling',        Off: 'standForth/Off'            },
   Newer:        { Waiting: 'store/Waiting',      Standby: 'store,arm/Standby',   Holding: 'release,store,shut/Fenced', Yielding: 'release,store,shut/Fenced', Fenced: 'store/Fenced',      HangingUp: 'release,store,shut/Fenced',   Redialling: 'release,store,shut/Fenced',    Off: 'release,store,shut/Fenced' },
   Outbid:       { Waiting: '-',                  Standby: 'arm/Standby',         Holding: 'release,shut/Fenced',       Yielding: 'release,shut/Fenced',       Fenced: '-',                 HangingUp: 'release,shut/Fenced',         Redialling: 'release,shut/Fenced',          Off: 'release,shut/Fenced'       },
   Tied:         { Waiting: '-',                  Standby: '-',                   Holding: 'defer/Holding',             Yielding: 'defer/Yielding',            Fenced: '-',                 HangingUp: '-',                           Redialling: '-',                            Off: '-'                         },
@@ -164,6 +191,8 @@ export const OWNERSHIP = {
   Claim:        { Waiting: '-',                  Standby: '-',                   Holding: 'announce/Holding',          Yielding: 'announce/Yielding',         Fenced: '-',                 HangingUp: '-',                           Redialling: '-',                            Off: '-'                         },
   Freed:        { Waiting: '-',                  Standby: '-',                   Holding: '-',                         Yielding: '-',                         Fenced: 'take/Holding',      HangingUp: '-',                           Redialling: '-',                            Off: '-'                         },
   GivenBack:    { Waiting: '-',                  Standby: 'undemote/Standby',    Holding: 'undemote/Holding',          Yielding: '-',                         Fenced: 'undemote/Fenced',   HangingUp: 'undemote/HangingUp',          Redialling: 'undemote/Redialling',          Off: 'undemote/Off'              },
+  Rerouted:     { Waiting: '-',                  Standby: 'reroute/Standby',     Holding: '-',                         Yielding: '-',                         Fenced: '-',                 HangingUp: '-',                           Redialling: '-',                            Off: '-'                         },
+  Ended:        { Waiting: '-',                  Standby: 'forget/Standby',      Holding: '-',                         Yielding: '-',                         Fenced: '-',                 HangingUp: '-',                           Redialling: '-',                            Off: '-'                         },
   Opened:       { Waiting: '-',                  Standby: '-',                   Holding: 'install,prove/Holding',     Yielding: 'install,prove/Yielding',    Fenced: '-',                 HangingUp: '-',                           Redialling: '-',                            Off: '-'                         },
   Proven:       { Waiting: '-',                  Standby: '-',                   Holding: 'prove/Holding',             Yielding: 'prove/Yielding',            Fenced: '-',                 HangingUp: '-',                           Redialling: '-',                            Off: '-'                         },
   Silent:       { Waiting: '-',                  Standby: '-',                   Holding: 'doubt,giveUp/Holding',      Yielding: 'doubt,giveUp/Yielding',     Fenced: '-',                 HangingUp: '-',                           Redialling: '-',                            Off: '-'                         },

@@ -9,6 +9,8 @@ export class Partnership {
   #message: PartnerMessage | undefined;
   #heardAt: Instant | undefined;
   #seenAt: Instant | undefined;
+  /** By the last sign of it: its gate is open, on a session. */
+  #carries = false;
 
   /** @param timeout silence after which the partner's last word counts no more */
   constructor(timeout: Millis) {
@@ -18,11 +20,18 @@ export class Partnership {
   hear(message: PartnerMessage, now: Instant): void {
     this.#message = message;
     this.#heardAt = now;
+    this.#carries = message.open && message.snapshot.facts !== null;
   }
 
   /** Its announce frame was heard on the line: it lives, whatever became of the link between us. */
   see(now: Instant): void {
     this.#seenAt = now;
+    if (this.fresh(now) === undefined) this.#carries = true;
+  }
+
+  /** It is known to forward packets: it says so, or was seen on the line within `span`. */
+  carries(span: Millis, now: Instant): boolean {
+    return this.#carries && (this.fresh(now) !== undefined || this.seenWithin(span, now));
   }
 
   get heardAt(): Instant | undefined {

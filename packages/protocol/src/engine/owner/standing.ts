@@ -4,7 +4,7 @@
  */
 import type { Instant, Millis } from '../../time.ts';
 import type { PartnerMessage, Role, SessionFacts, Snapshot } from '../../session.ts';
-import type { HelperState } from '../events.ts';
+import type { Action, HelperState, RouteTarget } from '../events.ts';
 import type { OwnershipConfig } from '../session-config.ts';
 import { Demotion } from './demotion.ts';
 import type { OwnerState } from './ownership.ts';
@@ -17,12 +17,32 @@ import { SEEN_SPAN } from './waits.ts';
  */
 export type Path = 'severed' | 'unproven' | 'proven';
 
+/** What the kernel refused, and in its words why. */
+export interface Refusal {
+  readonly action: Action['kind'];
+  readonly code: string;
+  readonly message: string;
+}
+
 /** A state and the data that mean something in it. */
 export type Place =
   | { readonly state: 'Waiting' | 'Off' }
   /** `armed`: the session is joined to its interface behind a closed gate, ready to be taken. */
-  | { readonly state: 'Standby' | 'Fenced'; readonly armed: boolean }
-  | { readonly state: 'Holding' | 'Yielding'; readonly path: Path }
+  | {
+      readonly state: 'Standby';
+      readonly armed: boolean;
+      /** Where the default route was last sent; undefined if nowhere yet. */
+      readonly via: RouteTarget | undefined;
+      /** The AC ended the session of our snapshot: there is nothing to take over. */
+      readonly isEnded: boolean;
+    }
+  | { readonly state: 'Fenced'; readonly armed: boolean }
+  | {
+      readonly state: 'Holding' | 'Yielding';
+      readonly path: Path;
+      /** The kernel's last refusal of addresses or route; undefined while it forwards. */
+      readonly refused: Refusal | undefined;
+    }
   /** `severed`: the AC was told to let go, and the kernel stopped carrying its answer. */
   | { readonly state: 'HangingUp' | 'Redialling'; readonly path: Path };
 
@@ -69,6 +89,30 @@ export class Standing {
   /** Whether the session is joined behind the closed gate; only Standby and Fenced have such a thing. */
   arm(armed: boolean): void {
     if ('armed' in this.#place) this.#place = { ...this.#place, armed };
+  }
+
+  /** Where the default route of a router that stands by belongs, and whether that is news. */
+  via(now: Instant): { readonly via: RouteTarget; readonly isNews: boolean } {
+    const isLive = TRAITS[this.state].standsBy && this.role !== 'MASTER';
+    const via = isLive && this.partner.carries(SEEN_SPAN, now) ? 'partner' : 'none';
+    return { via, isNews: 'via' in this.#place && this.#place.via !== via };
+  }
+
+  routed(via: RouteTarget): void {
+    if ('via' in this.#place) this.#place = { ...this.#place, via };
+  }
+
+  /** The AC ended the session of our snapshot. */
+  end(isEnded: boolean): void {
+    if ('isEnded' in this.#place) this.#place = { ...this.#place, isEnded };
+  }
+
+  refuse(refused: Refusal | undefined): void {
+    if ('refused' in this.#place) this.#place = { ...this.#place, refused };
+  }
+
+  get refused(): Refusal | undefined {
+    return 'refused' in this.#place ? this.#place.refused : undefined;
   }
 
   set path(path: Path) {
@@ -153,10 +197,21 @@ function placeIn(state: OwnerState, from: Place): Place {
     case 'Off':
       return { state };
     case 'Standby':
+      return {
+        state,
+        armed: 'armed' in from && from.armed,
+        via: 'via' in from ? from.via : undefined,
+        isEnded: 'isEnded' in from && from.isEnded,
+      };
     case 'Fenced':
       return { state, armed: 'armed' in from && from.armed };
     case 'Holding':
     case 'Yielding':
+      return {
+        state,
+        path: 'path' in from ? from.path : 'severed',
+        refused: 'refused' in from ? from.refused : undefined,
+      };
     case 'HangingUp':
     case 'Redialling':
       return { state, path: 'path' in from ? from.path : 'severed' };

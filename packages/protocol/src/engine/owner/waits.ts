@@ -35,6 +35,10 @@ export const WAITS = {
   watchdog: () => seconds(300),
   /** The kernel or the disk is asked again for what it refused. */
   retry: () => RETRY_INTERVAL,
+  /** The kernel has taken again what it had refused: two attempts went by without a refusal. */
+  settled: () => millis(2 * RETRY_INTERVAL),
+  /** A partner that is behind was answered on the line: it is not answered again so soon. */
+  answered: () => seconds(1),
   /** The next announce frame is due to a partner that may not hear us. */
   announce: () => ANNOUNCE_INTERVAL,
   /** The kernel has refused the session once and has not refused it again: it may be announced. */
