@@ -274,8 +274,8 @@ export const MUTANTS: readonly Mutant[] = [
     "return this.#out.emit(...demotion.drop('hold-down'));",
     'return;',
   ),
-  mutant('newer snapshot ignored', JUDGE, 'if (isNewer(message.snapshot, ours))\n', 'if (false)\n'),
-  mutant('older snapshot taken', JUDGE, 'if (isNewer(message.snapshot, ours))\n', 'if (true)\n'),
+  mutant('newer snapshot ignored', JUDGE, 'if (isNewer(theirs, ours))\n', 'if (false)\n'),
+  mutant('older snapshot taken', JUDGE, 'if (isNewer(theirs, ours))\n', 'if (true)\n'),
   mutant(
     'demotion not said again to a new helper',
     JUDGE,
