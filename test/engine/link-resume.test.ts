@@ -168,3 +168,14 @@ void t.test(
     t.end();
   },
 );
+
+void t.test(
+  'link › suspend › why the last session ended is no longer this router’s to say',
+  (t) => {
+    const pair = new LinkPair();
+    pair.deaf().resume(FACTS).run(60_000);
+    t.match(pair.link.status().lastError, /answers no Echo-Request/);
+    t.equal(pair.suspend().link.status().lastError, undefined);
+    t.end();
+  },
+);

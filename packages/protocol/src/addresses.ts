@@ -25,7 +25,10 @@ const LABEL = Uint8Array.of(10, 64, 64, 64);
  */
 export function peerLabel(said: Uint8Array, taken: readonly Uint8Array[]): Uint8Array {
   if (isHost(said) && !isAmong(said, taken)) return said;
-  const label = Uint8Array.from(LABEL);
-  while (isAmong(label, taken)) label[3] = ((label[3] ?? 0) + 1) & 0xff;
-  return label;
+  const [first = 0, second = 0, third = 0, fourth = 0] = LABEL;
+  // Every turn another one, so that it ends when `taken` has none of them any more.
+  for (let i = 0; ; i++) {
+    const label = Uint8Array.of(first, second, third + (i >> 8), fourth + i);
+    if (!isAmong(label, taken)) return label;
+  }
 }

@@ -132,6 +132,7 @@ export class Link {
     // What failed before a session that served is forgotten, whoever goes on with it.
     if (lasted !== undefined && lasted >= SHORT_SESSION)
       this.#dialler.ended({ lasted, refused: false }, undefined, now);
+    this.#lastError = undefined;
     this.#forget();
     this.#lastError = undefined;
     if (from !== 'Dead') this.#out.push(moved('info', from, 'Dead', 'suspend', {}));
