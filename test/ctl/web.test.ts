@@ -16,9 +16,13 @@ interface Asking {
   readonly method?: string;
   readonly path?: string;
   readonly host?: string;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
-function ask(url: string, { method = 'GET', path = '/', host }: Asking = {}): Promise<Answer> {
+function ask(
+  url: string,
+  { method = 'GET', path = '/', host, headers = {} }: Asking = {},
+): Promise<Answer> {
   const { port, hostname } = new URL(url);
   return new Promise((resolve, reject) => {
     const asked = request(
@@ -28,14 +32,14 @@ function ask(url: string, { method = 'GET', path = '/', host }: Asking = {}): Pr
         method,
         path,
         agent: false,
-        headers: host === undefined ? {} : { host },
+        headers: { ...headers, ...(host === undefined ? {} : { host }) },
       },
       (response) => {
         let body = '';
         response.on('data', (chunk) => (body += String(chunk)));
         response.on('end', () => {
-          const { statusCode: code = 0, headers } = response;
-          resolve({ code, headers, body });
+          const { statusCode: code = 0 } = response;
+          resolve({ code, headers: response.headers, body });
         });
       },
     );
@@ -129,6 +133,31 @@ t.test('web › a name in Host is refused: it could be anybody’s', async (t) =
   for (const host of ['localhost:9', '127.0.0.1', '[::1]:8808', '192.0.2.7:8808']) {
     t.match(await ask(url, { host }), { code: 200 }, host);
   }
+});
+
+t.test('web › what another page asks for is refused, whatever it is', async (t) => {
+  const { directory } = await bench(t, { helper: false });
+  const { url } = await serve(t, directory);
+  const { host } = new URL(url);
+  for (const path of ['/', '/data', '/metrics', '/changes', '/style.css', '/nothing']) {
+    for (const headers of [
+      { 'sec-fetch-site': 'cross-site' },
+      { 'sec-fetch-site': 'same-site' },
+      { 'sec-fetch-site': 'odd' },
+      { origin: 'http://evil.example' },
+      { origin: 'null' },
+      { origin: 'http://127.0.0.1:1' },
+    ] as const) {
+      const answer = await ask(url, { path, headers });
+      t.match(answer, { code: 403, body: /another page/ }, `${path} ${JSON.stringify(headers)}`);
+    }
+  }
+  for (const headers of [
+    { 'sec-fetch-site': 'same-origin' },
+    { 'sec-fetch-site': 'none' },
+    { origin: `http://${host}` },
+  ] as const)
+    t.match(await ask(url, { headers }), { code: 200 }, JSON.stringify(headers));
 });
 
 t.test('web › what would act is refused, and never reaches the supervisor', async (t) => {

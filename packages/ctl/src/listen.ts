@@ -1,4 +1,5 @@
 /** Where `web` listens: `ADDRESS:PORT` as a person writes it, and which Host headers are ours. It opens nothing. */
+import type { IncomingHttpHeaders } from 'node:http';
 import { BlockList, isIP, isIPv6 } from 'node:net';
 import { CtlError, EXIT } from './client.ts';
 
@@ -58,4 +59,14 @@ export function isOurs(host: string | undefined): boolean {
   const [, bracketed, plain] = /^(?:\[([^\]]*)\]|([^:[\]]*))(?::\d{1,5})?$/.exec(host ?? '') ?? [];
   if (bracketed !== undefined) return isIPv6(bracketed);
   return plain !== undefined && (plain.toLowerCase() === 'localhost' || isIP(plain) === 4);
+}
+
+/**
+ * Whether a browser asks on behalf of another page than ours: of another site, or of another port of this machine. What is
+ * no browser sends neither header, and somebody who types the address or follows a bookmark sends `none`.
+ */
+export function isForeign({ host, origin, ...headers }: IncomingHttpHeaders): boolean {
+  const site = headers['sec-fetch-site'];
+  if (site !== undefined && site !== 'same-origin' && site !== 'none') return true;
+  return origin !== undefined && origin !== `http://${host}` && origin !== `https://${host}`;
 }

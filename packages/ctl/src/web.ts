@@ -7,7 +7,15 @@ import type { HistoryJson } from '@ppp-thing/supervisor/api';
 import { ask, CtlError, EXIT, statusOf, textAt, type Sockets } from './client.ts';
 import type { Context, Given } from './command.ts';
 import { Changes } from './changes.ts';
-import { DEFAULT_PLACE, isLoopback, isOurs, placeOf, urlOf, type Place } from './listen.ts';
+import {
+  DEFAULT_PLACE,
+  isForeign,
+  isLoopback,
+  isOurs,
+  placeOf,
+  urlOf,
+  type Place,
+} from './listen.ts';
 import type { PageData } from './page/data.ts';
 import { loadFiles, type PageFile } from './page-files.ts';
 
@@ -107,6 +115,9 @@ async function answer(
   for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
   if (!isOurs(request.headers.host)) {
     return refuse(response, 421, 'reach this page by an address or as localhost, not by a name');
+  }
+  if (isForeign(request.headers)) {
+    return refuse(response, 403, 'another page asks for this one; open it by its address');
   }
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     response.setHeader('allow', 'GET, HEAD');

@@ -288,14 +288,20 @@ function hookSettings(table: HookTable | undefined): HookSettings {
 const addressNumber = (text: string): number =>
   (parseIpv4(text) ?? new Uint8Array(4)).reduce((sum, octet) => sum * 256 + octet, 0);
 
-function ownership(
-  partner: PartnerSettings | undefined,
-): Pick<OwnershipConfig, 'routerId' | 'hasPartner'> & { magicNumber: boolean } {
+function ownership(partner: PartnerSettings | undefined): Pick<
+  OwnershipConfig,
+  'routerId' | 'hasPartner'
+> & {
+  magicNumber: boolean;
+  leastTimeout: number;
+} {
   return {
     routerId: partner?.routerId ?? 1,
     hasPartner: partner !== undefined,
     // What ppp_thing negotiates and can carry on has no Magic-Number.
     magicNumber: partner?.protocol !== 'ppp_thing',
+    // The original speaks at each Echo-Reply, about every 6 s: three of them may be lost.
+    leastTimeout: partner?.protocol === 'ppp_thing' ? 20 : 0,
   };
 }
 
@@ -385,7 +391,7 @@ function session(
       routerId: owner.routerId,
       hasPartner: owner.hasPartner,
       holdDown: seconds(table.hold_down_seconds),
-      partnerTimeout: seconds(table.partner_timeout_seconds),
+      partnerTimeout: seconds(Math.max(table.partner_timeout_seconds, owner.leastTimeout)),
       downDemotion: seconds(table.down_demotion_seconds),
     },
     ...(asked && { dhcp6: asked }),
