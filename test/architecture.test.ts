@@ -114,6 +114,7 @@ const RULES: readonly {
       target === protocol('addresses.ts') ||
       target === protocol('config-text.ts') ||
       target === protocol('line-output.ts') ||
+      target === protocol('node-names.ts') ||
       target === protocol('version.ts') ||
       target === limits ||
       // Addresses as text: no octets of a stranger's.
@@ -142,6 +143,7 @@ const RULES: readonly {
       // What reading them throws.
       target === 'packages/supervisor/src/errors.ts' ||
       target === protocol('config-text.ts') ||
+      target === protocol('node-names.ts') ||
       target === protocol('version.ts') ||
       target.startsWith('packages/supervisor/src/config') ||
       typesOnly,

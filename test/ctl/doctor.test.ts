@@ -96,7 +96,7 @@ t.test('doctor', async (t) => {
     interfaces: known(CARDS),
     preempt: known(true),
     processes: known([{ pid: 1, name: 'init', arguments: 'init' }]),
-    orphans: known({ igb0: 'pt_igb0' }),
+    orphans: known({ igb0: 'pthr_igb0' }),
     pf: known(PF),
     clockSynchronised: known(true),
     files: file(0o640),

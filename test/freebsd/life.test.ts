@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdirSync, rmdirSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { Routes, gateway4 } from '@ppp-thing/helper/freebsd/route';
 import t, { type Test } from 'tap';
 import type { SessionPolicy } from '@ppp-thing/helper/policy';
 import { tohex } from '@ppp-thing/lab/freebsd/octets';
@@ -213,6 +214,59 @@ t.test('freebsd › a default route of others survives', async (t) => {
   // To a helper whose partner is another that route is a stranger's.
   await stop(life.start(), 'remove');
   t.ok(routes.isVia(0, others));
+});
+
+t.test('freebsd › default routes of others stay beside ours, and are logged once', async (t) => {
+  const life = await Life.make(t);
+  const { carp, routes } = life.router.kernel;
+  const helper = life.start();
+  const client = await Client.greet(helper.path);
+  carp.set(VHID, 'MASTER');
+  await client.until('the edge', () => client.notices.find(({ notice }) => notice === 'role'));
+  await client.ask(ATTACH);
+  await client.ask(CONFIGURE);
+  const administrator = new Routes(life.router.process().libc, 0);
+  const others = [99, 98].map((octet) => Uint8Array.of(192, 168, 7, octet));
+  const [before = others[0], after = others[1]] = others;
+  const said = (): string[] => helper.lines.filter((line) => /^route pppoe0: EEXIST/.test(line));
+  administrator.add(gateway4(before as Uint8Array));
+  const route = async (via: 'session' | 'partner' | 'none'): Promise<void> => {
+    t.equal(await client.outcome({ verb: 'route', session, via }), 'done', via);
+  };
+  await route('session');
+  t.strictSame(routes.defaults(), [before, THEIRS]);
+  t.match(said(), [
+    /another program has a default route to 192\.168\.7\.99, .*route delete default/,
+  ]);
+  administrator.add(gateway4(after as Uint8Array));
+  for (let restatement = 0; restatement < 3; restatement++) await route('session');
+  t.strictSame(routes.defaults(), [before, THEIRS, after], 'added once, and nobody else moved');
+  await client.until('the second', () => said()[1]);
+  t.match(said(), [/\.99,/, /\.98,/], 'each is logged once');
+  await route('none');
+  t.strictSame(routes.defaults(), [before, after], 'only ours goes');
+  client.end();
+  await stop(helper, 'remove');
+  t.strictSame(routes.defaults(), [before, after]);
+  administrator.close();
+});
+
+t.test('freebsd › a kernel with one default route has ours', async (t) => {
+  const life = await Life.make(t);
+  const { routes } = life.router.kernel;
+  routes.multipath = false;
+  const own = new Routes(life.router.process().libc, 0);
+  t.teardown(() => own.close());
+  const [first, second] = [99, 98].map((octet) => gateway4(Uint8Array.of(192, 168, 7, octet)));
+  if (first === undefined || second === undefined) throw new Error('two gateways');
+  t.equal(own.add(first), undefined);
+  t.strictSame(own.add(first)?.socketAddress, first.socketAddress, 'it is there');
+  own.add(second);
+  t.ok(routes.isVia(0, Uint8Array.of(192, 168, 7, 98)));
+  own.remove(first);
+  t.equal(routes.count(), 1, 'not the one that is named');
+  own.remove(second);
+  t.equal(routes.count(), 0);
 });
 
 /** A router whose helper died while its gate was open, and which has become BACKUP since. */

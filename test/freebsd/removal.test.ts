@@ -3,7 +3,7 @@
  * and a demotion whose session is configured no more.
  */
 import t, { type Test } from 'tap';
-import { Routes } from '@ppp-thing/helper/freebsd/route';
+import { Routes, gateway6 } from '@ppp-thing/helper/freebsd/route';
 import type { SessionPolicy } from '@ppp-thing/helper/policy';
 import { Client } from '../helper/client.ts';
 import { ATTACH, CONFIGURE, Life, session, stop, role } from './life.ts';
@@ -20,7 +20,8 @@ async function killed(t: Test): Promise<Life> {
   const { carp } = life.router.kernel;
   const helper = life.start();
   const client = await Client.greet(helper.path);
-  for (const wish of [ATTACH, CONFIGURE] as const) t.equal(await client.outcome(wish), 'done');
+  for (const wish of [ATTACH, { ...CONFIGURE, up: false }] as const)
+    t.equal(await client.outcome(wish), 'done');
   t.equal(await client.outcome({ verb: 'route', session, via: 'partner' }), 'done');
   carp.set(VHID, 'MASTER');
   await role(client, 'MASTER');
@@ -116,7 +117,7 @@ t.test('freebsd › an IPv6 default route by another interface is not ours to re
   const { interfaces, routes } = router.kernel;
   const theirs = Uint8Array.of(0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1);
   const own = new Routes(router.process().libc, 0);
-  own.setDefault6(theirs, interfaces.get(LAN).index);
+  own.add(gateway6(theirs, interfaces.get(LAN).index));
   const interfaceIds = { ours: new Uint8Array(8).fill(7), theirs: new Uint8Array(8).fill(1) };
   backend.configure(session, { ...CONFIGURE, interfaceIds });
   for (const via of ['partner', 'none'] as const) {

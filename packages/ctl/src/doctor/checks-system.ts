@@ -1,4 +1,5 @@
 /** The checks of this machine: kernel, interfaces, files, clock, other programs. They read nothing but the facts. */
+import { isOurHub } from '@ppp-thing/protocol/node-names';
 import { OLDEST_NODE, tooOld } from '@ppp-thing/protocol/version';
 import type { Facts, FileRule, InterfaceFacts, SessionFacts } from './facts.ts';
 import { error, judge, ok, warn, type Check, type Finding } from './finding.ts';
@@ -114,13 +115,13 @@ export const otherClients: Check = ({ processes, config }) =>
       }),
   );
 
-/** Our own nodes are named pt_…; another program's node on the hook keeps the helper from it. */
+/** Another program's node on a line's `orphans` hook keeps the helper's hub from it. */
 export const orphans: Check = ({ orphans: hooks, platform }) =>
   platform === 'linux'
     ? []
     : judge('netgraph', hooks, 'no other program has the hook of a line', (peers) =>
         Object.entries(peers)
-          .filter(([, peer]) => peer !== '' && !peer.startsWith('pt_'))
+          .filter(([, peer]) => peer !== '' && !isOurHub(peer))
           .map(([line, peer]) => {
             const fix = `stop the program that made ${peer}, or ngctl rmhook ${line}: orphans`;
             return error(line, `its hook orphans is taken by the node ${peer}`, fix);

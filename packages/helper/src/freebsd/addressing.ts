@@ -13,7 +13,7 @@ import { C } from './abi.ts';
 import { anyway, attempt, unless } from './errors.ts';
 import { linkLocal, type Interfaces } from './interface.ts';
 import { same } from './octets.ts';
-import { Routes } from './route.ts';
+import { Routes, addressOf, gateway4, gateway6 } from './route.ts';
 
 const IN_USE = {
   EEXIST: 'address in use: another interface leads to the same address',
@@ -125,6 +125,10 @@ export interface Way {
   readonly theirs: Uint8Array | undefined;
   /** The gateway that was set last: a session that has another end now had that one before. */
   readonly before?: Uint8Array | undefined;
+  /** Whether another session's default route in the same FIB has this gateway. */
+  readonly isShared: (gateway: Uint8Array) => boolean;
+  /** A default route beside ours, by its gateway, whoever made it. */
+  readonly beside: (gateway: Uint8Array) => void;
   readonly log: (line: string) => void;
 }
 
@@ -158,11 +162,13 @@ export function route(
     () => {
       const routes = new Routes(libc, fib);
       try {
-        const ours = [theirAddress, partnerAddress, way.before].filter(
-          (each) => each !== undefined,
-        );
-        if (gateway === undefined) routes.deleteDefault(ours);
-        else routes.setDefault(gateway);
+        // The new one first, so that no packet finds no route.
+        const other = gateway && routes.add(gateway4(gateway));
+        if (other !== undefined) way.beside(addressOf(other));
+        for (const each of [theirAddress, partnerAddress, way.before]) {
+          if (each === undefined || (gateway !== undefined && same(each, gateway))) continue;
+          if (!way.isShared(each)) routes.remove(gateway4(each));
+        }
         // A router without IPv6 elsewhere still gets its IPv4.
         anyway(
           () => route6(routes, interfaces, policy, way),
@@ -180,12 +186,13 @@ export function route(
 function route6(routes: Routes, interfaces: Interfaces, policy: SessionPolicy, way: Way): void {
   const { name, partnerAddress6: partner } = policy;
   const partnerIndex = partner?.interface === undefined ? 0 : interfaces.index(partner.interface);
-  if (way.via === 'partner' && partner !== undefined)
-    return routes.setDefault6(partner.address, partnerIndex);
-  if (way.via !== 'session' && partner !== undefined)
-    routes.deleteDefault6To(partner.address, partnerIndex);
-  if (way.theirs === undefined) return;
-  const index = interfaces.index(name);
-  if (way.via === 'session') routes.setDefault6(linkLocal(way.theirs), index);
-  else routes.deleteDefault6(index);
+  const gateways = {
+    partner: partner && gateway6(partner.address, partnerIndex),
+    session: way.theirs && gateway6(linkLocal(way.theirs), interfaces.index(name)),
+    none: undefined,
+  };
+  const wanted = gateways[way.via];
+  if (wanted !== undefined) routes.add(wanted);
+  for (const each of [gateways.partner, gateways.session])
+    if (each !== undefined && each !== wanted) routes.remove(each);
 }

@@ -5,6 +5,7 @@
  * devd's lines and routing messages are reasons to look; what counts is what is there when we look, and we look once a
  * second in any case.
  */
+import { SESSION_NODE } from '@ppp-thing/protocol/node-names';
 import { BackendError } from '../errors.ts';
 import type { Backend, BackendContext, Edge, Found, Role } from '../backend.ts';
 import type { Address6, Aggregate } from '../backend.ts';
@@ -17,12 +18,13 @@ import { anyway, attempt, unless } from './errors.ts';
 import { removeSession, sessionsAmong, shutGate } from './graph.ts';
 import { Interfaces } from './interface.ts';
 import { NetgraphSocket } from './netgraph.ts';
-import { hubsAmong, isHubOf, releaseHub } from './parent.ts';
+import { tellOfOriginal } from './leavings.ts';
+import { clearLine, hubsAmong, isHubOf, releaseHub } from './parent.ts';
 import { Routes, openRouteSocket, readNews } from './route.ts';
 import { FreebsdSession, type Shared } from './session.ts';
 
 const LEVEL_INTERVAL = 1000;
-const SWEEPER = 'pt_sweeper';
+const SWEEPER = `${SESSION_NODE}sweeper`;
 /** ng_ether makes the interfaces' nodes and does not load by itself; the others would, but not in a jail. */
 const MODULES = [
   'ng_ether',
@@ -181,8 +183,12 @@ export class FreebsdBackend extends PerSession<Entry> implements Backend {
     try {
       const { interfaces } = this.#open().shared;
       for (const each of unstarted)
-        anyway(() => route(libc, interfaces, each, { via: 'none', theirs: undefined, log }), log);
+        anyway(() => route(libc, interfaces, each, { ...NOWHERE, log }), log);
       this.#sweep(interfaces, []);
+      this.#withSweeper((netgraph) => {
+        for (const { interface: line } of policy.sessions)
+          clearLine(netgraph, line, () => tellOfOriginal(line, log));
+      });
     } finally {
       this.#close();
     }
@@ -193,7 +199,9 @@ export class FreebsdBackend extends PerSession<Entry> implements Backend {
     const { libc, loop, events, log, policy } = this.#context;
     this.#loadModules();
     const interfaces = attempt('open socket', 'inet', () => new Interfaces(libc));
-    const shared: Shared = { libc, loop, events, log, interfaces };
+    const sessions = (): Iterable<FreebsdSession> =>
+      Array.from(this.entries.values(), ({ session }) => session);
+    const shared: Shared = { libc, loop, events, log, interfaces, sessions };
     let news: number | undefined;
     try {
       this.#sweep(interfaces, policy.sessions);
@@ -204,7 +212,10 @@ export class FreebsdBackend extends PerSession<Entry> implements Backend {
     }
     const fd = news;
     loop.watch(fd, POLLIN, () => {
-      if (readNews(libc, fd)) this.#look(() => true);
+      const { isRelevant, gateways } = readNews(libc, fd);
+      if (isRelevant) this.#look(() => true);
+      for (const gateway of gateways)
+        for (const { session } of this.entries.values()) session.routeAdded(gateway);
     });
     const devd = new Devd(libc, loop, (name) => this.#look(({ vhid }) => vhid?.interface === name));
     const stopTicking = loop.every(LEVEL_INTERVAL, () => this.#tick());
@@ -340,6 +351,14 @@ function readVhid(interfaces: Interfaces, vhid: Vhid | undefined, how?: 'strict'
     EPROTONOSUPPORT: 'the module carp is not loaded; run kldload carp',
   });
 }
+
+/** For a session that was never started: no other is served then. */
+const NOWHERE = {
+  via: 'none',
+  theirs: undefined,
+  isShared: () => false,
+  beside: () => undefined,
+} as const;
 
 const NO_VHID = ['ENOENT', 'ENXIO', 'EPROTONOSUPPORT', 'EINVAL', 'EOPNOTSUPP'];
 

@@ -8,6 +8,7 @@
  * Every name comes from the session's, so that the next helper finds them. `local` is where ng_pppoe's own discovery goes,
  * a PADT among it, and no further.
  */
+import { SESSION_NODE } from '@ppp-thing/protocol/node-names';
 import type { SessionPolicy } from '../policy.ts';
 import { C, S } from './abi.ts';
 import { anyway, attempt, settle, unless } from './errors.ts';
@@ -27,7 +28,6 @@ const STUB = 'stub';
 /** The session's hook on the pppoe node while there is no session. */
 export const IDLE = 'idle';
 
-const PREFIX = 'pt_';
 const GET_IFNAME = { cookie: C.NGM_IFACE_COOKIE, command: C.NGM_IFACE_GET_IFNAME };
 const SET_CONFIG = { cookie: C.NGM_PPP_COOKIE, command: C.NGM_PPP_SET_CONFIG };
 const GET_CONFIG = { cookie: C.NGM_PPP_COOKIE, command: C.NGM_PPP_GET_CONFIG };
@@ -35,7 +35,8 @@ const GET_CONFIG = { cookie: C.NGM_PPP_COOKIE, command: C.NGM_PPP_GET_CONFIG };
 const ANY_BANDWIDTH = 1;
 
 /** A node of a session by its part. An address has room for 31 characters: short, and no `.`, which separates. */
-const nodeName = (session: string, part: string): string => `${PREFIX}${hubHook(session)}_${part}`;
+const nodeName = (session: string, part: string): string =>
+  `${SESSION_NODE}${hubHook(session)}_${part}`;
 
 /** The session's hook on its line's hub. */
 const hubHook = (session: string): string => session.replaceAll('.', '=');
@@ -74,15 +75,16 @@ export class Graph {
   /**
    * Adopt what is there if it is whole, else take it down and build.
    *
+   * @param clearing see `ensureHub`
    * @returns the state of the gate of an adopted graph; undefined for a new one
    */
-  start(): 'open' | 'closed' | 'other mac' | undefined {
+  start(clearing?: () => void): 'open' | 'closed' | 'other mac' | undefined {
     const { name } = this.#policy;
     const isWhole = attempt('look for graph of', name, () => this.#isWhole());
     if (isWhole) return attempt('adopt graph of', name, () => this.#adopt());
     attempt('take down graph of', name, () => this.takeDown());
     try {
-      attempt('build graph of', name, () => this.#build(), {
+      attempt('build graph of', name, () => this.#build(clearing), {
         EPERM: 'only root may, and in a jail the modules must be loaded before',
         ENOENT: 'a node type is missing; run kldload ng_etf ng_pppoe ng_ppp ng_iface ng_bpf',
       });
@@ -94,10 +96,10 @@ export class Graph {
     return undefined;
   }
 
-  #build(): void {
+  #build(clearing: (() => void) | undefined): void {
     const { etf, pppoe, ppp } = this;
     const netgraph = this.#netgraph;
-    const hub = ensureHub(netgraph, this.#interfaces, this.#policy.interface);
+    const hub = ensureHub(netgraph, this.#interfaces, this.#policy.interface, clearing);
     netgraph.makePeer('.:', 'etf', LOCAL, LOCAL);
     netgraph.name(`.:${LOCAL}`, etf);
     setFilter(netgraph, etf, LOCAL, DISCOVERY);
@@ -249,12 +251,14 @@ function removeNodes(netgraph: NetgraphSocket, session: string): void {
     if (peer.type === 'iface') unless(['ENOENT'], () => netgraph.shutdown(byId(peer)));
 }
 
+const OF_A_SESSION = new RegExp(`^${SESSION_NODE}(?<session>.+)_[bepilx]$`);
+
 /** The sessions that have nodes and that no helper serves, by the names of the nodes. */
 export function sessionsAmong(nodes: readonly NodeInfo[]): Set<string> {
   const served = new Set(nodes.filter(({ type }) => type === 'socket').map(({ name }) => name));
   const sessions = new Set<string>();
   for (const { name } of nodes) {
-    const [, mangled] = /^pt_(.+)_[bepilx]$/.exec(name) ?? [];
+    const mangled = OF_A_SESSION.exec(name)?.groups?.['session'];
     const session = mangled?.replaceAll('=', '.');
     if (session !== undefined && !served.has(nodeName(session, 's'))) sessions.add(session);
   }

@@ -9,26 +9,24 @@
  * The hub's name tells the next helper whether the promiscuity is ours to give back. A hub and the flag live and end with
  * the same boot, so that no file can be wrong about them.
  */
+import { HUB_KEEP, HUB_RESTORE, isOurHub } from '@ppp-thing/protocol/node-names';
 import { BackendError } from '../errors.ts';
 import { C } from './abi.ts';
 import { anyway, attempt, settle, soon, unless } from './errors.ts';
 import { IFNAMSIZ, type Interfaces } from './interface.ts';
+import { originalOn, removeOriginal } from './leavings.ts';
 import { byId, type Link, type NetgraphSocket, type NodeInfo } from './netgraph.ts';
 import { textAt } from './octets.ts';
 
 const ORPHANS = 'orphans';
 const UPLINK = 'eth';
-/** Of a hub whose line was promiscuous when we came, and of one whose line is to be so no more when we go. */
-const KEEP = 'pthk_';
-const RESTORE = 'pthr_';
 
 const GET_IFNAME = { cookie: C.NGM_ETHER_COOKIE, command: C.NGM_ETHER_GET_IFNAME };
 
 /** The node of an Ethernet interface: its name, where netgraph's own separators become `_`. */
 const etherNode = (interfaceName: string): string => interfaceName.replaceAll(/[.:]/g, '_');
 
-const isHub = ({ name, type }: NodeInfo): boolean =>
-  type === 'hub' && (name.startsWith(KEEP) || name.startsWith(RESTORE));
+const isHub = ({ name, type }: NodeInfo): boolean => type === 'hub' && isOurHub(name);
 
 /** A hub that a helper made in its last moment: nobody else's use of one has a single hook. */
 const isNewborn = ({ peer, peerHook }: Link): boolean =>
@@ -37,17 +35,20 @@ const isNewborn = ({ peer, peerHook }: Link): boolean =>
 /**
  * The hub of a line, made if it is not there, and the line promiscuous.
  *
+ * @param clearing called before what the original ppp_thing left on the line is removed; undefined: it must stay
  * @returns the hub's name
  */
 export function ensureHub(
   netgraph: NetgraphSocket,
   interfaces: Interfaces,
   interfaceName: string,
+  clearing?: () => void,
 ): string {
   const flags = attempt('read flags of', interfaceName, () => interfaces.flags(interfaceName), {
     ENXIO: 'there is no such interface',
   });
   const ether = etherNode(interfaceName);
+  if (clearing !== undefined) clearLine(netgraph, interfaceName, clearing);
   const found = orphansOf(netgraph, interfaceName, ether);
   const stray = found === undefined ? strayHub(netgraph, ether) : undefined;
   if (stray !== undefined) reconnect(netgraph, interfaceName, stray);
@@ -55,7 +56,12 @@ export function ensureHub(
   const hub =
     stray ??
     (made
-      ? makeHub(netgraph, interfaceName, found, (flags & C.IFF_PPROMISC) === 0 ? RESTORE : KEEP)
+      ? makeHub(
+          netgraph,
+          interfaceName,
+          found,
+          (flags & C.IFF_PPROMISC) === 0 ? HUB_RESTORE : HUB_KEEP,
+        )
       : found.peer.name);
   attempt('set promiscuous', interfaceName, () =>
     interfaces.setFlags(interfaceName, C.IFF_PPROMISC, 0),
@@ -69,17 +75,44 @@ function orphansOf(
   interfaceName: string,
   ether: string,
 ): Link | undefined {
-  const links = attempt('find node of', interfaceName, () => netgraph.links(`${ether}:`), {
+  const link = attempt('find node of', interfaceName, () => orphansLink(netgraph, ether), {
     ENOENT: 'the module ng_ether is not loaded; run kldload ng_ether',
   });
-  const link = links.find(({ ourHook }) => ourHook === ORPHANS);
   if (link === undefined || isHub(link.peer) || isNewborn(link)) return link;
+  if (originalOn(netgraph, link) !== undefined) throw heldByOriginal(netgraph, interfaceName, link);
   throw taken(interfaceName, `${link.peer.type} node ${link.peer.name || byId(link.peer)}`);
+}
+
+const orphansLink = (netgraph: NetgraphSocket, ether: string): Link | undefined =>
+  netgraph.links(`${ether}:`).find(({ ourHook }) => ourHook === ORPHANS);
+
+function heldByOriginal(netgraph: NetgraphSocket, interfaceName: string, link: Link): BackendError {
+  const what =
+    originalOn(netgraph, link) === 'running'
+      ? 'the original ppp_thing is running; stop it'
+      : 'the original ppp_thing left it, and its session may still pass there; make this router BACKUP, ' +
+        'or remove it: service ppp_thing_helper purge';
+  return new BackendError('connect hook', `${interfaceName}:${ORPHANS}`, 'EEXIST', what);
+}
+
+/** Remove what the original ppp_thing left on a line, if it is not running. */
+export function clearLine(
+  netgraph: NetgraphSocket,
+  interfaceName: string,
+  clearing: () => void,
+): void {
+  const ether = etherNode(interfaceName);
+  const link = unless(['ENOENT'], () => orphansLink(netgraph, ether));
+  if (link === undefined || originalOn(netgraph, link) !== 'gone') return;
+  clearing();
+  removeOriginal(netgraph);
+  // The line's own end of the hook goes a moment later.
+  soon(() => (orphansLink(netgraph, ether) === undefined ? true : undefined));
 }
 
 /** The hub that stayed, with its sessions, when this line's interface went: it has come back with a new node. */
 const strayHub = (netgraph: NetgraphSocket, ether: string): string | undefined =>
-  [KEEP, RESTORE]
+  [HUB_KEEP, HUB_RESTORE]
     .map((prefix) => `${prefix}${ether}`)
     .find((hub) => {
       const links = unless(['ENOENT'], () => netgraph.links(`${hub}:`));
@@ -142,7 +175,7 @@ export function releaseHub(
   if (links === undefined || links.some(({ ourHook }) => ourHook !== UPLINK)) return;
   const line = interfaceOf(netgraph, links);
   unless(['ENOENT'], () => netgraph.shutdown(`${hub}:`));
-  if (line !== undefined && hub.startsWith(RESTORE))
+  if (line !== undefined && hub.startsWith(HUB_RESTORE))
     unless(['ENXIO'], () => interfaces.setFlags(line, 0, C.IFF_PPROMISC));
 }
 
@@ -162,7 +195,7 @@ export function releaseLine(
   interfaces: Interfaces,
   interfaceName: string,
 ): void {
-  for (const prefix of [KEEP, RESTORE])
+  for (const prefix of [HUB_KEEP, HUB_RESTORE])
     releaseHub(netgraph, interfaces, `${prefix}${etherNode(interfaceName)}`);
 }
 
@@ -180,4 +213,4 @@ export const hubsAmong = (nodes: readonly NodeInfo[]): string[] =>
 
 /** Whether a hub is that of this line. */
 export const isHubOf = (hub: string, interfaceName: string): boolean =>
-  hub.slice(KEEP.length) === etherNode(interfaceName);
+  hub.slice(HUB_KEEP.length) === etherNode(interfaceName);

@@ -93,49 +93,26 @@ export class Routes {
     this.#libc.close(this.#fd);
   }
 
-  /** The IPv4 default route goes to `gateway`, in place of any that there is. */
-  setDefault(gateway: Uint8Array): void {
-    this.#replace(sockaddrIn(IPV4_ANY), sockaddrIn(gateway));
+  /**
+   * Add a default route to `gateway`. A kernel with multipath routing (FreeBSD 13 and later) puts it beside those of
+   * other programs; any other kernel has one default route, which this one then replaces.
+   *
+   * @returns another default route that was there, by its gateway; of several the kernel names one
+   */
+  add(gateway: Gateway): Gateway | undefined {
+    const { any } = gateway;
+    const before = this.#default(any);
+    const route = { destination: any, gateway: gateway.socketAddress };
+    const added = unless(['EEXIST'], () => this.#send({ type: C.RTM_ADD, ...route }));
+    const present = added === undefined ? this.#default(any) : undefined;
+    if (present !== undefined && !same(addressOf(present), addressOf(gateway)))
+      this.#send({ type: C.RTM_CHANGE, ...route });
+    return before;
   }
 
-  /** The gateway of the IPv4 default route; undefined if there is no such route, or if it has none. */
-  default(): Uint8Array | undefined {
-    const answer = this.#get(sockaddrIn(IPV4_ANY));
-    const gateway = answer && addressIn(answer, C.RTA_GATEWAY);
-    const { sin_family, sin_addr } = S.sockaddr_in;
-    if (gateway?.[sin_family] !== C.AF_INET) return undefined;
-    return gateway.slice(sin_addr, sin_addr + 4);
-  }
-
-  /** Remove the IPv4 default route if its gateway is one of `ours`. */
-  deleteDefault(ours: readonly Uint8Array[]): void {
-    const gateway = this.default();
-    if (gateway === undefined || !ours.some((each) => same(each, gateway))) return;
-    this.#send({ type: C.RTM_DELETE, destination: sockaddrIn(IPV4_ANY) });
-  }
-
-  /** The IPv6 default route goes to this gateway; `index` is the interface of a link-local one, and else 0. */
-  setDefault6(gateway: Uint8Array, index: number): void {
-    this.#replace(sockaddrIn6(IPV6_ANY), sockaddrIn6(scoped(gateway, index)));
-  }
-
-  /** Remove the IPv6 default route if it goes to this gateway. */
-  deleteDefault6To(gateway: Uint8Array, index: number): void {
-    const destination = sockaddrIn6(IPV6_ANY);
-    const answer = this.#get(destination);
-    const present = answer && addressIn(answer, C.RTA_GATEWAY);
-    const { sin6_addr } = S.sockaddr_in6;
-    const wanted = scoped(gateway, index);
-    if (present !== undefined && same(present.slice(sin6_addr, sin6_addr + 16), wanted))
-      this.#send({ type: C.RTM_DELETE, destination });
-  }
-
-  /** Remove the IPv6 default route if it goes out of the interface with this index. */
-  deleteDefault6(index: number): void {
-    const destination = sockaddrIn6(IPV6_ANY);
-    const answer = this.#get(destination);
-    if (answer === undefined || u16At(answer, S.rt_msghdr.rtm_index) !== index) return;
-    this.#send({ type: C.RTM_DELETE, destination });
+  /** Remove the default route to `gateway`, and no other. Idempotent. */
+  remove({ any, socketAddress }: Gateway): void {
+    this.#send({ type: C.RTM_DELETE, destination: any, gateway: socketAddress });
   }
 
   /** The prefix is unreachable but for its more specific routes; or no more. Idempotent. */
@@ -154,11 +131,14 @@ export class Routes {
     return seq === undefined ? undefined : soon(() => this.#answer(seq));
   }
 
-  /** CHANGE has no moment without a route, and needs one to change; ADD needs that there is none. */
-  #replace(destination: Uint8Array, gateway: Uint8Array): void {
-    if (this.#send({ type: C.RTM_CHANGE, destination, gateway }) !== undefined) return;
-    const added = unless(['EEXIST'], () => this.#send({ type: C.RTM_ADD, destination, gateway }));
-    if (added === undefined) this.#send({ type: C.RTM_CHANGE, destination, gateway });
+  /** A default route, by its gateway; undefined if there is none that has one. */
+  #default(any: Uint8Array): Gateway | undefined {
+    const answer = this.#get(any);
+    const socketAddress = answer && addressIn(answer, C.RTA_GATEWAY);
+    const { sin_family } = S.sockaddr_in;
+    return socketAddress !== undefined && socketAddress[sin_family] === any[sin_family]
+      ? { any, socketAddress }
+      : undefined;
   }
 
   /** The sequence number; undefined if there is no such route. */
@@ -182,6 +162,32 @@ export class Routes {
   }
 }
 
+/** Where a default route leads. */
+export interface Gateway {
+  /** The socket address of the network that the route is for: everything. */
+  readonly any: Uint8Array;
+  readonly socketAddress: Uint8Array;
+}
+
+export const gateway4 = (address: Uint8Array): Gateway => ({
+  any: sockaddrIn(IPV4_ANY),
+  socketAddress: sockaddrIn(address),
+});
+
+/** @param index of the interface of a link-local address; of any other 0 */
+export const gateway6 = (address: Uint8Array, index: number): Gateway => ({
+  any: sockaddrIn6(IPV6_ANY),
+  socketAddress: sockaddrIn6(scoped(address, index)),
+});
+
+/** The address alone: the kernel may say more of its interface than it was told. */
+export function addressOf({ socketAddress }: Gateway): Uint8Array {
+  const { sin_family, sin_addr } = S.sockaddr_in;
+  const isIpv4 = socketAddress[sin_family] === C.AF_INET;
+  const at = isIpv4 ? sin_addr : S.sockaddr_in6.sin6_addr;
+  return socketAddress.slice(at, at + (isIpv4 ? 4 : 16));
+}
+
 /** A link-local address as the kernel has it inside, its interface in the second group. */
 function scoped(linkLocal: Uint8Array, index: number): Uint8Array {
   const address = linkLocal.slice();
@@ -198,15 +204,38 @@ const NEWS: readonly number[] = [C.RTM_NEWADDR, C.RTM_DELADDR, C.RTM_IFINFO];
 /** Messages read at a time; the rest is there at the next turn. */
 const READ_A_TURN = 64;
 
-/** Read what waits; whether it has anything to do with addresses or links. */
-export function readNews(libc: Libc, fd: number): boolean {
+export interface News {
+  /** Something was said of addresses or links. */
+  readonly isRelevant: boolean;
+  /** Of each IPv4 default route that somebody added, we ourselves among them. */
+  readonly gateways: readonly Uint8Array[];
+}
+
+/** Read what waits. */
+export function readNews(libc: Libc, fd: number): News {
   const message = new Uint8Array(ROOM);
-  let relevant = false;
+  const gateways: Uint8Array[] = [];
+  let isRelevant = false;
   for (let i = 0; i < READ_A_TURN; i++) {
     const length = libc.read(fd, message);
     if (length <= 0) break;
-    if (length >= u16At(message, 0) && NEWS.includes(message[S.rt_msghdr.rtm_type] ?? 0))
-      relevant = true;
+    if (length < u16At(message, 0)) continue;
+    const type = message[S.rt_msghdr.rtm_type] ?? 0;
+    if (NEWS.includes(type)) isRelevant = true;
+    const gateway = type === C.RTM_ADD ? defaultIn(message) : undefined;
+    if (gateway !== undefined) gateways.push(gateway);
   }
-  return relevant;
+  return { isRelevant, gateways };
+}
+
+/** The gateway of the IPv4 default route that a message is about. */
+function defaultIn(message: Uint8Array): Uint8Array | undefined {
+  const isZero = (address: Uint8Array | undefined): boolean =>
+    address !== undefined && address.subarray(2).every((octet) => octet === 0);
+  const destination = addressIn(message, C.RTA_DST);
+  const socketAddress = addressIn(message, C.RTA_GATEWAY);
+  const { sin_family } = S.sockaddr_in;
+  if (socketAddress?.[sin_family] !== C.AF_INET || !isZero(destination)) return undefined;
+  if (!isZero(addressIn(message, C.RTA_NETMASK))) return undefined;
+  return addressOf({ any: socketAddress, socketAddress });
 }

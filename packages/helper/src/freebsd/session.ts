@@ -19,6 +19,7 @@ import { anyway, attempt, refuses, unless } from './errors.ts';
 import { BYPASS, Graph } from './graph.ts';
 import type { Interfaces } from './interface.ts';
 import { NetgraphSocket, type Message } from './netgraph.ts';
+import { tellOfOriginal } from './leavings.ts';
 import { same, textAt, u64At } from './octets.ts';
 import { DISCOVERY } from './programs.ts';
 
@@ -38,6 +39,8 @@ export interface Shared {
   readonly loop: Loop;
   readonly events: BackendEvents;
   readonly interfaces: Interfaces;
+  /** Every session that is served. */
+  readonly sessions: () => Iterable<FreebsdSession>;
   readonly log: (line: string) => void;
 }
 
@@ -50,6 +53,8 @@ export class FreebsdSession {
   /** Undefined from when the line's interface goes until it is back. */
   #bpf: Bpf | undefined;
   #gateOpen = false;
+  /** Gateways of other programs' default routes that have been logged. */
+  readonly #toldOfRoutes = new Set<string>();
   /** Of the IPv4 default route that we set. */
   #gateway: Uint8Array | undefined;
   #settings: Settings | undefined;
@@ -90,8 +95,10 @@ export class FreebsdSession {
   }
 
   #start(mayBeOpen: boolean): void {
-    const { name } = this.policy;
-    const state = this.#graph.start();
+    const { name, interface: line } = this.policy;
+    // A session of the original may still pass through what it left: then an operator must say so.
+    const clearing = mayBeOpen ? undefined : (): void => tellOfOriginal(line, this.#shared.log);
+    const state = this.#graph.start(clearing);
     if (state === undefined) return;
     attempt('adopt session', name, () => {
       this.#arming.adopt();
@@ -247,8 +254,48 @@ export class FreebsdSession {
   route(via: Via): void {
     const { libc, interfaces, log } = this.#shared;
     const ids = this.#settings?.interfaceIds ?? undefined;
-    const way = { via, theirs: ids?.theirs, before: this.#gateway, log };
+    const way = {
+      via,
+      theirs: ids?.theirs,
+      before: this.#gateway,
+      isShared: (gateway: Uint8Array) => this.#others().some((other) => other.leadsTo(gateway)),
+      beside: (gateway: Uint8Array) => this.#tellOfRoute(gateway),
+      log,
+    };
     this.#gateway = addressing.route(libc, interfaces, this.policy, way);
+  }
+
+  /** Whether its default route is to this gateway. */
+  leadsTo(gateway: Uint8Array): boolean {
+    return this.#gateway !== undefined && same(this.#gateway, gateway);
+  }
+
+  /** The sessions whose default routes stand in the same FIB. */
+  #others(): FreebsdSession[] {
+    return [...this.#shared.sessions()].filter(
+      (other) => other !== this && other.policy.fib === this.policy.fib,
+    );
+  }
+
+  /** Somebody added a default route: the kernel divides the traffic between that one and ours. */
+  routeAdded(gateway: Uint8Array): void {
+    if (this.#gateway !== undefined) this.#tellOfRoute(gateway);
+  }
+
+  /** Once for each gateway. */
+  #tellOfRoute(gateway: Uint8Array): void {
+    const { partnerAddress, name } = this.policy;
+    const theirs = this.#settings?.theirAddress;
+    const own = [partnerAddress, theirs, this.#gateway].filter((each) => each !== undefined);
+    if (own.some((each) => same(each, gateway))) return;
+    if (this.#others().some((other) => other.leadsTo(gateway))) return;
+    const text = gateway.join('.');
+    if (this.#toldOfRoutes.has(text)) return;
+    this.#toldOfRoutes.add(text);
+    this.#shared.log(
+      `route ${name}: EEXIST: another program has a default route to ${text}, which takes part of the traffic; ` +
+        `route delete default ${text}, and keep it from coming back`,
+    );
   }
 
   counters(): Counters {

@@ -26,11 +26,14 @@ const family = (destination: Uint8Array): number => destination[1] ?? 0;
 
 export class Routes {
   readonly #interfaces: Interfaces;
-  readonly #defaults = new Map<string, Default>();
+  /** By FIB and family; the first is the one that RTM_GET names and that packets take here. */
+  readonly #defaults = new Map<string, Default[]>();
   /** FIB, network and mask in hexadecimal, of each IPv6 route that rejects. */
   readonly rejected = new Set<string>();
   readonly sockets = new Set<RouteSocket>();
   fibs = 1;
+  /** net.route.multipath, which GENERIC has since 13.0: a second default route stands beside the first. */
+  multipath = true;
 
   constructor(interfaces: Interfaces) {
     this.#interfaces = interfaces;
@@ -38,32 +41,41 @@ export class Routes {
 
   /** The gateway of a FIB's default route, as octets of its address. */
   default(fib = 0, which: 'AF_INET' | 'AF_INET6' = 'AF_INET'): Uint8Array | undefined {
-    const found = this.#defaults.get(`${fib} ${c(which)}`);
-    if (found === undefined) return undefined;
-    return which === 'AF_INET' ? found.gateway.slice(4, 8) : found.gateway.slice(8, 24);
+    return this.defaults(fib, which)[0];
+  }
+
+  /** The gateways of all of them, in the order in which they were added. */
+  defaults(fib = 0, which: 'AF_INET' | 'AF_INET6' = 'AF_INET'): Uint8Array[] {
+    const [from, to] = which === 'AF_INET' ? [4, 8] : [8, 24];
+    const found = this.#defaults.get(`${fib} ${c(which)}`) ?? [];
+    return found.map(({ gateway }) => gateway.slice(from, to));
   }
 
   /** The interface that leads to an IPv4 address, straight or by the default route. */
   lineTo(address: Uint8Array, fib = 0): NetInterface | undefined {
     const straight = this.#interfaces.leadsTo(address);
-    return straight ?? this.#defaults.get(`${fib} ${c('AF_INET')}`)?.line;
+    return straight ?? this.#defaults.get(`${fib} ${c('AF_INET')}`)?.[0]?.line;
   }
 
   count(): number {
-    return this.#defaults.size;
+    return [...this.#defaults.values()].flat().length;
   }
 
   /** An interface that lost its address takes the default route through it along, without a word. */
   forget(line: NetInterface): void {
-    for (const [key, route] of this.#defaults)
-      if (route.line === line && line.addresses.length === 0) this.#defaults.delete(key);
+    if (line.addresses.length > 0) return;
+    for (const [key, routes] of this.#defaults)
+      this.#defaults.set(
+        key,
+        routes.filter((route) => route.line !== line),
+      );
   }
 
   request(socket: RouteSocket, message: Uint8Array): number {
     const field = (name: string): number => at('rt_msghdr', name);
     const header = at('rt_msghdr', 'size');
-    if (message.length < header || message[field('rtm_version')] !== c('RTM_VERSION'))
-      fail('EINVAL');
+    if (message.length < header) fail('EINVAL');
+    if (message[field('rtm_version')] !== c('RTM_VERSION')) fail('EPROTONOSUPPORT');
     if (new DataView(message.buffer, message.byteOffset).getUint16(0, true) !== message.length)
       fail('EINVAL');
     const addresses = split(message.subarray(header), u32(message, field('rtm_addrs')));
@@ -102,21 +114,27 @@ export class Routes {
   }
 
   #change(type: number | undefined, key: string, gateway: Uint8Array | undefined): void {
-    const present = this.#defaults.get(key);
+    const present = this.#defaults.get(key) ?? [];
+    const named = present.find((route) => gateway !== undefined && equal(route.gateway, gateway));
     switch (type) {
       case c('RTM_ADD'):
         if (gateway === undefined) fail('EINVAL');
-        if (present !== undefined) fail('EEXIST');
-        return void this.#defaults.set(key, this.#route(gateway));
+        if (named !== undefined || (present.length > 0 && !this.multipath)) fail('EEXIST');
+        return void this.#defaults.set(key, [...present, this.#route(gateway)]);
       case c('RTM_CHANGE'):
         if (gateway === undefined) fail('EINVAL');
-        if (present === undefined) fail('ESRCH');
-        return void this.#defaults.set(key, this.#route(gateway));
+        // A single route is replaced; of several only one that is there can be changed.
+        if (present.length === 0 || (present.length > 1 && named === undefined)) fail('ESRCH');
+        if (present.length === 1) this.#defaults.set(key, [this.#route(gateway)]);
+        return;
       case c('RTM_DELETE'):
-        if (present === undefined) fail('ESRCH');
-        return void this.#defaults.delete(key);
+        if (gateway === undefined ? present.length !== 1 : named === undefined) fail('ESRCH');
+        return void this.#defaults.set(
+          key,
+          gateway === undefined ? [] : present.filter((route) => route !== named),
+        );
       default:
-        fail('EINVAL');
+        fail('EOPNOTSUPP');
     }
   }
 
@@ -135,7 +153,7 @@ export class Routes {
   }
 
   #get(socket: RouteSocket, message: Uint8Array, destination: Uint8Array, key: string): void {
-    const found = this.#defaults.get(key) ?? fail('ESRCH');
+    const found = this.#defaults.get(key)?.[0] ?? fail('ESRCH');
     const header = message.slice(0, at('rt_msghdr', 'size'));
     const netmask = new Uint8Array(destination.length);
     const answer = concat(header, destination, padded(found.gateway), netmask);
