@@ -115,6 +115,7 @@ const LISTED: readonly {
     why: 'takes long, and is run when the engine or a backend has changed',
     command: /^make (?:sim-mutants|sim RUNS=N SEED=N|lab-kernel ARGS=--all)$/,
   },
+  { why: 'stays until somebody ends it', command: /^make lab ARGS=--stay$/ },
   { why: 'is itself a test, or writes what one compares', command: /^(?:UPDATE=1 )?node test\// },
   { why: 'make does it before each test', command: /^npx tsc -b/ },
   {

@@ -24,6 +24,7 @@ const USAGE = `usage: make lab [ARGS="--json --verbose …"] [RUNTIME=node|bun]
   --backend B       whose kernels the routers have: sim or freebsd-fake; sim unless given
   --carp-second MS  how long a second of CARP's lasts; 1000 unless given
   --keep            leave the temporary directory
+  --stay            keep the pair up after the scenes, and say how to ask it; ^C ends it
   --verbose         everything, the AC's log and the debug lines too
 `;
 
@@ -33,6 +34,7 @@ interface Options {
   readonly backend: BackendName;
   readonly carpSecondMs: number;
   readonly keep: boolean;
+  readonly stay: boolean;
   readonly verbose: boolean;
 }
 
@@ -58,6 +60,7 @@ function readOptions(): Options | 'help' {
     backend,
     carpSecondMs,
     keep: values.keep ?? false,
+    stay: values.stay ?? false,
     verbose: values.verbose ?? false,
   };
 }
@@ -71,6 +74,7 @@ function parseOptions() {
         backend: { type: 'string' },
         'carp-second': { type: 'string' },
         keep: { type: 'boolean' },
+        stay: { type: 'boolean' },
         verbose: { type: 'boolean' },
         help: { type: 'boolean' },
       },
@@ -124,6 +128,7 @@ async function main(): Promise<number> {
     });
     const text = options.json ? `${JSON.stringify(summary)}\n` : `\n${formatSummary(summary)}`;
     process.stdout.write(text);
+    if (options.stay) await stay(lab, out);
     return summary.ok ? 0 : 1;
   } catch (error) {
     reportFailure(lab, error);
@@ -132,6 +137,17 @@ async function main(): Promise<number> {
     await lab.close();
     if (options.keep) process.stderr.write(`kept ${lab.directory}\n`);
   }
+}
+
+/** Until a signal: the pair is as the scenes left it, for whoever wants to play with it. */
+async function stay(lab: Lab, out: NodeJS.WriteStream): Promise<void> {
+  const lines = ROUTERS.map((name) => `  ${lab.router(name).operator.command('status')}`);
+  const others = 'watch, events -f, handoff --wait, connect, web --listen 127.0.0.1:0, doctor';
+  out.write(
+    `\nThe pair stays up; ^C ends it. Try, from another terminal:\n\n${lines.join('\n')}\n\n`,
+  );
+  out.write(`and for status: ${others}\n`);
+  await lab.bus.stopping();
 }
 
 /** What was waited for, how the world is, and the last words of every process. */

@@ -67,6 +67,8 @@ interface Wait {
   readonly fail: (error: Error) => void;
 }
 
+const HOUR_MS = 3_600_000;
+
 export class Bus {
   readonly #now: () => Instant;
   readonly #waits = new Set<Wait>();
@@ -135,6 +137,18 @@ export class Bus {
   /** As `waitFor`, for a state rather than a value. */
   async waitUntil(name: string, within: number, isSo: () => boolean): Promise<void> {
     await this.waitFor(name, within, () => (isSo() ? true : undefined));
+  }
+
+  /** Until the lab is told to stop. */
+  async stopping(): Promise<void> {
+    for (;;) {
+      try {
+        await this.pass(HOUR_MS);
+      } catch (error) {
+        if (error instanceof StoppedError) return;
+        throw error;
+      }
+    }
   }
 
   /** Let `ms` pass: for a scene that must show that nothing happens. Ends early only when the lab stops. */

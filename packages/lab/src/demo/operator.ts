@@ -15,7 +15,9 @@ export interface OperatorOptions {
 /** pppthingctl's exit codes. */
 const DONE = 0;
 const REFUSED = 1;
-const LIMIT_MS = 15_000;
+const LIMIT_MS = 120_000;
+
+const MAIN = fileURLToPath(import.meta.resolve('@ppp-thing/ctl/main'));
 
 export class Operator {
   readonly #options: OperatorOptions;
@@ -24,12 +26,17 @@ export class Operator {
     this.#options = options;
   }
 
+  /** What a person would type for it in another terminal. */
+  command(word: string): string {
+    const { runtime, runDirectory } = this.#options;
+    return [runtime, MAIN, '--run', runDirectory, word].join(' ');
+  }
+
   /** Type one command. False: it was refused. Throws Error for any other outcome, one that does not come included. */
   async type(...words: readonly string[]): Promise<boolean> {
     const { router, runDirectory, runtime, bus } = this.#options;
-    const main = fileURLToPath(import.meta.resolve('@ppp-thing/ctl/main'));
     bus.tell({ kind: 'lab', text: `${router}# pppthingctl ${words.join(' ')}` });
-    const args = [main, '--run', runDirectory, ...words];
+    const args = [MAIN, '--run', runDirectory, ...words];
     const { exitCode, all } = await execa(runtime, args, {
       reject: false,
       all: true,

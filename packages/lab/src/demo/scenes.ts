@@ -35,8 +35,8 @@ interface Scene {
   readonly run: (lab: Lab) => Promise<Partial<SceneResult>>;
 }
 
-/** CARP's longest wait, three advertisements and the skew, is 3.4 s. Anything here takes a fraction of this. */
-const LIMIT_MS = 20_000;
+/** It only ends a hang: what a scene takes is in its result, and a busy machine takes ten times as long. */
+const LIMIT_MS = 120_000;
 /** A probe that was not answered by then is lost: the answer takes less than a millisecond. */
 const SETTLE_MS = 300;
 

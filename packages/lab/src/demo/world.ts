@@ -255,8 +255,9 @@ function acConfig(): AcConfig {
     dns: [ADDRESSES.dns],
     ipv6: true,
     maxPayload: 1492,
-    // It is impatient, so that a session nobody answers for is not mistaken for one that lives.
-    echo: { interval: millis(2000), failures: 5, dataCheck: false },
+    // It gives up a session that nobody answers for, after a minute: a router's programs may take half of that to start on a
+    // machine that has much else to do.
+    echo: { interval: millis(2000), failures: 30, dataCheck: false },
     pppDelay: millis(100),
     restart: RESTART,
     hashes: systemHashes,

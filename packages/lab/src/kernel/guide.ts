@@ -22,6 +22,8 @@ const CARDS = ['eth0', 'eth1', 'eth2'] as const;
 /** Seconds; a router that is taken away must be found out and followed by then. */
 const ECHO_BUDGET = 15;
 const SEE_LIMIT = 20_000;
+/** As many looks as that: each of them runs a command, which takes a second where the machine is busy. */
+const STATUS_LIMIT = 3000;
 const BOOT_LIMIT = 30_000;
 const STATUS = 'pppthingctl status';
 
@@ -188,7 +190,7 @@ async function see({ text }: Block, name: Name): Promise<void> {
     return false;
   };
   try {
-    await until(lines.join('; '), SEE_LIMIT, isSeen);
+    await until(lines.join('; '), STATUS_LIMIT, isSeen);
   } catch (cause) {
     const { all: logs } = await machines[name].try('journalctl --no-pager -n 60');
     throw new Error(`${logs}\n${name}: ${String(cause)}; it printed:\n${printed[name]}`, { cause });

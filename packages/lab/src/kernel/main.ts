@@ -173,7 +173,7 @@ async function followGuide(): Promise<boolean> {
   const { directory, timedOut } = await runInGuest({
     program: GUIDE,
     args: [join(ROOT, 'docs/linux.md'), join(ROOT, stdout)],
-    memory: '1G',
+    memory: '2G',
     line: (text) => {
       if (/^\[ *\d/.test(text)) say(text);
       else lines.push(text);
