@@ -374,4 +374,22 @@ export const MUTANTS: readonly Mutant[] = [
     'edge && state.attached && state.autoOpen',
     'edge && state.attached',
   ),
+  mutant(
+    'edge opens the gate and does not forward',
+    INTERLOCK,
+    "if (open && settings)\n        return 'session';",
+    '',
+  ),
+  mutant(
+    'edge leaves the route via the partner',
+    INTERLOCK,
+    "return route === 'partner' && !isLive(state) ? 'partner' : 'none';",
+    "return route ?? 'none';",
+  ),
+  mutant(
+    'MASTER may route via its partner',
+    INTERLOCK,
+    "=> open || (policy !== 'manual' && role === 'MASTER')",
+    '=> open',
+  ),
 ];
