@@ -7,6 +7,7 @@ import { isLaterEpoch } from '@ppp-thing/protocol/session';
 import { type Fault, durationOf, isSingleFault, TRAFFIC_MS } from './plan.ts';
 import { checkAftermath } from './aftermath.ts';
 import type { RouterView, Stage } from './stage.ts';
+import { Conversation } from './conversation.ts';
 import { isOff, Watch } from './watch.ts';
 
 export interface Violation {
@@ -33,6 +34,8 @@ const FORWARDS_MS = 3000;
 const MAX_QUEUE = 500;
 /** Requests without an answer after which the AC may be taken for gone. */
 const SILENT_REQUESTS = 10;
+/** A session that is proven, and through which nothing goes. */
+const HOLLOW_MS = 6000;
 const MAX_EMPTY_CLAIMS = 4;
 /** Of both routers, each dial's repetitions included. */
 const MAX_PADR_PER_MINUTE = 24;
@@ -54,6 +57,9 @@ export class Rules {
   /** Announce frames of a session that the kernel has not joined, since CARP's last edge there. */
   readonly #emptyClaims: [number, number] = [0, 0];
   readonly #watches: readonly [Watch, Watch] = [new Watch(0), new Watch(1)];
+  readonly #conversation: Conversation;
+  /** Since when a router has said that its session is proven, and nothing went through it. */
+  readonly #hollowSince: [number | undefined, number | undefined] = [undefined, undefined];
   #splitSince: number | undefined;
   #isSingle = true;
   #disturbedUntil = 0;
@@ -63,6 +69,7 @@ export class Rules {
 
   constructor(stage: Stage) {
     this.#stage = stage;
+    this.#conversation = new Conversation((rule, what) => this.#break(rule, what));
   }
 
   begin(): void {
@@ -71,6 +78,7 @@ export class Rules {
 
   started(router: RouterView): void {
     this.#watches[router.index].restart(this.#now);
+    this.#conversation.started(router);
   }
 
   /** CARP has moved. */
@@ -138,6 +146,7 @@ export class Rules {
 
   /** R3, R4 and R9, of frames that leave the helper. */
   transmitted(router: RouterView, action: Action): void {
+    this.#conversation.transmitted(router, action);
     if (action.kind === 'send-discovery' && action.packet.code === 'PADT')
       this.#checkPadt(router, action.packet.sessionId);
     if (isDial(action)) this.#checkDial(router);
@@ -217,6 +226,7 @@ export class Rules {
 
   /** R1, R5 and R6, of one answer of an engine. */
   answered(router: RouterView, event: Event, actions: readonly Action[]): void {
+    this.#conversation.answered(router);
     const us = router.index + 1;
     const watch = this.#watches[router.index];
     const isUndone = watch.answered(router, event, actions, this.#now, this.#fail);
@@ -272,6 +282,8 @@ export class Rules {
     this.#checkRoute(other, one);
     this.#checkForwards(one);
     this.#checkForwards(other);
+    this.#checkPath(one);
+    this.#checkPath(other);
     this.#checkSplit(carries(one) && carries(other));
     this.#checkConverged();
   }
@@ -314,6 +326,29 @@ export class Rules {
     if (!isDead) this.#deadSince[index] = undefined;
     else if (this.#now - (this.#deadSince[index] ??= this.#now) > FORWARDS_MS)
       this.#break('R10', `router ${index} calls a session proven that its kernel does not forward`);
+  }
+
+  /** R7: a session that is said to be proven carries what is sent through it. */
+  #checkPath(router: RouterView): void {
+    const { index, kernel } = router;
+    const since = Math.max(this.#lastCarried ?? 0, this.#lastHealed, this.#lastEdge);
+    if (this.#pendingFaults > 0 || this.#now - since < HOLLOW_MS) {
+      this.#hollowSince[index] = undefined;
+      return;
+    }
+    const live = this.#stage.live();
+    const isWhole =
+      live !== undefined &&
+      kernel.gate &&
+      kernel.attached?.sessionId === live &&
+      this.#stage.reaches(index, 'in') &&
+      this.#stage.reaches(index, 'out');
+    if (!isWhole || router.status()?.proven !== true) this.#hollowSince[index] = undefined;
+    else if (this.#now - (this.#hollowSince[index] ??= this.#now) > HOLLOW_MS)
+      this.#break(
+        'R7',
+        `router ${index} says that its session is proven, and nothing goes through`,
+      );
   }
 
   /** R9: two open gates are a split, and it ends as soon as either way of hearing of each other is whole. */

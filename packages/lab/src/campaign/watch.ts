@@ -132,6 +132,8 @@ export class Watch {
     if (before !== 'Waiting' || status.state === 'Waiting') return;
     const { message } = status.partner;
     const isAdopted = event.kind === 'helper-up' && event.state.gateOpen;
+    if (event.kind === 'helper-up' && speaks(status.state) && isForeign(event, status))
+      fail('R4', `${us} adopts a session that is not that of its own snapshot`);
     if (message === undefined && !isAdopted && now - this.#upAt < HOLD_DOWN_MS)
       fail('R10', `${us} has not waited for its partner`);
     if (message?.open === true && message.role === 'MASTER' && speaks(status.state) && !isAdopted)
@@ -192,6 +194,11 @@ export class Watch {
     if (status.state !== 'Fenced' || !isAlone) this.#strandedSince = undefined;
     else if (now - (this.#strandedSince ??= now) > STRANDED_MS)
       fail('R11', `${us} is fenced from a session that nobody holds`);
+    if (event.kind === 'partner' && before === 'Fenced' && speaks(status.state)) {
+      const { role, open } = event.message;
+      if (role === 'MASTER' && !open)
+        fail('R9', `${us} takes from a partner that is MASTER with its gate shut`);
+    }
     if (event.kind === 'admin' && !status.helper && status.state !== before)
       fail('R12', `${us} obeys the operator without a helper`);
   }
@@ -321,6 +328,13 @@ export class Watch {
     }
   }
 }
+
+/** What the helper found behind an open gate is another session than the one we know. */
+const isForeign = (event: Extract<Event, { kind: 'helper-up' }>, status: OwnerStatus): boolean => {
+  const { attached, gateOpen } = event.state;
+  const known = status.snapshot.facts?.key.sessionId;
+  return gateOpen && attached !== null && attached.sessionId !== known;
+};
 
 const echoesOf = (actions: readonly Action[]): readonly number[] =>
   actions.flatMap((action) =>
