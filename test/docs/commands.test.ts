@@ -109,7 +109,7 @@ const LISTED: readonly {
   {
     why: '.ci/run runs it, and it runs this test',
     command:
-      /^(?:bash \.ci\/run|make (?:test|check|sim(?: RUNS=20000)?|lab(?: RUNTIME=bun| ARGS="--backend freebsd-fake")?|lab-kernel(?: ARGS=--(?:guide|dial))?))$/,
+      /^(?:bash \.ci\/run|make (?:test|check|sim(?: RUNS=20000)?|lab(?: RUNTIME=bun| ARGS="--backend sim")?|lab-kernel(?: ARGS=--(?:guide|dial))?))$/,
   },
   {
     why: 'takes long, and is run when the engine or a backend has changed',
@@ -214,7 +214,7 @@ t.test('docs › .ci/run runs what is left to it', async (t) => {
     'make test',
     'make lab ',
     'RUNTIME=bun',
-    "ARGS='--backend freebsd-fake ",
+    "ARGS='--backend sim ",
     'make sim RUNS=20000',
     'make lab-kernel ARGS=--json',
     'make lab-kernel ARGS=--guide',

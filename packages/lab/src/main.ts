@@ -21,7 +21,7 @@ const USAGE = `usage: make lab [ARGS="--json --verbose …"] [RUNTIME=node|bun]
 
   --json            print only the summary, as JSON
   --runtime R       what runs helper and supervisor: node or bun (also from $RUNTIME)
-  --backend B       whose kernels the routers have: sim or freebsd-fake; sim unless given
+  --backend B       whose kernels the routers have: freebsd-fake, unless given, or sim
   --carp-second MS  how long a second of CARP's lasts; 1000 unless given
   --keep            leave the temporary directory
   --stay            keep the pair up after the scenes, and say how to ask it; ^C ends it
@@ -48,7 +48,7 @@ function readOptions(): Options | 'help' {
   if (values.help === true) return 'help';
   const runtime = values.runtime ?? process.env['RUNTIME'] ?? 'node';
   if (runtime !== 'node' && runtime !== 'bun') throw new UsageError(`no runtime '${runtime}'`);
-  const backend = BACKENDS.find((each) => each === (values.backend ?? 'sim'));
+  const backend = BACKENDS.find((each) => each === (values.backend ?? 'freebsd-fake'));
   if (backend === undefined)
     throw new UsageError(`no backend '${values.backend}': expected ${BACKENDS.join(' or ')}`);
   const carpSecondMs = Number(values['carp-second'] ?? 1000);
