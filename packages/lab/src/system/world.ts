@@ -4,7 +4,7 @@
  * rules, once for each session, whether all still holds.
  */
 import type { Action, AdminVerb, Event } from '@ppp-thing/protocol/engine/events';
-import { LONGEST_DELAY } from '@ppp-thing/protocol/engine/link/redial';
+import { LONGEST_DELAY, REFUSED_STRETCH } from '@ppp-thing/protocol/engine/link/redial';
 import { DecodeError, sameOctets } from '@ppp-thing/protocol/bytes';
 import { NO_SNAPSHOT } from '@ppp-thing/protocol/session';
 import { millis, type Instant } from '@ppp-thing/protocol/time';
@@ -160,7 +160,7 @@ class SystemWorld implements Surroundings {
     let steps = await this.#play(this.plan.lengthMs);
     // An AC that refused to the last is asked again after the longest back-off, and that is longer than a run's calm.
     if (this.#stages.some(({ rules }) => !rules.isCarrying))
-      steps += await this.#play(this.plan.lengthMs + LONGEST_DELAY + DIAL_MS);
+      steps += await this.#play(this.plan.lengthMs + LONGEST_DELAY * REFUSED_STRETCH + DIAL_MS);
     if (this.#violation === undefined) for (const { rules } of this.#stages) rules.end();
     return {
       violation: this.#violation,
