@@ -100,6 +100,16 @@ t.test('dhcpv6 › every option mirrors, with and without the octets it came wit
   }
 });
 
+t.test('dhcpv6 › what a real server said decodes, and encodes to itself', async (t) => {
+  for (const octets of fixture.RECORDED) {
+    const message = decodeDhcp6(octets);
+    t.same(encodeDhcp6(message), octets, message.type);
+    t.same(encodeDhcp6(withoutRaw(message) as Dhcp6Message), octets, 'from its values too');
+  }
+  const [, , , reply] = fixture.RECORDED;
+  t.match(findOption(decodeDhcp6(reply).options, 'iaPd'), { t1: 45, t2: 80 });
+});
+
 t.test('dhcpv6 › options nest only as deep as they mean something', async (t) => {
   const [outer] = allOptions(decodeDhcp6(fixture.NESTED).options, 'iaPd');
   t.match(outer?.options, [{ kind: 'unknown', code: 25 }, { kind: 'iaPrefix' }]);

@@ -125,7 +125,7 @@ say(`${grantedTo} has got ${prefix}; LAN ${await lanAddress('r1')} and ${await l
 
 const server = new Station('ac', 'serve', INTERNET6);
 await server.ready();
-const network = prefix.replace(/00::\/56$/, '01::');
+const network = (await lanAddress('r1')).replace(/[0-9a-f]+\/64$/, '');
 await ip('lan', 'addr', 'add', `${network}100/64`, 'dev', 'eth0', 'nodad');
 await ip('lan', '-6', 'route', 'add', 'default', 'via', GATEWAY6, 'dev', 'eth0');
 const probe = new Station('lan', 'probe', INTERNET6);

@@ -2,7 +2,7 @@
  * `make lab-kernel`: the pair on a real Linux kernel against a real Access Concentrator, in user-mode Linux. This part runs
  * on the host: it starts the guest, reads the captures, prints the summary, and decides the exit status.
  *
- * Usage: node main.js [--json] [--all | --guide | --dial]. Exit status 0 only if the session moved, never was redialled, and TCP
+ * Usage: node main.js [--json] [--all | --guide | --dial | --ipv6]. Exit status 0 only if the session moved, never was redialled, and TCP
  * survived.
  */
 import { readFile, rm } from 'node:fs/promises';
@@ -14,6 +14,7 @@ import type { Auth } from './ac.ts';
 import { readCapture, readRequests, type LineReport } from './capture.ts';
 import type { Dial } from './dial.ts';
 import type { GuestReport } from './guest.ts';
+import type { Guest6Report } from './guest6.ts';
 import type { GuideReport } from './guide.ts';
 import { SESSION_MAC } from './net.ts';
 import type { SceneResult } from './scenes.ts';
@@ -21,6 +22,7 @@ import { missingPrograms, runInGuest } from './uml.ts';
 
 const GUEST = fileURLToPath(new URL('./guest.js', import.meta.url));
 const DIAL = fileURLToPath(new URL('./dial.js', import.meta.url));
+const GUEST6 = fileURLToPath(new URL('./guest6.js', import.meta.url));
 const GUIDE = fileURLToPath(new URL('./guide.js', import.meta.url));
 const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
 const PACKAGES: Readonly<Record<string, string>> = {
@@ -51,6 +53,8 @@ const { values } = parseArgs({
     dial: { type: 'boolean', default: false },
     /** Do what docs/linux.md says, instead of the scenes. */
     guide: { type: 'boolean', default: false },
+    /** IPv6 with a real DHCPv6 server, instead of the scenes. */
+    ipv6: { type: 'boolean', default: false },
     /** Keep what the guest wrote, and say where. */
     keep: { type: 'boolean', default: false },
   },
@@ -62,7 +66,12 @@ const say = (text: string): void => {
   else process.stdout.write(`${text}\n`);
 };
 
-const wanted = values.guide ? { ...PACKAGES, ...FOR_GUIDE } : PACKAGES;
+const FOR_IPV6: Readonly<Record<string, string>> = { 'kea-dhcp6': 'kea-dhcp6-server' };
+const wanted = values.ipv6
+  ? { ...PACKAGES, ...FOR_IPV6 }
+  : values.guide
+    ? { ...PACKAGES, ...FOR_GUIDE }
+    : PACKAGES;
 const missing = await missingPrograms(Object.keys(wanted));
 if (missing.length > 0) {
   const packages = [...new Set(missing.map((program) => wanted[program]))];
@@ -243,6 +252,38 @@ function report(dials: readonly (Dial & { readonly configureRequests: number })[
   return rows.every(({ ok }) => ok);
 }
 
+/** A takeover says nothing to a DHCPv6 server: no message of its port within this time of one. */
+const QUIET_SECONDS = 3;
+
+/** IPv6 with kea behind the AC: the prefix, the TCP connection, and what was said to the server when the session moved. */
+async function playIpv6(): Promise<boolean> {
+  const { directory, timedOut } = await runInGuest({
+    program: GUEST6,
+    // T1 is waited for in silence.
+    silence: 120_000,
+    line: (text) => {
+      if (/^\[ *\d/.test(text)) say(text);
+    },
+  });
+  const text = await readFile(join(directory, 'guest6.json'), 'utf8').catch(() => undefined);
+  if (text === undefined) {
+    const why = timedOut ? 'not within its time' : 'it stopped midway';
+    throw new Error(`ipv6: ${why}\nlogs: ${directory}`);
+  }
+  const report = JSON.parse(text) as Guest6Report;
+  const words = ['-n', '-r', join(directory, 'line6.pcap'), '-Y', 'dhcpv6', '-T', 'fields'];
+  const said = await execa('tshark', [...words, '-e', 'frame.time_epoch'], { stderr: 'ignore' });
+  const times = said.stdout.split('\n').filter(Boolean).map(Number);
+  const atMoves = report.moves.map(
+    ({ from }) =>
+      times.filter((time) => time >= from / 1000 && time < from / 1000 + QUIET_SECONDS).length,
+  );
+  console.log(JSON.stringify({ ...report, dhcp6Messages: times.length, dhcp6AtMoves: atMoves }));
+  if (!values.keep) await rm(directory, { recursive: true });
+  const isQuiet = atMoves.every((count) => count === 0);
+  return report.kept && report.tcpAlive && isQuiet && report.afterDisconnect === '';
+}
+
 /** The scenes, with either way of authentication. */
 async function playScenes(): Promise<boolean> {
   const main = await run('chap', values.all ? ['--all'] : []);
@@ -254,7 +295,8 @@ async function playScenes(): Promise<boolean> {
 }
 
 try {
-  const show = values.guide ? followGuide : values.dial ? dialSlowly : playScenes;
+  const scenes = values.ipv6 ? playIpv6 : values.dial ? dialSlowly : playScenes;
+  const show = values.guide ? followGuide : scenes;
   process.exitCode = (await show()) ? 0 : 1;
 } catch (error) {
   console.error(`lab-kernel: ${error instanceof Error ? error.message : String(error)}`);
