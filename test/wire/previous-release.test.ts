@@ -1,0 +1,87 @@
+/**
+ * This release against the previous one, both ways, in octets that the previous one wrote (test/fixtures/previous-release.json):
+ * what it wrote is read here, and what is written here of the same is the same, so it is read there. Where the two cannot
+ * talk, they say so and nothing is believed.
+ */
+import { readFileSync } from 'node:fs';
+import t from 'tap';
+import {
+  decodeHelperMessage,
+  decodeReplyBody,
+  decodeRequest,
+  Deframer,
+  encodeRequest,
+  isReply,
+} from '@ppp-thing/protocol/ipc/framing';
+import { PROTOCOL_VERSION } from '@ppp-thing/protocol/ipc/messages';
+import { NO_SNAPSHOT } from '@ppp-thing/protocol/session';
+import { decodePartner, encodePartner } from '@ppp-thing/protocol/wire/partner';
+import { decodeSnapshotText, encodeSnapshotText } from '@ppp-thing/supervisor/snapshot-text';
+import { HELLO, hmac, HOLDER, KEY, LEASE, SNAPSHOT } from '../fixtures/partner.ts';
+import { octetsOf } from '../hex.ts';
+
+interface Previous {
+  readonly partner: { readonly holder: string; readonly hello: string };
+  readonly state: { readonly session: string; readonly none: string };
+  readonly helper: {
+    readonly hello: string;
+    readonly helloReply: string;
+    readonly refused: string;
+  };
+}
+
+const previous = JSON.parse(
+  readFileSync('test/fixtures/previous-release.json', 'utf8'),
+) as Previous;
+
+t.test('partner › a datagram of the previous release is read, and ours is the same', async (t) => {
+  for (const [name, { header, body }] of [
+    ['holder', HOLDER],
+    ['hello', HELLO],
+  ] as const) {
+    const octets = octetsOf(previous.partner[name]);
+    const read = decodePartner(octets, () => KEY, hmac);
+    t.strictSame(read, { kind: 'authentic', header, body }, name);
+    t.strictSame(encodePartner(header, body, KEY, hmac), octets, name);
+  }
+});
+
+t.test('partner › what is new is a section that the previous release passes over', async (t) => {
+  const message = { ...HOLDER.body.message, snapshot: { ...SNAPSHOT, lease: LEASE } };
+  const ours = encodePartner(HOLDER.header, { message }, KEY, hmac);
+  const theirs = octetsOf(previous.partner.holder);
+  // Header, status, and the Type of the snapshot; then its Length, which grows; then all that the other knows.
+  const length = 56 + 5 + 1;
+  t.strictSame(ours.subarray(0, length), theirs.subarray(0, length));
+  const known = theirs.subarray(length + 2, theirs.length - 32);
+  t.strictSame(ours.subarray(length + 2, length + 2 + known.length), known);
+  t.equal(ours[length + 2 + known.length], 9, 'and then the new one');
+});
+
+t.test('state › a file of the previous release is read, and ours is the same', async (t) => {
+  for (const [text, snapshot] of [
+    [previous.state.session, SNAPSHOT],
+    [previous.state.none, NO_SNAPSHOT],
+  ] as const) {
+    t.strictSame(decodeSnapshotText('pppoe0', text), snapshot);
+    t.equal(encodeSnapshotText('pppoe0', snapshot), text);
+  }
+});
+
+t.test('helper › its hello is understood, and so is its refusal of ours', async (t) => {
+  const [hello] = new Deframer().push(octetsOf(previous.helper.hello));
+  const request = decodeRequest(hello);
+  t.strictSame(request, { id: 1, verb: 'hello', version: 1 });
+  t.not(PROTOCOL_VERSION, 1, 'a helper of this release refuses it: EPROTONOSUPPORT');
+  const ours = encodeRequest({ id: 1, verb: 'hello', version: PROTOCOL_VERSION });
+  const same = encodeRequest({ id: 1, verb: 'hello', version: 1 });
+  t.strictSame(same, octetsOf(previous.helper.hello));
+  t.equal(ours.length, same.length, 'what it reads of ours differs in the number alone');
+  const [refused] = new Deframer().push(octetsOf(previous.helper.refused));
+  const reply = decodeHelperMessage(refused);
+  t.ok(isReply(reply));
+  t.match(reply, { failed: { code: 'EPROTONOSUPPORT', reason: 'this helper speaks 1' } });
+  const [answer] = new Deframer().push(octetsOf(previous.helper.helloReply));
+  const done = decodeHelperMessage(answer);
+  t.ok('done' in done && decodeReplyBody('hello', done.done).sessions.length === 1);
+});
