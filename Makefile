@@ -60,11 +60,11 @@ sim: build
 	@$(RUN) node packages/lab/dist/campaign/main.js --runs $(RUNS) --seed $(SEED) $(JOBS:%=--jobs %) $(ARGS)
 
 sim-system: build
-	@$(NODE) packages/lab/dist/system/main.js --runs $(SYSTEM_RUNS) --seed $(SEED) $(JOBS:%=--jobs %) $(ARGS)
+	@$(RUN) node packages/lab/dist/system/main.js --runs $(SYSTEM_RUNS) --seed $(SEED) $(JOBS:%=--jobs %) $(ARGS)
 
 # SECONDS of the clock for each decoder.
 fuzz: build
-	@$(NODE) packages/lab/dist/fuzz/main.js --seconds $(SECONDS) $(ARGS)
+	@$(RUN) node packages/lab/dist/fuzz/main.js --seconds $(SECONDS) $(ARGS)
 
 sim-mutants: build
 	@$(RUN) node packages/lab/dist/campaign/mutate.js $(JOBS:%=--jobs %) $(ARGS)

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { runSeeds, Workers } from '@ppp-thing/lab/campaign/batch';
 import { MUTANTS } from '@ppp-thing/lab/campaign/mutants';
+import { TEST_MUTANTS } from '@ppp-thing/lab/campaign/mutants-tests';
 import { makePlan, type Plan } from '@ppp-thing/lab/campaign/plan';
 import { shrink, story } from '@ppp-thing/lab/campaign/shrink';
 import { FAST, run } from '@ppp-thing/lab/campaign/world';
@@ -104,9 +105,10 @@ void t.test('simulator › a number that is none is refused', (t) => {
 });
 
 void t.test('mutants › each piece stands exactly once in the compiled product', (t) => {
-  t.ok(MUTANTS.length >= 25);
-  t.equal(new Set(MUTANTS.map(({ name }) => name)).size, MUTANTS.length);
-  for (const { name, file, find, replace } of MUTANTS) {
+  const all = [...MUTANTS, ...TEST_MUTANTS];
+  t.ok(all.length >= 150);
+  t.equal(new Set(all.map(({ name }) => name)).size, all.length);
+  for (const { name, file, find, replace } of all) {
     const source = readFileSync(new URL(file, PACKAGES), 'utf8');
     t.equal(source.split(find).length - 1, 1, name);
     t.not(find, replace, name);

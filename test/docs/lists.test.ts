@@ -3,6 +3,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { MUTANTS } from '@ppp-thing/lab/campaign/mutants';
+import { TEST_MUTANTS } from '@ppp-thing/lab/campaign/mutants-tests';
 import { WAITS } from '@ppp-thing/protocol/engine/owner/waits';
 import { holding } from '../supervisor/status-bench.ts';
 
@@ -91,8 +92,19 @@ t.test('docs/architecture.md › the lines of the helper, to the hundred', async
   t.strictSame(said.map((number) => Number(number.replace(',', ''))), found);
 });
 
-t.test('docs/testing.md › the number of mutants', async (t) => {
-  t.match(read('docs/testing.md'), `puts ${MUTANTS.length} faults`);
+t.test('docs/testing.md › the number of mutants, by judge', async (t) => {
+  const text = read('docs/testing.md');
+  const all = [...MUTANTS, ...TEST_MUTANTS];
+  t.match(text, `puts ${all.length} faults`);
+  const counts = new Map<string, number>();
+  for (const { judge } of all) {
+    const by = judge === undefined ? 'make sim' : judge === 'system' ? 'make sim-system' : judge;
+    counts.set(by, (counts.get(by) ?? 0) + 1);
+  }
+  for (const [judge, count] of counts) {
+    const name = judge.startsWith('make ') ? judge : `test/${judge}.test.ts`;
+    t.ok(text.includes(`| \`${name}\` | ${count} |`), `${name}: ${count}`);
+  }
 });
 
 for (const [name, source] of [

@@ -20,6 +20,8 @@ export interface Mutant {
   readonly file: string;
   readonly find: string;
   readonly replace: string;
+  /** A test under test/, without its ending; 'system' for the whole system; the fast campaign unless given. */
+  readonly judge?: string;
 }
 
 const JUDGE = 'protocol/dist/engine/owner/judge.js';

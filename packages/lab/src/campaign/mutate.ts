@@ -1,12 +1,14 @@
 /**
- * `make sim-mutants`: for every mutant a copy of the compiled product with that one fault in it, and the simulator on
- * that copy, seed after seed, until a rule breaks. A mutant that survives is a rule that is missing.
+ * `make sim-mutants`: for every mutant a copy of the compiled product with that one fault in it, and its judge on that
+ * copy: a test, or a campaign seed after seed until a rule breaks. A mutant that survives is a rule or a test that is
+ * missing.
  */
 import { execFile } from 'node:child_process';
 import {
   cpSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
@@ -17,12 +19,20 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { MUTANTS, type Mutant } from './mutants.ts';
+import { TEST_MUTANTS } from './mutants-tests.ts';
 import type { Found } from './batch.ts';
 
 const PACKAGES = fileURLToPath(new URL('../../../', import.meta.url));
 /** What once went wrong is not left to luck: its plans are played after the seeds. */
 const TRANSCRIPTS = join(PACKAGES, '../test/transcripts');
-const MEMBERS = ['protocol', 'helper', 'lab'];
+const MEMBERS = ['protocol', 'helper', 'supervisor', 'ctl', 'lab'];
+const ROOT = join(PACKAGES, '..');
+/** What the tests read beside the packages. */
+const BESIDE = ['test', 'docs', 'etc', 'man', 'package.json'];
+/** A whole system costs a hundred times what a pair of engines does. */
+const SYSTEM_COST = 100;
+/** A test that a fault keeps waiting. */
+const TEST_LIMIT_MS = 120_000;
 
 /** What became of one mutant. */
 interface Verdict {
@@ -44,6 +54,12 @@ function makeTree(root: string): void {
     cpSync(join(PACKAGES, member, 'package.json'), join(to, 'package.json'));
     symlinkSync(to, join(scope, member));
   }
+  for (const name of readdirSync(join(ROOT, 'node_modules')))
+    if (name !== '@ppp-thing')
+      symlinkSync(join(ROOT, 'node_modules', name), join(root, 'node_modules', name));
+  for (const name of BESIDE) symlinkSync(join(ROOT, name), join(root, name));
+  rmSync(join(root, 'test'));
+  cpSync(join(ROOT, 'test'), join(root, 'test'), { recursive: true });
 }
 
 /** @throws if the piece is not in the file exactly once */
@@ -54,14 +70,56 @@ export function mutate(source: string, { name, file, find, replace }: Mutant): s
   return parts.join(replace);
 }
 
-async function test(root: string, mutant: Mutant, runs: number): Promise<Verdict> {
+/** Whether each test passes on the product as it is: one that does not judges nothing. */
+const passes = new Map<string, Promise<boolean>>();
+
+async function runTest(root: string, name: string): Promise<boolean> {
+  const path = join(root, 'test/dist', `${name}.test.js`);
+  const options = { cwd: root, timeout: TEST_LIMIT_MS, maxBuffer: 64 * 1024 * 1024 };
+  return promisify(execFile)(process.execPath, [path], options).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function judge(root: string, mutant: Mutant, runs: number): Promise<Verdict> {
+  const { judge: name } = mutant;
+  if (name === undefined) return play(root, mutant, 'campaign', runs);
+  if (name === 'system') return play(root, mutant, 'system', Math.ceil(runs / SYSTEM_COST));
+  const isSound = passes.get(name) ?? runTest(root, name);
+  passes.set(name, isSound);
+  if (!(await isSound)) return { mutant, found: undefined, runs: 0, crash: `${name} fails anyway` };
+  const isCaught = !(await withFault(root, mutant, () => runTest(root, name)));
+  return {
+    mutant,
+    found: isCaught ? { rule: name, what: '', seed: 0, atMs: 0 } : undefined,
+    runs: 1,
+  };
+}
+
+async function withFault<T>(root: string, mutant: Mutant, run: () => Promise<T>): Promise<T> {
   const path = join(root, 'packages', mutant.file);
   const original = readFileSync(path, 'utf8');
   writeFileSync(path, mutate(original, mutant));
   try {
-    const main = join(root, 'packages/lab/dist/campaign/main.js');
-    const args = [main, '--first', '--json', '--runs', String(runs), '--kept', TRANSCRIPTS];
-    const { stdout } = await promisify(execFile)(process.execPath, args).catch(
+    return await run();
+  } finally {
+    writeFileSync(path, original);
+  }
+}
+
+async function play(
+  root: string,
+  mutant: Mutant,
+  campaign: 'campaign' | 'system',
+  runs: number,
+): Promise<Verdict> {
+  try {
+    const main = join(root, `packages/lab/dist/${campaign}/main.js`);
+    const kept = campaign === 'campaign' ? ['--kept', TRANSCRIPTS] : [];
+    const args = [main, '--first', '--json', '--runs', String(runs), ...kept];
+    const play = () => promisify(execFile)(process.execPath, args);
+    const { stdout } = await withFault(root, mutant, play).catch(
       (error: { code: unknown; stdout: string; stderr: string }) => {
         if (error.code !== 1 || error.stdout === '') throw error;
         return error;
@@ -72,8 +130,6 @@ async function test(root: string, mutant: Mutant, runs: number): Promise<Verdict
   } catch (error) {
     const crash = String(error instanceof Error && 'stderr' in error ? error.stderr : error);
     return { mutant, found: undefined, runs: 0, crash };
-  } finally {
-    writeFileSync(path, original);
   }
 }
 
@@ -82,8 +138,10 @@ function show({ mutant, found, runs, crash }: Verdict): void {
   const text =
     found === undefined
       ? outcome
-      : `${found.rule.padEnd(9)} after ${String(runs).padStart(5)} runs`;
-  console.log(`${mutant.name.padEnd(48)} ${text}${found === undefined ? '' : `: ${found.what}`}`);
+      : `${found.rule.padEnd(9)}${found.what === '' ? '' : ` after ${String(runs).padStart(5)} runs`}`;
+  console.log(
+    `${mutant.name.padEnd(48)} ${text}${found === undefined || found.what === '' ? '' : `: ${found.what}`}`,
+  );
 }
 
 async function main(): Promise<number> {
@@ -92,10 +150,17 @@ async function main(): Promise<number> {
       runs: { type: 'string', default: '10000' },
       jobs: { type: 'string', default: String(availableParallelism()) },
       only: { type: 'string' },
+      by: { type: 'string' },
+      share: { type: 'string', default: '1' },
     },
   });
   const { only } = values;
-  const mutants = MUTANTS.filter(({ name }) => only === undefined || name.includes(only));
+  const all = [...MUTANTS, ...TEST_MUTANTS];
+  const share = Number(values.share);
+  const mutants = all
+    .filter(({ name }) => only === undefined || name.includes(only))
+    .filter(({ judge: by }) => values.by === undefined || (by ?? 'fast').startsWith(values.by))
+    .filter((_, i) => i % share === 0);
   // A list that no longer fits the product is found out before anything runs.
   for (const mutant of mutants) mutate(readFileSync(join(PACKAGES, mutant.file), 'utf8'), mutant);
   const waiting = [...mutants];
@@ -105,7 +170,7 @@ async function main(): Promise<number> {
     const root = join(base, String(index));
     makeTree(root);
     for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
-      const verdict = await test(root, mutant, Number(values.runs));
+      const verdict = await judge(root, mutant, Number(values.runs));
       verdicts.push(verdict);
       show(verdict);
     }

@@ -32,6 +32,8 @@ function refuse(code: string, syscall: string, path: string): never {
 export class SimDisk {
   /** Writes fail with this. */
   refusal: string | undefined;
+  /** Octets that one write takes at most. */
+  most = Infinity;
   /** Counts what may have changed what a crash would leave. */
   version = 0;
   #files = new Map<string, File>();
@@ -139,19 +141,19 @@ export class SimDisk {
     return this.#open.get(fd) ?? refuse('EBADF', syscall, String(fd));
   }
 
-  /** Half of what it is given at most: the caller has to go on. */
   #write(fd: number, octets: Uint8Array): number {
     const opened = this.#opened(fd, 'write');
     const { file, path } = opened;
     if (file === undefined) return refuse('EISDIR', 'write', path);
     this.#mayWrite('write', path);
-    const whole = new Uint8Array(opened.at + octets.length);
+    const taken = octets.subarray(0, this.most);
+    const whole = new Uint8Array(opened.at + taken.length);
     whole.set(file.octets.subarray(0, opened.at));
-    whole.set(octets, opened.at);
+    whole.set(taken, opened.at);
     file.octets = whole;
-    opened.at += octets.length;
+    opened.at += taken.length;
     this.version++;
-    return octets.length;
+    return taken.length;
   }
 
   #sync(fd: number): void {

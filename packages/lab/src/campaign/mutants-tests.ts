@@ -1,0 +1,415 @@
+/**
+ * Deliberate faults that a test notices, each by the cheapest one that does: in what the fast campaign does not run (store,
+ * channel, helper), and in what it runs on decoded values only. `make sim-mutants` shows that each is noticed. Nothing here
+ * runs in the product.
+ */
+import type { Mutant } from './mutants.ts';
+
+type Piece = readonly [name: string, find: string, replace: string];
+
+/** @param judge the test that notices, under test/ and without its ending; 'system' for the campaign on the whole system */
+const of = (file: string, judge: string, pieces: readonly Piece[]): readonly Mutant[] =>
+  pieces.map(([name, find, replace]) => ({ name, file, judge, find, replace }));
+
+const ENGINE = 'protocol/dist/engine';
+
+export const TEST_MUTANTS: readonly Mutant[] = [
+  ...of('supervisor/dist/store.js', 'system', [
+    [
+      'store: file not fsynced',
+      'disk.fsyncSync(fd);\n        }\n        finally {\n            disk',
+      '}\n        finally {\n            disk',
+    ],
+    ['store: directory not fsynced', 'this.#syncDirectory();\n        }', '}'],
+  ]),
+  ...of('supervisor/dist/store.js', 'supervisor/store', [
+    ['store: epoch may fall', 'if (isLaterEpoch(before, snapshot.epoch)) {', 'if (false) {'],
+    [
+      'store: previous file not kept',
+      'if (this.#whole.delete(session))\n                this.#keep(path);',
+      '',
+    ],
+    ['store: damage is nothing', 'lost.push({ epoch: isNewer ? error.epoch : 0 });', ''],
+    [
+      'store: everything written again',
+      'if (this.#texts.get(session) === text)\n            return;',
+      '',
+    ],
+    [
+      'store: an unreadable file is no file',
+      "throw new StoreError('read', path, error);",
+      'return undefined;',
+    ],
+    [
+      'store: a removed file is an error',
+      "if (codeOf(error) !== 'ENOENT')\n                throw error;",
+      'throw error;',
+    ],
+    ['store: the record of the epoch is not read', 'record, ...lost', '...lost'],
+  ]),
+  ...of('supervisor/dist/driver.js', 'supervisor/driver', [
+    [
+      'driver: goes on after a refused store',
+      'this.#waiting.unshift(failed);\n            return;',
+      'this.#waiting.unshift(failed);',
+    ],
+    [
+      'driver: a refused store waits its turn',
+      'this.#waiting.unshift(failed);',
+      'this.#waiting.push(failed);',
+    ],
+    [
+      'driver: an early timer is a late one',
+      'Math.max(at, this.#clock.now())',
+      'this.#clock.now()',
+    ],
+    ['driver: an event interrupts another', 'if (this.#isBusy)\n            return;', ''],
+    ['driver: timers pile up', '#arm() {\n        this.#cancel();', '#arm() {'],
+    ['driver: not stopped', 'stop() {\n        this.#cancel();', 'stop() {'],
+  ]),
+  ...of('supervisor/dist/partner.js', 'supervisor/partner', [
+    ['partner: counter not raised', 'conversation.counter += 1n;', ''],
+    [
+      'partner: hello not answered',
+      'if (conversation.told !== undefined)\n            this.#send(',
+      'if (false)\n            this.#send(',
+    ],
+    [
+      'partner: hello answered with our echo',
+      'conversation.told, header.nonce)',
+      'conversation.told, echoOf(conversation.guard))',
+    ],
+    ['partner: old keys kept', 'setKeys(keys) {\n        this.#keys = keys;', 'setKeys(keys) {'],
+    ['partner: guard forgets', 'conversation.guard = state;', ''],
+    [
+      'partner: everything is fresh',
+      "if (verdict === 'fresh' && body !== undefined) {",
+      'if (body !== undefined) {',
+    ],
+    [
+      'partner: malformed ends the process',
+      'if (!(error instanceof DecodeError))\n                throw error;\n            this.#refuse',
+      'throw error;\n            this.#refuse',
+    ],
+  ]),
+  ...of('protocol/dist/wire/partner-guard.js', 'wire/partner-guard', [
+    ['guard: reflected taken', "return { verdict: 'reflected', state };", 'undefined;'],
+    ['guard: for another router', "return { verdict: 'not-for-us', state };", 'undefined;'],
+    [
+      'guard: retired nonce taken',
+      "if (retired.some((old) => sameOctets(old, nonce)))\n        return { verdict: 'replayed', state };",
+      '',
+    ],
+    [
+      'guard: the same counter twice',
+      "if (known && counter === heard.counter)\n        return { verdict: 'replayed', state };",
+      '',
+    ],
+    [
+      'guard: overtaken taken',
+      "if (known && counter < heard.counter)\n        return { verdict: 'stale', state };",
+      '',
+    ],
+    [
+      'guard: any echo will do',
+      "if (!sameOctets(header.echo, state.nonce))\n        return { verdict: 'hello', state: next };",
+      '',
+    ],
+    [
+      'guard: lives not retired',
+      'retired: heard === null ? retired : [...retired, heard.nonce],',
+      'retired,',
+    ],
+    [
+      'guard: renewal forgets nothing',
+      'nonce: usable(nonce), retired: [] };\n}\n/** The partner',
+      'nonce: usable(nonce) };\n}\n/** The partner',
+    ],
+    ['guard: never exhausted', 'state.retired.length >= MAX_RETIRED;', 'false;'],
+    ['guard: our own partner', 'if (us === partner)', 'if (false)'],
+  ]),
+  ...of('supervisor/dist/keys.js', 'supervisor/partner', [
+    ['keys: a short key', 'key.length < LENGTH.min || ', ''],
+  ]),
+  ...of('supervisor/dist/keys.js', 'supervisor/partner', [
+    ['keys: number above 255', ' || id > 255', ''],
+    ['keys: a number twice', 'else if (byId.has(id))', 'else if (false)'],
+    [
+      'keys: an active key that is not there',
+      'problems.length === 0 && !byId.has(active)',
+      'false',
+    ],
+  ]),
+  ...of('supervisor/dist/hooks.js', 'supervisor/hooks', [
+    ['hooks: told twice', 'if (this.#state.get(pair) === name)\n            return;', ''],
+    [
+      'hooks: start after the stop',
+      'if (first === undefined || this.#isStopped)',
+      'if (first === undefined)',
+    ],
+  ]),
+  ...of('helper/dist/requests.js', 'helper/serve', [
+    ['requests: speaks on any router', "'ppp-send': () => true,", "'ppp-send': () => false,"],
+    ['requests: announces on any router', 'announce: () => true,', 'announce: () => false,'],
+    [
+      'requests: dials on any router',
+      "'discovery-send': () => true,",
+      "'discovery-send': () => false,",
+    ],
+    ['requests: raises on any router', 'configure: ({ up }) => up,', 'configure: () => false,'],
+    [
+      'requests: routes on any router',
+      "route: ({ via }) => via === 'session',",
+      'route: () => false,',
+    ],
+  ]),
+  ...of('helper/dist/requests.js', 'helper/serve', [
+    ['requests: no hello needed', "throw new FramingError('request before hello');", 'undefined;'],
+    ['requests: any protocol version', 'if (version !== PROTOCOL_VERSION)', 'if (false)'],
+    ['requests: a group address is an AC', 'if (isGroup(mac))', 'if (false)'],
+    ['requests: any MTU', 'if (mtu > policy.mtu)', 'if (false)'],
+  ]),
+  ...of('helper/dist/requests.js', 'system', [
+    [
+      'requests: routes to the partner while live',
+      "throw refusal('route', name, 'EPERM', `role ${role}, gate ${gateOpen ? 'open' : 'closed'}`);",
+      'undefined;',
+    ],
+  ]),
+  ...of('helper/dist/sessions.js', 'system', [
+    [
+      'sessions: edge does not move the gate',
+      'session.role = role;\n            this.#enforce(session, true);',
+      'session.role = role;',
+    ],
+    ['sessions: edge does not raise', 'this.#raise(each.session);', ''],
+    ['sessions: edge does not route', 'this.#route(each.session);', ''],
+    ['sessions: edge not told', "notify({ notice: 'role', session: name, role, gateOpen });", ''],
+  ]),
+  ...of('helper/dist/sessions.js', 'helper/serve', [
+    [
+      'sessions: a gate that stays open is left',
+      'else if (!wanted)\n            this.#retryClosing(session);',
+      '',
+    ],
+  ]),
+  ...of('helper/dist/demotion.js', 'helper/demotion', [
+    ['demotion: twice in force', 'if (inForce.has(session) === on)\n                return;', ''],
+    [
+      'demotion: in force before it is written',
+      'remember();\n                backend.demote(session, true);',
+      'backend.demote(session, true);\n                remember();',
+    ],
+    [
+      'demotion: not forgotten',
+      'backend.demote(session, false);\n                inForce.delete(session);',
+      'backend.demote(session, false);',
+    ],
+    [
+      'demotion: adopted without a record',
+      'recorded.has(session) && backend.adoptDemotion',
+      'backend.adoptDemotion',
+    ],
+    [
+      'demotion: not given back for a session that is gone',
+      'backend.returnDemotion?.(amount);',
+      '',
+    ],
+    [
+      'demotion: given back before the disk takes it',
+      'remember();\n                if (amount !== undefined)',
+      'if (amount !== undefined)',
+    ],
+    [
+      'demotion: an awaited session is settled',
+      'if (isAwaited(session))\n                    continue;',
+      '',
+    ],
+    ['demotion: of an earlier boot', 'uptime >= record.uptime ? ', 'true ? '],
+  ]),
+  ...of('helper/dist/server.js', 'helper/serve', [
+    ['server: anybody may connect', 'if (peer.uid !== uid) {', 'if (false) {'],
+    ['server: the oldest stays', 'current?.connection.close(`replaced by ${who}`);', ''],
+  ]),
+  ...of('helper/dist/connection.js', 'helper/serve', [
+    [
+      'connection: nothing is shed',
+      'if (this.#queued > SHED_AT && SHEDDABLE',
+      'if (false && SHEDDABLE',
+    ],
+    ['connection: never cut off', 'if (this.#queued > CUT_AT)', 'if (false)'],
+    [
+      'connection: what was shed is not told',
+      'for (const [session, frames] of shed)',
+      'for (const [session, frames] of [])',
+    ],
+  ]),
+  ...of('protocol/dist/ipc/plain.js', 'ipc/framing', [
+    ['messages: no limit of nesting', ' || depth > MAX_DEPTH', ''],
+    [
+      'messages: something after the value',
+      'skip(octets, 0, 0) === octets.length',
+      'skip(octets, 0, 0) > 0',
+    ],
+    ['messages: a length that lies', '(end <= octets.length ? end : -1)', 'end'],
+  ]),
+  ...of(`${ENGINE}/ppp/negotiation.js`, 'engine/negotiation', [
+    [
+      'negotiation: naks without end',
+      'const isPatient = this.#naksSent < MAX_FAILURE;',
+      'const isPatient = true;',
+    ],
+    ['negotiation: any Ack is ours', '!this.#isAnswer(packet) || !sameOptions(', '!sameOptions('],
+    [
+      'negotiation: an Ack of other options',
+      '|| !sameOptions(packet.options, this.#request?.options ?? [])',
+      '',
+    ],
+    [
+      'negotiation: a repetition has another Identifier',
+      'isRepetition ? previous.identifier : this.nextIdentifier()',
+      'this.nextIdentifier()',
+    ],
+    [
+      'negotiation: an answered Identifier again',
+      'previous !== undefined && !this.#answered && sameOptions',
+      'previous !== undefined && sameOptions',
+    ],
+    ['negotiation: a Reject of what was not asked', '|| isSubset(options, request)', '|| true'],
+    ['negotiation: essential codes may be rejected', "isFatal ? 'RXJ-' : 'RXJ+'", "'RXJ+'"],
+    [
+      'negotiation: Terminate has ten tries',
+      "all.includes('str') ? MAX_TERMINATE : MAX_CONFIGURE",
+      'MAX_CONFIGURE',
+    ],
+    [
+      'negotiation: Terminate-Ack with its own Identifier',
+      'cause?.identifier ?? this.nextIdentifier()',
+      'this.nextIdentifier()',
+    ],
+    [
+      'negotiation: restart counter is not counted',
+      'Math.max(0, this.#restartCounter - 1)',
+      'this.#restartCounter',
+    ],
+  ]),
+  ...of(`${ENGINE}/ppp/negotiation.js`, 'engine/link-resume', [
+    ['negotiation: resumed with Identifier 0', 'this.#identifier = identifier & 0xff;', ''],
+  ]),
+  ...of(`${ENGINE}/ppp/lcp.js`, 'engine/link-session', [
+    [
+      'lcp: Protocol-Reject is not cut',
+      'information.slice(0, this.agreement.theirMru - REJECT_HEADER)',
+      'information',
+    ],
+    [
+      'lcp: our own Echo-Request answered',
+      'if (ourMagic !== 0 && packet.magic === ourMagic)',
+      'if (false)',
+    ],
+    [
+      'lcp: Echo-Reply longer than the peer takes',
+      'packet.data.slice(0, theirMru - ECHO_HEADER)',
+      'packet.data',
+    ],
+    [
+      'lcp: any Echo-Reply proves',
+      "if (sentAt === undefined)\n            return [this.#note('debug', 'ignored stale",
+      "if (false)\n            return [this.#note('debug', 'ignored stale",
+    ],
+  ]),
+  ...of(`${ENGINE}/ppp/auth.js`, 'engine/auth', [
+    [
+      'auth: Success that nobody asked for',
+      'if (answered?.isOutstanding !== true || answered',
+      'if (answered',
+    ],
+    ['auth: Success of another Challenge', ' || answered.challenge.identifier !== identifier', ''],
+    ['auth: no proof needed', '!isProof(packet.message, answered.expected)', 'false'],
+    ['auth: a Challenge of no octets', 'value.length > 0;', 'true;'],
+    [
+      'auth: a Response is not repeated',
+      'if (this.#answered === undefined)\n            return [];',
+      'if (true)\n            return [];',
+    ],
+    ['auth: asks for ever', 'if (this.#transmissions >= MAX_TRANSMISSIONS) {', 'if (false) {'],
+    [
+      'auth: a repeated Challenge is a new one',
+      '!isRepeated || this.#answered === undefined',
+      'true',
+    ],
+    ['auth: PAP answer to nothing', ' || !this.#asked.includes(identifier)', ''],
+    [
+      'auth: Identifier not hashed',
+      'concat(Uint8Array.of(identifier), utf8(password), packet.value)',
+      'concat(utf8(password), packet.value)',
+    ],
+    ['auth: Nak is an Ack', "return code === 'Authenticate-Ack'", 'return true'],
+  ]),
+  ...of(`${ENGINE}/link/discovery.js`, 'engine/discovery', [
+    [
+      'discovery: anybody’s Host-Uniq',
+      'if (!sameOctets(uniq.value, this.#hostUniq))',
+      'if (false)',
+    ],
+    ['discovery: PADO with a SESSION_ID', 'if (packet.sessionId !== 0)', 'if (false)'],
+    ['discovery: PADO from a group', 'if (isMulticast(source))', 'if (false)'],
+    [
+      'discovery: another AC than configured',
+      'if (acMac !== undefined && !sameOctets(source, acMac))',
+      'if (false)',
+    ],
+    [
+      'discovery: another AC-Name than configured',
+      'if (acName !== undefined && !sameOctets',
+      'if (false && !sameOctets',
+    ],
+    ['discovery: cookie not returned', "tag.type === TAG['AC-Cookie'] || ", ''],
+    ['discovery: relay not returned', " || tag.type === TAG['Relay-Session-Id']", ''],
+    [
+      'discovery: reserved SESSION_ID',
+      'if (!isSessionId(sessionId))\n            return [this.#drop(',
+      'if (false)\n            return [this.#drop(',
+    ],
+    [
+      'discovery: PADS of another dial',
+      'if (!isOurs)\n            return',
+      'if (false)\n            return',
+    ],
+    ['discovery: a service that is not offered', 'wanted.length > 0 && !isOffered', 'false'],
+  ]),
+  ...of('protocol/dist/wire/pppoe.js', 'wire/pppoe', [
+    ['pppoe: tags after the end', "if (type === TAG['End-Of-List'])\n            break;", ''],
+    ['pppoe: data in a discovery code', 'if (code !== SESSION_DATA)', 'if (false)'],
+  ]),
+  ...of(`${ENGINE}/ppp/negotiation.js`, 'engine/link-dial', [
+    ['negotiation: an option twice is acknowledged', 'kinds.indexOf(option.kind) < i ?', 'false ?'],
+  ]),
+  ...of(`${ENGINE}/ppp/negotiation.js`, 'system', [
+    [
+      'negotiation: resumed with an old restart counter',
+      'this.#restartCounter = MAX_CONFIGURE;\n        this.#transmissions = 0;\n        return',
+      'this.#transmissions = 0;\n        return',
+    ],
+  ]),
+  ...of('supervisor/dist/partner.js', 'system', [
+    ['partner: exhausted for ever', 'if (isExhausted(conversation.guard)) {', 'if (false) {'],
+  ]),
+  ...of('supervisor/dist/partner.js', 'supervisor/partner-life', [
+    ['partner: nonce not renewed after silence', 'this.#renewAfterSilence(conversation);', ''],
+    ['partner: silence never ends', 'conversation.freshAt = undefined;', ''],
+    [
+      'partner: a holder of another pair',
+      'if (body !== undefined && ![0, routerId, partnerId]',
+      'if (false && ![0, routerId, partnerId]',
+    ],
+  ]),
+  ...of('supervisor/dist/store.js', 'system/store', [
+    ['store: refused text taken for stored', 'this.#texts.delete(session);', ''],
+    [
+      'store: a short write is a whole one',
+      'for (let at = 0; at < octets.length;)\n                at += disk.writeSync(fd, octets, at);',
+      'disk.writeSync(fd, octets, 0);',
+    ],
+  ]),
+];

@@ -1,0 +1,42 @@
+/** The supervisor's store on a disk that refuses, takes little at a time, and forgets what was not fsynced. */
+import { NO_SNAPSHOT } from '@ppp-thing/protocol/session';
+import { Chance } from '@ppp-thing/lab/campaign/random';
+import { SimDisk } from '@ppp-thing/lab/system/disk';
+import { Log } from '@ppp-thing/supervisor/log';
+import { Store, StoreError } from '@ppp-thing/supervisor/store';
+import t from 'tap';
+
+const SNAPSHOT = { ...NO_SNAPSHOT, epoch: 7, holder: 1 };
+const nothing = (): void => undefined;
+const open = (disk: SimDisk): Store =>
+  new Store('/state', new Log('error', nothing, () => 0), disk.calls(nothing, nothing));
+
+void t.test('store › what the disk has refused is written when it is asked again', async (t) => {
+  const disk = new SimDisk();
+  const store = open(disk);
+  store.save('pppoe0', { ...SNAPSHOT, epoch: 6 });
+  disk.refusal = 'ENOSPC';
+  t.throws(() => store.save('pppoe0', SNAPSHOT), StoreError);
+  // Refused, it says again what it had said before.
+  t.throws(() => store.save('pppoe0', { ...SNAPSHOT, epoch: 6, generation: 1 }), StoreError);
+  disk.refusal = undefined;
+  store.save('pppoe0', SNAPSHOT);
+  t.equal(open(disk.remains()).load('pppoe0')?.epoch, 7);
+});
+
+void t.test('store › a disk that takes little at a time gets it all', async (t) => {
+  const disk = new SimDisk();
+  disk.most = 16;
+  open(disk).save('pppoe0', SNAPSHOT);
+  t.same(open(disk.remains()).load('pppoe0'), SNAPSHOT);
+});
+
+void t.test('store › what has been saved outlives every loss of power', async (t) => {
+  for (let seed = 1; seed < 50; seed++) {
+    const disk = new SimDisk();
+    const store = open(disk);
+    for (let epoch = 1; epoch < 4; epoch++) store.save('pppoe0', { ...SNAPSHOT, epoch });
+    disk.cutPower(new Chance(seed));
+    t.equal(open(disk).load('pppoe0')?.epoch, 3);
+  }
+});
