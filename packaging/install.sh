@@ -46,6 +46,7 @@ services() {
 	if [ "$system" = freebsd ]; then
 		cat <<-END
 			0755 rc.d/ppp_thing etc/rc.d/ppp_thing
+			0755 rc.d/ppp_thing_early etc/rc.d/ppp_thing_early
 			0755 rc.d/ppp_thing_helper etc/rc.d/ppp_thing_helper
 		END
 	else

@@ -192,6 +192,64 @@ t.test('demotion › what the kernel refuses is not remembered', async (t) => {
   t.equal(begin(directory, kernel).has('pppoe0'), true, 'still in force, and known to be');
 });
 
+/** What rc.d/ppp_thing_early writes. */
+const BOOT = '{"uptime":0,"demoted":["*"],"amounts":[100]}\n';
+
+/** A kernel that was demoted before the helper came, and counts what is added. */
+class BootKernel extends SumKernel {
+  readonly steps: number[] = [];
+  override sum = 100;
+
+  override backend(): Part {
+    const held = new Map<string, number>();
+    const add = (amount: number): void => {
+      this.steps.push(amount);
+      this.sum += amount;
+    };
+    return {
+      ...super.backend(),
+      demote: (session, on) => add(on ? AMOUNT : -(held.get(session) ?? AMOUNT)),
+      adoptDemotion: (session, amount = AMOUNT) => {
+        if (this.sum < amount) return false;
+        held.set(session, amount);
+        return true;
+      },
+      returnDemotion: (amount) => add(-amount),
+    };
+  }
+}
+
+t.test("demotion › that of the boot becomes the first session's, without a pause", async (t) => {
+  const kernel = new BootKernel();
+  const directory = folder(t);
+  mkdirSync(directory, { recursive: true });
+  const path = join(directory, 'demotion.json');
+  writeFileSync(path, BOOT);
+  const demotions = begin(directory, kernel);
+  demotions.adopt('pppoe1');
+  demotions.settle((name) => AMOUNTS.has(name));
+  t.ok(demotions.has('pppoe0'));
+  t.notOk(demotions.has('pppoe1'));
+  t.same(kernel.steps, [], 'nothing was given back, and nothing added');
+  t.notMatch(readFileSync(path, 'utf8'), /\*/, 'the script of the boot sees that it is taken over');
+  t.equal(begin(directory, kernel).has('pppoe0'), true, 'also by the helper after this one');
+  demotions.set('pppoe0', false);
+  demotions.set('pppoe0', false);
+  t.same(kernel.steps, [-100]);
+});
+
+t.test('demotion › that of the boot is given back where there is no session', async (t) => {
+  const kernel = new BootKernel();
+  const directory = folder(t);
+  mkdirSync(directory, { recursive: true });
+  writeFileSync(join(directory, 'demotion.json'), BOOT);
+  const open = (): Demotions =>
+    openDemotions(places(directory), kernel.backend(), () => UPTIME, new Map(), noLog);
+  open().settle(() => false);
+  open().settle(() => false);
+  t.same(kernel.steps, [-100]);
+});
+
 t.test('demotion › a session that is late keeps its record until it has come', async (t) => {
   const kernel = new SumKernel();
   const directory = folder(t);

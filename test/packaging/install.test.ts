@@ -13,6 +13,7 @@ const SCRIPTS = [
   'sbin/ppp_thing',
   'sbin/ppp_thing_helper',
   'etc/rc.d/ppp_thing',
+  'etc/rc.d/ppp_thing_early',
   'etc/rc.d/ppp_thing_helper',
 ];
 

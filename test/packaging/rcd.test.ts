@@ -7,6 +7,7 @@ import {
   chmodSync,
   copyFileSync,
   cpSync,
+  existsSync,
   mkdirSync,
   readFileSync,
   rmSync,
@@ -18,7 +19,7 @@ import t, { type Test } from 'tap';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const STUBS = join(ROOT, 'test/packaging/stub');
-const COMMANDS = ['daemon', 'install', 'kldstat', 'kldload', 'pkill', 'su', 'runtime'];
+const COMMANDS = 'daemon install kldstat kldload logger pkill su sysctl runtime'.split(' ');
 const MODULES = 'netgraph ng_socket ng_ether ng_hub ng_bpf ng_etf ng_pppoe ng_ppp ng_iface'.split(
   ' ',
 );
@@ -87,7 +88,7 @@ function router(test: Test): Router {
 /** The scripts as they are, but for the line that reads rc.subr. */
 function installScripts(to: string): void {
   mkdirSync(to, { recursive: true });
-  for (const name of ['ppp_thing', 'ppp_thing_helper']) {
+  for (const name of ['ppp_thing', 'ppp_thing_early', 'ppp_thing_helper']) {
     const text = readFileSync(join(ROOT, 'rc.d', name), 'utf8');
     const changed = text.replace('\n. /etc/rc.subr\n', `\n. ${join(STUBS, 'rc.subr')}\n`);
     if (changed === text) throw new Error(`${name} does not read rc.subr`);
@@ -303,6 +304,89 @@ t.test('ppp_thing', async (t) => {
     writeFileSync(rc, boot, { mode: 0o755 });
     t.match(at.service(rc, supervisor), { code: 0, output: /Starting ppp_thing\./ });
     t.equal(at.calls().at(-1), daemonLine(at, 'ppp_thing', 'supervisor'));
+  });
+});
+
+/** A router that boots: nothing of ours is in its run directory. */
+function booting(t: Test, ...lines: string[]) {
+  const at = router(t);
+  const run = join(at.folder, 'run');
+  at.configure(`ppp_thing_helper_run=${run}`, 'ppp_thing_helper_enable=YES', ...lines);
+  mkdirSync(run);
+  const script = join(at.tree, 'rc.d/ppp_thing_early');
+  return {
+    ...at,
+    script,
+    run,
+    record: join(run, 'demotion.json'),
+    early: (verb: string) => at.service(script, verb),
+  };
+}
+
+const RECORD = '{"uptime":0,"demoted":["*"],"amounts":[240]}\n';
+
+t.test('ppp_thing_early', async (t) => {
+  t.test('runs before netif, once the run directory is clean', async (t) => {
+    const text = readFileSync(join(ROOT, 'rc.d/ppp_thing_early'), 'utf8');
+    t.match(text, /^# PROVIDE: ppp_thing_early$/m);
+    t.match(text, /^# REQUIRE: .*\bcleanvar$/m);
+    t.match(text, /^# BEFORE: netif$/m);
+    t.match(text, '"${ppp_thing_early_svcj:=NO}"');
+  });
+
+  t.test('start demotes, records it for the helper, and ends it after a time', async (t) => {
+    const at = booting(t, 'ppp_thing_early_seconds=60');
+    t.match(at.early('start'), { code: 0, output: /Demoted by 240/ });
+    t.equal(readFileSync(at.record, 'utf8'), RECORD);
+    t.same(at.calls(), [
+      'kldload carp',
+      `install -d -o root -g wheel -m 0755 ${at.run}`,
+      'sysctl net.inet.carp.demotion=240',
+      `daemon -f /bin/sh -c sleep 60; exec ${at.script} onestop`,
+    ]);
+    t.match(at.early('status'), { code: 0 });
+    t.equal(at.early('start').code, 0);
+    t.same(at.calls(), [], 'a second start adds nothing');
+  });
+
+  t.test('stop removes it once, and says so', async (t) => {
+    const at = booting(t, 'ppp_thing_early_demotion=100');
+    at.early('start');
+    at.calls();
+    // An amount that was changed since counts for the next boot.
+    at.configure(`ppp_thing_helper_run=${at.run}`);
+    t.equal(at.early('onestop').code, 0);
+    const [sysctl, logger = ''] = at.calls();
+    t.equal(sysctl, 'sysctl net.inet.carp.demotion=-100');
+    t.match(logger, /^logger .* ppp_thing_helper has not started: removed .* 100/);
+    t.notOk(existsSync(at.record));
+    t.equal(at.early('onestop').code, 0);
+    t.same(at.calls(), []);
+    t.match(at.early('onestatus'), { code: 1 });
+  });
+
+  t.test("what the helper has taken over is the helper's", async (t) => {
+    const at = booting(t);
+    at.early('start');
+    at.calls();
+    writeFileSync(at.record, '{"uptime":20,"demoted":["pppoe0"],"amounts":[240]}\n');
+    for (const verb of ['stop', 'start']) t.equal(at.early(verb).code, 0, verb);
+    t.same(at.calls(), []);
+    t.ok(existsSync(at.record));
+  });
+
+  t.test('a demotion that the kernel refuses is not on record', async (t) => {
+    const at = booting(t);
+    writeFileSync(join(at.folder, 'unwilling'), '');
+    t.equal(at.early('start').code, 1);
+    t.notOk(existsSync(at.record));
+    t.notMatch(at.calls().join('\n'), /daemon/);
+  });
+
+  t.test('does nothing where the helper is not enabled', async (t) => {
+    const at = booting(t, 'ppp_thing_helper_enable=NO');
+    t.match(at.early('start').output, 'Set ppp_thing_early_enable to YES');
+    t.same(at.calls(), []);
   });
 });
 

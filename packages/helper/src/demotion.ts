@@ -14,6 +14,8 @@ import type { Backend } from './backend.ts';
 import { DISK, type Disk } from './files.ts';
 
 const RECORD = 'demotion.json';
+/** In the record of a router that has just booted: the demotion of rc.d/ppp_thing_early. No session has this name. */
+const BOOT = '*';
 
 /** By how much each session demotes this router. */
 export type Amounts = ReadonlyMap<string, number>;
@@ -67,6 +69,7 @@ export function openDemotions(
   const path = join(places.run, RECORD);
   const own = readRecord(disk, path, uptime());
   const recorded = own ?? inherit(disk, join(places.state, RECORD), uptime());
+  const isBoot = takeBoot(recorded, amounts);
   const inForce = new Map<string, number>();
   // A session that has not been adopted yet keeps its record: it may only be late.
   const remember = (): void => {
@@ -84,7 +87,7 @@ export function openDemotions(
       log(error.message);
     }
   };
-  if (own === undefined && recorded.size > 0) rememberIfPossible();
+  if (isBoot || (own === undefined && recorded.size > 0)) rememberIfPossible();
   const configured = (session: string): number => amounts.get(session) ?? 0;
 
   return {
@@ -140,6 +143,17 @@ function makeDirectory(disk: Disk, path: string): void {
 
 /** A helper before this one may have written no amount. */
 type Recorded = Map<string, number | undefined>;
+
+/**
+ * Make the demotion that began with the boot the first session's, so that it stays in force without a pause until that
+ * session's supervisor removes it. Without a session, `settle` gives it back.
+ */
+function takeBoot(recorded: Recorded, amounts: Amounts): boolean {
+  const [first] = amounts.keys();
+  if (first === undefined || recorded.has(first) || !recorded.has(BOOT)) return false;
+  recorded.set(first, recorded.get(BOOT));
+  return recorded.delete(BOOT);
+}
 
 /** The sessions demoted since this boot; undefined if there is no record, or none that can be read. */
 function readRecord(disk: Disk, path: string, uptime: number): Recorded | undefined {
