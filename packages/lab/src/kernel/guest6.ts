@@ -184,7 +184,7 @@ await move('handoff', otherThan(holder.name), async () => {
 await until('an armed partner', 30_000, () => isArmed({ r1, r2 }));
 const tcpAlive = (await probe.report()).tcpAlive;
 const last = (await holderOf({ r1, r2 })) ?? r1;
-const { text } = await last.ctl('disconnect', '--yes');
+const { text } = await last.ctl('disconnect');
 say(`disconnect: ${text.trim()}`);
 await until('no prefix', 10_000, async () => (await prefixOf(last.name)) === '');
 await pause(2000);
