@@ -53,12 +53,12 @@ t.test(
     await script.happened.until('ppp-send');
     while (order().length < 6) await script.happened.next();
     t.strictSame(order().slice(0, 6), [
-      'configure',
+      'route',
       'attach',
       'gate',
       'announce',
       'ppp-send',
-      'route',
+      'configure',
     ]);
     t.equal(epochAtFirstFrame, '"epoch": 43', 'R5: durable before the first frame');
     t.match(command.output, /pppoe0 owner: Waiting -> /);
@@ -118,7 +118,10 @@ t.test('main › --check says what it read, and finds what is wrong with the key
   rmSync(keyFile);
   const missing = start('--check');
   t.equal(await missing.exit, 78);
-  t.match(missing.output, /^ppp_thing: read .*key: ENOENT: there is no such file\n$/);
+  t.match(
+    missing.output,
+    /^ppp_thing: read .*key: ENOENT: there is no such file; .*pppthingctl keygen/,
+  );
   mkdirSync(keyFile);
   const folder = start('--check');
   t.equal(await folder.exit, 78);
