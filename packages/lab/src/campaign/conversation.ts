@@ -2,6 +2,8 @@
  * What a pair asks of the AC from one session to the next, held against what it had before: a new dial asks for the address
  * of the last session. It looks at the frames; who may speak at all is the rules'.
  */
+import { sameOctets } from '@ppp-thing/protocol/bytes';
+import { formatIpv4 } from '@ppp-thing/protocol/wire/ncp';
 import type { Action } from '@ppp-thing/protocol/engine/events';
 import type { RouterView } from './stage.ts';
 import type { Break } from './watch.ts';
@@ -9,7 +11,7 @@ import type { Break } from './watch.ts';
 export class Conversation {
   readonly #fail: Break;
   /** The address each supervisor has had, in this life. */
-  readonly #had: [string | undefined, string | undefined] = [undefined, undefined];
+  readonly #had: [Uint8Array | undefined, Uint8Array | undefined] = [undefined, undefined];
   /** The session for which each has asked for an address. */
   readonly #askedFor: [number | undefined, number | undefined] = [undefined, undefined];
 
@@ -25,7 +27,7 @@ export class Conversation {
   /** Its engine has answered. */
   answered(router: RouterView): void {
     const facts = router.status()?.snapshot.facts;
-    if (facts != null) this.#had[router.index] = String(facts.ourAddress);
+    if (facts != null) this.#had[router.index] = facts.ourAddress;
   }
 
   transmitted({ index, kernel }: RouterView, action: Action): void {
@@ -36,7 +38,11 @@ export class Conversation {
     this.#askedFor[index] = session;
     const asked = packet.options.find(({ kind }) => kind === 'address');
     const before = this.#had[index];
-    if (asked?.kind === 'address' && before !== undefined && before !== String(asked.address))
-      this.#fail('address', `router ${index} asks for ${String(asked.address)}, after ${before}`);
+    if (asked?.kind !== 'address' || before === undefined) return;
+    if (!sameOctets(before, asked.address))
+      this.#fail(
+        'address',
+        `router ${index} asks for ${formatIpv4(asked.address)}, after ${formatIpv4(before)}`,
+      );
   }
 }
