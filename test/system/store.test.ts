@@ -24,6 +24,30 @@ void t.test('store › what the disk has refused is written when it is asked aga
   t.equal(open(disk.remains()).load('pppoe0')?.epoch, 7);
 });
 
+void t.test(
+  'store › a save that failed halfway leaves nothing that is taken for stored',
+  async (t) => {
+    const disk = new SimDisk();
+    const calls = disk.calls(nothing, nothing);
+    let isRefusing = false;
+    const log = new Log('error', nothing, () => 0);
+    const store = new Store('/state', log, {
+      ...calls,
+      renameSync(from, to) {
+        if (isRefusing && to.endsWith('.json'))
+          throw Object.assign(new Error('EIO'), { code: 'EIO' });
+        calls.renameSync(from, to);
+      },
+    });
+    store.save('pppoe0', SNAPSHOT);
+    isRefusing = true;
+    t.throws(() => store.save('pppoe0', { ...SNAPSHOT, generation: 1 }), StoreError);
+    isRefusing = false;
+    store.save('pppoe0', SNAPSHOT);
+    t.match(calls.readFileSync('/state/pppoe0.json'), /"epoch": 7/);
+  },
+);
+
 void t.test('store › a disk that takes little at a time gets it all', async (t) => {
   const disk = new SimDisk();
   disk.most = 16;

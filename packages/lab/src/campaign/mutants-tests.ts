@@ -246,12 +246,6 @@ export const TEST_MUTANTS: readonly Mutant[] = [
   ]),
   ...of('protocol/dist/ipc/plain.js', 'ipc/framing', [
     ['messages: no limit of nesting', ' || depth > MAX_DEPTH', ''],
-    [
-      'messages: something after the value',
-      'skip(octets, 0, 0) === octets.length',
-      'skip(octets, 0, 0) > 0',
-    ],
-    ['messages: a length that lies', '(end <= octets.length ? end : -1)', 'end'],
   ]),
   ...of(`${ENGINE}/ppp/negotiation.js`, 'engine/negotiation', [
     [
