@@ -117,7 +117,7 @@ case ${1:-} in
 	done
 	;;
 '')
-	layout "$(sed -n '/"os"/,/]/s/^ *"\(freebsd\|linux\)".*/\1/p' "$tree/package.json")"
+	layout "$(sed -En '/"os"/,/]/s/^ *"(freebsd|linux)".*/\1/p' "$tree/package.json")"
 	remove_directories
 	whole_directories | while read -r from to; do
 		mkdir -p "$root/$to"

@@ -113,7 +113,7 @@ t.test('ppp_thing_helper', async (t) => {
       t.match(at.service(helper, 'onestart'), { code: 0, output: /Starting ppp_thing_helper\./ });
       t.same(at.calls(), [
         checkLine(at, 'helper'),
-        'install -d -o root -g wheel -m 0755 /var/run/ppp_thing_helper',
+        'install -d -o root -g ppp_thing -m 0755 /var/run/ppp_thing_helper',
         'install -d -o ppp_thing -g ppp_thing -m 0755 /var/run/ppp_thing',
         'install -d -o ppp_thing -g ppp_thing -m 0700 /var/db/ppp_thing',
         'install -d -o root -g wheel -m 0700 /var/db/ppp_thing_helper',

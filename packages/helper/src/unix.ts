@@ -2,7 +2,7 @@
  * Unix sockets by number: the constants and the address layout of both systems, and opening one to listen or to call.
  * It does not read or write them.
  */
-import { lstatSync } from 'node:fs';
+import { lchownSync, lstatSync } from 'node:fs';
 import { endianness } from 'node:os';
 import { BackendError } from './errors.ts';
 import { SystemError, type Libc } from './libc.ts';
@@ -76,6 +76,7 @@ export function listenAt(libc: Libc, path: string, gid?: number): number {
       if (!(error instanceof SystemError && error.code === 'ENOENT')) throw error;
     }
     asMember(gid, () => libc.bind(fd, address));
+    giveTo(gid, path);
     libc.listen(fd, 8);
     setNonblocking(libc, fd);
   });
@@ -100,10 +101,7 @@ function opening(libc: Libc, verb: string, path: string, prepare: (fd: number) =
   }
 }
 
-/**
- * Run `create` so that what it creates has mode 0660 and this group. Never by its path afterwards: the supervisor's user
- * may write the directory, and could put a link there in between.
- */
+/** Run `create` so that what it creates has mode 0660 and, on Linux, this group. */
 function asMember(gid: number | undefined, create: () => void): void {
   const own = process.getegid?.();
   const mask = process.umask(0o117);
@@ -114,6 +112,11 @@ function asMember(gid: number | undefined, create: () => void): void {
     if (gid !== undefined && own !== undefined && gid !== own) process.setegid?.(own);
     process.umask(mask);
   }
+}
+
+/** On FreeBSD a new file has the group of its directory. Only root can write there, so that the path is still the socket. */
+function giveTo(gid: number | undefined, path: string): void {
+  if (gid !== undefined && lstatSync(path).gid !== gid) lchownSync(path, -1, gid);
 }
 
 function answers(libc: Libc, address: Uint8Array): boolean {
