@@ -33,6 +33,18 @@ t.test('version › the oldest is not too old, and the one before is', async (t)
   t.equal(tooOld('20.20.2'), 'Node.js 20.20.2 is too old: install Node.js 22 or newer');
 });
 
+t.test('version › every program refuses a runtime that is too old, in one line', async (t) => {
+  // A runtime is old when it says so.
+  const old = "Object.defineProperty(process.versions, 'node', { value: '20.20.2' })";
+  const bare = ['-u', 'NODE_OPTIONS', process.execPath, '--import', `data:text/javascript,${old}`];
+  for (const name of ['helper', 'supervisor', 'ctl']) {
+    const main = `packages/${name}/dist/main.js`;
+    const { status, stdout, stderr } = spawnSync('env', [...bare, main], { encoding: 'utf8' });
+    t.equal(status, 69, name);
+    t.match(`${stdout}${stderr}`, /^(\w+: )*Node\.js 20\.20\.2 is too old: install .*\n$/, name);
+  }
+});
+
 t.test(
   'with-node.sh › takes the runtime it is given, the system’s, or the one that npm brought',
   async (t) => {

@@ -1,7 +1,7 @@
 /** `pppthingctl`: one command, or a shell of them. Only a client of the supervisor's sockets. */
 import { parseArgs } from 'node:util';
 import { ConfigError } from '@ppp-thing/protocol/config-text';
-import { VERSION } from '@ppp-thing/protocol/version';
+import { tooOld, VERSION } from '@ppp-thing/protocol/version';
 import { places } from '@ppp-thing/supervisor/places';
 import { CtlError, EXIT } from './client.ts';
 import { COMMANDS } from './commands.ts';
@@ -53,6 +53,11 @@ async function runCommand(words: readonly string[], context: Context): Promise<n
 }
 
 async function main(argv: readonly string[]): Promise<number> {
+  const refusal = tooOld(process.versions.node);
+  if (refusal !== undefined) {
+    process.stderr.write(`pppthingctl: ${refusal}\n`);
+    return EXIT.unavailable;
+  }
   const at = commandAt(argv);
   const { run, config } = places();
   const { values } = parseArgs({

@@ -8,7 +8,7 @@ import { BackendError } from './errors.ts';
 import type { MakeBackend } from './backend.ts';
 import { ConfigError } from '@ppp-thing/protocol/config-text';
 import { lineOutput } from '@ppp-thing/protocol/line-output';
-import { VERSION } from '@ppp-thing/protocol/version';
+import { tooOld, VERSION } from '@ppp-thing/protocol/version';
 import { SystemError, loadLibc } from './libc.ts';
 import { limitedLog } from './log.ts';
 import { readPolicyFile } from './policy-file.ts';
@@ -16,6 +16,7 @@ import type { HelperPolicy } from './policy.ts';
 import { serve, type ServeOptions } from './serve.ts';
 
 const EX_USAGE = 64;
+const EX_UNAVAILABLE = 69;
 const EX_CONFIG = 78;
 
 const USAGE = `usage: ppp_thing_helper [--config FILE] [--backend freebsd|linux|sim] [--check | --remove]
@@ -119,6 +120,11 @@ function admitted(policy: HelperPolicy, file: string): Pick<ServeOptions, 'uid' 
 }
 
 async function main(): Promise<number> {
+  const refusal = tooOld(process.versions.node);
+  if (refusal !== undefined) {
+    log(refusal);
+    return EX_UNAVAILABLE;
+  }
   const libc = await loadLibc();
   const { config, backend, mode } = readArguments(libc.platform);
   if (mode === 'help') process.stdout.write(USAGE);

@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 import { ConfigError } from '@ppp-thing/protocol/config-text';
 import { lineOutput } from '@ppp-thing/protocol/line-output';
 import type { PartnerMessage, Snapshot } from '@ppp-thing/protocol/session';
-import { VERSION } from '@ppp-thing/protocol/version';
+import { tooOld, VERSION } from '@ppp-thing/protocol/version';
 import { now, random, wallClock } from './clock.ts';
 import { readConfig, type Config } from './config.ts';
 import { openDhcp6 } from './dhcp6-socket.ts';
@@ -67,6 +67,12 @@ function readArguments(): Arguments {
 }
 
 async function main(): Promise<void> {
+  const refusal = tooOld(process.versions.node);
+  if (refusal !== undefined) {
+    process.stderr.write(`ppp_thing: ${refusal}\n`);
+    process.exitCode = EX_UNAVAILABLE;
+    return;
+  }
   const { config: file, mode, style } = readArguments();
   if (mode === 'help') return print(USAGE);
   if (mode === 'version') return print(`ppp_thing ${VERSION}\n`);
