@@ -112,7 +112,7 @@ t.test('router › its configuration is one that both programs take', async (t) 
       t.equal(readKeys(partner.keyFile ?? '', undefined).byId.size, 1, 'with a key');
     const host = { platform: 'freebsd', uid: 1 } as const;
     const policy = parsePolicy(readFileSync(config, 'utf8'), config, host);
-    t.match(policy, { socketPath: join(directory, 'helper.sock'), user: 'nobody' });
+    t.match(policy, { socketPath: join(directory, 'helper/helper.sock'), user: 'nobody' });
     return policy.sessions[0];
   });
   const [one, two] = policies;

@@ -158,6 +158,18 @@ step(
   session,
 );
 
+step(
+  'pppthingctl doctor says nothing against our own nodes',
+  async () => {
+    for (const router of pair.routers) {
+      const found = await router.doctor();
+      say(`${router.name}:\n${found.trim()}`);
+      if (/orphans|hub|pthr_|pthk_/.test(found)) throw new Error(`${router.name}: ${found}`);
+    }
+  },
+  session,
+);
+
 for (const scene of SCENES)
   step(scene.name, async () => say((await play(scene, pair, sessionId ?? 0)).text), session);
 

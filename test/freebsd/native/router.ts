@@ -2,7 +2,15 @@
  * One router of the native pair: its files, its helper and supervisor as an administrator would start them, and what its
  * supervisor and its kernel say. The programs know nothing of the test.
  */
-import { chmodSync, chownSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { StatusJson, SessionStatusJson } from '@ppp-thing/supervisor/api';
@@ -41,14 +49,14 @@ const IDENTIFIER: Readonly<Record<RouterName, number>> = { r1: 1, r2: 2 };
 
 const configuration = (name: RouterName, directory: string): string => `
 [helper]
-socket = "${directory}/helper.sock"
-state_directory = "${directory}/helper"
+socket = "${directory}/helper/helper.sock"
+state_directory = "${directory}/helper/state"
 user = "${UNPRIVILEGED.user}"
 group = "${UNPRIVILEGED.group}"
 
 [supervisor]
 state_directory = "${directory}/state"
-run_directory = "${directory}"
+run_directory = "${directory}/run"
 user = "${UNPRIVILEGED.user}"
 group = "${UNPRIVILEGED.group}"
 log_level = "debug"
@@ -68,6 +76,7 @@ password = "${PASSWORD}"
 auth = ["chap-md5"]
 carp_interface = "${portsOf(name).lan}"
 carp_vhid = ${VHID}
+carp_address = "${VIRTUAL}"
 local_address = "${ADDRESSES[name].lan}"
 partner_address = "${ADDRESSES[otherThan(name)].lan}"
 stub = "${STUB}"
@@ -102,16 +111,27 @@ export class Router {
     return join(this.directory, 'ppp_thing.conf');
   }
 
+  /** The supervisor's run directory. */
+  get #run(): string {
+    return join(this.directory, 'run');
+  }
+
   /** @param key  hexadecimal, the same for both */
   prepare(key: string): void {
     const chown = this.#options.chown ?? chownSync;
     const { directory } = this;
     const { uid, gid } = UNPRIVILEGED;
-    mkdirSync(join(directory, 'state'), { recursive: true });
-    chown(directory, 0, gid);
-    chmodSync(directory, 0o775);
-    chown(join(directory, 'state'), uid, gid);
-    chmodSync(join(directory, 'state'), 0o700);
+    // As rc.d makes them: each half writes in directories of its own.
+    for (const [path, owner, group, mode] of [
+      [directory, 0, 0, 0o755],
+      [join(directory, 'helper'), 0, 0, 0o755],
+      [this.#run, uid, gid, 0o755],
+      [join(directory, 'state'), uid, gid, 0o700],
+    ] as const) {
+      mkdirSync(path, { recursive: true });
+      chown(path, owner, group);
+      chmodSync(path, mode);
+    }
     for (const [path, text] of [
       [this.config, configuration(this.name, directory)],
       [join(directory, 'partner.key'), `1 ${key}\n`],
@@ -170,14 +190,40 @@ export class Router {
   /** pppthingctl, as the operator uses it. */
   async ctl(...words: readonly string[]): Promise<string> {
     const { commands, runtime } = this.#options;
-    const program = [runtime, programOf('ctl'), '--run', this.directory, ...words];
+    const program = [runtime, programOf('ctl'), '--run', this.#run, ...words];
     const purpose = `${this.name}: pppthingctl ${words.join(' ')}`;
     return commands.run(purpose, ...inside(this.jail, ...program));
   }
 
+  /** What `pppthingctl doctor` finds; it exits with 1 where it finds anything. */
+  doctor(): Promise<string> {
+    const { runtime } = this.#options;
+    const words = [
+      runtime,
+      programOf('ctl'),
+      '--run',
+      this.#run,
+      'doctor',
+      '--config',
+      this.config,
+    ];
+    return this.attempt(...words);
+  }
+
+  /** The gateways of its IPv4 default routes. */
+  async defaults(): Promise<string[]> {
+    const routes = await this.run('list routes', 'netstat', '-rnW', '-f', 'inet');
+    return [...routes.matchAll(/^default\s+(\S+)/gm)].map(([, gateway = '']) => gateway).sort();
+  }
+
+  /** What a program has logged. */
+  logged(program: Program): string {
+    return readFileSync(join(this.#options.place, `${this.name}-${program}.log`), 'utf8');
+  }
+
   /** What its supervisor says; undefined if it does not. */
   router(): Promise<StatusJson | undefined> {
-    return this.#options.ask(join(this.directory, 'status.sock'));
+    return this.#options.ask(join(this.#run, 'status.sock'));
   }
 
   async status(): Promise<SessionStatusJson | undefined> {

@@ -2,6 +2,7 @@
  * What is done to the native pair, one scene after the other, and what must be so after each: the same SESSION_ID, no PADT,
  * no dial, traffic that runs, a partner that is armed. How it is done is `router.ts` and `pair.ts`.
  */
+import { ADDRESSES } from './network.ts';
 import type { Pair } from './pair.ts';
 import type { Router } from './router.ts';
 
@@ -62,7 +63,40 @@ async function powerOn(pair: Pair, router: Router): Promise<void> {
   await router.plug(['lan'], 'up');
 }
 
+/** Of another program's default route: nobody answers there. */
+const FOREIGN = '192.168.7.254';
+
+/** A kernel with multipath routing puts a second default route beside ours, and one without replaces it. */
+const foreignRoute: Scene = {
+  name: "another program's default route stands beside ours, is logged, and stays when ours goes",
+  ends: 'at the other',
+  standby: true,
+  async act(pair, holder, other) {
+    const [ours = ''] = await holder.defaults();
+    const expect = (what: string, router: Router, ...gateways: string[]): Promise<number> =>
+      pair.until(`${what}: ${gateways.join(', ')}`, LIMITS.settle, async () => {
+        return (await router.defaults()).join() === gateways.sort().join();
+      });
+    await holder.run('route of another program', 'route', 'add', 'default', FOREIGN);
+    await expect('both default routes', holder, ours, FOREIGN);
+    await pair.until('the log to name it', LIMITS.settle, () =>
+      Promise.resolve(holder.logged('helper').includes(`a default route to ${FOREIGN}`)),
+    );
+    // The next helper is told every setting again.
+    await holder.kill('helper');
+    holder.start('helper');
+    await pair.until('the new helper to be greeted', LIMITS.settle, () => holder.holds());
+    await expect('both default routes after a restart', holder, ours, FOREIGN);
+    pair.options.say((await holder.ctl('handoff', '--wait')).trim());
+    await expect('the partner, and the other program', holder, ADDRESSES[other.name].lan, FOREIGN);
+    await holder.run('it goes', 'route', 'delete', 'default', FOREIGN);
+    await expect('the partner alone', holder, ADDRESSES[other.name].lan);
+    await expect('the session alone', other, ours);
+  },
+};
+
 export const SCENES: readonly Scene[] = [
+  foreignRoute,
   killed(['helper'], 'kill -9 of the helper'),
   killed(['supervisor'], 'kill -9 of the supervisor'),
   killed(['helper', 'supervisor'], 'kill -9 of both'),

@@ -2,10 +2,11 @@
  * A FreeBSD host with a pair on it as the scenes see it: commands, programs and status sockets that answer as those of two
  * sound routers do, on a clock of its own. Faults are put into it by the test. It runs nothing.
  */
+import { writeFileSync } from 'node:fs';
 import type { SessionStatusJson, StatusJson } from '@ppp-thing/supervisor/api';
 import type { Commands, Done, Running } from './commands.ts';
 import type { LineReport } from './line.ts';
-import { ROUTERS, type RouterName } from './network.ts';
+import { ADDRESSES, ROUTERS, type RouterName } from './network.ts';
 import { programOf, SESSION } from './router.ts';
 
 interface Machine {
@@ -13,6 +14,10 @@ interface Machine {
   /** When its supervisor began, which takes a moment to answer. */
   since: number;
   lan: boolean;
+  /** The gateway of another program's default route. */
+  foreign: string | undefined;
+  /** Of its helper. */
+  log: string;
 }
 
 const STARTS_MS = 300;
@@ -93,7 +98,20 @@ export class ScriptedHost {
       this.machines[router].lan = line.endsWith('up');
     if (line.includes(' handoff ') && router !== undefined && !this.stuck)
       this.#master = other(router);
-    return { line, code: 0, output: line.endsWith('epair create') ? 'epair0a\n' : '' };
+    const output = router === undefined ? '' : this.#route(router, line);
+    return { line, code: 0, output: line.endsWith('epair create') ? 'epair0a\n' : output };
+  }
+
+  /** A kernel with multipath routing, and a helper that logs what it sees there. */
+  #route(router: RouterName, line: string): string {
+    const machine = this.machines[router];
+    const [, verb, gateway] = / route (add|delete) default (\S+)$/.exec(line) ?? [];
+    if (verb !== undefined) machine.foreign = verb === 'add' ? gateway : undefined;
+    if (verb === 'add') writeFileSync(machine.log, `a default route to ${gateway}\n`);
+    if (!line.endsWith('netstat -rnW -f inet') || machine.running.size === 0) return '';
+    const ours = this.#master === router ? '100.64.0.1' : ADDRESSES[other(router)].lan;
+    const gateways = [ours, machine.foreign].filter((each) => each !== undefined);
+    return gateways.map((each) => `default ${each} UGS 1\n`).join('');
   }
 
   #start(name: string, log: string, args: readonly string[]): Running {
@@ -105,6 +123,7 @@ export class ScriptedHost {
     if (machine !== undefined && program !== undefined) {
       machine.running.add(program);
       if (program === 'supervisor') machine.since = this.now;
+      else machine.log = log;
     }
     let how: string | undefined;
     let hear: ((line: string) => void) | undefined;
@@ -146,4 +165,10 @@ export class ScriptedHost {
   }
 }
 
-const machine = (): Machine => ({ running: new Set(), since: 0, lan: true });
+const machine = (): Machine => ({
+  running: new Set(),
+  since: 0,
+  lan: true,
+  foreign: undefined,
+  log: '',
+});
