@@ -1,5 +1,7 @@
 /** A line on which the original ppp_thing ran before: its nodes outlive it. */
 import t from 'tap';
+import { C } from '@ppp-thing/helper/freebsd/abi';
+import { Interfaces } from '@ppp-thing/helper/freebsd/interface';
 import { NetgraphSocket } from '@ppp-thing/helper/freebsd/netgraph';
 import type { SessionPolicy } from '@ppp-thing/helper/policy';
 import { LINE, Router, SESSION, VHID } from './world.ts';
@@ -10,6 +12,7 @@ const MODULES = ['ng_socket', 'ng_ether', 'ng_etf', 'ng_pppoe', 'ng_ppp', 'ng_if
 function original(router: Router): NetgraphSocket {
   const { libc } = router.process();
   for (const module of MODULES) libc.kldload(module);
+  new Interfaces(libc).setFlags(LINE, C.IFF_PPROMISC, 0);
   const own = new NetgraphSocket(libc, 'original');
   own.makePeer(`${LINE}:`, 'etf', 'orphans', 'downstream');
   own.name(`${LINE}:orphans`, 'etfA');
@@ -32,6 +35,14 @@ function original(router: Router): NetgraphSocket {
 
 const ORIGINALS = ['etfA', 'etfB', 'pppoe', 'ppp0', 'ng0', 'ng1'];
 
+/** Whether frames to any address arrive: the original never clears the flag. */
+const isPromiscuous = (router: Router): boolean => {
+  const interfaces = new Interfaces(router.process().libc);
+  const flags = interfaces.flags(LINE);
+  interfaces.close();
+  return (flags & C.IFF_PPROMISC) !== 0;
+};
+
 const left = (router: Router): string[] => {
   const netgraph = new NetgraphSocket(router.process().libc, 'look');
   const found = netgraph.nodes().filter(({ name }) => ORIGINALS.includes(name));
@@ -50,7 +61,9 @@ t.test('freebsd › a BACKUP takes over the line from the original that ran ther
   t.strictSame(left(router), [], 'nothing of it is left');
   t.match(log, [/^remove what the original ppp_thing left on igb0: /]);
   t.strictSame(router.heard, [], 'and it left without a word to the AC');
+  t.ok(isPromiscuous(router), 'for our own session');
   backend.remove();
+  t.notOk(isPromiscuous(router));
 });
 
 t.test('freebsd › a MASTER does not cut the session of the original by itself', async (t) => {
@@ -66,6 +79,7 @@ t.test('freebsd › a MASTER does not cut the session of the original by itself'
   t.strictSame(left(router), [...ORIGINALS].sort());
   backend.remove();
   t.strictSame(left(router), [], 'the operator has said so');
+  t.notOk(isPromiscuous(router));
   t.strictSame(router.heard, []);
 });
 

@@ -187,7 +187,7 @@ export class FreebsdBackend extends PerSession<Entry> implements Backend {
       this.#sweep(interfaces, []);
       this.#withSweeper((netgraph) => {
         for (const { interface: line } of policy.sessions)
-          clearLine(netgraph, line, () => tellOfOriginal(line, log));
+          clearLine(netgraph, interfaces, line, () => tellOfOriginal(line, log));
       });
     } finally {
       this.#close();

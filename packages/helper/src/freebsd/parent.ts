@@ -44,11 +44,11 @@ export function ensureHub(
   interfaceName: string,
   clearing?: () => void,
 ): string {
+  if (clearing !== undefined) clearLine(netgraph, interfaces, interfaceName, clearing);
   const flags = attempt('read flags of', interfaceName, () => interfaces.flags(interfaceName), {
     ENXIO: 'there is no such interface',
   });
   const ether = etherNode(interfaceName);
-  if (clearing !== undefined) clearLine(netgraph, interfaceName, clearing);
   const found = orphansOf(netgraph, interfaceName, ether);
   const stray = found === undefined ? strayHub(netgraph, ether) : undefined;
   if (stray !== undefined) reconnect(netgraph, interfaceName, stray);
@@ -95,9 +95,10 @@ function heldByOriginal(netgraph: NetgraphSocket, interfaceName: string, link: L
   return new BackendError('connect hook', `${interfaceName}:${ORPHANS}`, 'EEXIST', what);
 }
 
-/** Remove what the original ppp_thing left on a line, if it is not running. */
+/** Remove what the original ppp_thing left on a line, if it is not running: its nodes, and the line's promiscuity. */
 export function clearLine(
   netgraph: NetgraphSocket,
+  interfaces: Interfaces,
   interfaceName: string,
   clearing: () => void,
 ): void {
@@ -106,6 +107,8 @@ export function clearLine(
   if (link === undefined || originalOn(netgraph, link) !== 'gone') return;
   clearing();
   removeOriginal(netgraph);
+  // It sets the flag that an administrator would, and never clears it.
+  unless(['ENXIO'], () => interfaces.setFlags(interfaceName, 0, C.IFF_PPROMISC));
   // The line's own end of the hook goes a moment later.
   soon(() => (orphansLink(netgraph, ether) === undefined ? true : undefined));
 }
