@@ -30,6 +30,9 @@ const PHASE_LIMIT = seconds(30);
 /** And for all of them together, however often the AC begins anew. */
 const OPEN_LIMIT = seconds(90);
 
+/** Identifiers have eight bits: this far from those that a young session has used. */
+const HALF_OF_ALL = 128;
+
 export class Phases {
   readonly #config: LinkConfig;
   readonly #lcp: Lcp;
@@ -142,7 +145,8 @@ export class Phases {
     this.#enter('Network', 'resume', now);
     this.#wasOpened = true;
     this.#phaseEndsAt = undefined;
-    this.#lcpDid(this.#lcp.resume(facts, facts.identifiers.lcp), now);
+    // The snapshot was written when the session came up: the partner has used the Identifiers that came next.
+    this.#lcpDid(this.#lcp.resume(facts, facts.identifiers.lcp + HALF_OF_ALL), now);
     this.#auth.resume(facts.auth);
     this.#ncpDid(this.#ncps.resume(facts), now);
     this.#lineDid(this.#line.probe(now), now);
