@@ -91,8 +91,10 @@ function install(directory, { manifest, lock }, os, cpu) {
   fs.writeFileSync(path.join(directory, 'package.json'), JSON.stringify(manifest));
   fs.writeFileSync(path.join(directory, 'package-lock.json'), JSON.stringify(lock));
   const libc = os === 'linux' ? ['--libc=glibc'] : [];
+  // Without --force npm refuses a runtime that is not for the machine it runs on, whatever --os says.
   const args = [
     'ci',
+    '--force',
     '--ignore-scripts',
     '--prefer-offline',
     '--no-audit',

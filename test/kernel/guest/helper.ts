@@ -2,7 +2,7 @@
  * In the guest, in the namespace of r1: a whole helper, as an administrator starts it, is killed on the holder and
  * started again. Prints `@result` with how long the session was gone from the kernel.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { execa, type ResultPromise } from 'execa';
 import { fromHex, toHex } from '@ppp-thing/protocol/bytes';
@@ -11,11 +11,13 @@ import { openStation } from './station.ts';
 
 const octets = (hex: string): Uint8Array => fromHex(hex.replaceAll(' ', '')) ?? new Uint8Array();
 const HELPER = fileURLToPath(new URL('./main.js', import.meta.resolve('@ppp-thing/helper/libc')));
-const SOCKET = '/run/helper.sock';
+/** Only root may write there, as in the unit's own run directory. */
+const RUN = '/run/ppp_thing_helper';
+const SOCKET = `${RUN}/helper.sock`;
 const CONFIGURATION = `
 [helper]
 socket = "${SOCKET}"
-state_directory = "/run/helper"
+state_directory = "${RUN}"
 user = "root"
 group = "root"
 [session.wan]
@@ -29,6 +31,7 @@ carp_address = "192.168.7.1"
 const KEY = { sessionId: 0x1234, acMac: octets('02 00 00 00 00 ac') };
 const ECHO_REQUEST = '02005e105301 0200000000ac 8864 11 00 1234 000a c021 0907 0008 00000000';
 
+mkdirSync(RUN, { mode: 0o755 });
 writeFileSync('/run/ppp_thing.conf', CONFIGURATION, { mode: 0o640 });
 const heard: string[] = [];
 let client: Client | undefined;

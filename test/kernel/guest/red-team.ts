@@ -2,7 +2,7 @@
  * In the guest, in the namespace of r1: a helper on the real kernel, with the capabilities of its unit, is attacked by its
  * supervisor. Prints `@result` with what was there before and after.
  */
-import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { Client, type Wish } from '../../helper/client.ts';
@@ -10,17 +10,20 @@ import { Enemy, attack } from '../../helper/red-team.ts';
 import { openStation } from './station.ts';
 
 const HELPER = fileURLToPath(new URL('./main.js', import.meta.resolve('@ppp-thing/helper/libc')));
-const SOCKET = '/run/helper.sock';
+/** Only root may write there, as in the unit's own run directory. */
+const RUN = '/run/ppp_thing_helper';
+const SOCKET = `${RUN}/helper.sock`;
 const [seed = '1', count = '1000'] = process.argv.slice(2);
 const session = 'wan';
 const OWN_MAC = '02005e105301';
 
+mkdirSync(RUN, { mode: 0o755 });
 writeFileSync(
   '/run/ppp_thing.conf',
   `
 [helper]
 socket = "${SOCKET}"
-state_directory = "/run/helper"
+state_directory = "${RUN}"
 user = "root"
 group = "root"
 [session.wan]
@@ -97,7 +100,7 @@ async function world(): Promise<Record<string, unknown>> {
     rules: await shown('rule'),
     neighbours: (await shown('neigh')).split('\n').length,
     pppoe: readFileSync('/proc/net/pppoe', 'latin1').trim().split('\n').length,
-    files: [...readdirSync('/run'), ...readdirSync('/run/helper')].sort(),
+    files: [...readdirSync('/run'), ...readdirSync(RUN)].sort(),
     descriptors: readdirSync(`/proc/${helper.pid}/fd`).length,
   };
 }
