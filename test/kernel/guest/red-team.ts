@@ -13,6 +13,7 @@ const HELPER = fileURLToPath(new URL('./main.js', import.meta.resolve('@ppp-thin
 /** Only root may write there, as in the unit's own run directory. */
 const RUN = '/run/ppp_thing_helper';
 const SOCKET = `${RUN}/helper.sock`;
+const RECORDS: ReadonlySet<string> = new Set(['demotion.json', 'lan.json']);
 const [seed = '1', count = '1000'] = process.argv.slice(2);
 const session = 'wan';
 const OWN_MAC = '02005e105301';
@@ -80,6 +81,7 @@ async function tidy(): Promise<void> {
   const client = await greet();
   const wishes: readonly Wish[] = [
     { verb: 'route', session, via: 'none' },
+    { verb: 'delegate', session, prefixes: [], addresses: [] },
     { verb: 'deconfigure', session },
     { verb: 'detach', session },
     { verb: 'demote', session, on: false },
@@ -100,7 +102,11 @@ async function world(): Promise<Record<string, unknown>> {
     rules: await shown('rule'),
     neighbours: (await shown('neigh')).split('\n').length,
     pppoe: readFileSync('/proc/net/pppoe', 'latin1').trim().split('\n').length,
-    files: [...readdirSync('/run'), ...readdirSync(RUN)].sort(),
+    // Its own records come with the first demotion and the first prefix.
+    files: [
+      ...readdirSync('/run'),
+      ...readdirSync(RUN).filter((name) => !RECORDS.has(name)),
+    ].sort(),
     descriptors: readdirSync(`/proc/${helper.pid}/fd`).length,
   };
 }
