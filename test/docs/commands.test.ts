@@ -109,11 +109,11 @@ const LISTED: readonly {
   {
     why: '.ci/run runs it, and it runs this test',
     command:
-      /^(?:bash \.ci\/run|make (?:test|check|sim(?: RUNS=20000)?|sim-system(?: RUNS=2000)?|fuzz(?: SECONDS=30)?|lab(?: RUNTIME=bun| ARGS="--backend sim")?|lab-kernel(?: ARGS=--dial)?))$/,
+      /^(?:bash \.ci\/run|make (?:test|check|sim|sim-system|fuzz(?: SECONDS=30)?|lab(?: RUNTIME=bun| ARGS="--backend sim")?|lab-kernel(?: ARGS=--dial)?))$/,
   },
   {
     why: 'takes long, and is run when the engine or a backend has changed',
-    command: /^make (?:bench|sim-mutants|sim(?:-system)? RUNS=N SEED=N|fuzz SECONDS=N|lab-kernel ARGS=--(?:all|guide|ipv6))$/,
+    command: /^make (?:bench|sim-mutants|sim RUNS=20000|sim-system RUNS=2000|sim(?:-system)? RUNS=N SEED=N|fuzz SECONDS=N|lab-kernel ARGS=--(?:all|guide|ipv6))$/,
   },
   { why: 'stays until somebody ends it', command: /^make lab ARGS=--stay$/ },
   { why: 'is itself a test, or writes what one compares', command: /^(?:UPDATE=1 )?node test\// },
@@ -215,8 +215,8 @@ t.test('docs › .ci/run runs what is left to it', async (t) => {
     'make lab ',
     'RUNTIME=bun',
     "ARGS='--backend sim ",
-    'make sim RUNS=20000',
-    'make sim-system RUNS=2000',
+    'make sim RUNS=8000',
+    'make sim-system RUNS=60',
     'make fuzz SECONDS=30',
     'make lab-kernel ARGS=--json',
     'make check',
