@@ -111,18 +111,26 @@ const required =
   };
 
 export const HELPER_KEYS = {
-  socket: { format: path, default: null as string | null, doc: 'Where the helper listens.' },
+  socket: {
+    format: path,
+    default: null as string | null,
+    doc: 'The Unix socket that the helper listens on.',
+  },
   state_directory: {
     format: path,
     default: null as string | null,
-    doc: 'Where the helper remembers what it must give back.',
+    doc: 'The directory in which the helper records the LAN addresses and prefix routes that it has set.',
   },
   user: {
     format: text('a user name'),
     default: 'ppp_thing',
-    doc: 'Who may connect to the helper.',
+    doc: 'The user that may connect to the helper.',
   },
-  group: { format: text('a group name'), default: 'ppp_thing', doc: 'The group of its socket.' },
+  group: {
+    format: text('a group name'),
+    default: 'ppp_thing',
+    doc: "The group of the helper's socket.",
+  },
   sim_switch: { format: path, default: null as string | null, doc: 'The lab only.' },
 };
 
@@ -130,27 +138,27 @@ export const SUPERVISOR_KEYS = {
   state_directory: {
     format: path,
     default: null as string | null,
-    doc: 'Where snapshots are stored.',
+    doc: 'The directory that snapshots are stored in.',
   },
   run_directory: {
     format: path,
     default: null as string | null,
-    doc: 'Where the status and control sockets are made.',
+    doc: 'The directory that the status and control sockets are made in.',
   },
   user: {
     format: text('a user name'),
     default: null as string | null,
-    doc: 'Who the supervisor becomes when it is started as root; who may connect to the helper unless given.',
+    doc: 'The user that the supervisor runs as when root starts it. Default: the user of [helper].',
   },
   group: {
     format: text('a group name'),
     default: null as string | null,
-    doc: "Its group; the helper's unless given.",
+    doc: 'The group that the supervisor runs as. Default: the group of [helper].',
   },
   log_level: {
     format: word(...LOG_LEVELS),
     default: 'info' as (typeof LOG_LEVELS)[number],
-    doc: 'The least important lines that are logged.',
+    doc: 'The lowest level of messages that are logged: error, warn, info, debug or trace.',
   },
 };
 
@@ -158,39 +166,47 @@ export const PARTNER_KEYS = {
   protocol: {
     format: word('ppp-thing', 'ppp_thing', 'none'),
     default: 'ppp-thing' as 'ppp-thing' | 'ppp_thing' | 'none',
-    doc: 'How the routers talk; "ppp_thing" is the original program\'s way.',
+    doc: 'The protocol between the routers. "ppp_thing" is that of the original program; "none": there is no partner.',
   },
   local_address: {
     format: ipv4,
     default: null as string | null,
-    doc: 'This end of the partner channel.',
+    doc: "This router's address on the partner channel.",
   },
-  address: { format: ipv4, default: null as string | null, doc: 'The other end.' },
-  port: { format: whole(1, 65535, true), default: null as number | null, doc: 'UDP, this end.' },
+  address: {
+    format: ipv4,
+    default: null as string | null,
+    doc: "The partner's address on the partner channel.",
+  },
+  port: {
+    format: whole(1, 65535, true),
+    default: null as number | null,
+    doc: 'The UDP port of this router.',
+  },
   partner_port: {
     format: whole(1, 65535, true),
     default: null as number | null,
-    doc: 'UDP, the other end; the same unless given.',
+    doc: 'The UDP port of the partner. Default: the value of port.',
   },
   key_file: {
     format: path,
     default: null as string | null,
-    doc: 'The keys, a line each: number, space, 64 or more hexadecimal digits. Without it the channel is off.',
+    doc: 'The file of shared keys. Each line: a number, a space, 64 or more hexadecimal digits. Without this file the partner channel is off.',
   },
   active_key: {
     format: whole(0, 255, true),
     default: null as number | null,
-    doc: 'The key that authenticates what is sent; the first of the file unless given.',
+    doc: 'The number of the key that authenticates outgoing datagrams. Default: the first key of the file.',
   },
   router_id: {
     format: whole(1, 0xffff_ffff, true),
     default: null as number | null,
-    doc: "This router's number in the pair; its local_address unless given.",
+    doc: "This router's number in the pair. Default: its local_address as a number.",
   },
   partner_id: {
     format: whole(1, 0xffff_ffff, true),
     default: null as number | null,
-    doc: "The partner's number; its address unless given.",
+    doc: "The partner's number in the pair. Default: its address as a number.",
   },
 };
 
@@ -198,12 +214,12 @@ export const HOOK_KEYS = {
   'session-up': {
     format: path,
     default: null as string | null,
-    doc: 'Run when the session is up on this router, dialled or taken over.',
+    doc: 'Run when the session comes up on this router: after a dial or a takeover.',
   },
   'session-down': {
     format: path,
     default: null as string | null,
-    doc: 'Run when it is up here no more: ended, or moved to the partner.',
+    doc: 'Run when the session is no longer up on this router: it has ended, or the partner holds it.',
   },
   master: {
     format: path,
@@ -213,22 +229,22 @@ export const HOOK_KEYS = {
   backup: {
     format: path,
     default: null as string | null,
-    doc: 'Run when it is MASTER no more, and at the start of one that is not.',
+    doc: 'Run when this router stops being MASTER, and at start-up if it is not MASTER.',
   },
   'prefix-up': {
     format: path,
     default: null as string | null,
-    doc: 'Run on both routers when there is a delegated prefix, or another one.',
+    doc: 'Run on both routers when a delegated prefix appears or changes.',
   },
   'prefix-down': {
     format: path,
     default: null as string | null,
-    doc: 'Run on both routers when there is none any more.',
+    doc: 'Run on both routers when the delegated prefix is gone.',
   },
   timeout_seconds: {
     format: span(1, 300),
     default: 30,
-    doc: 'A program that runs longer gets SIGTERM, and after as long again SIGKILL.',
+    doc: 'A program that runs longer than this receives SIGTERM, and SIGKILL after the same time again.',
   },
 };
 
@@ -236,150 +252,166 @@ export const SESSION_KEYS = {
   interface: {
     format: required(interfaceName),
     default: null as unknown as string,
-    doc: 'The Ethernet interface of the line.',
+    doc: 'The Ethernet interface that the line is connected to.',
   },
   mac: {
     format: required(mac),
     default: null as unknown as string,
-    doc: 'The MAC address both routers use for the session; locally administered.',
+    doc: 'The MAC address that both routers use for the session. Use a locally administered one.',
   },
   user: {
     format: required(
       expect('a user name of at most 255 octets', (value) => isText(value) && fits(value), true),
     ),
     default: null as unknown as string,
-    doc: 'As the ISP gave it.',
+    doc: 'The user name that the ISP has given you.',
   },
   password: {
     format: expect('a password in quotes, of at most 255 octets', fits, true),
     default: null as string | null,
     sensitive: true,
-    doc: 'As the ISP gave it; "" is an empty one.',
+    doc: 'The password that the ISP has given you. "" is the empty password.',
   },
   password_file: {
     format: path,
     default: null as string | null,
-    doc: 'A file whose first line is the password, instead: all of it but the line end.',
+    doc: 'A file whose first line is the password, as an alternative to password. Blanks in the line are part of the password; the line end is not.',
   },
   auth: {
     format: auth,
     default: ['ms-chap-v2', 'chap-md5'] as (typeof AUTH_WORDS)[number][],
-    doc: 'How the AC may ask us to authenticate, best first. PAP sends the password in clear, so it must be named.',
+    doc: 'The authentication protocols that the AC may use, best first. PAP sends the password in clear text, so it is used only if you list it.',
   },
   policy: {
     format: word('follow-carp', 'pinned', 'manual'),
     default: 'follow-carp' as 'follow-carp' | 'pinned' | 'manual',
-    doc: 'Who decides which router holds the session: CARP, this router always, or only the operator.',
+    doc: 'What decides which router holds the session: "follow-carp": the CARP or VRRP role; "pinned": this router always; "manual": only the operator.',
   },
   carp_interface: {
     format: interfaceName,
     default: null as string | null,
-    doc: 'Where the role is read.',
+    doc: 'The interface that the CARP or VRRP role is read from.',
   },
   carp_vhid: {
     format: whole(1, 255, true),
     default: null as number | null,
-    doc: 'FreeBSD: the vhid whose role it is.',
+    doc: 'FreeBSD: the vhid whose role this session follows.',
   },
   carp_address: {
     format: ipv4,
     default: null as string | null,
-    doc: 'The virtual address; on Linux its presence is the role.',
+    doc: 'The virtual address. On Linux the router is MASTER while carp_interface has this address.',
   },
   local_address: {
     format: ipv4,
     default: null as string | null,
-    doc: "The router's own address, which the session interface carries when there is a stub.",
+    doc: "This router's own address, for the session's interface if stub is set.",
   },
   partner_address: {
     format: ipv4,
     default: null as string | null,
-    doc: 'Gateway of the default route while the partner holds the session.',
+    doc: 'The gateway of the default route while the partner holds the session.',
   },
   stub: {
     format: interfaceName,
     default: null as string | null,
-    doc: 'The interface that holds the public address, for NAT.',
+    doc: 'The interface that gets the public address, for NAT.',
   },
   mtu: {
     format: whole(576, 9000),
     default: 1492,
-    doc: 'Largest packet, octets. Above 1492 PPP-Max-Payload is asked for (RFC 4638).',
+    doc: 'The largest packet, in octets. For more than 1492 the client asks for PPP-Max-Payload (RFC 4638).',
   },
-  default_route: { format: truth, default: true, doc: 'Whether default routes are ours to set.' },
-  fib: { format: whole(0, 65535), default: 0, doc: 'The routing table they are set in.' },
+  default_route: {
+    format: truth,
+    default: true,
+    doc: 'Whether the helper sets the default route.',
+  },
+  fib: {
+    format: whole(0, 65535),
+    default: 0,
+    doc: 'The routing table (FIB) that the default route is set in.',
+  },
   metric: {
     format: whole(0, 0xffff_ffff, true),
     default: null as number | null,
-    doc: 'Linux: the metric of the default routes, so that several lines can share a table.',
+    doc: 'Linux: the metric of the default routes. Different metrics let several lines share one table.',
   },
   demotion: {
     format: whole(1, 65535),
     default: 240,
-    doc: 'FreeBSD: what we add to net.inet.carp.demotion.',
+    doc: 'FreeBSD: the value that is added to net.inet.carp.demotion while this router is demoted.',
   },
   demotion_file: {
     format: path,
     default: null as string | null,
-    doc: "Linux: the VRRP daemon's track_file, 1 while demoted.",
+    doc: 'Linux: the track_file of the VRRP daemon. It contains 1 while this router is demoted, else 0.',
   },
   service_name: {
     format: expect('text', (value) => typeof value === 'string'),
     default: '',
-    doc: 'The Service-Name to ask for; empty for any.',
+    doc: 'The Service-Name to ask for. Empty: any service.',
   },
   ac_name: {
     format: text('an AC-Name'),
     default: null as string | null,
-    doc: 'Only this AC is spoken to.',
+    doc: 'The only AC-Name that is accepted.',
   },
-  ac_mac: { format: mac, default: null as string | null, doc: 'Only this AC is spoken to.' },
+  ac_mac: {
+    format: mac,
+    default: null as string | null,
+    doc: 'The only MAC address of an AC that is accepted.',
+  },
   host_uniq: {
     format: hostUniq,
     default: null as string | null,
-    doc: 'What Host-Uniq says in every dial, for ISPs that know a line by it: an even number of hexadecimal digits for octets, else text. Random unless given.',
+    doc: 'The Host-Uniq of every dial, for ISPs that identify a line by it. An even number of hexadecimal digits gives octets; anything else is text. Default: random.',
   },
   peer_address: {
     format: ipv4,
     default: null as string | null,
-    doc: "The AC's end of the link on the interface, whatever the AC says. It is only a label: an AC without a usable address is called 10.64.64.64.",
+    doc: "The peer's address on the session's interface, instead of the AC's own. It is only a label. An AC without a usable address appears as 10.64.64.64.",
   },
   magic_number: {
     format: truth,
     default: true,
-    doc: 'Whether a Magic-Number is negotiated. Never with a ppp_thing partner.',
+    doc: 'Whether a Magic-Number is negotiated. With a ppp_thing partner it never is.',
   },
-  dns: { format: truth, default: false, doc: 'Whether DNS servers are asked for (RFC 1877).' },
+  dns: {
+    format: truth,
+    default: false,
+    doc: 'Whether the client asks the AC for DNS servers (RFC 1877).',
+  },
   ipv6: { format: truth, default: false, doc: 'Whether IPV6CP is negotiated (RFC 5072).' },
   prefix_delegation: {
     format: truth,
     default: false,
-    doc: 'With `ipv6`: whether a prefix is asked for with DHCPv6 (docs/ipv6.md).',
+    doc: 'Whether the client asks for a prefix with DHCPv6 (docs/ipv6.md). Needs `ipv6`.',
   },
   prefix_hint: {
     format: expect('a prefix such as ::/56 or 2001:db8:ab00::/56', isPrefix, true),
     default: null as string | null,
-    doc: 'The prefix to ask for; with an address of zeros any of that length.',
+    doc: 'The prefix to ask for. ::/56 asks for any prefix of that length.',
   },
   wan_address: {
     format: word('none', 'slaac', 'dhcp'),
     default: 'none' as 'none' | 'slaac' | 'dhcp',
-    doc: "Where the session's interface gets a global IPv6 address from: nowhere, the kernel by router advertisements, or DHCPv6.",
+    doc: 'The source of a global IPv6 address on the session\'s interface: "none"; "slaac": the kernel, from router advertisements; "dhcp": DHCPv6.',
   },
   duid: {
     format: expect('6 to 260 hexadecimal digits', isDuid, true),
     default: null as string | null,
-    doc: 'The identifier to the DHCPv6 server; made from `mac` unless given, and the same on both routers.',
+    doc: 'The client identifier (DUID) for the DHCPv6 server. It must be the same on both routers. Default: a DUID-LL of `mac`.',
   },
   iaid: {
     format: whole(0, 0xffff_ffff, true),
     default: null as number | null,
-    doc: 'The identifier of what is asked for; made from `mac` unless given, and the same on both routers.',
+    doc: 'The identifier (IAID) of the requested prefix or address. It must be the same on both routers. Default: the last four octets of `mac`.',
   },
   partner_address6: {
     format: expect('an IPv6 address such as fd00::3 or fe80::3%igb1', isGateway6, true),
     default: null as string | null,
-    doc: 'Gateway of the IPv6 default route while the partner holds the session.',
+    doc: 'The gateway of the IPv6 default route while the partner holds the session.',
   },
   echo_interval_seconds: {
     format: expect(
@@ -387,42 +419,42 @@ export const SESSION_KEYS = {
       (value) => value === 0 || isNumber(1, 300)(value),
     ),
     default: 5,
-    doc: 'Between LCP Echo-Requests on a session that answers. 0: none are sent, and a session counts as alive until the AC ends it.',
+    doc: 'The time between LCP Echo-Requests while the AC answers them. 0: the client sends none, and the session counts as alive until the AC ends it.',
   },
   echo_failures: {
     format: whole(0, 100),
     default: 2,
-    doc: 'Unanswered ones after which probing begins. 0 is as 0 above.',
+    doc: 'The number of unanswered Echo-Requests after which probing begins. 0: as echo_interval_seconds = 0.',
   },
   probe_interval_seconds: {
     format: span(0.1, 60),
     default: 0.5,
-    doc: 'Between Echo-Requests while a session is unproven.',
+    doc: 'The time between Echo-Requests while probing: after a takeover, or after echo_failures.',
   },
   probe_failures: {
     format: whole(1, 1000),
     default: 30,
-    doc: 'Unanswered probes after which the session is given up and dialled anew.',
+    doc: 'The number of unanswered probes after which the client gives the session up and dials again.',
   },
   longest_redial_seconds: {
     format: span(10, 86_400),
     default: 300,
-    doc: 'Longest wait between two dials. Refusals that are repeated stretch it to four times that, since some ACs ban a line for a quarter of an hour and begin anew at each try.',
+    doc: 'The longest wait between two dials. After repeated refusals it grows to four times this value: some ACs ban a line for 15 minutes, and each dial restarts the ban.',
   },
   hold_down_seconds: {
     format: span(0, 300),
     default: 5,
-    doc: "Longest wait for the partner's snapshot at start.",
+    doc: "At start-up: the longest wait for the partner's snapshot.",
   },
   partner_timeout_seconds: {
     format: span(2, 60),
     default: 3,
-    doc: 'Silence after which the partner counts as gone.',
+    doc: 'The time without a datagram after which the partner counts as gone.',
   },
   down_demotion_seconds: {
     format: span(1, 3600),
     default: 10,
-    doc: "A session down this long, while the partner is healthy, is the partner's to try.",
+    doc: 'If the session is down this long and the partner is healthy, this router demotes itself so that the partner takes over.',
   },
 };
 
@@ -431,12 +463,12 @@ export const LAN_KEYS = {
   subnet: {
     format: required(whole(0, 0xffff, true)),
     default: null as unknown as number,
-    doc: 'Which /64 of the delegated prefix, counted from 0; the same on both routers.',
+    doc: 'The number of the /64 within the delegated prefix, from 0. It must be the same on both routers.',
   },
   host: {
     format: expect('the last 64 bits of an address, such as ::1', isHost),
     default: '::1',
-    doc: "The router's own address in it; another one on each router.",
+    doc: "The last 64 bits of this router's address in that /64. They must differ between the routers.",
   },
 };
 
