@@ -113,6 +113,7 @@ const RULES: readonly {
       target.startsWith('packages/helper/src/') ||
       target === protocol('addresses.ts') ||
       target === protocol('config-text.ts') ||
+      target === protocol('guard.ts') ||
       target === protocol('line-output.ts') ||
       target === protocol('node-names.ts') ||
       target === protocol('version.ts') ||

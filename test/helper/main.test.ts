@@ -1,13 +1,11 @@
-import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { Client, HELLO, type Wish } from './client.ts';
-import { startSimRouter, type SimRouter } from './sim-world.ts';
+import { configuration, run, simulated } from './main-bench.ts';
+import { startSimRouter } from './sim-world.ts';
 
-const MAIN = fileURLToPath(import.meta.resolve('@ppp-thing/helper/main'));
 const AC_MAC = Uint8Array.of(2, 0, 0, 0, 0, 0xac);
 const session = 'pppoe0';
 const key = { sessionId: 0x1234, acMac: AC_MAC };
@@ -21,89 +19,6 @@ const ATTACH: Wish = {
 };
 /** The system that this one is not. */
 const OTHER = process.platform === 'linux' ? 'freebsd' : 'linux';
-const PATIENCE_MS = 60_000;
-
-interface Command {
-  readonly child: ChildProcess;
-  readonly output: () => string;
-  readonly exit: Promise<number | null>;
-  /** Settles with the milliseconds since the start when `text` has been printed. */
-  printed(text: string): Promise<number>;
-}
-
-function run(...args: readonly string[]): Command {
-  const began = performance.now();
-  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
-  let output = '';
-  let looks: (() => void)[] = [];
-  const add = (chunk: unknown): void => {
-    output += String(chunk);
-    for (const look of looks) look();
-  };
-  child.stdout.on('data', add);
-  child.stderr.on('data', add);
-  const exit = new Promise<number | null>((resolve) => child.on('close', (code) => resolve(code)));
-  return {
-    child,
-    output: () => output,
-    exit,
-    printed: (text) =>
-      new Promise((resolve, reject) => {
-        const timer = setTimeout(() => reject(new Error(`no ${text} in ${output}`)), PATIENCE_MS);
-        const look = (): void => {
-          if (!output.includes(text)) return;
-          clearTimeout(timer);
-          looks = looks.filter((each) => each !== look);
-          resolve(performance.now() - began);
-        };
-        looks.push(look);
-        look();
-      }),
-  };
-}
-
-/** A configuration for a simulated router, of whoever runs this. */
-function configuration(router: SimRouter): string {
-  const path = join(router.folder, 'ppp_thing.conf');
-  writeFileSync(
-    path,
-    `[helper]
-socket = "${router.policy.socketPath}"
-state_directory = "${router.policy.stateDirectory}"
-user = "${process.getuid?.() ?? 0}"
-group = "${process.getgid?.() ?? 0}"
-sim_switch = "${router.policy.simSwitch ?? ''}"
-[session.pppoe0]
-interface = "em0"
-mac = "02:00:5e:10:53:01"
-carp_interface = "em1"
-carp_vhid = 1
-carp_address = "192.168.7.1"
-password = "hunter2"
-`,
-    { mode: 0o640 },
-  );
-  return path;
-}
-
-async function simulated(t: Test): Promise<{ router: SimRouter; start: () => Command }> {
-  const router = await startSimRouter();
-  const config = configuration(router);
-  const started: Command[] = [];
-  t.teardown(async () => {
-    for (const { child, exit } of started) {
-      child.kill('SIGKILL');
-      await exit;
-    }
-    await router.close();
-  });
-  const start = (): Command => {
-    const command = run('--config', config, '--backend', 'sim');
-    started.push(command);
-    return command;
-  };
-  return { router, start };
-}
 
 t.test(
   'main › the socket is ready within half a second, and SIGTERM ends it at once',

@@ -84,6 +84,20 @@ t.test('systemd › neither leaves a core, gains privileges or takes runtime opt
 });
 
 t.test(
+  'systemd › one that hangs is killed and restarted, a wrong configuration is not',
+  async (t) => {
+    for (const name of Object.keys(EXPOSURE)) {
+      const text = readFileSync(unit(name), 'utf8');
+      t.match(text, /^Type=notify$/m, name);
+      t.match(text, /^WatchdogSec=20s\nWatchdogSignal=SIGKILL$/m, name);
+      t.match(text, /^Restart=always$/m, name);
+      t.match(text, /^RestartPreventExitStatus=64 78$/m, name);
+      t.match(text, /^StartLimitIntervalSec=0$/m, name);
+    }
+  },
+);
+
+t.test(
   'systemd › a call that a unit does not allow ends the program',
   { skip: unconfined },
   async (t) => {

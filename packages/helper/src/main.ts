@@ -14,6 +14,7 @@ import { limitedLog } from './log.ts';
 import { readPolicyFile } from './policy-file.ts';
 import type { HelperPolicy } from './policy.ts';
 import { serve, type ServeOptions } from './serve.ts';
+import { serviceManager } from './service-manager.ts';
 
 const EX_USAGE = 64;
 const EX_UNAVAILABLE = 69;
@@ -140,9 +141,19 @@ async function main(): Promise<number> {
   }
   const makeBackend = await BACKENDS[backend]();
   const removing = mode === 'remove';
-  const serving = serve({ libc, policy, makeBackend, ...who, log, removing });
+  const alive = removing ? undefined : serviceManager(libc, log);
+  const serving = serve({
+    libc,
+    policy,
+    makeBackend,
+    ...who,
+    log,
+    removing,
+    ...(alive && { alive }),
+  });
   if (removing) serving.stop('remove');
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => serving.stop());
+  alive?.ready();
   log(`serve ${policy.socketPath}: backend ${backend}, pid ${process.pid}`, 'info');
   await serving.stopped;
   return 0;

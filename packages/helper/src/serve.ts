@@ -34,6 +34,8 @@ export interface ServeOptions {
   readonly uptime?: () => number;
   /** Where demotions and the addresses of LANs are recorded; this machine's unless given. */
   readonly disk?: Disk;
+  /** Called every `interval` milliseconds by the loop, for whoever must notice that it turns no more. */
+  readonly alive?: { readonly interval: number; beat(): void };
   /** To be followed by `stop('remove')`: sessions that cannot be started, be it all of them, are only logged. */
   readonly removing?: boolean;
 }
@@ -53,7 +55,7 @@ const LISTEN_RETRY_MS = 1000;
  * until it can. Throws BackendError or SystemError with nothing left open.
  */
 export function serve(options: ServeOptions): Serving {
-  const { libc, policy, makeBackend, log, uid, gid } = options;
+  const { libc, policy, makeBackend, log, uid, gid, alive } = options;
   const loop = createLoop(libc, options.now ?? (() => performance.now()), log);
   let server: Server | undefined;
   let demotions: Demotions;
@@ -116,6 +118,7 @@ export function serve(options: ServeOptions): Serving {
     anyway(() => lans.remove(), log);
   };
   let stopping: 'leave' | 'remove' | undefined;
+  if (alive !== undefined) loop.every(alive.interval, () => alive.beat());
   const run = async (): Promise<void> => {
     try {
       await loop.run(() => stopping !== undefined);

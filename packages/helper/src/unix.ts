@@ -15,6 +15,7 @@ export const POLLNVAL = 0x20;
 
 const AF_UNIX = 1;
 const SOCK_STREAM = 1;
+const SOCK_DGRAM = 2;
 const F_SETFD = 2;
 const FD_CLOEXEC = 1;
 const F_GETFL = 3;
@@ -88,8 +89,28 @@ export function connectTo(libc: Libc, path: string): number {
   return opening(libc, 'connect', path, (fd) => libc.connect(fd, address));
 }
 
-function opening(libc: Libc, verb: string, path: string, prepare: (fd: number) => void): number {
-  const fd = libc.socket(AF_UNIX, SOCK_STREAM, 0);
+/**
+ * Sends datagrams to the socket at `path`; one that nobody takes now is lost. Each throws SystemError.
+ *
+ * @param path  begins with `@` in the abstract namespace of Linux
+ */
+export function datagramsTo(libc: Libc, path: string): (octets: Uint8Array) => void {
+  const isAbstract = path.startsWith('@');
+  const whole = unixAddress(libc, isAbstract ? `\0${path.slice(1)}` : path);
+  // An abstract name has a zero in front, and none behind.
+  const address = isAbstract ? whole.subarray(0, -1) : whole;
+  const fd = opening(libc, 'notify', path, (fd) => setNonblocking(libc, fd), SOCK_DGRAM);
+  return (octets) => void libc.sendto(fd, octets, noSignal(libc), address);
+}
+
+function opening(
+  libc: Libc,
+  verb: string,
+  path: string,
+  prepare: (fd: number) => void,
+  type = SOCK_STREAM,
+): number {
+  const fd = libc.socket(AF_UNIX, type, 0);
   try {
     setCloseOnExec(libc, fd);
     prepare(fd);

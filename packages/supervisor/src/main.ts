@@ -21,6 +21,7 @@ import { Partner, type PartnerChannel } from './partner.ts';
 import { places } from './places.ts';
 import { giveUpRoot, PrivilegeError } from './privileges.ts';
 import { Running } from './running.ts';
+import { serving } from './service-manager.ts';
 import { startStatusServers } from './status-server.ts';
 import { Store, StoreError } from './store.ts';
 
@@ -116,6 +117,7 @@ async function main(): Promise<void> {
   const report = (line: string): void => log.line('error', line);
   await startStatusServers(supervisor, config.runDirectory, report);
   supervisor.start();
+  serving(report);
 
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.once(signal, () => {

@@ -1,0 +1,67 @@
+/**
+ * A watch over a process that may hang, for service managers such as daemon(8) that only restart what has ended: a child
+ * `sh` that reads a line of the process at each beat, and kills the process when none has come for too long. How a child is
+ * started is the caller's.
+ */
+
+/** Milliseconds between two beats. */
+export const BEAT_MS = 5000;
+/** Seconds without a beat after which a process hangs. An Access Concentrator waits 30 s and more for its echoes. */
+const HANG_SECONDS = 20;
+
+/**
+ * `$1`: seconds without a line; `$2`: the process's name. The second, shorter wait is for a machine that was itself asleep:
+ * then only the line is late. `read` fails with 1 at the end of its input, which comes when the process ends.
+ */
+const SCRIPT = `trap '' HUP INT TERM
+while :; do
+  read -r -t "$1" beat && continue
+  [ $? -gt 128 ] || exit 0
+  read -r -t 2 beat && continue
+  [ $? -gt 128 ] || exit 0
+  echo "$2: pid $PPID has been silent for $1 s: killed" >&2
+  kill -KILL "$PPID"
+  exit 0
+done
+`;
+
+/** What `sh` is started with. */
+export const guardArguments = (name: string, seconds = HANG_SECONDS): readonly string[] => [
+  '-c',
+  SCRIPT,
+  'guard',
+  String(seconds),
+  name,
+];
+
+/** The part of a child process that is used here. */
+export interface Guard {
+  readonly stdin: {
+    write(text: string): unknown;
+    on(event: 'error', listener: () => void): unknown;
+  } | null;
+  once(event: 'error' | 'exit', listener: () => void): unknown;
+}
+
+/**
+ * @param start  starts `sh` with a pipe to its standard input
+ * @param log  one line, without the program's name
+ * @returns to be called every BEAT_MS. A guard that has gone is started again.
+ */
+export function guarded(start: () => Guard, log: (line: string) => void): () => void {
+  let current: Guard | undefined;
+  return () => {
+    if (current === undefined) {
+      const guard = start();
+      const gone = (): void => {
+        if (current === guard) log('guard: ECHILD: it has ended; another one is started');
+        current = undefined;
+      };
+      guard.once('error', gone);
+      guard.once('exit', gone);
+      guard.stdin?.on('error', () => undefined);
+      current = guard;
+    }
+    current.stdin?.write('\n');
+  };
+}
