@@ -1,11 +1,13 @@
 /** `pppthingctl doctor`: each finding occurs when its cause does, none on a healthy pair, and the command runs for real. */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import * as linux from '@ppp-thing/ctl/doctor/checks-linux';
 import * as pair from '@ppp-thing/ctl/doctor/checks-pair';
 import * as system from '@ppp-thing/ctl/doctor/checks-system';
 import { CHECKS, diagnose } from '@ppp-thing/ctl/doctor/doctor';
 import { known, unknown, type Facts, type InterfaceFacts } from '@ppp-thing/ctl/doctor/facts';
+import { parseKeepalived } from '@ppp-thing/ctl/doctor/keepalived';
 import { linuxInterfaces } from '@ppp-thing/ctl/doctor/linux';
 import {
   parseIfconfig,
@@ -16,6 +18,14 @@ import {
 } from '@ppp-thing/ctl/doctor/parse';
 import { bench, holding } from '../supervisor/status-bench.ts';
 import { ctl } from './bench.ts';
+
+const STATUS_SOCKET = {
+  path: '/run/ppp_thing/status.sock',
+  owner: 'ppp_thing',
+  group: undefined,
+  mode: 0o666,
+  found: known({ path: '', mode: 0o660, owner: 'ppp_thing', group: '' }),
+};
 
 /** The session's part of a status that a check looks at. */
 async function statusOf(t: Parameters<typeof bench>[0]) {
@@ -46,6 +56,9 @@ const SESSION = {
   policy: 'follow-carp',
   carpInterface: 'igb1',
   carpVhid: 1,
+  carpAddress: '192.168.7.1',
+  demotionFile: undefined as string | undefined,
+  route: { fib: 0, metric: undefined },
 };
 const CONFIG = {
   file: '/f',
@@ -98,6 +111,7 @@ t.test('doctor', async (t) => {
     processes: known([{ pid: 1, name: 'init', arguments: 'init' }]),
     orphans: known({ igb0: 'pthr_igb0' }),
     pf: known(PF),
+    vrrp: unknown('there is none on FreeBSD'),
     clockSynchronised: known(true),
     files: file(0o640),
     config: known(CONFIG),
@@ -121,8 +135,14 @@ t.test('doctor', async (t) => {
       findings.filter(({ severity }) => severity !== 'ok'),
       [],
     );
-    for (const check of CHECKS) t.ok(check(healthy).length > 0, check.name);
-    const all = new Set([...Object.values(pair), ...Object.values(system)]);
+    const linuxOnly: readonly unknown[] = Object.values(linux);
+    for (const check of CHECKS)
+      t.equal(check(healthy).length > 0, !linuxOnly.includes(check), check.name);
+    const all = new Set([
+      ...Object.values(pair),
+      ...Object.values(system),
+      ...Object.values(linux),
+    ]);
     t.strictSame(new Set(CHECKS), all, 'none is left out');
   });
 
@@ -140,6 +160,9 @@ t.test('doctor', async (t) => {
   });
   const withProcess = (args: string): Partial<Facts> => ({
     processes: known([{ pid: 9, name: 'mpd5', arguments: args }]),
+  });
+  const scraper = (name: string): Partial<Facts> => ({
+    processes: known([{ pid: 9, name, arguments: name }]),
   });
   const channel = (trouble: string | null, refused = {}): Partial<Facts> =>
     withStatus({ partner: { ...status.partner, trouble, refused } });
@@ -232,6 +255,26 @@ t.test('doctor', async (t) => {
       /session.pppoe0.mtu differs/,
       one({ partner: { ...session.partner, role: 'BACKUP', hearing: true, differs: ['mtu'] } }),
     ],
+    [
+      'error',
+      /^pppoe0 and pppoe1 claim that of fib 0$/,
+      {
+        config: known({
+          ...CONFIG,
+          sessions: [
+            SESSION,
+            { ...SESSION, name: 'pppoe1' },
+            { ...SESSION, name: 'pppoe2', route: { fib: 1, metric: undefined } },
+          ],
+        }),
+      },
+    ],
+    ['warn', /prometheus runs here, cannot read a Unix socket/, scraper('prometheus')],
+    [
+      'warn',
+      /vmagent may not read \S+status.sock, which has mode 660/,
+      { ...scraper('vmagent'), files: [STATUS_SOCKET] },
+    ],
     ['error', /^no file$/, { config: unknown('no file') }],
     ['error', /^no socket$/, { status: unknown('no socket') }],
     ['unknown', /not known: run as root/, { pf: unknown('run as root') }],
@@ -252,6 +295,111 @@ t.test('doctor', async (t) => {
         .join('\n');
     t.match(fixes('freebsd'), /^ifconfig igb0 up, .*^service ppp_thing_helper status; /ms);
     t.match(fixes('linux'), /^ip link set igb0 up, .*^systemctl status ppp_thing_helper; /ms);
+  });
+
+  t.test('where a Linux router takes its role from', async (t) => {
+    const keepalived = readFileSync('etc/linux/keepalived.conf.sample', 'utf8');
+    const demotionFile = '/run/ppp_thing_helper/demote';
+    const on = (name: string, text: string, more: Partial<Facts> = {}): Facts => ({
+      ...healthy,
+      ...withSession({ carpInterface: 'eth1', demotionFile }),
+      platform: 'linux',
+      vrrp: parseKeepalived(text),
+      ...scraper(name),
+      ...more,
+    });
+    const found = (facts: Facts, isWrong = true): string =>
+      Object.values(linux)
+        .flatMap((check) => check(facts))
+        .filter(({ severity }) => (severity !== 'ok') === isWrong)
+        .map(({ severity, subject, what, fix }) => `${severity} ${subject}: ${what}: ${fix}`)
+        .join('\n');
+    const its = parseKeepalived(keepalived);
+    const report = { ...REPORT, vrrp: its.known ? its.value.instances : [] };
+    const right = on('keepalived', keepalived, { partnerReport: report });
+    t.equal(found(right), '', 'the sample is right');
+    t.equal(found(right, false).split('\n').length, 3);
+
+    t.match(
+      found(on('init', keepalived)),
+      /^error role: no VRRP daemon runs .*enable --now keepalived$/,
+    );
+    t.equal(found(on('ucarp', '')), '', 'keepalived is not asked for what another daemon does');
+    const vmac = keepalived.replace('interface eth1', 'interface eth1\n    use_vmac');
+    t.match(
+      found(on('keepalived', vmac)),
+      /^error pppoe0: keepalived puts 192.168.7.1 on vrrp.51, and .* on eth1: take use_vmac out of vrrp_instance line/,
+    );
+    const named = keepalived.replace('interface eth1', 'interface eth1\n    use_vmac lan0');
+    t.equal(
+      found({
+        ...on('keepalived', named),
+        ...withSession({ carpInterface: 'lan0', demotionFile }),
+      }),
+      '',
+    );
+    t.match(
+      found(
+        on('keepalived', keepalived.replace('192.168.7.1/24', '192.168.7.1/24 label x dev eth2')),
+      ),
+      /keepalived puts 192.168.7.1 on eth2, .*: carp_interface = "eth2"/,
+    );
+    t.match(
+      found(on('keepalived', keepalived.replace('192.168.7.1/24', '192.168.7.9/24'))),
+      /no vrrp_instance .* has 192.168.7.1:/,
+    );
+    t.match(
+      found(on('keepalived', keepalived.replace('{ # ', '').replace(/^track_file[^}]*}/m, ''))),
+      /does not track \/run/,
+    );
+    t.match(
+      found({ ...right, ...withSession({ carpInterface: 'eth1' }) }),
+      /^warn pppoe0: has no demotion_file/,
+    );
+    t.match(
+      found({
+        ...right,
+        vrrp: parseKeepalived(keepalived.replace('virtual_router_id 51', 'virtual_router_id 52')),
+      }),
+      /^error pppoe0: 192.168.7.1 has virtual_router_id 52 here, 51 there: both routers become MASTER/,
+    );
+    t.match(
+      found(on('keepalived', 'include conf.d/*.conf')),
+      /unknown pppoe0: not known: keepalived.conf includes/,
+    );
+    const oneLine =
+      'vrrp_instance a { # x\n virtual_router_id 7\n interface eth1\n virtual_ipaddress { 192.168.7.1/24 }\n}';
+    t.match(parseKeepalived(oneLine), {
+      value: {
+        instances: [
+          {
+            name: 'a',
+            virtualRouterId: 7,
+            addresses: [{ address: '192.168.7.1', interface: 'eth1' }],
+          },
+        ],
+      },
+    });
+    for (const odd of ['', '}', '{', '} } {', 'vrrp_instance {', 'a { b { c'])
+      t.match(parseKeepalived(odd), { known: true });
+  });
+
+  t.test('metrics that are served on TCP are no trouble', async (t) => {
+    const served = [
+      { pid: 9, name: 'prometheus', arguments: '/usr/bin/prometheus' },
+      {
+        pid: 10,
+        name: 'node',
+        arguments: '/usr/bin/node /usr/lib/ppp-thing/packages/ctl/dist/main.js web',
+      },
+    ];
+    t.match(system.scraping({ ...healthy, processes: known(served) }), [{ severity: 'ok' }]);
+  });
+
+  t.test('on Linux a metric keeps two sessions apart', async (t) => {
+    const sessions = [SESSION, { ...SESSION, name: 'pppoe1', route: { fib: 0, metric: 20 } }];
+    const facts: Facts = { ...healthy, platform: 'linux', config: known({ ...CONFIG, sessions }) };
+    t.match(pair.defaultRoutes(facts), [{ severity: 'ok' }]);
   });
 
   for (const [severity, what, facts] of CASES) {
@@ -348,7 +496,13 @@ t.test('doctor › runs here, with and without a supervisor', async (t) => {
     err: '',
   });
   t.match(await ctl(directory, 'doctor', '/nonexistent'), { code: 64, err: 'ENOENT' });
-  for (const router of [null, 1, { ...REPORT, carp: [null] }, { ...REPORT, shared: 1 }]) {
+  for (const router of [
+    null,
+    1,
+    { ...REPORT, carp: [null] },
+    { ...REPORT, shared: 1 },
+    { ...REPORT, vrrp: [{}] },
+  ]) {
     const report = join(directory, 'report');
     writeFileSync(report, JSON.stringify({ router }));
     t.match(await ctl(directory, 'doctor', report), { code: 64, err: /not what doctor --json/ });

@@ -85,7 +85,14 @@ export interface SessionSettings {
   /** Where the password stands, if not in the configuration itself. */
   readonly passwordFile: string | undefined;
   /** Where the helper reads the role; shown by us. */
-  readonly carp: { readonly interface: string | undefined; readonly vhid: number | undefined };
+  readonly carp: {
+    readonly interface: string | undefined;
+    readonly vhid: number | undefined;
+    readonly address: string | undefined;
+    readonly demotionFile: string | undefined;
+  };
+  /** Where the helper sets the default route; undefined where it sets none. */
+  readonly route: { readonly fib: number; readonly metric: number | undefined } | undefined;
   /** What must be alike on both routers, as text by key; the password is not in it. */
   readonly shared: Readonly<Record<string, string>>;
   /** The interfaces that have a /64 of the delegated prefix: the helper's business, shown by us. */
@@ -406,7 +413,13 @@ function session(
     mac: formatMac(engine.link.ourMac),
     stub: table.stub ?? undefined,
     passwordFile: table.password_file ?? undefined,
-    carp: { interface: table.carp_interface ?? undefined, vhid: table.carp_vhid ?? undefined },
+    carp: {
+      interface: table.carp_interface ?? undefined,
+      vhid: table.carp_vhid ?? undefined,
+      address: table.carp_address ?? undefined,
+      demotionFile: table.demotion_file ?? undefined,
+    },
+    route: table.default_route ? { fib: table.fib, metric: table.metric ?? undefined } : undefined,
     shared: {
       ...Object.fromEntries(shared),
       ...(subnets.length === 0 ? {} : { lan: JSON.stringify(subnets) }),

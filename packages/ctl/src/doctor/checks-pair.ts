@@ -92,6 +92,24 @@ const versionOf = (release: string): number => {
   return major >= 15 ? 1500 : major >= 14 ? 1400 : 1301;
 };
 
+/** The later one to come up takes the route from the other, and each takes it back. */
+export const defaultRoutes: Check = ({ config, platform }) =>
+  judge('default route', config, 'no two sessions claim the same', ({ sessions }) => {
+    const claims = new Map<string, string[]>();
+    for (const { name, route } of sessions) {
+      if (route === undefined) continue;
+      const metric = platform === 'linux' ? ` with metric ${route.metric ?? 0}` : '';
+      const place = `fib ${route.fib}${metric}`;
+      claims.set(place, [...(claims.get(place) ?? []), name]);
+    }
+    const fix = `another fib${platform === 'linux' ? ' or metric' : ''} for one of them, or default_route = false`;
+    return Array.from(claims)
+      .filter(([, names]) => names.length > 1)
+      .map(([place, names]) =>
+        error('default route', `${names.join(' and ')} claim that of ${place}`, fix),
+      );
+  });
+
 export const nat: Check = ({ config, pf, interfaces, platform }) => {
   if (!config.known) return [];
   const filter = platform === 'freebsd' ? 'pf' : 'nftables';

@@ -154,6 +154,36 @@ export const clock: Check = ({ clockSynchronised, platform, partnerReport, now }
   ];
 };
 
+/** Programs that collect metrics; of these only vmagent and telegraf can read a Unix socket. */
+const SCRAPERS: readonly string[] = ['prometheus', 'vmagent', 'alloy', 'grafana-agent', 'telegraf'];
+const OVER_TCP: readonly string[] = ['prometheus', 'alloy', 'grafana-agent'];
+
+export const scraping: Check = ({ processes, files: rules }) =>
+  judge('metrics', processes, 'nobody is kept from them', (all) => {
+    const socket = rules.find(({ path }) => path.endsWith('/status.sock'));
+    const mode = socket?.found.known === true ? socket.found.value.mode : undefined;
+    const served = all.some(({ arguments: words }) =>
+      /(?:pppthingctl|packages\/ctl\/\S+) (?:.* )?web\b/.test(words),
+    );
+    return all
+      .filter(({ name }) => SCRAPERS.includes(name))
+      .flatMap(({ name, pid }) => {
+        if (OVER_TCP.includes(name) && !served)
+          return warn(
+            `process ${pid}`,
+            `${name} runs here, cannot read a Unix socket, and pppthingctl web does not run`,
+            'pppthingctl web, or the textfile collector: docs/api.md',
+          );
+        if (!OVER_TCP.includes(name) && mode !== undefined && (mode & 0o006) !== 0o006)
+          return warn(
+            `process ${pid}`,
+            `${name} may not read ${socket?.path}, which has mode ${mode.toString(8)}`,
+            `chmod 666 ${socket?.path}, and let others enter its directory`,
+          );
+        return [];
+      });
+  });
+
 /** A report that was fetched for this run is not older. */
 const SKEW_SECONDS = 30;
 

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { CtlError, EXIT } from '../client.ts';
 import type { Context, Given } from '../command.ts';
+import * as linux from './checks-linux.ts';
 import * as pair from './checks-pair.ts';
 import * as system from './checks-system.ts';
 import type { Facts, RouterReport } from './facts.ts';
@@ -26,9 +27,14 @@ export const CHECKS: readonly Check[] = [
   pair.preempt,
   pair.vhids,
   pair.advskew,
+  linux.roleSource,
+  linux.virtualAddress,
+  linux.virtualRouterIds,
+  pair.defaultRoutes,
   pair.nat,
   pair.pfsync,
   system.clock,
+  system.scraping,
 ];
 
 /** What several checks find is said once. */
@@ -72,7 +78,7 @@ export async function doctor({ flags, words }: Given, context: Context): Promise
 }
 
 /** What the other router needs to know of this one. */
-function reportOf({ now, release, config, interfaces }: Facts): RouterReport {
+function reportOf({ now, release, config, interfaces, vrrp }: Facts): RouterReport {
   const all = interfaces.known ? interfaces.value : [];
   return {
     at: now,
@@ -80,6 +86,7 @@ function reportOf({ now, release, config, interfaces }: Facts): RouterReport {
     shared: config.known ? config.value.shared : null,
     carp: all.flatMap(({ carp }) => carp),
     pfsyncVersion: all.find((each) => each.pfsyncVersion !== undefined)?.pfsyncVersion ?? null,
+    ...(vrrp.known && { vrrp: vrrp.value.instances }),
   };
 }
 
@@ -116,4 +123,13 @@ const isReport = (value: unknown): value is RouterReport =>
   'carp' in value &&
   Array.isArray(value.carp) &&
   value.carp.every((each) => typeof each === 'object' && each !== null) &&
-  'pfsyncVersion' in value;
+  'pfsyncVersion' in value &&
+  (!('vrrp' in value) || (Array.isArray(value.vrrp) && value.vrrp.every(isInstance)));
+
+const isInstance = (value: unknown): boolean =>
+  typeof value === 'object' &&
+  value !== null &&
+  'virtualRouterId' in value &&
+  'addresses' in value &&
+  Array.isArray(value.addresses) &&
+  value.addresses.every((each) => typeof each === 'object' && each !== null);

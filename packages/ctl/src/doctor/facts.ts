@@ -40,6 +40,10 @@ export interface SessionFacts {
   readonly policy: string;
   readonly carpInterface: string | undefined;
   readonly carpVhid: number | undefined;
+  readonly carpAddress: string | undefined;
+  readonly demotionFile: string | undefined;
+  /** Where it sets its default route; undefined where it sets none. */
+  readonly route: { readonly fib: number; readonly metric: number | undefined } | undefined;
 }
 
 export interface ConfigFacts {
@@ -86,6 +90,20 @@ export interface PfFacts {
   readonly skipped: readonly string[];
 }
 
+/** A virtual router of keepalived's, with the interface of each address. */
+export interface VrrpInstance {
+  readonly name: string;
+  readonly usesVmac: boolean;
+  readonly virtualRouterId: number;
+  readonly addresses: readonly { readonly address: string; readonly interface: string }[];
+}
+
+export interface VrrpFacts {
+  readonly instances: readonly VrrpInstance[];
+  /** Paths of every track_file. */
+  readonly tracked: readonly string[];
+}
+
 /** What one router tells of itself for the other's doctor: `doctor --json`. */
 export interface RouterReport {
   readonly at: number;
@@ -93,6 +111,8 @@ export interface RouterReport {
   readonly shared: Readonly<Record<string, string>> | null;
   readonly carp: readonly CarpFacts[];
   readonly pfsyncVersion: number | null;
+  /** Of Linux; a report of an older doctor has none. */
+  readonly vrrp?: readonly VrrpInstance[];
 }
 
 export interface Facts {
@@ -110,6 +130,8 @@ export interface Facts {
   /** Of each session's interface, the peer of its `orphans` hook, '' for none; of FreeBSD only. */
   readonly orphans: Known<Readonly<Record<string, string>>>;
   readonly pf: Known<PfFacts>;
+  /** Of keepalived; of Linux only. */
+  readonly vrrp: Known<VrrpFacts>;
   readonly clockSynchronised: Known<boolean>;
   readonly files: readonly FileRule[];
   readonly config: Known<ConfigFacts>;

@@ -42,7 +42,7 @@ function factsOf(config: Config, file: string): ConfigFacts {
         ? null
         : { protocol: partner.protocol, address: partner.address, keyFile: partner.keyFile },
     shared,
-    sessions: config.sessions.map(({ engine, interface: line, mac, stub, carp }) => ({
+    sessions: config.sessions.map(({ engine, interface: line, mac, stub, carp, route }) => ({
       name: engine.name,
       interface: line,
       mac,
@@ -51,6 +51,9 @@ function factsOf(config: Config, file: string): ConfigFacts {
       policy: engine.owner.policy,
       carpInterface: carp.interface,
       carpVhid: carp.vhid,
+      carpAddress: carp.address,
+      demotionFile: carp.demotionFile,
+      route,
     })),
   };
 }

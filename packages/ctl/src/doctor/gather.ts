@@ -13,10 +13,13 @@ import {
   type FileRule,
   type Known,
   type PfFacts,
+  type ProcessFacts,
   type RouterReport,
+  type VrrpFacts,
 } from './facts.ts';
 import { gatherConfig } from './gather-config.ts';
 import { linuxInterfaces, linuxModules, linuxProcesses } from './linux.ts';
+import { parseKeepalived } from './keepalived.ts';
 import { parseIfconfig, parseKldstat, parseOrphans, parsePs, parseSkipped } from './parse.ts';
 
 const TOOL_MS = 5000;
@@ -89,6 +92,7 @@ async function freebsd(lines: readonly string[]): Promise<OfPlatform> {
     processes: map(await output('ps', '-axo', 'pid=,comm=,args='), parsePs),
     orphans,
     pf: await pf(),
+    vrrp: unknown('there is none on FreeBSD'),
     clockSynchronised: map(await output('ntptime'), (text) => !text.includes('UNSYNC')),
   };
 }
@@ -113,16 +117,31 @@ async function linux(): Promise<OfPlatform> {
   const rules = isRoot ? await output('nft', 'list', 'ruleset') : unknown('run as root');
   const links = await output('ip', '-j', '-d', 'address');
   const clock = await output('timedatectl', 'show', '-p', 'NTPSynchronized', '--value');
+  const processes = linuxProcesses();
   return {
     platform: 'linux',
     modules: linuxModules(),
     interfaces: links.known ? linuxInterfaces(links.value) : links,
     preempt: unknown('there is none on Linux'),
-    processes: known(linuxProcesses()),
+    processes: known(processes),
     orphans: unknown('there is none on Linux'),
     pf: map(rules, (nat) => ({ enabled: nat.trim() !== '', nat, skipped: [] })),
+    vrrp: keepalived(processes),
     clockSynchronised: map(clock, (text) => text.trim() === 'yes'),
   };
+}
+
+/** The configuration that the keepalived which runs was given. */
+function keepalived(processes: readonly ProcessFacts[]): Known<VrrpFacts> {
+  const words = processes.find(({ name }) => name === 'keepalived')?.arguments ?? '';
+  const [, path = '/etc/keepalived/keepalived.conf'] =
+    /(?: -f|--use-file)[ =]?(\/\S+)/.exec(words) ?? [];
+  try {
+    return parseKeepalived(readFileSync(path, 'utf8'));
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error)) throw error;
+    return unknown(error.code === 'EACCES' ? 'run as root' : `read ${path}: ${String(error.code)}`);
+  }
 }
 
 /** Owners and modes, as the manual pages say them. */
