@@ -16,10 +16,15 @@ export class Command {
   output = '';
   #looks: (() => void)[] = [];
 
-  constructor(args: readonly string[], runtime: readonly string[] = [process.execPath]) {
+  /** @param inherited descriptors from 3 on that it finds open; 'ignore' for one that it does not */
+  constructor(
+    args: readonly string[],
+    runtime: readonly string[] = [process.execPath],
+    inherited: readonly (number | 'ignore')[] = [],
+  ) {
     // Without what tap has every Node.js load: it takes the signals for itself.
     const command = ['-u', 'NODE_OPTIONS', ...runtime, MAIN, ...args];
-    this.child = spawn('env', command, { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.child = spawn('env', command, { stdio: ['ignore', 'pipe', 'pipe', ...inherited] });
     for (const stream of [this.child.stdout, this.child.stderr])
       stream?.on('data', (chunk: unknown) => {
         this.output += String(chunk);

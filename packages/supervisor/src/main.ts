@@ -13,6 +13,7 @@ import { readConfig, type Config } from './config.ts';
 import { openDhcp6 } from './dhcp6-socket.ts';
 import { AnotherRunsError, codeOf, UnreadableError } from './errors.ts';
 import { hold } from './hold.ts';
+import { closeInherited } from './inherited.ts';
 import { readKeys, type Keys } from './keys.ts';
 import { LegacyPartner } from './legacy-partner.ts';
 import { parseLegacyState } from './legacy-state.ts';
@@ -68,6 +69,7 @@ function readArguments(): Arguments {
 }
 
 async function main(): Promise<void> {
+  closeInherited();
   const refusal = tooOld(process.versions.node);
   if (refusal !== undefined) {
     process.stderr.write(`ppp_thing: ${refusal}\n`);
