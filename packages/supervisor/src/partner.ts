@@ -33,6 +33,7 @@ import { wallClock } from './clock.ts';
 import type { SessionSettings } from './config.ts';
 import { configDigest, differences } from './config-digest.ts';
 import { hmacSha256 } from './hashes.ts';
+import { HelloPace } from './hello-pace.ts';
 import type { Keys } from './keys.ts';
 import type { Log } from './log.ts';
 import { Tally } from './tally.ts';
@@ -103,8 +104,9 @@ interface Conversation {
   /** What was told last: it is durable, so it may answer a hello. */
   told: PartnerMessage | undefined;
   freshAt: Instant | undefined;
-  /** The last announce frame of the partner's that was believed. */
+  /** What an announce frame of the partner's must come after: the last that was believed, or what it last told us. */
   claimed: ClaimOrder | undefined;
+  readonly hellos: HelloPace;
   /** What we say of our configuration. */
   digest: { readonly key: Uint8Array; readonly octets: Uint8Array } | undefined;
   /** What the partner last said of its configuration, and where ours differs; undefined if it cannot be known. */
@@ -138,6 +140,7 @@ export class Partner implements PartnerChannel {
         told: undefined,
         freshAt: undefined,
         claimed: undefined,
+        hellos: new HelloPace(),
         digest: undefined,
         config: undefined,
       };
@@ -189,9 +192,8 @@ export class Partner implements PartnerChannel {
     const { active, byId } = this.#keys ?? {};
     const key = active === undefined ? undefined : byId?.get(active);
     if (active === undefined || key === undefined) return NO_PROOF;
-    const { routerId, now } = this.#options;
-    const time = BigInt(Math.floor(this.#startedAt + now()));
-    this.#claimed = time > this.#claimed ? time : this.#claimed + 1n;
+    const { routerId } = this.#options;
+    this.#claimed = this.#announced() + 1n;
     return proveClaim({ session, sender: routerId, epoch }, active, this.#claimed, key, hmacSha256);
   }
 
@@ -203,6 +205,12 @@ export class Partner implements PartnerChannel {
     const order = checkClaim(claim, proof, conversation.claimed, keyOf, hmacSha256);
     if (order !== undefined) conversation.claimed = order;
     return order !== undefined;
+  }
+
+  /** Counter that our next announce frame exceeds: by then the partner need believe no older one. */
+  #announced(): bigint {
+    const before = BigInt(Math.floor(this.#startedAt + this.#options.now())) - 1n;
+    return before > this.#claimed ? before : this.#claimed;
   }
 
   refused(): Readonly<Record<string, number>> {
@@ -238,7 +246,11 @@ export class Partner implements PartnerChannel {
       counter: conversation.counter,
       echo,
     };
-    const body = { message, configDigest: this.#digest(conversation, key) };
+    const body = {
+      message,
+      configDigest: this.#digest(conversation, key),
+      announced: this.#announced(),
+    };
     this.#udp.send(encodePartner(header, body, key, hmacSha256));
     conversation.tally.out += 1;
   }
@@ -300,6 +312,9 @@ export class Partner implements PartnerChannel {
     if (verdict === 'fresh' && body !== undefined) {
       conversation.tally.in += 1;
       conversation.freshAt = this.#options.now();
+      // Written in this life of ours, so it counts for more than the order of frames that anybody can record.
+      if (body.announced !== undefined)
+        conversation.claimed = { epoch: body.message.snapshot.epoch, counter: body.announced };
       this.#compare(conversation, body.configDigest, header.keyId);
       return this.#options.heard(conversation.name, body.message);
     }
@@ -313,7 +328,9 @@ export class Partner implements PartnerChannel {
       conversation.guard = renew(conversation.guard, this.#nonce());
     }
     // One datagram, at once, with the nonce of that hello: two routers need one round trip to know each other.
-    if (conversation.told !== undefined) this.#send(conversation, conversation.told, header.nonce);
+    const { told, hellos } = conversation;
+    if (told !== undefined && hellos.mayAnswer(header, this.#options.now()))
+      this.#send(conversation, told, header.nonce);
   }
 
   /** A partner of an earlier version says nothing of its configuration. */

@@ -55,6 +55,8 @@ export interface PartnerBody {
   readonly message: PartnerMessage;
   /** Digests of the sender's configuration, 0 … 1024 octets, for `doctor` to compare. Opaque here. */
   readonly configDigest?: Uint8Array;
+  /** Counter that every announce frame of the sender's exceeds from now on (announce-proof.ts). */
+  readonly announced?: bigint;
 }
 
 /** HMAC-SHA256 (RFC 2104, FIPS 180-4): 32 octets. */
@@ -78,7 +80,7 @@ const HMAC_LENGTH = 32;
 /** Larger ones are not looked at; ours are about 700 octets. */
 export const MAX_DATAGRAM = 8192;
 const MAGIC = 0x7070_7468; // "ppth"
-const SECTION = { status: 1, snapshot: 2, configDigest: 3 } as const;
+const SECTION = { status: 1, snapshot: 2, configDigest: 3, announced: 4 } as const;
 const ROLES: readonly Role[] = ['INIT', 'BACKUP', 'MASTER'];
 const FLAGS = ['healthy', 'armed', 'open', 'proven', 'yielding', 'hearing'] as const;
 /** A name in its field of 16 octets, filled with zeros. */
@@ -118,6 +120,10 @@ export function encodePartner(
     [SECTION.status, encodeStatus(body.message)],
     [SECTION.snapshot, encodeSnapshot(body.message.snapshot)],
     [SECTION.configDigest, body.configDigest],
+    [
+      SECTION.announced,
+      body.announced === undefined ? undefined : new Writer().u64(body.announced).finish(),
+    ],
   ]);
   const signed = writer.finish();
   const mac = hmac(key, signed);
@@ -191,9 +197,14 @@ function decodeBody(reader: Reader, sender: RouterId): PartnerBody {
     snapshot: decodeSnapshot(section(SECTION.snapshot, 'snapshot').rest()),
   };
   const digest = sections.get(SECTION.configDigest);
-  if (digest === undefined) return { message };
-  if (digest.remaining > MAX_DIGEST) throw digest.error('config digest too long');
-  return { message, configDigest: digest.rest() };
+  const announced = sections.get(SECTION.announced)?.u64('announce counter');
+  if (digest !== undefined && digest.remaining > MAX_DIGEST)
+    throw digest.error('config digest too long');
+  return {
+    message,
+    ...(digest && { configDigest: digest.rest() }),
+    ...(announced !== undefined && { announced }),
+  };
 }
 
 function encodeStatus(message: PartnerMessage): Uint8Array {
