@@ -4,14 +4,16 @@
  */
 import { DecodeError, sameOctets } from '@ppp-thing/protocol/bytes';
 import { ETHERTYPE, parseMac } from '@ppp-thing/protocol/wire/ethernet';
-import { parseIpv4 } from '@ppp-thing/protocol/wire/ncp';
-import { Errno } from '../freebsd/abi.ts';
+import { formatIpv4, parseIpv4 } from '@ppp-thing/protocol/wire/ncp';
+import { encodeRoute, gateway4 } from '@ppp-thing/helper/freebsd/route';
+import { c, Errno, fail } from '../freebsd/abi.ts';
 import { FakeKernel } from '../freebsd/kernel.ts';
 import { EtfNode } from '../freebsd/nodes.ts';
 import { PppoeNode } from '../freebsd/pppoe.ts';
 import { FakeProcess } from '../freebsd/process.ts';
 import { RealSystem } from '../freebsd/real.ts';
 import { RemoteDoor } from '../freebsd/remote-door.ts';
+import { RouteSocket } from '../freebsd/routes.ts';
 import type { CarpRole } from '../line/carp.ts';
 import { decodeEcho, decodeIpv4, encodeEcho } from '../line/icmp.ts';
 import type { Machine, MachineOptions } from './machine.ts';
@@ -115,6 +117,21 @@ export class FreebsdMachine implements Machine {
     const all = this.#kernel?.interfaces.all() ?? [];
     const line = all.find(({ name }) => name === ADDRESSES.session);
     return line !== undefined && line.isUp && line.addresses.length > 0;
+  }
+
+  /** The gateways of its IPv4 default routes, as netstat(1) prints them. */
+  get defaultGateways(): readonly string[] {
+    return this.#kernel?.routes.defaults().map(formatIpv4) ?? [];
+  }
+
+  /** A default route of another program's, as route(8) asks for it. */
+  route(verb: 'add' | 'delete', gateway: string): void {
+    const kernel = this.#kernel;
+    const { any, socketAddress } = gateway4(parseIpv4(gateway) ?? fail('EINVAL'));
+    const type = c(verb === 'add' ? 'RTM_ADD' : 'RTM_DELETE');
+    const message = encodeRoute(0, { type, destination: any, gateway: socketAddress });
+    if (kernel !== undefined)
+      this.#do(kernel, () => kernel.routes.request(new RouteSocket(), message));
   }
 
   #makeKernel(): FakeKernel {

@@ -89,19 +89,19 @@ export class World {
 
   /** A fresh kernel, its cables plugged in, listening for a helper at `path`. CARP comes up demoted by `demotion`. */
   async powerOn(router: RouterName, path: string, demotion: number): Promise<void> {
-    await this.#machine(router).powerOn(path, demotion);
+    await this.machine(router).powerOn(path, demotion);
     this.#runners.line.feed({ kind: 'link', port: router, up: true });
     this.#runners.lan.feed({ kind: 'link', station: ROUTERS.indexOf(router), up: true });
   }
 
   /** What demotes the router while it boots, as pfsync does until its bulk update is in, is taken back. */
   booted(router: RouterName): void {
-    this.#machine(router).booted();
+    this.machine(router).booted();
   }
 
   /** Both cables dead, the kernel and everything in it gone, all at once. */
   async powerCut(router: RouterName): Promise<void> {
-    const gone = this.#machine(router).powerOff();
+    const gone = this.machine(router).powerOff();
     this.#runners.line.feed({ kind: 'link', port: router, up: false });
     this.#runners.lan.feed({ kind: 'power-cut', station: ROUTERS.indexOf(router) });
     this.#testify({ kind: 'gate', port: router, open: false });
@@ -126,16 +126,16 @@ export class World {
   }
 
   isOpen(router: RouterName): boolean {
-    return this.#machine(router).isOpen;
+    return this.machine(router).isOpen;
   }
 
   attached(router: RouterName): number | undefined {
-    return this.#machine(router).attached;
+    return this.machine(router).attached;
   }
 
   /** The session's interface has its addresses and is up. */
   isUp(router: RouterName): boolean {
-    return this.#machine(router).isUp;
+    return this.machine(router).isUp;
   }
 
   async stop(): Promise<void> {
@@ -143,7 +143,7 @@ export class World {
     await Promise.all([...this.#machines.values()].map(async (machine) => machine.powerOff()));
   }
 
-  #machine(router: RouterName): Machine {
+  machine(router: RouterName): Machine {
     const machine = this.#machines.get(router);
     if (machine === undefined) throw new Error(`no router ${router}`);
     return machine;
@@ -172,13 +172,13 @@ export class World {
   /** The LAN's next hop is the router that has the virtual address. */
   #fromLanHost(): void {
     const router = ROUTERS.find((name) => this.role(name) === 'MASTER');
-    if (router !== undefined) this.#machine(router).lan(this.lanHost.packet());
+    if (router !== undefined) this.machine(router).lan(this.lanHost.packet());
   }
 
   #toPartner(from: RouterName, packet: Uint8Array): void {
     const other = ROUTERS.find((name) => name !== from);
     if (other === undefined) return;
-    if (this.lanHost.crosses(packet)) return this.#machine(other).lan(packet);
+    if (this.lanHost.crosses(packet)) return this.machine(other).lan(packet);
     this.#bus.tell({ kind: 'violation', text: `R13: ${from} sends a packet back to ${other}` });
   }
 
@@ -187,7 +187,7 @@ export class World {
     if (router === undefined) return;
     this.#testify({ kind: 'role', port: router, role });
     this.#bus.tell({ kind: 'role', router, role, reason });
-    this.#machine(router).role(role);
+    this.machine(router).role(role);
   }
 
   #fromLine(output: SwitchOutput): void {
@@ -197,7 +197,7 @@ export class World {
       this.#runners.ac.feed({ kind: 'frame', frame: output.frame });
     } else {
       const router = ROUTERS.find((name) => name === output.port);
-      if (router !== undefined) this.#machine(router).frame(output.frame);
+      if (router !== undefined) this.machine(router).frame(output.frame);
     }
   }
 
