@@ -22,8 +22,10 @@ const CARDS = ['eth0', 'eth1', 'eth2'] as const;
 /** Seconds; a router that is taken away must be found out and followed by then. */
 const ECHO_BUDGET = 15;
 const SEE_LIMIT = 20_000;
-/** As many looks as that: each of them runs a command, which takes a second where the machine is busy. */
-const STATUS_LIMIT = 3000;
+/** As many looks as fit into that: each of them runs a command, which takes a second where the machine is busy. */
+const STATUS_LIMIT = 500;
+/** No command of the document takes this long; one that does is ended, and named. */
+const COMMAND_LIMIT = 150_000;
 const BOOT_LIMIT = 30_000;
 const STATUS = 'pppthingctl status';
 
@@ -66,15 +68,18 @@ class Machine {
 
   async try(script: string): Promise<{ readonly exitCode: number; readonly all: string }> {
     const entered = ['--target', String(this.#pid), '--mount', '--net', '--pid', '--uts'];
-    const { exitCode = -1, all } = await execa(
-      'nsenter',
-      [...entered, 'sh', '-eu', '-c', `cd /root\n${script}`],
-      {
-        reject: false,
-        all: true,
-        stdin: 'ignore',
-      },
-    );
+    const {
+      exitCode = -1,
+      all,
+      timedOut,
+    } = await execa('nsenter', [...entered, 'sh', '-eu', '-c', `cd /root\n${script}`], {
+      reject: false,
+      all: true,
+      stdin: 'ignore',
+      timeout: COMMAND_LIMIT,
+    });
+    if (timedOut)
+      throw new Error(`${this.name}: no end after ${COMMAND_LIMIT} ms: ${script}\n${all}`);
     return { exitCode, all };
   }
 
@@ -190,7 +195,7 @@ async function see({ text }: Block, name: Name): Promise<void> {
     return false;
   };
   try {
-    await until(lines.join('; '), STATUS_LIMIT, isSeen);
+    await until(lines.join('; '), STATUS_LIMIT, isSeen, () => printed[name]);
   } catch (cause) {
     const { all: logs } = await machines[name].try('journalctl --no-pager -n 60');
     throw new Error(`${logs}\n${name}: ${String(cause)}; it printed:\n${printed[name]}`, { cause });

@@ -16,18 +16,30 @@ const LOOK_INTERVAL = 25;
 export const pause = (milliseconds: number): Promise<void> =>
   new Promise((resolve) => setTimeout(resolve, milliseconds));
 
+/** After how long a wait says what it waits for, and again after as long, milliseconds: well before the host gives up. */
+const SAY_INTERVAL = 30_000;
+
 /**
  * Wait until `there` is true. Returns after how many milliseconds; throws naming `what` after as many looks as fit into
  * `limit` milliseconds on a machine that has nothing else to do. On a busy one a look takes longer, and so may the wait.
+ * A long wait says what it is for, so that the guest's last line names what it hangs at.
  */
 export async function until(
   what: string,
   limit: number,
   there: () => Promise<boolean> | boolean,
+  seen: () => string = () => '',
 ): Promise<number> {
   const start = performance.now();
+  let said = start;
   for (let looks = 0; !(await there()); looks++) {
     if (looks * LOOK_INTERVAL > limit) throw new Error(`${what}: not within ${looks} looks`);
+    if (performance.now() - said > SAY_INTERVAL) {
+      said = performance.now();
+      console.log(
+        `[${(said / 1000).toFixed(2).padStart(7)}] still waiting for: ${what}, ${looks} looks; ${seen()}`,
+      );
+    }
     await pause(LOOK_INTERVAL);
   }
   return Math.round(performance.now() - start);
