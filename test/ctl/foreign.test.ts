@@ -70,6 +70,6 @@ t.test('check-config › the sample as it is names keygen, which makes what it l
   t.equal(code, 78);
   t.match(
     err,
-    `read ${keys}: ENOENT: there is no such file; on one router: pppthingctl keygen > ${keys}`,
+    `read ${keys}: ENOENT: there is no such file; make a key on one router: pppthingctl keygen > ${keys}`,
   );
 });

@@ -93,7 +93,7 @@ t.test('verdict › each state of a pair in a word and a sentence', async (t) =>
     ['bad Down', 'Router 1 is silent: both routers are MASTER', { session: { state: 'Fenced' } }],
     [
       'busy In transition',
-      'Router 1 waits for the word of Router 2',
+      'Router 1 waits for Router 2',
       { session: { state: 'Waiting', holder: 'nobody' } },
     ],
     [

@@ -273,7 +273,7 @@ t.test('web --listen › every address is taken when asked for, with a warning',
   await server.printed('err', /\n/);
   t.match(
     server.err,
-    /^pppthingctl: web: warning: 0\.0\.0\.0 is not a loopback address: everybody/,
+    /^pppthingctl: web: warning: 0\.0\.0\.0 is not a loopback address: anyone/,
   );
 });
 

@@ -52,7 +52,7 @@ const CASES: Readonly<Record<string, Case>> = {
   },
   'a node type that is missing, in a jail': {
     expected:
-      'build graph of pppoe0: EPERM: only root may, and in a jail the modules must be loaded before',
+      'build graph of pppoe0: EPERM: root only; in a jail the modules must be loaded beforehand',
     kernel: { isJail: true, loaded: MODULES.filter((name) => name !== 'ng_pppoe') },
   },
   'another user than root': {

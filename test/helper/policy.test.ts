@@ -196,7 +196,7 @@ t.test('policy › follow-carp wants to know where the role is', async (t) => {
 t.test('policy › a key of the other system is a mistake where it would say nothing', async (t) => {
   const line = '[session.a]\ninterface="em0"\nmac="02:00:00:00:00:01"\ncarp_interface="em1"\n';
   t.strictSame(problems(`${line}carp_vhid=51`, linux), [
-    '1 session.a.carp_address: missing; on Linux its presence is the role, and carp_vhid says nothing',
+    '1 session.a.carp_address: missing; on Linux the role is read from this address, not from carp_vhid',
   ]);
   t.strictSame(problems(`${line}carp_vhid=51\ncarp_address="192.168.7.1"`, linux), []);
   t.strictSame(problems(`${line}carp_vhid=51\ndemotion_file="/run/d"`), [
@@ -256,7 +256,7 @@ t.test(
       chownSync(path, uid, 0);
       t.throws(() => readPolicyFile(path, linux), {
         name: 'ConfigError',
-        message: /not only root can write it/,
+        message: /a user other than root can write it/,
       });
       t.ok(readPolicyFile(path, { ...linux, uid: 1000 }), 'it is no concern of another user');
     };
@@ -305,7 +305,9 @@ t.test(
         for (const [key, text] of texts(place))
           t.throws(() => read(text), {
             name: 'ConfigError',
-            message: new RegExp(`${key}: not only root can write there: .*shared has owner ${uid}`),
+            message: new RegExp(
+              `${key}: a user other than root can write to its directory: .*shared has owner ${uid}`,
+            ),
           });
       }
     }

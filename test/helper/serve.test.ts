@@ -640,7 +640,7 @@ t.test('serve › a supervisor that asks and never reads is cut off', async (t) 
       resolve(line);
     }, 5);
   });
-  t.match(watcher, /EPROTO: it does not read its replies$/);
+  t.match(watcher, /EPROTO: the supervisor does not read its replies$/);
   client.end();
   const next = await Client.greet(path);
   t.equal(await next.outcome({ verb: 'counters', session }), 'done');

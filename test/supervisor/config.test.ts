@@ -237,7 +237,7 @@ t.test('config › keys that contradict each other are reported', async (t) => {
     problems(withoutAddress),
     process.platform === 'linux'
       ? [
-          '2 session.pppoe0.carp_address: missing; on Linux its presence is the role, and carp_vhid says nothing',
+          '2 session.pppoe0.carp_address: missing; on Linux the role is read from this address, not from carp_vhid',
         ]
       : [],
   );

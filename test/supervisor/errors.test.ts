@@ -20,7 +20,7 @@ t.test(
     refused('large', /EFBIG: /);
     const file = join(folder, 'file');
     chmodSync(file, 0o642);
-    refused('file', /EWRITABLE: others than its owner can write it; chmod 0640/);
+    refused('file', /EWRITABLE: a user other than its owner can write it; chmod 0640/);
     chmodSync(file, 0o640);
     t.equal(readText(file), 'text');
     writeFileSync(file, '');

@@ -22,7 +22,7 @@ t.test('main › SIGTERM leaves the session as it is: nothing is sent (R3)', asy
   const before = script.requests.length;
   command.child.kill('SIGTERM');
   t.equal(await command.exit, 0);
-  t.match(command.output, /SIGTERM: the session is left as it is/);
+  t.match(command.output, /SIGTERM: the session stays up/);
   t.notMatch(command.output, /hunter2/);
   for (const request of script.requests.slice(before)) {
     t.notOk(['detach', 'deconfigure', 'discovery-send'].includes(request.verb), request.verb);
@@ -89,7 +89,7 @@ t.test(
 );
 
 t.test(
-  'main › every mistake in the configuration is on the screen, exit 78, nothing touched',
+  'main › list every error in the configuration is on the screen, exit 78, nothing touched',
   async (t) => {
     const { start, script, write, folder } = await bench(t);
     write('user = ""\nlog_level = "loud"', 'mtu = 7');

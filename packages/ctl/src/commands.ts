@@ -134,7 +134,7 @@ async function version(_given: Given, context: Context): Promise<number> {
 export const COMMANDS: Readonly<Record<string, Command>> = {
   status: {
     takes: '[--json | --check] [SESSION ...]',
-    does: 'who holds the session, and how it is',
+    does: 'show who holds the session, and its state',
     flags: { json: undefined, check: undefined },
     words: Infinity,
     completes: 'session',
@@ -157,8 +157,8 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     run: handoff,
   },
   connect: verb('connect', 'take the session, or dial'),
-  disconnect: verb('disconnect', 'end the session with the AC, and stay down'),
-  reconnect: verb('reconnect', 'end the session with the AC, and dial anew'),
+  disconnect: verb('disconnect', 'end the session at the AC and stay down'),
+  reconnect: verb('reconnect', 'end the session at the AC and dial again'),
   log: {
     takes: '[LEVEL]',
     does: 'show or set the level: error, warn, info, debug, trace',
@@ -168,7 +168,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   },
   web: {
     takes: '[--listen ADDRESS:PORT]',
-    does: 'a page that shows it, for a browser',
+    does: 'serve a status page for a browser',
     options: ['listen'],
     words: 0,
     async run(given, context) {
@@ -179,7 +179,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   },
   doctor: {
     takes: '[--json] [FILE]',
-    does: 'what is wrong with this router, and the remedy',
+    does: 'list the faults of this router, with remedies',
     flags: { json: undefined },
     words: 1,
     completes: 'file',

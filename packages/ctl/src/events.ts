@@ -75,7 +75,7 @@ function read(block: string): Sent {
 function shown(data: unknown): string {
   if (isEvent(data)) return `${new Date(data.time).toISOString()} ${data.line}`;
   const missed = typeof data === 'object' && data !== null && 'missed' in data ? data.missed : '?';
-  return `… ${String(missed)} events are kept no more`;
+  return `… ${String(missed)} older events are no longer kept`;
 }
 
 const isEvent = (data: unknown): data is EventJson =>
@@ -83,7 +83,7 @@ const isEvent = (data: unknown): data is EventJson =>
 
 export const events: Command = {
   takes: '[-f] [--json]',
-  does: 'what happened; with -f, and what happens',
+  does: 'show past events; with -f, also new ones',
   flags: { follow: 'f', json: undefined },
   words: 0,
   run,

@@ -38,7 +38,7 @@ async function check({ words: [file] }: Given, context: Context): Promise<number
       const other = foreign(readText(path));
       if (other === undefined) throw cause;
       const { program, heading } = other;
-      const page = `docs/migrating.md#${heading} says which of its settings is which of ours`;
+      const page = `docs/migrating.md#${heading} lists the key for each of its settings`;
       throw new CtlError(`${path}: a configuration of ${program}: ${page}`, EXIT.config, { cause });
     }
     if (!(cause instanceof UnreadableError)) throw cause;
@@ -49,14 +49,14 @@ async function check({ words: [file] }: Given, context: Context): Promise<number
 
 export const keygen: Command = {
   takes: '[ID]',
-  does: 'a line for the key file of both routers',
+  does: 'print a line for the key file of both routers',
   words: 1,
   run: makeKey,
 };
 
 export const checkConfig: Command = {
   takes: '[FILE]',
-  does: 'every mistake in the configuration',
+  does: 'list every error in the configuration',
   words: 1,
   completes: 'file',
   run: check,

@@ -31,7 +31,7 @@ type Paint = (tone: Tone, text: string) => string;
 export function verdict(session: SessionStatusJson): readonly [Tone, string] {
   const { state, proven, armed, carrier, holder } = session;
   if (!carrier && state !== 'Waiting') return ['bad', `no carrier on ${session.interface}`];
-  if (state === 'Waiting') return ['busy', "waiting for the partner's word"];
+  if (state === 'Waiting') return ['busy', 'waiting for the partner'];
   if (state === 'Off') return ['busy', 'disconnected by the operator'];
   if (state === 'HangingUp') return ['busy', 'ending the session, as the operator asked'];
   if (state === 'Redialling') return ['busy', 'ending the session, to dial a new one'];

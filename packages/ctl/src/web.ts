@@ -72,7 +72,7 @@ export async function web({ values }: Given, context: Context): Promise<number> 
   server.maxConnections = MAX_CONNECTIONS;
   const bound = await listen(server, place);
   if (!isLoopback(place.host)) {
-    const who = 'everybody who can reach this address can read the status; there is no password';
+    const who = 'anyone who can reach this address can read the status; there is no password';
     context.complain(`web: warning: ${place.host} is not a loopback address: ${who}`);
   }
   context.print(`${urlOf(bound)}  (read-only; ^C ends it)`);

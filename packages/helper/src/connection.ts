@@ -131,7 +131,7 @@ export class Connection {
     this.#queue.push(octets);
     this.#queued += octets.length;
     if (this.#queue.length === 1) this.#flush();
-    if (this.#queued > CUT_AT) this.close('it does not read its replies');
+    if (this.#queued > CUT_AT) this.close('the supervisor does not read its replies');
     this.#watch();
   }
 

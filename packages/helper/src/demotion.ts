@@ -76,7 +76,12 @@ export function openDemotions(
     try {
       writeRecord(disk, path, new Map([...recorded, ...inForce]), uptime());
     } catch (cause) {
-      throw diskError('record', path, 'no demotion without a record of it; is there room', cause);
+      throw diskError(
+        'record',
+        path,
+        'the demotion is not set, because it cannot be recorded; is there room',
+        cause,
+      );
     }
   };
   const rememberIfPossible = (): void => {

@@ -36,7 +36,7 @@ export function readTrusted(path: string, uid: number): string {
       throw refuse(`it has ${status.size} octets; a configuration has at most ${MAX_FILE}`);
     if (uid === 0 && (status.uid !== 0 || (status.mode & GROUP_OR_OTHERS_WRITE) !== 0)) {
       const found = `owner ${status.uid}, mode ${modeOf(status.mode)}`;
-      throw refuse(`not only root can write it: ${found}; expected owner 0, mode 0640`);
+      throw refuse(`a user other than root can write it: ${found}; expected owner 0, mode 0640`);
     }
     return readFileSync(fd, 'utf8');
   } finally {
@@ -57,7 +57,7 @@ export function unsafeDirectory(directory: string): string | undefined {
     const isSticky = (mode & STICKY) !== 0 && !isLeaf;
     if (uid !== 0 || (isOpen && !isSticky)) {
       const found = `${at} has owner ${uid}, mode ${modeOf(mode)}`;
-      return `not only root can write there: ${found}; expected owner 0, mode 0755`;
+      return `a user other than root can write to its directory: ${found}; expected owner 0, mode 0755`;
     }
     if (at === dirname(at)) return undefined;
   }

@@ -106,7 +106,7 @@ export function createLoop(libc: Libc, now: () => number, log: (line: string) =>
     if (entry.strikes >= STRIKES && watched.get(entry.fd) === entry) {
       watched.delete(entry.fd);
       changed();
-      log(`poll descriptor ${entry.fd}: EIO: nobody handles revents 0x${revents.toString(16)}`);
+      log(`poll descriptor ${entry.fd}: EIO: no handler for revents 0x${revents.toString(16)}`);
     }
   };
 

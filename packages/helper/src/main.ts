@@ -56,7 +56,7 @@ const BACKENDS: Readonly<Record<BackendName, () => Promise<MakeBackend>>> = {
 };
 
 const log = limitedLog(
-  lineOutput(process.stdout, (lines) => log(`${lines} lines that nobody read are lost`)),
+  lineOutput(process.stdout, (lines) => log(`${lines} log lines are lost: nothing read them`)),
   () => performance.now(),
   // systemd sets it for a service whose output is the journal's (systemd.exec(5)).
   process.env['JOURNAL_STREAM'] !== undefined,

@@ -237,7 +237,7 @@ function carpOf(from: Section, policy: SessionPolicy['policy'], host: Host): Ses
   if (!hasAddress && host.platform === 'linux')
     from.problem(
       'carp_address',
-      'missing; on Linux its presence is the role, and carp_vhid says nothing',
+      'missing; on Linux the role is read from this address, not from carp_vhid',
     );
   if (!hasAddress && !from.has('carp_interface'))
     from.problem('carp_interface', 'missing; expected the interface of carp_vhid');

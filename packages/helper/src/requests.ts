@@ -44,7 +44,12 @@ export function createRequests(
   const find = (request: SessionRequest): Session => {
     const session = sessions.find(request.session);
     if (session === undefined)
-      throw refusal(request.verb, request.session, 'ENXIO', 'the policy names no such session');
+      throw refusal(
+        request.verb,
+        request.session,
+        'ENXIO',
+        'no such session in the helper’s configuration',
+      );
     return session;
   };
 

@@ -85,7 +85,7 @@ export function serve(options: ServeOptions): Serving {
     const starting = (): void =>
       sessions.start(backend, {
         started: (name) => demotions.adopt(name),
-        late: (name) => server?.greetAgain(`session ${name} has come`),
+        late: (name) => server?.greetAgain(`session ${name} has started`),
       });
     if (options.removing === true) anyway(starting, log);
     else starting();

@@ -458,7 +458,10 @@ function checkTogether(table: SessionTable, fail: (key: string, message: string)
   if (policy === 'follow-carp' && address === null && vhid === null) {
     fail('carp_address', 'missing; expected carp_address or carp_vhid, or another policy');
   } else if (address === null && vhid !== null && process.platform === 'linux') {
-    fail('carp_address', 'missing; on Linux its presence is the role, and carp_vhid says nothing');
+    fail(
+      'carp_address',
+      'missing; on Linux the role is read from this address, not from carp_vhid',
+    );
   }
   const silence =
     table.echo_interval_seconds * table.echo_failures +

@@ -19,7 +19,7 @@ export class UnreadableError extends Error {
   constructor(path: string, cause: unknown, missing?: string) {
     const code = codeOf(cause);
     const hint = code === 'ENOENT' && missing !== undefined ? `; ${missing}` : '';
-    super(`read ${path}: ${code}: ${REASONS[code] ?? 'look at the disk'}${hint}`, { cause });
+    super(`read ${path}: ${code}: ${REASONS[code] ?? 'check the disk'}${hint}`, { cause });
     this.code = code;
   }
 }
@@ -30,7 +30,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EISDIR: 'it is a directory',
   ENOTREG: 'it is not a regular file',
   EFBIG: 'it has more than a mebioctet',
-  EWRITABLE: 'others than its owner can write it; chmod 0640',
+  EWRITABLE: 'a user other than its owner can write it; chmod 0640',
   EILSEQ: 'it is not UTF-8',
   EACCES: 'this user may not read it; its group must be that of the supervisor, its mode 0640',
   EPERM: 'this user may not read it; its group must be that of the supervisor, its mode 0640',

@@ -23,7 +23,7 @@ const LENGTH = { min: 32, max: 64 } as const;
  * @throws ConfigError with every problem; no digit of a key is in it. UnreadableError
  */
 export function readKeys(path: string, active: number | undefined): Keys {
-  const missing = `on one router: pppthingctl keygen > ${path}; then copy it to the other`;
+  const missing = `make a key on one router: pppthingctl keygen > ${path}; then copy it to the other`;
   return parseKeys(readText(path, missing), path, active);
 }
 

@@ -88,7 +88,7 @@ async function main(): Promise<void> {
     );
   }
   const lost = (lines: number): void =>
-    log.line('warn', `${lines} lines that nobody read are lost`);
+    log.line('warn', `${lines} log lines are lost: nothing read them`);
   const log = new Log(config.logLevel, lineOutput(process.stdout, lost), now, style);
   log.line('info', `ppp_thing ${VERSION}: ${file}, pid ${process.pid}`);
 
@@ -124,7 +124,7 @@ async function main(): Promise<void> {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.once(signal, () => {
       // Nothing is sent, so that a restart or an upgrade costs nothing (R3).
-      log.line('info', `${signal}: the session is left as it is`);
+      log.line('info', `${signal}: the session stays up`);
       supervisor.stop();
       process.exit(0);
     });

@@ -45,18 +45,18 @@ const GAUGES: readonly Measure[] = [
   ['refused', '1 while the kernel refuses the addresses or the route of the session', ({ refused }) => [[refused !== null]]],
   ['armed', '1 while this router stands by, ready to take the session', ({ armed }) => [[armed]]],
   ['carrier', '1 while the line has carrier', ({ carrier }) => [[carrier]]],
-  ['demoted', '1 while we demote ourselves in CARP for this reason', ({ demoted }) => REASONS.map((each) => [demoted.includes(each), { reason: each }])],
+  ['demoted', '1 while this router is demoted for this reason', ({ demoted }) => REASONS.map((each) => [demoted.includes(each), { reason: each }])],
   ['epoch', 'changes of holder, on both routers together', ({ epoch }) => [[epoch]]],
   ['session_start_time_seconds', 'when the session came up; absent without one', ({ session }) => [[seconds(session?.since)]]],
   ['dials', 'begun since the last that succeeded', ({ link }) => [[link.attempts]]],
   ['echo_rtt_seconds', 'of the last answered Echo-Request', ({ link }) => [[seconds(link.echoRttMs)]]],
   ['echoes_unanswered', 'Echo-Requests since the last answer', ({ link }) => [[link.unansweredEchoes]]],
   ['partner_in_sync', '1 while the partner has our snapshot', ({ partner }) => [[partner.inSync]]],
-  ['partner_healthy', '1 while the partner says that it could carry the session', ({ partner }) => [[partner.healthy]]],
+  ['partner_healthy', '1 while the partner reports that it could hold the session', ({ partner }) => [[partner.healthy]]],
   ['partner_heard_time_seconds', 'when the partner was last heard', ({ partner }) => [[seconds(partner.heardAt)]]],
   ['takeover_time_seconds', 'when this router last took the session', ({ lastTakeover }) => [[seconds(lastTakeover?.at)]]],
   ['takeover_proven_seconds', 'from then until the AC answered', ({ lastTakeover }) => [[seconds(lastTakeover?.provenAfterMs)]]],
-  ['takeover_part_seconds', 'of the last takeover, from the edge of the role to this step', ({ lastTakeover }) => Object.entries(lastTakeover?.parts ?? {}).map(([part, ms]) => [seconds(ms), { part }])],
+  ['takeover_part_seconds', 'of the last takeover, from the change of role to this step', ({ lastTakeover }) => Object.entries(lastTakeover?.parts ?? {}).map(([part, ms]) => [seconds(ms), { part }])],
   ['dhcp6_bound', '1 while this router has a lease that it need not ask for', ({ dhcp6 }) => [[dhcp6?.state === 'Bound']]],
   ['prefix_expiry_time_seconds', 'when the first delegated prefix ends; absent without one', ({ dhcp6 }) => [[seconds(dhcp6?.lease?.prefixes[0]?.validUntil)]]],
 ];
@@ -64,7 +64,7 @@ const GAUGES: readonly Measure[] = [
 // prettier-ignore
 const COUNTERS: readonly Measure[] = [
   ['frames_total', 'discovery and control packets', ({ counters: { framesIn, framesOut } }) => directions(framesIn, framesOut)],
-  ['frames_dropped_total', 'received, and not understood or not kept up with', ({ counters }) => [[counters.framesMalformed, { reason: 'malformed' }], [counters.framesShed, { reason: 'shed' }]]],
+  ['frames_dropped_total', 'received and dropped: not understood, or too many', ({ counters }) => [[counters.framesMalformed, { reason: 'malformed' }], [counters.framesShed, { reason: 'shed' }]]],
   ['requests_refused_total', 'by the helper or the kernel', ({ counters }) => [[counters.refusals]]],
   ['stores_total', 'snapshots written', ({ counters }) => [[counters.stores]]],
   ['stores_failed_total', 'snapshots that could not be written', ({ counters }) => [[counters.storeFailures]]],
@@ -80,9 +80,9 @@ const labelled = (counts: ReadonlyMap<string, number>, label: string): Sample[] 
 // prettier-ignore
 const EVENTS: readonly (readonly [string, string, (events: Events) => readonly Sample[]])[] = [
   ['dials_total', 'begun', ({ dials }) => [[dials]]],
-  ['takeovers_total', 'times this router took the session, by what made it', ({ takeovers }) => labelled(takeovers, 'cause')],
+  ['takeovers_total', 'times this router took the session, by cause', ({ takeovers }) => labelled(takeovers, 'cause')],
   ['handoffs_total', 'of this router, done or undone', ({ handoffs }) => labelled(handoffs, 'result')],
-  ['sessions_ended_total', 'sessions that were up and ended here, by reason', ({ ended }) => labelled(ended, 'reason')],
+  ['sessions_ended_total', 'sessions that ended on this router, by reason', ({ ended }) => labelled(ended, 'reason')],
 ];
 
 const DURATION = 'ppp_thing_takeover_duration_seconds';

@@ -304,7 +304,7 @@ export class Partner implements PartnerChannel {
       const { holder } = body.message.snapshot;
       return this.#refuse(
         'malformed',
-        `router ${holder} holds the session, which is of no pair here`,
+        `router ${holder} holds the session, and it is not of this pair`,
       );
     }
     const { verdict, state } = accept(conversation.guard, header);

@@ -31,8 +31,8 @@ export function giveUpRoot(user: string, group: string): string | undefined {
   attempt(`join the groups of ${user}`, () => joinGroups(user, idOf(group)));
   attempt(`become group ${group}`, () => setgid(idOf(group)));
   attempt(`become user ${user}`, () => setuid(idOf(user)));
-  if (getuid() === 0) return `user ${user} is root: nothing is given up`;
-  if (isReversible()) throw new PrivilegeError(`give up root: EPERM: it could be taken back`);
+  if (getuid() === 0) return `user ${user} is root: the supervisor keeps its privileges`;
+  if (isReversible()) throw new PrivilegeError(`give up root: EPERM: the process could regain it`);
   return `user ${user}, group ${group}`;
 }
 

@@ -49,7 +49,7 @@ export async function publish(place: Place, listener: () => Server): Promise<() 
   };
 
   if (await isOurs(path))
-    throw new AnotherRunsError(`listen ${path}: EADDRINUSE: another one runs`);
+    throw new AnotherRunsError(`listen ${path}: EADDRINUSE: another supervisor listens there`);
   await attempt();
   return () => {
     isClosed = true;

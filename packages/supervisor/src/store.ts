@@ -41,7 +41,7 @@ export class StoreError extends Error {
 
   constructor(verb: string, subject: string, cause: unknown) {
     const code = codeOf(cause);
-    super(`${verb} ${subject}: ${code}: ${ADVICE[code] ?? 'look at the disk'}`, { cause });
+    super(`${verb} ${subject}: ${code}: ${ADVICE[code] ?? 'check the disk'}`, { cause });
     this.code = code;
   }
 }

@@ -284,13 +284,13 @@ export const sameConfig: Check = ({ config, partnerReport, status }) => {
     const found = told.flatMap(({ name, partner: { differs: keys } }) =>
       (keys ?? []).map((key) => differs(`session.${name}.${key}`)),
     );
-    return found.length > 0 ? found : [ok('configuration', 'is alike on both routers')];
+    return found.length > 0 ? found : [ok('configuration', 'is the same on both routers')];
   }
   if (partnerReport === undefined || partnerReport.shared === null) {
     return [needsReport('configuration', 'whether it is the partner’s')];
   }
   const theirs = partnerReport.shared;
-  return judge('configuration', config, 'is alike on both routers', ({ shared }) =>
+  return judge('configuration', config, 'is the same on both routers', ({ shared }) =>
     [...new Set([...Object.keys(shared), ...Object.keys(theirs)])]
       .filter((key) => shared[key] !== theirs[key])
       .map(differs),

@@ -79,10 +79,10 @@ export const macs: Check = (facts) =>
     // The second bit of the first octet: locally administered (IEEE 802).
     if ((Number.parseInt(mac.slice(0, 2), 16) & 2) === 0 && !mac.startsWith('00:00:5e:00:01:')) {
       return [
-        warn(name, `mac ${mac} is not locally administered: somebody else may have it`, make),
+        warn(name, `mac ${mac} is not locally administered: another device may have it`, make),
       ];
     }
-    return [ok(name, `mac ${mac} is nobody else's`)];
+    return [ok(name, `no other interface has mac ${mac}`)];
   });
 
 /** A payload above 1492 needs room below it for eight octets more (RFC 4638 §2). */

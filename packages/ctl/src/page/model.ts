@@ -101,7 +101,7 @@ function verdict({ status, session }: Told): readonly [Tone, string] {
     return ['bad', `${them} holds the session, and the AC does not answer it`];
   }
   if (!carrier) return ['bad', `The line of ${us} has no carrier`];
-  if (state === 'Waiting') return ['busy', `${us} waits for the word of ${them}`];
+  if (state === 'Waiting') return ['busy', `${us} waits for ${them}`];
   if (session.holder === 'this router' && session.session !== null) {
     if (session.refused !== null) return ['bad', `${us} holds the session, and forwards nothing`];
     if (proven) return ['good', `${us} holds the session`];

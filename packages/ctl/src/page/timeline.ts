@@ -58,7 +58,7 @@ function moveOf(
 }
 
 const WORDS: Readonly<Record<string, string>> = {
-  Waiting: 'waits for its partner’s word',
+  Waiting: 'waits for its partner',
   Standby: 'stands by',
   Holding: 'holds',
   Yielding: 'hands the session over',

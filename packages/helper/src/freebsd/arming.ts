@@ -145,7 +145,7 @@ export class Arming {
     this.#await(PADR, acMac);
     this.#answer(PADS, acMac, sessionId);
     const success = soon(() => this.#succeeded(hook));
-    if (success === undefined) throw this.#silent('did not say that it has the session');
+    if (success === undefined) throw this.#silent('did not confirm the session');
   }
 
   /** Wait for the kernel's own discovery packet; what else is on `local` is left of an earlier session. */

@@ -85,7 +85,7 @@ export class Graph {
     attempt('take down graph of', name, () => this.takeDown());
     try {
       attempt('build graph of', name, () => this.#build(clearing), {
-        EPERM: 'only root may, and in a jail the modules must be loaded before',
+        EPERM: 'root only; in a jail the modules must be loaded beforehand',
         ENOENT: 'a node type is missing; run kldload ng_etf ng_pppoe ng_ppp ng_iface ng_bpf',
       });
     } catch (error) {

@@ -50,7 +50,7 @@ function read(path: string): string {
   try {
     return readOwn(path) ?? '';
   } catch (cause) {
-    throw diskError('read', path, 'whether this router is demoted is not known', cause);
+    throw diskError('read', path, 'cannot tell whether this router is demoted', cause);
   }
 }
 
@@ -59,6 +59,6 @@ function write(path: string, on: boolean): void {
   try {
     replaceFile(path, on ? '1\n' : '0\n', 0o644);
   } catch (cause) {
-    throw diskError('write', path, 'the VRRP daemon is not told of the demotion', cause);
+    throw diskError('write', path, 'the VRRP daemon does not see the demotion', cause);
   }
 }

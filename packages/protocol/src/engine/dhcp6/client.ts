@@ -169,7 +169,7 @@ export class Dhcp6Client {
   /** Why a message means nothing to us; undefined if it does (RFC 9915 §16). */
   #unwanted({ type, transactionId, options }: Dhcp6Message): string | undefined {
     if (type !== 'Advertise' && type !== 'Reply') return 'a client does not act on it';
-    if (this.#resend.sent === 0) return 'nothing was asked';
+    if (this.#resend.sent === 0) return 'no request is outstanding';
     if (transactionId !== this.#transactionId) return 'another transaction';
     const client = findOption(options, 'clientId');
     if (client === undefined || !sameOctets(client.duid, this.#config.duid)) return 'another DUID';

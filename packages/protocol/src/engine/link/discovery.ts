@@ -257,7 +257,7 @@ export class Discovery {
     if (this.#state.kind !== 'Soliciting') return [];
     if (!this.#isAvoided(source, now)) return this.#request(offer, 0, now, 'PADO', now);
     this.#takeAt ??= after(now, COLLECT_SPAN);
-    return [this.#drop('PADO', source, 'it has failed of late: another AC is waited for')];
+    return [this.#drop('PADO', source, 'it failed recently: waiting for another AC')];
   }
 
   /** People see each reason once in a dial, while they are few; the last one is in the status. */

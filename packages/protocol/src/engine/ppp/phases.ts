@@ -191,7 +191,11 @@ export class Phases {
     if (this.#phaseEndsAt !== undefined && this.#phaseEndsAt <= now)
       this.#fail(`no agreement with the AC in phase ${this.#phase} after 30 s`, false, now);
     if (this.#openBy !== undefined && this.#openBy <= now)
-      this.#fail('the AC begins anew again and again: no session after 90 s', false, now);
+      this.#fail(
+        'the AC restarts the negotiation again and again: no session after 90 s',
+        false,
+        now,
+      );
     return this.#flush();
   }
 
@@ -200,7 +204,11 @@ export class Phases {
     if (packet.protocol === 'LCP') this.#receiveLcp(packet, now);
     else if (this.#lcp.state === 'Opened' && !this.isEnding) this.#receiveUpper(packet, now);
     if (this.#isFlapping)
-      this.#fail('the AC begins anew again and again: the session never lasts', false, now);
+      this.#fail(
+        'the AC restarts the negotiation again and again: the session never lasts',
+        false,
+        now,
+      );
     return this.#flush();
   }
 
