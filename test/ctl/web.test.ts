@@ -271,10 +271,7 @@ t.test('web --listen › every address is taken when asked for, with a warning',
   const { url, server } = await serve(t, directory, '0.0.0.0:0');
   t.match(await ask(url.replace('0.0.0.0', '127.0.0.1')), { code: 200 });
   await server.printed('err', /\n/);
-  t.match(
-    server.err,
-    /^pppthingctl: web: warning: 0\.0\.0\.0 is not a loopback address: anyone/,
-  );
+  t.match(server.err, /^pppthingctl: web: warning: 0\.0\.0\.0 is not a loopback address: anyone/);
 });
 
 t.test('web --listen › a port that is taken is said', async (t) => {
