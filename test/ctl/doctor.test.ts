@@ -257,7 +257,7 @@ t.test('doctor', async (t) => {
     ],
     [
       'error',
-      /^pppoe0 and pppoe1 claim that of fib 0$/,
+      /^pppoe0 and pppoe1 both set the default route of fib 0$/,
       {
         config: known({
           ...CONFIG,

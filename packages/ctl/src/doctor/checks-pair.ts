@@ -106,7 +106,11 @@ export const defaultRoutes: Check = ({ config, platform }) =>
     return Array.from(claims)
       .filter(([, names]) => names.length > 1)
       .map(([place, names]) =>
-        error('default route', `${names.join(' and ')} claim that of ${place}`, fix),
+        error(
+          'default route',
+          `${names.join(' and ')} both set the default route of ${place}`,
+          fix,
+        ),
       );
   });
 
