@@ -101,6 +101,7 @@ const LISTED: readonly {
     document: 'docs/linux.md',
     block: /^sh (?:both|r1|r2)$/,
   },
+  { why: 'test/docs/recipes.test.ts runs it', document: 'docs/recipes.md' },
   {
     why: 'test/supervisor/status-docs.test.ts runs it',
     document: 'docs/api.md',
