@@ -1,5 +1,5 @@
 /**
- * Runs a program under the system calls that a unit of ours allows, as systemd would: `confined.js UNIT PROGRAM ARGS…`.
+ * Runs a program under the system calls and address families that a unit of ours allows, as systemd would: `confined.js UNIT PROGRAM ARGS…`.
  * A call that the unit refuses kills the program here, so that none goes unseen; but for those that a runtime tries first and
  * can do without, which get EPERM as they do under systemd. x86-64 Linux only.
  */
@@ -16,6 +16,15 @@ const FLAG_TSYNC = 1;
 const ALLOW = 0x7fff_0000;
 const KILL_PROCESS = 0x8000_0000;
 const EPERM = 0x0005_0001;
+const EAFNOSUPPORT = 0x0005_0061;
+const FAMILIES: Readonly<Record<string, number>> = {
+  AF_UNIX: 1,
+  AF_INET: 2,
+  AF_INET6: 10,
+  AF_NETLINK: 16,
+  AF_PACKET: 17,
+  AF_PPPOX: 24,
+};
 /** libuv reads and writes files with these where it may, and with a thread where it may not. */
 const DISPENSABLE: ReadonlySet<string> = new Set([
   'io_uring_setup',
@@ -50,18 +59,51 @@ const numbers = (names: ReadonlySet<string>): number[] =>
     .filter(([, name = '']) => names.has(name))
     .map(([, , number]) => Number(number));
 
-/** struct sock_filter: u16 code, u8 jt, u8 jf, u32 k. Load the number, and allow it if it is one of these. */
-function filter(allowed: readonly number[]): Uint8Array {
-  const steps: (readonly [code: number, jt: number, value: number])[] = [[0x20, 0, 0]];
-  for (const number of allowed) steps.push([0x15, 0, number], [0x06, 0, ALLOW]);
-  for (const number of numbers(DISPENSABLE)) steps.push([0x15, 0, number], [0x06, 0, EPERM]);
-  steps.push([0x06, 0, KILL_PROCESS]);
+/** By number, those of RestrictAddressFamilies=. */
+function familiesOf(unit: string): number[] {
+  const [, names = ''] = /^RestrictAddressFamilies=(.*)$/m.exec(readFileSync(unit, 'utf8')) ?? [];
+  return names.split(' ').map((name) => {
+    const number = FAMILIES[name];
+    if (number === undefined) throw new Error(`RestrictAddressFamilies: ${name} is unknown here`);
+    return number;
+  });
+}
+
+/** One instruction of struct sock_filter: u16 code, u8 jt, u8 jf, u32 k; it jumps over `unless` steps if unequal. */
+interface Step {
+  readonly code: number;
+  readonly value: number;
+  readonly unless?: number;
+}
+
+const NUMBER_AT = 0;
+const FIRST_ARGUMENT_AT = 16;
+const load = (at: number): Step => ({ code: 0x20, value: at });
+const giveBack = (value: number): Step => ({ code: 0x06, value });
+const onlyIf = (value: number, steps: readonly Step[]): Step[] => [
+  { code: 0x15, value, unless: steps.length },
+  ...steps,
+];
+
+/** A socket of another family is refused as systemd does; a call that is not allowed ends the program. */
+function filter(allowed: readonly number[], families: readonly number[]): Uint8Array {
+  const steps: Step[] = [
+    load(NUMBER_AT),
+    ...numbers(new Set(['socket'])).flatMap((socket) =>
+      onlyIf(socket, [
+        load(FIRST_ARGUMENT_AT),
+        ...families.flatMap((family) => onlyIf(family, [giveBack(ALLOW)])),
+        giveBack(EAFNOSUPPORT),
+      ]),
+    ),
+    ...allowed.flatMap((number) => onlyIf(number, [giveBack(ALLOW)])),
+    ...numbers(DISPENSABLE).flatMap((number) => onlyIf(number, [giveBack(EPERM)])),
+    giveBack(KILL_PROCESS),
+  ];
   const octets = new DataView(new ArrayBuffer(8 * steps.length));
-  for (const [i, [code, jt, value]] of steps.entries()) {
+  for (const [i, { code, value, unless = 0 }] of steps.entries()) {
     octets.setUint16(8 * i, code, true);
-    octets.setUint8(8 * i + 2, jt);
-    // A number that is not the one goes over the step that allows.
-    octets.setUint8(8 * i + 3, code === 0x15 ? 1 : 0);
+    octets.setUint8(8 * i + 3, unless);
     octets.setUint32(8 * i + 4, value, true);
   }
   return new Uint8Array(octets.buffer);
@@ -69,7 +111,7 @@ function filter(allowed: readonly number[]): Uint8Array {
 
 const [unit = '', program = '', ...args] = process.argv.slice(2);
 const libc = koffi.load('libc.so.6');
-const steps = filter(numbers(allowedBy(unit)));
+const steps = filter(numbers(allowedBy(unit)), familiesOf(unit));
 const Filter = koffi.struct({ length: 'uint16_t', steps: 'void *' });
 const prctl = libc.func('prctl', 'int', ['int', 'ulong', 'ulong', 'ulong', 'ulong']);
 const seccomp = libc.func('syscall', 'long', ['long', 'uint', 'uint', koffi.pointer(Filter)]);
