@@ -45,6 +45,8 @@ export interface Temperament {
   /** What its Echo-Replies say, and whether it sends any. */
   readonly echo: 'right' | 'none' | { readonly magic: number };
   readonly dns: readonly Uint8Array[] | 'reject';
+  /** Whether it has the protocol: IPCP, IPV6CP. */
+  readonly ipv4: boolean;
   readonly ipv6: boolean;
   /** Octets of the largest packet its line carries; PPP-Max-Payload is echoed when above 1492. */
   readonly maxPayload: number;
@@ -61,6 +63,7 @@ const PLAIN: Temperament = {
   peer: PEER,
   echo: 'right',
   dns: [DNS1, DNS2],
+  ipv4: true,
   ipv6: true,
   maxPayload: 1492,
   pppDelay: 0,
@@ -101,7 +104,8 @@ export class ScriptedAc {
     this.#magic = facts.theirMagic;
     this.#pppFrom = undefined;
     this.#lcp.resume();
-    this.#ipcp.resume();
+    if (facts.ourAddress === undefined) this.#ipcp.end();
+    else this.#ipcp.resume();
     if (facts.interfaceIds === undefined) this.#ipv6cp.end();
     else this.#ipv6cp.resume();
   }
@@ -232,6 +236,7 @@ export class ScriptedAc {
       case 'CHAP':
         return this.#answerChap(packet.packet);
       case 'IPCP':
+        if (!this.temperament.ipv4) return [this.#protocolReject(0x8021)];
         if (!('options' in packet.packet)) return [];
         return this.#ipcp
           .receive(packet.packet, this.#now)
@@ -352,8 +357,21 @@ export class ScriptedAc {
   }
 
   #beginIpcp(): PppPacket[] {
-    if (this.#ipcp.state !== 'Closed') return [];
+    if (this.#ipcp.state !== 'Closed' || !this.temperament.ipv4) return [];
     return this.#ipcp.begin(this.#now).map((packet) => ({ protocol: 'IPCP', packet }));
+  }
+
+  #protocolReject(protocol: number): PppPacket {
+    const identifier = this.#nextId();
+    const rejected = new Uint8Array(4);
+    return { protocol: 'LCP', packet: { code: 'Protocol-Reject', identifier, protocol, rejected } };
+  }
+
+  /** It has got IPv4 now, and begins IPCP of its own accord. */
+  opensIpcp(now: Instant): PppPacket[] {
+    this.#now = now;
+    this.temperament = { ...this.temperament, ipv4: true };
+    return this.#beginIpcp();
   }
 
   #ipcpTerms(): Terms<IpcpOption> {
@@ -391,12 +409,7 @@ export class ScriptedAc {
 
   #answerIpv6cp(packet: Ipv6cpPacket): PppPacket[] {
     if (!('options' in packet)) return [];
-    if (!this.temperament.ipv6) {
-      const rejected = new Uint8Array(4);
-      const identifier = this.#nextId();
-      const reject = { code: 'Protocol-Reject', identifier, protocol: 0x8057, rejected } as const;
-      return [{ protocol: 'LCP', packet: reject }];
-    }
+    if (!this.temperament.ipv6) return [this.#protocolReject(0x8057)];
     const begun = this.#ipv6cp.state === 'Closed' ? this.#ipv6cp.begin(this.#now) : [];
     const answers = this.#ipv6cp.receive(packet, this.#now);
     return [...begun, ...answers].map((reply) => ({ protocol: 'IPV6CP', packet: reply }));

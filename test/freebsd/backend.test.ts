@@ -326,6 +326,38 @@ t.test('freebsd › IPv6 › its address and its default route come and go', asy
   t.strictSame(interfaces.get(name).addresses6, []);
 });
 
+t.test(
+  'freebsd › a session without IPv4 has the address and the route of IPv6 alone',
+  async (t) => {
+    const partnerAddress = Uint8Array.of(192, 168, 7, 3);
+    for (const stub of [undefined, 'pppoe0x']) {
+      const policy = { ...SESSION, partnerAddress, ...(stub === undefined ? {} : { stub }) };
+      const { router, helper } = await Started.make(t, [policy]);
+      const { backend } = helper;
+      const { routes, interfaces } = router.kernel;
+      backend.configure(name, { ...SETTINGS, ourAddress: null, theirAddress: null });
+      for (const each of [name, stub].filter((each) => each !== undefined))
+        t.strictSame(interfaces.get(each).addresses, [], `${each} has no IPv4`);
+      t.strictSame(interfaces.get(name).addresses6.map(tohex), [
+        'fe800000000000000000000000000007',
+      ]);
+      backend.route(name, 'partner');
+      t.ok(routes.default(0), 'on the standby IPv4 leads to the partner');
+      backend.route(name, 'session');
+      t.equal(routes.default(0), undefined, 'and nowhere on the router that holds the session');
+      t.ok(routes.default(0, 'AF_INET6'));
+      backend.configure(name, SETTINGS);
+      backend.route(name, 'session');
+      t.ok(routes.default(0), 'IPCP has opened late');
+      backend.configure(name, { ...SETTINGS, ourAddress: null, theirAddress: null });
+      t.strictSame(interfaces.get(name).addresses, [], 'and has gone again');
+      const neither = { ...SETTINGS, ourAddress: null, theirAddress: null, interfaceIds: null };
+      backend.configure(name, neither);
+      t.throws(() => backend.route(name, 'session'), { code: 'ENOTCONN' });
+    }
+  },
+);
+
 t.test('freebsd › route › goes to the FIB of the session; too high a one is said', async (t) => {
   const fib = { ...SESSION, fib: 1 };
   const { router, helper } = await Started.make(t, [fib]);

@@ -258,6 +258,7 @@ const ADDRESSES = {
   ourAddress: Uint8Array.of(198, 51, 100, 7),
   theirAddress: Uint8Array.of(198, 51, 100, 1),
 };
+const IDS = { ours: new Uint8Array(8).fill(7), theirs: new Uint8Array(8).fill(1) };
 const CONFIGURE = { verb: 'configure', session, mtu: 1492, up: true, interfaceIds: null } as const;
 
 t.test('serve › what the policy does not allow is refused, by code', async (t) => {
@@ -288,6 +289,9 @@ t.test('serve › what the policy does not allow is refused, by code', async (t)
     [{ ...CONFIGURE, ...ADDRESSES, theirAddress: Uint8Array.of(224, 0, 0, 18) }, 'EINVAL'],
     [{ ...CONFIGURE, ...ADDRESSES, ourAddress: Uint8Array.of(192, 168, 7, 2) }, 'EINVAL'],
     [{ ...CONFIGURE, ...ADDRESSES, ourAddress: Uint8Array.of(192, 168, 7, 3) }, 'EINVAL'],
+    [{ ...CONFIGURE, ourAddress: null, theirAddress: null }, 'EINVAL'],
+    [{ ...CONFIGURE, ...ADDRESSES, theirAddress: null, interfaceIds: IDS }, 'EINVAL'],
+    [{ ...CONFIGURE, ourAddress: null, theirAddress: null, interfaceIds: IDS }, 'done'],
     [{ ...CONFIGURE, ...ADDRESSES }, 'done'],
     [{ verb: 'route', session, via: 'partner' }, 'done'],
   ];

@@ -24,13 +24,36 @@ t.test('config digest › every key that must be alike is in it, and it fits', a
   t.strictSame(own.sort(), [
     'carp_interface',
     'demotion_file',
+    'duid',
     'fib',
+    'iaid',
     'interface',
+    'ipv4',
     'local_address',
     'metric',
     'partner_address',
     'partner_address6',
     'password_file',
+    'prefix_delegation',
+    'prefix_hint',
+    'wan_address',
+  ]);
+  // What the previous release does not know is in it only where it is set.
+  const more =
+    'password = "hunter2"\nipv4 = false\nipv6 = true\nprefix_delegation = true\niaid = 1';
+  const set = new Set(
+    decodeConfigDigest(configDigest(sessionSettings('pppoe0', more), KEY)).keys(),
+  );
+  t.strictSame([...set].filter((name) => !names.has(name)).sort(), [
+    'iaid',
+    'ipv4',
+    'prefix_delegation',
+  ]);
+  t.match(differences(settings, configDigest(sessionSettings('pppoe0', more), KEY), KEY), [
+    'iaid',
+    'ipv4',
+    'ipv6',
+    'prefix_delegation',
   ]);
   t.ok(octets.length <= 1024, `${octets.length} octets`);
 });

@@ -247,6 +247,10 @@ t.test('config › keys that contradict each other are reported', async (t) => {
   t.strictSame(problems(`${MINIMAL}echo_failures = 100\n`), [
     '2 session.pppoe0.probe_failures: expected at most 120 s of silence with the echo_ and probe_ keys, found 515 s',
   ]);
+  t.strictSame(problems(`${MINIMAL}ipv4 = false\n`), [
+    '10 session.pppoe0.ipv4: false, and ipv6 too: expected one of them',
+  ]);
+  t.strictSame(problems(`${MINIMAL}ipv4 = false\nipv6 = true\n`), []);
   t.strictSame(problems(`[partner]\naddress = "10.99.0.3"\n${MINIMAL}`), [
     '1 partner.local_address: missing; expected the address of this end and of the other',
   ]);
@@ -255,6 +259,9 @@ t.test('config › keys that contradict each other are reported', async (t) => {
   const two = `${legacy}${MINIMAL}${MINIMAL.replace('pppoe0', 'pppoe1')}`;
   t.strictSame(problems(two), [
     '2 partner.protocol: its datagrams carry no name: expected one session only',
+  ]);
+  t.strictSame(problems(`${legacy}${MINIMAL}ipv4 = false\nipv6 = true\n`), [
+    '14 session.pppoe0.ipv4: false: a ppp_thing partner knows no session without IPv4',
   ]);
 });
 

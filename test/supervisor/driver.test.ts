@@ -1,7 +1,7 @@
 import t from 'tap';
 import { NO_PROOF } from '@ppp-thing/protocol/wire/announce-proof';
 import type { Action, Event } from '@ppp-thing/protocol/engine/events';
-import { NO_SNAPSHOT } from '@ppp-thing/protocol/session';
+import { ipv4Of, NO_SNAPSHOT } from '@ppp-thing/protocol/session';
 import type { Instant } from '@ppp-thing/protocol/time';
 import { Driver } from '@ppp-thing/supervisor/driver';
 import { perform, type Effects, type Failed } from '@ppp-thing/supervisor/perform';
@@ -240,8 +240,7 @@ const CASES: readonly [Action, unknown][] = [
       kind: 'configure',
       settings: {
         mtu: 1492,
-        ourAddress: FACTS.ourAddress,
-        theirAddress: FACTS.theirAddress,
+        ...ipv4Of(FACTS),
         up: true,
       },
     },

@@ -104,6 +104,8 @@ t.test('hooks › the facts are in the environment, and nothing else of ours', a
     'IFNAME=pppoe0',
     'IPLOCAL=203.0.113.7',
     'IPREMOTE=192.0.2.1',
+    'LLLOCAL=fe80::200:5eff:fe10:5301',
+    'LLREMOTE=fe80::1',
     'MACREMOTE=02:00:00:00:00:ac',
     'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     'PPP_THING_AC_NAME=bras',

@@ -9,7 +9,7 @@ import {
 } from '@ppp-thing/protocol/session';
 import { LegacyPartner } from '@ppp-thing/supervisor/legacy-partner';
 import { Log } from '@ppp-thing/supervisor/log';
-import { SNAPSHOT } from '../fixtures/partner.ts';
+import { IPV6_ONLY, SNAPSHOT } from '../fixtures/partner.ts';
 import { hex } from '../hex.ts';
 
 /** As FIELD knows it: `!`, AC MAC, SESSION_ID, negotiated address, AC's address. */
@@ -124,6 +124,18 @@ t.test(
     t.equal(snapshot.facts?.auth, 'CHAP-MD5');
     t.strictSame(snapshot.facts?.ourAddress, hex`cb007107`);
     t.equal(snapshot.facts?.startedAt, 1_764_000_000);
+  },
+);
+
+t.test(
+  'legacy partner › of a session without IPv4 nothing is told, and a question is not answered',
+  async (t) => {
+    const { ours, says, hears } = await pair(t);
+    ours.tell('pppoe0', message('MASTER', true, { ...SNAPSHOT, facts: IPV6_ONLY }));
+    await says(QUERY);
+    ours.tell('pppoe0', message('MASTER', true, NO_SNAPSHOT));
+    ours.tell('pppoe0', message('MASTER', true, SNAPSHOT));
+    t.strictSame(await hears(), RECORD, 'the first that it hears');
   },
 );
 

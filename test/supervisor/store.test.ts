@@ -234,11 +234,11 @@ t.test('store › the snapshot of another session, or of a later schema, is refu
   const { checksum: _, ...body } = JSON.parse(readFileSync(path, 'utf8')) as object & {
     checksum: string;
   };
-  const later = { ...body, schema: 2, epoch: 77, generation: 'of another kind' };
+  const later = { ...body, schema: 3, epoch: 77, generation: 'of another kind' };
   const checksum = createHash('sha256').update(JSON.stringify(later)).digest('hex');
   writeFileSync(path, JSON.stringify({ ...later, checksum }));
   t.match(open().load('pppoe0'), { epoch: 77, holder: 0, facts: null }, 'its epoch is known');
-  t.match(lines[2], /schema 2, this program reads 1/);
+  t.match(lines[2], /schema 3, this program reads 2/);
 });
 
 t.test('store › R6: whatever becomes of the files, no lower epoch is ever stored', async (t) => {

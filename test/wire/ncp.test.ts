@@ -16,6 +16,7 @@ const ipv6cp = (octets: Uint8Array): PppPacket => decodePpp(PROTOCOL.IPV6CP, oct
 t.test('ipcp › a Configure-Request decodes (RFC 1332 §3, RFC 1877 §1)', async (t) => {
   t.strictSame(ipcp(fixture.IPCP_REQUEST), {
     protocol: 'IPCP',
+    information: fixture.IPCP_REQUEST,
     packet: {
       code: 'Configure-Request',
       identifier: 1,
@@ -61,7 +62,7 @@ t.test('ipcp › codes that only LCP has are unknown, with all of their octets',
   for (const code of [0, 8, 9, 10, 11, 12, 13, 14, 255]) {
     const raw = changed(fixture.IPCP_ECHO, 0, code - 9);
     const packet = { code: 'unknown', number: code, identifier: 3, raw };
-    t.strictSame(ipcp(raw), { protocol: 'IPCP', packet });
+    t.strictSame(ipcp(raw), { protocol: 'IPCP', packet, information: raw });
     t.match(ipv6cp(raw), { protocol: 'IPV6CP', packet: { code: 'unknown', number: code } });
     t.same(encodePpp(ipcp(raw)).packet, raw);
   }

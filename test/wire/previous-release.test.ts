@@ -15,9 +15,10 @@ import {
 } from '@ppp-thing/protocol/ipc/framing';
 import { PROTOCOL_VERSION } from '@ppp-thing/protocol/ipc/messages';
 import { NO_SNAPSHOT } from '@ppp-thing/protocol/session';
+import { decodeSnapshot, encodeSnapshot } from '@ppp-thing/protocol/wire/partner-snapshot';
 import { decodePartner, encodePartner } from '@ppp-thing/protocol/wire/partner';
 import { decodeSnapshotText, encodeSnapshotText } from '@ppp-thing/supervisor/snapshot-text';
-import { HELLO, hmac, HOLDER, KEY, LEASE, SNAPSHOT } from '../fixtures/partner.ts';
+import { HELLO, hmac, HOLDER, IPV6_ONLY, KEY, LEASE, SNAPSHOT } from '../fixtures/partner.ts';
 import { octetsOf } from '../hex.ts';
 
 interface Previous {
@@ -57,6 +58,24 @@ t.test('partner › what is new is a section that the previous release passes ov
   t.strictSame(ours.subarray(length + 2, length + 2 + known.length), known);
   t.equal(ours[length + 2 + known.length], 9, 'and then the new one');
 });
+
+t.test(
+  'partner › of a session without IPv4 the previous release is told that it needs a later reader',
+  async (t) => {
+    const facts = IPV6_ONLY;
+    const octets = encodeSnapshot({ ...SNAPSHOT, facts });
+    t.strictSame(octets.subarray(0, 2), octetsOf('0202'), 'which it says, and believes nothing');
+    t.strictSame(decodeSnapshot(octets), { ...SNAPSHOT, facts });
+    t.strictSame(
+      encodeSnapshot(SNAPSHOT).subarray(0, 2),
+      octetsOf('0101'),
+      'of every other nothing is new',
+    );
+    const text = encodeSnapshotText('pppoe0', { ...SNAPSHOT, facts });
+    t.match(text, /"schema": 2,/, 'so that it keeps the epoch of a file that it cannot read');
+    t.strictSame(decodeSnapshotText('pppoe0', text), { ...SNAPSHOT, facts });
+  },
+);
 
 t.test('state › a file of the previous release is read, and ours is the same', async (t) => {
   for (const [text, snapshot] of [

@@ -64,7 +64,9 @@ function block(session: SessionStatusJson, { now }: StatusJson, paint: Paint): s
   ];
   if (facts !== null) {
     const sizes = `mtu ${facts.mtu}, ${facts.auth}`;
-    rows.push(['address', `${facts.ourAddress} -> ${facts.theirAddress}, ${sizes}`]);
+    const ends =
+      facts.ourAddress === null ? 'no IPv4' : `${facts.ourAddress} -> ${facts.theirAddress}`;
+    rows.push(['address', `${ends}, ${sizes}`]);
     if (facts.ipv6 !== null) rows.push(['ipv6', `${facts.ipv6.ours} -> ${facts.ipv6.theirs}`]);
     if (facts.dns.length > 0) rows.push(['dns', facts.dns.join(', ')]);
   }
@@ -127,7 +129,7 @@ function table(sessions: readonly SessionStatusJson[], { now }: StatusJson, pain
     each.holder,
     each.state,
     each.phase,
-    each.session?.ourAddress ?? '-',
+    each.session?.ourAddress ?? each.session?.ipv6?.ours ?? '-',
     each.session === null ? '-' : span(now - each.session.since),
     each.link.echoRttMs === null ? '-' : `${each.link.echoRttMs} ms`,
     brief(each, now),

@@ -18,17 +18,18 @@ export interface Key {
   readonly acMac: Uint8Array;
 }
 
-/** What the session's interface is given. */
-export interface SessionSettings {
-  readonly mtu: number;
-  readonly ourAddress: Uint8Array;
-  readonly theirAddress: Uint8Array;
-  readonly interfaceIds: { readonly ours: Uint8Array; readonly theirs: Uint8Array } | null;
-}
+/** Both ends of the link, or neither: the session may be without IPv4. */
+export type Ipv4Ends =
+  | { readonly ourAddress: Uint8Array; readonly theirAddress: Uint8Array }
+  | { readonly ourAddress: null; readonly theirAddress: null };
 
-export interface Settings extends SessionSettings {
-  readonly up: boolean;
-}
+/** What the session's interface is given. */
+export type SessionSettings = Ipv4Ends & {
+  readonly mtu: number;
+  readonly interfaceIds: { readonly ours: Uint8Array; readonly theirs: Uint8Array } | null;
+};
+
+export type Settings = SessionSettings & { readonly up: boolean };
 
 /** Where a default route leads. */
 export type Via = 'session' | 'partner' | 'none';

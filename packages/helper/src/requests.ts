@@ -9,6 +9,7 @@ import {
   type Reply,
   type ReplyBody,
   type Request,
+  type RequestBody,
 } from '@ppp-thing/protocol/ipc/messages';
 import { BackendError } from './errors.ts';
 import type { Backend, SessionSettings } from './backend.ts';
@@ -204,13 +205,13 @@ function attach(
       'EINVAL',
       `maxPayload ${maxPayload}, at most ${most} by the policy`,
     );
-  if (settings !== null) checkSettings('attach', session.policy, settings);
+  const armed = settings && settingsOf('attach', session.policy, settings);
   try {
     backend.attach(name, key, maxPayload);
   } finally {
     // The same session keeps its gate; another one is joined behind a closed gate, and where that fails there is none.
     const { attached, gateOpen } = backend.inspect(name);
-    Object.assign(session, { attached, gateOpen, autoOpen, settings });
+    Object.assign(session, { attached, gateOpen, autoOpen, settings: armed });
   }
 }
 
@@ -240,25 +241,30 @@ function configure(
   request: Extract<Request, { verb: 'configure' }>,
 ): void {
   const { policy } = session;
-  const { mtu, up, ourAddress, theirAddress, interfaceIds } = request;
-  const settings = { mtu, ourAddress, theirAddress, interfaceIds };
-  checkSettings('configure', policy, settings);
-  backend.configure(policy.name, { ...settings, up });
+  const settings = settingsOf('configure', policy, request);
+  backend.configure(policy.name, { ...settings, up: request.up });
   session.settings = settings;
 }
 
-function checkSettings(
+/** What an interface may be given: IPv4, IPv6 or both, within the policy. */
+function settingsOf(
   verb: string,
   policy: SessionPolicy,
-  { mtu, ourAddress, theirAddress }: SessionSettings,
-): void {
+  { mtu, ourAddress, theirAddress, interfaceIds }: Omit<RequestBody<'configure'>, 'session' | 'up'>,
+): SessionSettings {
   const refuse = (reason: string): BackendError => refusal(verb, policy.name, 'EINVAL', reason);
   if (mtu > policy.mtu) throw refuse(`mtu ${mtu}, at most ${policy.mtu} by the policy`);
+  if (ourAddress === null || theirAddress === null) {
+    if (ourAddress !== theirAddress) throw refuse('one IPv4 address, expected two or none');
+    if (interfaceIds === null) throw refuse('neither IPv4 nor IPv6');
+    return { mtu, ourAddress: null, theirAddress: null, interfaceIds };
+  }
   for (const address of [ourAddress, theirAddress]) {
     const reserved = [policy.localAddress, policy.partnerAddress, policy.carp?.address];
     if (!isHost(address) || reserved.some((own) => own !== undefined && sameOctets(own, address)))
       throw refuse(`address ${address.join('.')} cannot be a session's`);
   }
+  return { mtu, ourAddress, theirAddress, interfaceIds };
 }
 
 const isGroup = (mac: Uint8Array): boolean => ((mac[0] ?? 1) & 1) === 1;

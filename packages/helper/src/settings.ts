@@ -2,6 +2,9 @@
 import type { SessionSettings } from './backend.ts';
 import { sameOctets } from './octets.ts';
 
+const sameOptional = (a: Uint8Array | null, b: Uint8Array | null): boolean =>
+  a === null || b === null ? a === b : sameOctets(a, b);
+
 export function sameSettings(a: SessionSettings, b: SessionSettings): boolean {
   const sameIds =
     a.interfaceIds === null || b.interfaceIds === null
@@ -10,8 +13,8 @@ export function sameSettings(a: SessionSettings, b: SessionSettings): boolean {
         sameOctets(a.interfaceIds.theirs, b.interfaceIds.theirs);
   return (
     a.mtu === b.mtu &&
-    sameOctets(a.ourAddress, b.ourAddress) &&
-    sameOctets(a.theirAddress, b.theirAddress) &&
+    sameOptional(a.ourAddress, b.ourAddress) &&
+    sameOptional(a.theirAddress, b.theirAddress) &&
     sameIds
   );
 }

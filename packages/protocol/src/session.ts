@@ -15,8 +15,22 @@ export interface SessionKey {
   readonly ourMac: MacAddress;
 }
 
-/** What was agreed with the AC. */
-export interface SessionFacts {
+/** Both ends of the link, or neither: IPCP is Opened or it is not. */
+export type Ipv4Ends =
+  | { readonly ourAddress: Ipv4Address; readonly theirAddress: Ipv4Address }
+  | { readonly ourAddress?: undefined; readonly theirAddress?: undefined };
+
+/** Only the two ends; nothing without IPv4. */
+export const ipv4Of = ({ ourAddress, theirAddress }: Ipv4Ends): Ipv4Ends =>
+  ourAddress === undefined ? {} : { ourAddress, theirAddress };
+
+/** What was agreed with the AC: IPv4, IPv6, or both. */
+export type SessionFacts = CommonFacts & Ipv4Ends;
+
+/** A session with IPv4. */
+export type Ipv4Facts = Extract<SessionFacts, { readonly ourAddress: Ipv4Address }>;
+
+interface CommonFacts {
   readonly key: SessionKey;
   readonly acName: Uint8Array;
   readonly serviceName: Uint8Array;
@@ -30,8 +44,6 @@ export interface SessionFacts {
   /** PPP-Max-Payload agreed in the Discovery Stage (RFC 4638), octets; 1492 if none was. */
   readonly maxPayload: number;
   readonly auth: Exclude<AuthMethod, 'unknown'> | 'none';
-  readonly ourAddress: Ipv4Address;
-  readonly theirAddress: Ipv4Address;
   /** None, one or two. */
   readonly dns: readonly Ipv4Address[];
   /** Both, or neither: IPV6CP is Opened or it is not. */

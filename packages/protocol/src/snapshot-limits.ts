@@ -35,8 +35,11 @@ export function flawOfFacts(facts: SessionFacts): string | undefined {
   if (tags > MAX_TAGS) return `${tags} octets of names, at most ${MAX_TAGS}`;
   if (!isWhole(key.sessionId, 1, 0xfffe)) return `SESSION_ID ${key.sessionId}`;
   if (![key.acMac, key.ourMac].every(isStation)) return 'a MAC address that is no station’s';
-  const addresses = [facts.ourAddress, facts.theirAddress, ...facts.dns];
-  if (addresses.length > 4) return `${facts.dns.length} DNS servers`;
+  if (facts.dns.length > 2) return `${facts.dns.length} DNS servers`;
+  if (facts.ourAddress === undefined && facts.interfaceIds === undefined)
+    return 'neither IPv4 nor IPv6';
+  const ends = facts.ourAddress === undefined ? [] : [facts.ourAddress, facts.theirAddress];
+  const addresses = [...ends, ...facts.dns];
   if (!addresses.every(({ length }) => length === 4)) return 'an address that is not of 4 octets';
   for (const [what, octets] of [
     ['our MRU', ourMru],

@@ -39,8 +39,9 @@ export interface SessionStatusJson {
     readonly sessionId: number;
     readonly acMac: string;
     readonly acName: string;
-    readonly ourAddress: string;
-    readonly theirAddress: string;
+    /** Null, both, without IPv4. */
+    readonly ourAddress: string | null;
+    readonly theirAddress: string | null;
     /** Interface identifiers as link-local addresses (RFC 5072 §5); null without IPV6CP. */
     readonly ipv6: { readonly ours: string; readonly theirs: string } | null;
     readonly dns: readonly string[];

@@ -382,6 +382,11 @@ export const SESSION_KEYS = {
     default: false,
     doc: 'Whether the client asks the AC for DNS servers (RFC 1877).',
   },
+  ipv4: {
+    format: truth,
+    default: true,
+    doc: 'Whether IPCP is negotiated (RFC 1332). With `ipv6`, an AC without IPv4 gives a session with IPv6 alone.',
+  },
   ipv6: { format: truth, default: false, doc: 'Whether IPV6CP is negotiated (RFC 5072).' },
   prefix_delegation: {
     format: truth,

@@ -191,6 +191,8 @@ export function parseConfig(
       ...[partner?.localAddress, partner?.address].flatMap((address) => address ?? []),
       ...elsewhere.map(({ address }) => address),
     ];
+    if (partner?.protocol === 'ppp_thing' && !checked.ipv4)
+      fail('ipv4', 'false: a ppp_thing partner knows no session without IPv4');
     return [session(name, checked, lans, { ...owner, reserved }, readSecret, fail)];
   });
   if (problems.length > 0) {
@@ -385,6 +387,7 @@ function session(
       ...(peer === null ? {} : { peerAddress: parseIpv4(peer) ?? new Uint8Array(4) }),
       ...(uniq === null ? {} : { hostUniq: hostUniqOf(uniq) }),
       longestRedial: seconds(table.longest_redial_seconds),
+      ipv4: table.ipv4,
       ipv6: table.ipv6,
       echo: {
         interval: millis(table.echo_interval_seconds * 1000),
@@ -404,8 +407,10 @@ function session(
     ...(asked && { dhcp6: asked }),
   };
   const subnets = [...lans].map(([, { subnet }]) => subnet).sort((a, b) => a - b);
+  const isAbsent = (key: keyof SessionTable): boolean =>
+    OWN.includes(key) || (RECENT.includes(key) && table[key] === SESSION_KEYS[key].default);
   const shared = Object.entries(table)
-    .filter(([key]) => !OWN.some((own) => own === key))
+    .filter(([key]) => !isAbsent(key as keyof SessionTable))
     .map(([key, value]) => [key, JSON.stringify(canonical(key, value))] as const);
   return {
     engine,
@@ -449,6 +454,16 @@ const OWN: readonly (keyof SessionTable)[] = [
   'password_file',
 ];
 
+/** What the previous release does not know: not told where it has its default, or that release would call it a difference. */
+const RECENT: readonly (keyof SessionTable)[] = [
+  'ipv4',
+  'prefix_delegation',
+  'prefix_hint',
+  'wan_address',
+  'duid',
+  'iaid',
+];
+
 /** Seconds until a session that went silent is given up: an AC that came back would have let go of it long before. */
 const MAX_SILENCE = 120;
 
@@ -463,6 +478,7 @@ function checkTogether(table: SessionTable, fail: (key: string, message: string)
       'missing; on Linux the role is read from this address, not from carp_vhid',
     );
   }
+  if (!table.ipv4 && !table.ipv6) fail('ipv4', 'false, and ipv6 too: expected one of them');
   const silence =
     table.echo_interval_seconds * table.echo_failures +
     table.probe_interval_seconds * table.probe_failures;

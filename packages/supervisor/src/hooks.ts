@@ -11,7 +11,7 @@ import { secondsLeft, type Lease } from '@ppp-thing/protocol/lease';
 import { printable } from '@ppp-thing/protocol/printable';
 import type { SessionFacts } from '@ppp-thing/protocol/session';
 import { formatMac } from '@ppp-thing/protocol/wire/ethernet';
-import { formatIpv6 } from '@ppp-thing/protocol/wire/ipv6';
+import { formatIpv6, formatLinkLocal } from '@ppp-thing/protocol/wire/ipv6';
 import { formatIpv4 } from '@ppp-thing/protocol/wire/ncp';
 import { formatPrefix } from './lease-text.ts';
 import type { Log } from './log.ts';
@@ -167,18 +167,24 @@ export class Hooks {
 
 /** A session that was negotiated anew with another address is another one to whoever is told. */
 const identity = (facts: SessionFacts | null | undefined): string =>
-  facts ? `${facts.key.sessionId} ${formatIpv4(facts.ourAddress)}` : '';
+  facts ? `${facts.key.sessionId} ${facts.ourAddress ? formatIpv4(facts.ourAddress) : ''}` : '';
 
 function sessionVariables(facts: SessionFacts): Environment {
-  const { key, acName, ourAddress, theirAddress, dns, theirMru, maxPayload } = facts;
+  const { key, acName, dns, theirMru, maxPayload, interfaceIds } = facts;
   const servers = dns.map((server, i) => [`DNS${i + 1}`, formatIpv4(server)] as const);
   return {
     PPP_THING_SESSION_ID: String(key.sessionId),
     PPP_THING_AC_NAME: printable(acName),
     PPP_THING_MTU: String(Math.min(theirMru, maxPayload)),
     MACREMOTE: formatMac(key.acMac),
-    IPLOCAL: formatIpv4(ourAddress),
-    IPREMOTE: formatIpv4(theirAddress),
+    ...(facts.ourAddress && {
+      IPLOCAL: formatIpv4(facts.ourAddress),
+      IPREMOTE: formatIpv4(facts.theirAddress),
+    }),
+    ...(interfaceIds && {
+      LLLOCAL: formatLinkLocal(interfaceIds.ours),
+      LLREMOTE: formatLinkLocal(interfaceIds.theirs),
+    }),
     ...Object.fromEntries(servers),
   };
 }

@@ -10,6 +10,7 @@
 import {
   changed,
   taken,
+  type Ipv4Facts,
   type PartnerMessage,
   type RouterId,
   type SessionFacts,
@@ -79,9 +80,9 @@ export class LegacyPartner implements PartnerChannel {
     const before = this.#told;
     this.#told = message;
     const { facts } = message.snapshot;
-    if (message.open && facts !== null) return this.#send(record(facts));
+    if (message.open && facts?.ourAddress !== undefined) return this.#send(record(facts));
     // The original says once, on closing while MASTER, that there is none any more.
-    if (message.open && before?.open === true && before.snapshot.facts !== null) {
+    if (message.open && before?.open === true && before.snapshot.facts?.ourAddress !== undefined) {
       return this.#send(NO_SESSION);
     }
     if (message.role === 'BACKUP' && facts === null) this.#send({ kind: 'query' });
@@ -139,7 +140,7 @@ export class LegacyPartner implements PartnerChannel {
   #answer(): void {
     this.#tally.in += 1;
     const facts = this.#told?.snapshot.facts ?? null;
-    if (facts !== null) this.#send(record(facts));
+    if (facts?.ourAddress !== undefined) this.#send(record(facts));
   }
 
   #hear(heard: LegacyRecord): void {
@@ -176,6 +177,7 @@ export class LegacyPartner implements PartnerChannel {
       known !== null &&
       known.key.sessionId === heard.sessionId &&
       sameOctets(known.key.acMac, heard.acMac) &&
+      known.ourAddress !== undefined &&
       sameOctets(known.ourAddress, heard.ourAddress) &&
       sameOctets(known.theirAddress, heard.theirAddress)
     ) {
@@ -186,7 +188,8 @@ export class LegacyPartner implements PartnerChannel {
   }
 }
 
-const record = ({ key, ourAddress, theirAddress }: SessionFacts): LegacyRecord => ({
+/** Its protocol knows no session without IPv4: of such a one nothing is told. */
+const record = ({ key, ourAddress, theirAddress }: Ipv4Facts): LegacyRecord => ({
   kind: 'record',
   acMac: key.acMac,
   sessionId: key.sessionId,

@@ -1,6 +1,6 @@
 /** One action of the engine, one effect in the world: the exhaustive switch. It decides nothing and waits for nothing. */
 import type { RequestBody, Verb } from '@ppp-thing/protocol/ipc/messages';
-import type { Action, Event, Note } from '@ppp-thing/protocol/engine/events';
+import type { Action, Event, Note, SessionSettings } from '@ppp-thing/protocol/engine/events';
 import type { PartnerMessage, Snapshot } from '@ppp-thing/protocol/session';
 import { encodeDhcp6 } from '@ppp-thing/protocol/wire/dhcpv6';
 import { encodePpp } from '@ppp-thing/protocol/wire/ppp';
@@ -60,14 +60,13 @@ export function perform(action: Action, effects: Effects): Failed | undefined {
       const { maxPayload, autoOpen } = action;
       const { sessionId, acMac } = action.key;
       const key = { sessionId, acMac };
-      const known = action.settings;
-      const settings = known ? { ...known, interfaceIds: known.interfaceIds ?? null } : null;
+      const settings = action.settings ? settingsBody(action.settings) : null;
       effects.ask('attach', { session, key, maxPayload, autoOpen, settings }, kind);
       return undefined;
     }
     case 'configure': {
-      const { interfaceIds = null, ...settings } = action.settings;
-      effects.ask('configure', { session, ...settings, interfaceIds }, kind);
+      const { up } = action.settings;
+      effects.ask('configure', { session, up, ...settingsBody(action.settings) }, kind);
       return undefined;
     }
     case 'gate':
@@ -105,6 +104,12 @@ export function perform(action: Action, effects: Effects): Failed | undefined {
       return unreachable;
     }
   }
+}
+
+/** What is absent is null in the helper's vocabulary. */
+function settingsBody(settings: SessionSettings): Omit<RequestBody<'configure'>, 'session' | 'up'> {
+  const { mtu, ourAddress = null, theirAddress = null, interfaceIds = null } = settings;
+  return { mtu, ourAddress, theirAddress, interfaceIds };
 }
 
 function store(snapshot: Snapshot, effects: Effects): Failed | undefined {

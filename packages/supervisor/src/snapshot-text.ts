@@ -13,8 +13,12 @@ import { decodeLeaseFields, encodeLeaseFields } from './lease-text.ts';
 
 export { CorruptSnapshot };
 
-/** What this file writes. A later writer that only adds fields keeps it; a reader passes over fields it does not know. */
-export const SCHEMA = 1;
+/** What this file reads. A later writer that only adds fields keeps it; a reader passes over fields it does not know. */
+export const SCHEMA = 2;
+/** What it writes: the least that a reader must know. The first has IPv4 in every session, the second may be without. */
+const WRITTEN = { ipv4: 1, ipv6Only: 2 } as const;
+
+const READ: ReadonlySet<unknown> = new Set(Object.values(WRITTEN));
 
 /** A later release wrote it, in a schema that this one does not read. What every schema has, it has too. */
 export class NewerSnapshot extends CorruptSnapshot {
@@ -30,7 +34,7 @@ export class NewerSnapshot extends CorruptSnapshot {
 export function encodeSnapshotText(session: string, snapshot: Snapshot): string {
   const { epoch, generation, holder, facts, lease } = snapshot;
   const body = {
-    schema: SCHEMA,
+    schema: facts !== null && facts.ourAddress === undefined ? WRITTEN.ipv6Only : WRITTEN.ipv4,
     session,
     epoch,
     generation,
@@ -44,7 +48,7 @@ export function encodeSnapshotText(session: string, snapshot: Snapshot): string 
 /** @throws CorruptSnapshot with the reason, which quotes nothing of the text */
 export function decodeSnapshotText(session: string, text: string): Snapshot {
   const body = checked(session, text);
-  if (body['schema'] !== SCHEMA) {
+  if (!READ.has(body['schema'])) {
     throw new NewerSnapshot(String(body['schema']), whole(body, 'epoch', U32_MAX));
   }
   const { facts, lease } = body;
@@ -64,7 +68,7 @@ export function decodeSnapshotText(session: string, text: string): Snapshot {
 
 /** The record of the epoch alone: what is left of the order of things when the snapshot is not. */
 export function encodeEpochText(session: string, epoch: number): string {
-  const body = { schema: SCHEMA, session, epoch };
+  const body = { schema: WRITTEN.ipv4, session, epoch };
   return `${JSON.stringify({ ...body, checksum: checksum(body) })}\n`;
 }
 
@@ -110,8 +114,10 @@ function encodeFacts(facts: SessionFacts): Fields {
     theirMru: facts.theirMru,
     maxPayload: facts.maxPayload,
     auth: facts.auth,
-    ourAddress: formatIpv4(facts.ourAddress),
-    theirAddress: formatIpv4(facts.theirAddress),
+    ...(facts.ourAddress && {
+      ourAddress: formatIpv4(facts.ourAddress),
+      theirAddress: formatIpv4(facts.theirAddress),
+    }),
     dns: facts.dns.map(formatIpv4),
     interfaceIds:
       interfaceIds === undefined
@@ -138,8 +144,10 @@ function decodeFacts(from: Fields): SessionFacts {
     theirMru: whole(from, 'theirMru', 0xffff),
     maxPayload: whole(from, 'maxPayload', 0xffff),
     auth: auth(from),
-    ourAddress: ipv4(from['ourAddress'], 'ourAddress'),
-    theirAddress: ipv4(from['theirAddress'], 'theirAddress'),
+    ...(from['ourAddress'] !== undefined && {
+      ourAddress: ipv4(from['ourAddress'], 'ourAddress'),
+      theirAddress: ipv4(from['theirAddress'], 'theirAddress'),
+    }),
     dns: list(from, 'dns', 2).map((each) => ipv4(each, 'dns')),
     ...(interfaceIds && {
       interfaceIds: {

@@ -1,9 +1,9 @@
 /** The supervisor's facts as the JSON of the API. It reads; it changes nothing. */
 import { isNewer } from '@ppp-thing/protocol/session';
 import { formatMac } from '@ppp-thing/protocol/wire/ethernet';
-import { formatIpv4, type InterfaceId } from '@ppp-thing/protocol/wire/ncp';
+import { formatIpv4 } from '@ppp-thing/protocol/wire/ncp';
 import { endOf } from '@ppp-thing/protocol/lease';
-import { formatIpv6 } from '@ppp-thing/protocol/wire/ipv6';
+import { formatIpv6, formatLinkLocal } from '@ppp-thing/protocol/wire/ipv6';
 import { printable } from '@ppp-thing/protocol/printable';
 import {
   API_VERSION,
@@ -141,14 +141,14 @@ function factsJson({ status }: SessionView): SessionStatusJson['session'] {
     sessionId: facts.key.sessionId,
     acMac: formatMac(facts.key.acMac),
     acName: printable(facts.acName, MAX_AC_NAME),
-    ourAddress: formatIpv4(facts.ourAddress),
-    theirAddress: formatIpv4(facts.theirAddress),
+    ourAddress: facts.ourAddress ? formatIpv4(facts.ourAddress) : null,
+    theirAddress: facts.theirAddress ? formatIpv4(facts.theirAddress) : null,
     ipv6:
       facts.interfaceIds === undefined
         ? null
         : {
-            ours: linkLocal(facts.interfaceIds.ours),
-            theirs: linkLocal(facts.interfaceIds.theirs),
+            ours: formatLinkLocal(facts.interfaceIds.ours),
+            theirs: formatLinkLocal(facts.interfaceIds.theirs),
           },
     dns: facts.dns.map(formatIpv4),
     mtu: Math.min(facts.theirMru, facts.maxPayload),
@@ -181,12 +181,6 @@ function dhcp6Json({ status }: SessionView): SessionStatusJson['dhcp6'] {
       renewAt: endOf(lease, lease.t1) ?? null,
     },
   };
-}
-
-/** `fe80::200:5eff:fe10:5301`: the interface identifier below the link-local prefix (RFC 5072 §5, RFC 5952). */
-function linkLocal(id: InterfaceId): string {
-  const groups = [0, 2, 4, 6].map((i) => (((id[i] ?? 0) << 8) | (id[i + 1] ?? 0)).toString(16));
-  return `fe80::${groups.join(':').replace(/^(?:0(?::|$))+/, '')}`;
 }
 
 /**

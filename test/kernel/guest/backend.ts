@@ -297,6 +297,20 @@ refuses('a route into an interface that is down is ENETDOWN', 'ENETDOWN', () =>
 const { up: _, ...raised } = settings;
 backend.raise('wan', raised);
 check('raised it has again what it had', (await show('wan')) === whole, await show('wan'));
+const withoutIpv4 = { ...settings, ourAddress: null, theirAddress: null };
+backend.configure('wan', withoutIpv4);
+backend.route('wan', 'session');
+check(
+  'without IPv4 there is no address of it',
+  !/ inet /.test(await show('wan')),
+  await show('wan'),
+);
+check(
+  'and no route but that of IPv6',
+  (await command('route', 'show', 'default')).trim() === '' &&
+    (await command('-6', 'route', 'show', 'default')).includes('dev wan'),
+);
+backend.configure('wan', settings);
 backend.route('wan', 'session');
 backend.route('wan', 'none');
 // --- an administrator's IPv6 addresses

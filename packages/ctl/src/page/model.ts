@@ -237,8 +237,8 @@ function factsOf({ status, session }: Told): [string, string][] {
       ['Session', id],
       ['Up for', span(status.now - facts.since)],
       ['Access Concentrator', `${facts.acName} ${facts.acMac}`],
-      ['Our address', facts.ourAddress],
-      ['AC’s address', facts.theirAddress],
+      ['Our address', facts.ourAddress ?? 'none'],
+      ['AC’s address', facts.theirAddress ?? 'none'],
     );
     const { ipv6 } = facts;
     if (ipv6 !== null) rows.push(['Our IPv6', ipv6.ours], ['AC’s IPv6', ipv6.theirs]);

@@ -69,13 +69,14 @@ export function setUp(interfaces: Interfaces, name: string, up: boolean): void {
   );
 }
 
-/** The one address of an interface and its other end. One that is there stays untouched, and so do the flags. */
+/** The one address of an interface and its other end, or none. One that is there stays untouched, and so do the flags. */
 function setAddress(
   interfaces: Interfaces,
   name: string,
-  address: Uint8Array,
-  destination: Uint8Array,
+  address: Uint8Array | null,
+  destination: Uint8Array | null,
 ): void {
+  if (address === null || destination === null) return deleteAddresses(interfaces, name, undefined);
   deleteAddresses(interfaces, name, address);
   const isThere = (): boolean => {
     const other = interfaces.address(name) && interfaces.destination(name);
@@ -152,7 +153,8 @@ export function route(
   const { name, fib, partnerAddress } = policy;
   const theirAddress = unless(['ENXIO'], () => interfaces.destination(name));
   const gateway = { session: theirAddress, partner: partnerAddress, none: undefined }[way.via];
-  if (way.via !== 'none' && gateway === undefined) {
+  const isIpv6Only = way.via === 'session' && way.theirs !== undefined;
+  if (way.via !== 'none' && gateway === undefined && !isIpv6Only) {
     const reason = way.via === 'session' ? 'configure the session first' : 'no partner_address';
     throw new BackendError('route', name, 'ENOTCONN', reason);
   }

@@ -286,7 +286,7 @@ export class FreebsdSession {
   #tellOfRoute(gateway: Uint8Array): void {
     const { partnerAddress, name } = this.policy;
     const theirs = this.#settings?.theirAddress;
-    const own = [partnerAddress, theirs, this.#gateway].filter((each) => each !== undefined);
+    const own = [partnerAddress, theirs, this.#gateway].filter((each) => each != null);
     if (own.some((each) => same(each, gateway))) return;
     if (this.#others().some((other) => other.leadsTo(gateway))) return;
     const text = gateway.join('.');

@@ -26,8 +26,9 @@ export function sessionAddresses(
   link: number,
 ): Address[] {
   const local = policy.stub === undefined ? settings.ourAddress : policy.localAddress;
+  const peer = settings.theirAddress;
   const wanted: Address[] = [];
-  if (local) wanted.push({ link, local, peer: settings.theirAddress, prefix: 32 });
+  if (local && peer) wanted.push({ link, local, peer, prefix: 32 });
   if (settings.interfaceIds && settings.up) {
     const { ours, theirs } = settings.interfaceIds;
     wanted.push({ link, local: linkLocal(ours), peer: linkLocal(theirs), prefix: 128 });
@@ -35,9 +36,8 @@ export function sessionAddresses(
   return wanted;
 }
 
-export const stubAddresses = (settings: Settings, link: number): Address[] => [
-  { link, local: settings.ourAddress, peer: settings.ourAddress, prefix: 32 },
-];
+export const stubAddresses = ({ ourAddress }: Settings, link: number): Address[] =>
+  ourAddress === null ? [] : [{ link, local: ourAddress, peer: ourAddress, prefix: 32 }];
 
 const sameAddress = (a: Address, b: Address): boolean =>
   sameOctets(a.local, b.local) && sameOctets(a.peer, b.peer) && a.prefix === b.prefix;

@@ -371,13 +371,16 @@ export class LinuxSession {
     const gateway = via === 'partner' ? policy.partnerAddress : undefined;
     // With a stub the router's own connections need to be told that the public address is theirs too.
     const source = this.#stub ? this.#settings?.ourAddress : undefined;
+    const hasIpv4 = this.#settings?.ourAddress !== null;
     const ipv4 =
-      session === undefined ? gateway && { gateway } : { link: session, ...(source && { source }) };
+      session === undefined
+        ? gateway && { gateway }
+        : hasIpv4 && { link: session, ...(source && { source }) };
     const ipv6 =
       session === undefined
         ? via === 'partner' && this.#towardsPartner6()
         : this.#settings?.interfaceIds && { link: session };
-    routes.set(policy, FAMILY.IPV4, index, ipv4);
+    routes.set(policy, FAMILY.IPV4, index, ipv4 || undefined);
     routes.set(policy, FAMILY.IPV6, index, ipv6 || undefined);
   }
 

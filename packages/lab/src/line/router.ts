@@ -282,7 +282,9 @@ export class RouterKernel implements Engine<KernelEvent, KernelOutput> {
     const { settings } = port;
     if (settings === null || !settings.up) return [];
     const { destination } = decodeIpv4(packet);
-    if (!sameOctets(destination, settings.ourAddress)) return [{ kind: 'lan', session, packet }];
+    const { ourAddress } = settings;
+    if (ourAddress === null) return [];
+    if (!sameOctets(destination, ourAddress)) return [{ kind: 'lan', session, packet }];
     const echo = decodeEcho(packet);
     if (echo?.kind !== 'request') return [{ kind: 'lan', session, packet }];
     const answer = encodeEcho({
@@ -298,7 +300,9 @@ export class RouterKernel implements Engine<KernelEvent, KernelOutput> {
     const port = this.#ports.get(session);
     if (port === undefined || port.route === 'none') return [];
     if (port.route === 'partner') return [{ kind: 'to-partner', session, packet }];
-    const fits = port.settings !== null && port.settings.up && packet.length <= port.settings.mtu;
+    const { settings } = port;
+    const fits =
+      settings?.up === true && settings.ourAddress !== null && packet.length <= settings.mtu;
     return fits ? this.#send(port, PROTOCOL.IPv4, packet) : [];
   }
 

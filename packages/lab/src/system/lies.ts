@@ -2,7 +2,7 @@
  * What a partner with the right key may say that is not so: out of range, contradicting, or merely false. Every lie is one
  * that its encoder lets pass.
  */
-import type { PartnerMessage, SessionFacts } from '@ppp-thing/protocol/session';
+import type { Ipv4Facts, PartnerMessage } from '@ppp-thing/protocol/session';
 import type { Chance } from '../campaign/random.ts';
 
 /** `message` with a lie in it, now and then. */
@@ -21,7 +21,7 @@ export function lie(
     }
     case 'facts': {
       const { facts } = snapshot;
-      if (facts === null) return message;
+      if (facts?.ourAddress === undefined) return message;
       const generation = Math.min(snapshot.generation + 1, 0xffff_ffff);
       return {
         ...message,
@@ -42,8 +42,8 @@ export function lie(
   }
 }
 
-const falsehood = (chance: Chance): Partial<SessionFacts> =>
-  chance.pick<Partial<SessionFacts>>([
+const falsehood = (chance: Chance): Partial<Ipv4Facts> =>
+  chance.pick<Partial<Ipv4Facts>>([
     { maxPayload: chance.pick([0, 63, 1500, 9000, 0xffff]) },
     { theirMru: chance.pick([0, 1, 0xffff]) },
     { ourMru: chance.pick([0, 1, 0xffff]) },

@@ -8,8 +8,8 @@ import type { Dhcp6Message } from '../wire/dhcpv6.ts';
 import type { MacAddress } from '../wire/ethernet.ts';
 import type { DiscoveryPacket } from '../wire/pppoe.ts';
 import type { PppPacket } from '../wire/ppp.ts';
-import type { InterfaceId, Ipv4Address } from '../wire/ncp.ts';
-import type { PartnerMessage, Role, SessionKey, Snapshot } from '../session.ts';
+import type { InterfaceId } from '../wire/ncp.ts';
+import type { Ipv4Ends, PartnerMessage, Role, SessionKey, Snapshot } from '../session.ts';
 
 /** What a starting helper found, or has just been told about, for one session. */
 export interface HelperState {
@@ -59,18 +59,16 @@ export type Event =
     };
 
 /** The addresses and sizes of a session, for its interface. */
-export interface SessionSettings {
+export type SessionSettings = Ipv4Ends & {
   /** Largest packet to send, octets. */
   readonly mtu: number;
-  readonly ourAddress: Ipv4Address;
-  readonly theirAddress: Ipv4Address;
   readonly interfaceIds?: { readonly ours: InterfaceId; readonly theirs: InterfaceId };
-}
+};
 
-export interface InterfaceSettings extends SessionSettings {
+export type InterfaceSettings = SessionSettings & {
   /** False on a standby: configured, but down, so that the AC's address is not routed into a closed gate. */
   readonly up: boolean;
-}
+};
 
 export type RouteTarget = 'session' | 'partner' | 'none';
 

@@ -34,6 +34,9 @@ export interface LinkConfig {
   readonly reserved?: readonly Ipv4Address[];
   /** The AC's end of the link, whatever the AC says. */
   readonly peerAddress?: Ipv4Address;
+  /** Whether IPCP is negotiated; it is unless this is false. */
+  readonly ipv4?: boolean;
+  /** Whether IPV6CP is. */
   readonly ipv6: boolean;
   readonly echo: {
     /** Between Echo-Requests on a link that is up; 0: the AC is never asked. */

@@ -41,8 +41,9 @@ const key = record({ sessionId: integer(1, 0xfffe), acMac: mac });
 /** What an interface of the session is given. */
 const settings = {
   mtu: information,
-  ourAddress: octets(4),
-  theirAddress: octets(4),
+  /** Both, or null without IPv4. */
+  ourAddress: nullable(octets(4)),
+  theirAddress: nullable(octets(4)),
   /** Ours and the AC's IPv6 interface identifiers, or null without IPv6. */
   interfaceIds: nullable(record({ ours: octets(8), theirs: octets(8) })),
 } as const;

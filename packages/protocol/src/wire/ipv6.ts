@@ -59,6 +59,10 @@ export function networkOf(address: Ipv6Address, length: number): Ipv6Address {
   });
 }
 
+/** `fe80::200:5eff:fe10:5301`: the link-local address of an interface identifier, for people. */
+export const formatLinkLocal = (interfaceId: Uint8Array): string =>
+  formatIpv6(linkLocalOf(interfaceId));
+
 /** fe80::/64 and an interface identifier of eight octets (RFC 5072 §5). */
 export function linkLocalOf(interfaceId: Uint8Array): Ipv6Address {
   const address = new Uint8Array(16);

@@ -11,8 +11,10 @@ import { isMulticast, type MacAddress } from './ethernet.ts';
 import { decodeLease, encodeLease } from './lease.ts';
 import { decodeSections, encodeSections } from './sections.ts';
 
-/** What this file writes, and the least a reader must know to understand it. */
-const SCHEMA = { written: 1, needed: 1 } as const;
+/** What this file reads. */
+const SCHEMA = 2;
+/** The least a reader must know to understand a session with IPv4, and one without: that has no section `ipv4`. */
+const NEEDED = { ipv4: 1, ipv6Only: 2 } as const;
 
 const SECTION = {
   order: 1,
@@ -38,7 +40,9 @@ const AUTH_NAMES: ReadonlyMap<number, SessionFacts['auth']> = new Map(
 /** The octets of `snapshot`. A value that its field cannot hold throws RangeError. */
 export function encodeSnapshot(snapshot: Snapshot): Uint8Array {
   const { epoch, generation, holder, facts, lease } = snapshot;
-  const writer = new Writer().u8(SCHEMA.written).u8(SCHEMA.needed);
+  const isIpv6Only = facts !== null && facts.ourAddress === undefined;
+  const needed = isIpv6Only ? NEEDED.ipv6Only : NEEDED.ipv4;
+  const writer = new Writer().u8(needed).u8(needed);
   const order = new Writer().u32(epoch).u32(generation).u32(holder).finish();
   encodeSections(writer, [
     [SECTION.order, order],
@@ -58,9 +62,9 @@ export function decodeSnapshot(octets: Uint8Array): Snapshot {
   const reader = Reader.copy(octets);
   const written = reader.u8('schema');
   const needed = reader.u8('schema needed');
-  if (needed > SCHEMA.written) {
+  if (needed > SCHEMA) {
     throw reader.error(
-      `snapshot schema ${written} needs a reader of ${needed}, this is one of ${SCHEMA.written}`,
+      `snapshot schema ${written} needs a reader of ${needed}, this is one of ${SCHEMA}`,
     );
   }
   const sections = decodeSections(reader);
@@ -95,7 +99,11 @@ function factSections(facts: SessionFacts): [number, Uint8Array | undefined][] {
   return [
     [SECTION.key, joined(new Writer().u16(key.sessionId), 6, key.acMac, key.ourMac)],
     [SECTION.link, link.finish()],
-    [SECTION.ipv4, joined(new Writer(), 4, facts.ourAddress, facts.theirAddress, ...facts.dns)],
+    [
+      SECTION.ipv4,
+      facts.ourAddress &&
+        joined(new Writer(), 4, facts.ourAddress, facts.theirAddress, ...facts.dns),
+    ],
     [
       SECTION.interfaceIds,
       interfaceIds && joined(new Writer(), 8, interfaceIds.ours, interfaceIds.theirs),
@@ -109,7 +117,7 @@ function factSections(facts: SessionFacts): [number, Uint8Array | undefined][] {
 function decodeFacts(sections: ReadonlyMap<number, Reader>, whole: Reader): SessionFacts {
   const key = section(sections, SECTION.key, whole);
   const link = section(sections, SECTION.link, whole);
-  const ipv4 = section(sections, SECTION.ipv4, whole);
+  const ipv4 = sections.get(SECTION.ipv4);
   const interfaceIds = sections.get(SECTION.interfaceIds);
   return {
     key: {
@@ -129,9 +137,12 @@ function decodeFacts(sections: ReadonlyMap<number, Reader>, whole: Reader): Sess
       ipv6cp: link.u8('IPV6CP Identifier'),
     },
     startedAt: startedAt(link),
-    ourAddress: ipv4.take(4, 'our address'),
-    theirAddress: ipv4.take(4, 'their address'),
-    dns: dns(ipv4),
+    dns: [],
+    ...(ipv4 && {
+      ourAddress: ipv4.take(4, 'our address'),
+      theirAddress: ipv4.take(4, 'their address'),
+      dns: dns(ipv4),
+    }),
     ...(interfaceIds && {
       interfaceIds: {
         ours: interfaceIds.take(8, 'our interface identifier'),

@@ -127,8 +127,8 @@ export type PppPacket =
   | { readonly protocol: 'LCP'; readonly packet: LcpPacket }
   | { readonly protocol: 'PAP'; readonly packet: PapPacket }
   | { readonly protocol: 'CHAP'; readonly packet: ChapPacket }
-  | { readonly protocol: 'IPCP'; readonly packet: IpcpPacket }
-  /** `information` is there when it was received: a router without IPv6 returns it in a Protocol-Reject. */
+  /** `information` is there when it was received: a router without that protocol returns it in a Protocol-Reject. */
+  | { readonly protocol: 'IPCP'; readonly packet: IpcpPacket; readonly information?: Uint8Array }
   | {
       readonly protocol: 'IPV6CP';
       readonly packet: Ipv6cpPacket;
@@ -160,6 +160,7 @@ export function decodePpp(protocol: number, packet: Uint8Array): PppPacket {
       return {
         protocol: 'IPCP',
         packet: decodeControl(decodeControlHeader(reader), decodeIpcpOption),
+        information: Uint8Array.from(packet),
       };
     case PROTOCOL.IPV6CP:
       return {

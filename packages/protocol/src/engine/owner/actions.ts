@@ -2,7 +2,7 @@
 import { sameOctets } from '../../bytes.ts';
 import type { Action, Note, SessionSettings } from '../events.ts';
 import type { OwnerState } from './ownership.ts';
-import type { SessionFacts, SessionKey } from '../../session.ts';
+import { ipv4Of, type SessionFacts, type SessionKey } from '../../session.ts';
 
 /** What is sent once, and can be lost; everything else is how something must be. */
 export const FRAMES: ReadonlySet<Action['kind']> = new Set([
@@ -25,9 +25,9 @@ export function configure(facts: SessionFacts, up: boolean): Action {
 }
 
 function settingsOf(facts: SessionFacts): SessionSettings {
-  const { ourAddress, theirAddress, interfaceIds } = facts;
-  const settings = { mtu: Math.min(facts.theirMru, facts.maxPayload), ourAddress, theirAddress };
-  return interfaceIds === undefined ? settings : { ...settings, interfaceIds };
+  const { interfaceIds } = facts;
+  const mtu = Math.min(facts.theirMru, facts.maxPayload);
+  return { mtu, ...ipv4Of(facts), ...(interfaceIds && { interfaceIds }) };
 }
 
 /** A line of the owner's log; `to` equal to `from` says that nothing moved. */

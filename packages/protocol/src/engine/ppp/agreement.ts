@@ -7,13 +7,22 @@ import { formatIpv4 } from '../../wire/ncp.ts';
 import type { Action, Note } from '../events.ts';
 import type { Lcp } from './lcp.ts';
 import type { Ncps } from './ncps.ts';
-import type { SessionFacts } from '../../session.ts';
+import type { Ipv4Ends, SessionFacts } from '../../session.ts';
 
 /** What the two ends agreed on inside PPP. */
-export type Agreement = Omit<
-  SessionFacts,
-  'key' | 'acName' | 'serviceName' | 'hostUniq' | 'startedAt'
->;
+export type Agreement = Ipv4Ends &
+  Pick<
+    SessionFacts,
+    | 'ourMagic'
+    | 'theirMagic'
+    | 'ourMru'
+    | 'theirMru'
+    | 'maxPayload'
+    | 'auth'
+    | 'dns'
+    | 'interfaceIds'
+    | 'identifiers'
+  >;
 
 /** Why PPP is over, and what that means for the session and the next dial. */
 export interface End {
@@ -30,7 +39,7 @@ export interface End {
 
 export type PhasesOutput =
   | Extract<Action, { kind: 'send-ppp' | 'count' | 'note' }>
-  /** IPCP is Opened; again when something agreed has changed. */
+  /** IPCP is Opened, or IPV6CP alone; again when something agreed has changed. */
   | { readonly kind: 'opened'; readonly agreed: Agreement }
   /** `rtt` if the sign of life was an Echo-Reply. */
   | { readonly kind: 'proven'; readonly rtt?: Millis }
@@ -44,6 +53,7 @@ export function agreement(lcp: Lcp, ncps: Ncps, maxPayload: number): Agreement {
   return {
     ...rest,
     theirMru: Math.min(theirMru, maxPayload),
+    dns: [],
     ...ncps.ipv4,
     ...(interfaceIds === undefined ? {} : { interfaceIds }),
     maxPayload,
@@ -51,11 +61,15 @@ export function agreement(lcp: Lcp, ncps: Ncps, maxPayload: number): Agreement {
   };
 }
 
+const ipv4Facts = ({ ourAddress, theirAddress }: Ipv4Ends): NonNullable<Note['facts']> =>
+  ourAddress === undefined
+    ? { address: 'none' }
+    : { address: formatIpv4(ourAddress), peer: formatIpv4(theirAddress) };
+
 /** For the log. */
 export function describe(agreed: Agreement): NonNullable<Note['facts']> {
   return {
-    address: formatIpv4(agreed.ourAddress),
-    peer: formatIpv4(agreed.theirAddress),
+    ...ipv4Facts(agreed),
     dns: agreed.dns.map(formatIpv4).join(',') || 'none',
     ipv6: agreed.interfaceIds !== undefined,
     maxPayload: agreed.maxPayload,

@@ -16,7 +16,7 @@ import type { Random } from '../hashes.ts';
 import type { Options, Verdict } from './options.ts';
 import { randomInterfaceId } from '../random.ts';
 
-const isUnspecified = (octets: Uint8Array): boolean => octets.every((octet) => octet === 0);
+export const isUnspecified = (octets: Uint8Array): boolean => octets.every((octet) => octet === 0);
 
 type DnsKind = 'dns1' | 'dns2';
 const DNS: readonly DnsKind[] = ['dns1', 'dns2'];

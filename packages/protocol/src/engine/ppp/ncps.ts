@@ -15,16 +15,17 @@ import type { Random } from '../hashes.ts';
 import {
   IpcpOptions,
   Ipv6cpOptions,
+  isUnspecified,
   type IpcpSettings,
   type Ipv4Agreement,
   type Ipv6Agreement,
 } from './ncp.ts';
-import { Negotiation, type LayerSignal, type NegotiationOutput } from './negotiation.ts';
+import { isSettled, Negotiation, type LayerSignal, type NegotiationOutput } from './negotiation.ts';
 import type { Pace } from './pace.ts';
 import type { SessionFacts } from '../../session.ts';
 
-type Ncp = 'ipcp' | 'ipv6cp';
-type LowerLayer = 'Open' | 'Up' | 'Down' | 'RXJ-';
+export type Ncp = 'ipcp' | 'ipv6cp';
+type LowerLayer = 'Open' | 'Close' | 'Up' | 'Down' | 'RXJ-';
 
 export type NcpOutput =
   | { readonly kind: 'send'; readonly packet: PppPacket }
@@ -51,17 +52,13 @@ export class Ncps {
     this.#ipv6cp = new Negotiation('ipv6cp', this.#ipv6cpOptions, peerMru, pace);
   }
 
-  get isOpened(): boolean {
-    return this.#ipcp.state === 'Opened';
+  /** Whether an NCP was never begun in this session. */
+  isNew(ncp: Ncp): boolean {
+    return (ncp === 'ipcp' ? this.#ipcp : this.#ipv6cp).state === 'Initial';
   }
 
-  /** Whether IPV6CP was never begun in this session. */
-  get isIpv6New(): boolean {
-    return this.#ipv6cp.state === 'Initial';
-  }
-
-  get ipv4(): Ipv4Agreement {
-    return this.#ipcpOptions.agreement;
+  get ipv4(): Ipv4Agreement | undefined {
+    return this.#ipcp.state === 'Opened' ? this.#ipcpOptions.agreement : undefined;
   }
 
   /** What the AC called its end of the link; 0.0.0.0 if nothing. */
@@ -76,6 +73,16 @@ export class Ncps {
 
   get ipv6(): Ipv6Agreement | undefined {
     return this.#ipv6cp.state === 'Opened' ? this.#ipv6cpOptions.agreement : undefined;
+  }
+
+  /** IPV6CP is being negotiated. */
+  get mayOpenIpv6(): boolean {
+    return !isSettled(this.#ipv6cp.state);
+  }
+
+  /** IPCP is Opened, and the AC gave no address in it. */
+  get isWithoutAddress(): boolean {
+    return isUnspecified(this.#ipcpOptions.agreement.ourAddress);
   }
 
   get identifiers(): Record<Ncp, number> {
@@ -98,11 +105,16 @@ export class Ncps {
 
   resume(facts: SessionFacts): NcpOutput[] {
     const { identifiers, interfaceIds } = facts;
-    this.#ipcpOptions.resume(facts);
-    const ipcp = fromIpcp(this.#ipcp.resume(identifiers.ipcp));
-    if (interfaceIds === undefined) return ipcp;
-    this.#ipv6cpOptions.resume(interfaceIds);
-    return [...ipcp, ...fromIpv6cp(this.#ipv6cp.resume(identifiers.ipv6cp))];
+    const outputs: NcpOutput[] = [];
+    if (facts.ourAddress !== undefined) {
+      this.#ipcpOptions.resume(facts);
+      outputs.push(...fromIpcp(this.#ipcp.resume(identifiers.ipcp)));
+    }
+    if (interfaceIds !== undefined) {
+      this.#ipv6cpOptions.resume(interfaceIds);
+      outputs.push(...fromIpv6cp(this.#ipv6cp.resume(identifiers.ipv6cp)));
+    }
+    return outputs;
   }
 
   receive(ppp: Extract<PppPacket, { protocol: 'IPCP' | 'IPV6CP' }>, now: Instant): NcpOutput[] {

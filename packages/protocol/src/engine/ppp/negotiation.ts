@@ -353,7 +353,7 @@ export class Negotiation<Option extends AnyOption> {
 }
 
 /** States in which no exchange is under way: leaving them begins a new one. */
-function isSettled(state: AutomatonState): boolean {
+export function isSettled(state: AutomatonState): boolean {
   return !['Req-Sent', 'Ack-Rcvd', 'Ack-Sent'].includes(state);
 }
 

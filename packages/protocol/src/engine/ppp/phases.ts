@@ -5,6 +5,9 @@
  * Theory of operation. Layers tell each other up and down by the signals of their automata: LCP's This-Layer-Up starts
  * authentication, its success starts the NCPs, and LCP's This-Layer-Down takes everything above it down, which is also
  * how an AC that lost its state renegotiates a session that moved. Every phase but an opened Network has a deadline.
+ *
+ * A session is up with IPCP. Where the AC has no IPv4 (it rejects IPCP, or says nothing while IPV6CP opens) it is up
+ * with IPV6CP alone, and IPCP may still come later. A session that has had IPv4 is not up without it.
  */
 import { after, earliest, seconds, type Instant, type Millis } from '../../time.ts';
 import { sameOctets } from '../../bytes.ts';
@@ -20,12 +23,15 @@ import { Lcp, type LcpOutput } from './lcp.ts';
 import { Flaps } from './flaps.ts';
 import { LineCheck, type LineOutput } from './line-check.ts';
 import type { LinkConfig, Phase } from '../session-config.ts';
-import { Ncps, type NcpOutput } from './ncps.ts';
+import { Ncps, type Ncp, type NcpOutput } from './ncps.ts';
 import type { LayerSignal } from './negotiation.ts';
 import { Pace } from './pace.ts';
 import type { SessionFacts } from '../../session.ts';
 
-/** Longest time for LCP, for authentication, and for IPCP: each several times what its retransmissions take to succeed. */
+/** How long a session that has IPV6CP waits for IPCP: an AC with both opens them within a round trip of each other. */
+const IPCP_LIMIT = seconds(5);
+
+/** Longest time for LCP, for authentication, and for the NCPs: each several times what its retransmissions take to succeed. */
 const PHASE_LIMIT = seconds(30);
 /** And for all of them together, however often the AC begins anew. */
 const OPEN_LIMIT = seconds(90);
@@ -46,6 +52,10 @@ export class Phases {
   /** When the phase must have led to the next, and when all of them must have led to an address. */
   #phaseEndsAt: Instant | undefined;
   #openBy: Instant | undefined;
+  /** Since LCP opened last: IPCP is waited for; it is or was Opened; or the session does without. */
+  #ipv4: 'awaited' | 'had' | 'none';
+  /** When the session does without; set while only IPCP is missing. */
+  #ipcpBy: Instant | undefined;
   #isFlapping = false;
   #wasOpened = false;
   /** What the AC said when it ended a link that was not Opened: the automaton goes on, a PADT may follow. */
@@ -77,6 +87,7 @@ export class Phases {
     this.#auth = new Authentication(config, hashes, random);
     this.#ncps = new Ncps(config, previous, peerMru, random, this.#pace);
     this.#line = new LineCheck(config.echo, this.#lcp);
+    this.#ipv4 = this.#isWanted('ipcp') ? 'awaited' : 'none';
   }
 
   get phase(): Phase {
@@ -117,6 +128,7 @@ export class Phases {
     return earliest(
       this.#phaseEndsAt,
       this.#openBy,
+      this.#ipcpBy,
       this.#lcp.deadline(),
       this.#auth.deadline(),
       this.#ncps.deadline(),
@@ -148,6 +160,7 @@ export class Phases {
     // The snapshot was written when the session came up: the partner has used the Identifiers that came next.
     this.#lcpDid(this.#lcp.resume(facts, facts.identifiers.lcp + HALF_OF_ALL), now);
     this.#auth.resume(facts.auth);
+    this.#ipv4 = facts.ourAddress === undefined ? 'none' : 'had';
     this.#ncpDid(this.#ncps.resume(facts), now);
     this.#lineDid(this.#line.probe(now), now);
     return this.#flush();
@@ -177,6 +190,7 @@ export class Phases {
     else {
       if (this.#phaseEndsAt !== undefined) this.#phaseEndsAt = after(now, PHASE_LIMIT);
       if (this.#openBy !== undefined) this.#openBy = after(now, OPEN_LIMIT);
+      if (this.#ipcpBy !== undefined) this.#ipcpBy = after(now, IPCP_LIMIT);
       this.#lineDid(this.#line.unpause(now), now);
     }
     return this.#flush();
@@ -188,6 +202,8 @@ export class Phases {
     this.#authDid(this.#auth.expire(now), now);
     this.#ncpDid(this.#ncps.expire(now), now);
     this.#lineDid(this.#line.expire(now), now);
+    if (this.#ipcpBy !== undefined && this.#ipcpBy <= now)
+      this.#doWithoutIpv4('no IPCP 5 s after IPV6CP', false, now);
     if (this.#phaseEndsAt !== undefined && this.#phaseEndsAt <= now)
       this.#fail(`no agreement with the AC in phase ${this.#phase} after 30 s`, false, now);
     if (this.#openBy !== undefined && this.#openBy <= now)
@@ -275,19 +291,20 @@ export class Phases {
     this.#auth.stop();
     this.#ncpDid(this.#ncps.fire('ipv6cp', 'Down', now), now);
     this.#ncpDid(this.#ncps.fire('ipcp', 'Down', now), now);
+    this.#ipv4 = this.#isWanted('ipcp') ? 'awaited' : 'none';
     const isOver = this.#lcp.state === 'Closing' || this.#lcp.state === 'Stopping';
     this.#enter(isOver ? 'Terminate' : 'Establish', 'LCP down', now);
     if (!isOver) this.#begunAnew('LCP', now);
   }
 
   /** A layer that was up is negotiated again: this time, too, there is an end to it, and to how often. */
-  #begunAnew(layer: 'LCP' | 'IPCP', now: Instant): void {
+  #begunAnew(layer: 'LCP' | 'IPCP' | 'IPV6CP', now: Instant): void {
     this.#openBy ??= after(now, OPEN_LIMIT);
     this.#isFlapping = this.#flaps.count(now);
     this.#note('warn', `${layer} renegotiated`, {});
   }
 
-  /** RFC 1661 §5.7: a protocol the AC does not have is not spoken to again; without IPCP or LCP there is no link. */
+  /** RFC 1661 §5.7: a protocol the AC does not have is not spoken to again; without an NCP, or LCP, there is no link. */
   #protocolRejected(protocol: number, now: Instant): void {
     switch (protocol) {
       case PROTOCOL.IPV6CP:
@@ -314,8 +331,8 @@ export class Phases {
         return this.#authDid(this.#auth.receiveChap(packet.packet, now), now);
       case 'IPV6CP':
       case 'IPCP':
-        if (packet.protocol === 'IPV6CP' && !this.#config.ipv6)
-          return this.#rejectProtocol(PROTOCOL.IPV6CP, packet.information, now);
+        if (!this.#isWanted(packet.protocol === 'IPCP' ? 'ipcp' : 'ipv6cp'))
+          return this.#rejectProtocol(PROTOCOL[packet.protocol], packet.information, now);
         // Before the Network phase the automata are not Up, and drop it (RFC 1661 §3.5).
         return this.#ncpDid(this.#ncps.receive(packet, now), now);
       case 'unknown':
@@ -343,10 +360,15 @@ export class Phases {
   #network(on: string, now: Instant): void {
     this.#enter('Network', on, now);
     this.#open('ipcp', now);
-    if (this.#config.ipv6) this.#open('ipv6cp', now);
+    this.#open('ipv6cp', now);
   }
 
-  #open(ncp: 'ipcp' | 'ipv6cp', now: Instant): void {
+  #isWanted(ncp: Ncp): boolean {
+    return ncp === 'ipcp' ? this.#config.ipv4 !== false : this.#config.ipv6;
+  }
+
+  #open(ncp: Ncp, now: Instant): void {
+    if (!this.#isWanted(ncp)) return;
     this.#ncpDid(this.#ncps.fire(ncp, 'Open', now), now);
     this.#ncpDid(this.#ncps.fire(ncp, 'Up', now), now);
   }
@@ -356,23 +378,74 @@ export class Phases {
       if (output.kind === 'send') this.#send(output.packet);
       else if (output.kind === 'note') this.#out.push(output);
       else if (output.kind === 'ipcp') this.#ipcpDid(output.signal, now);
-      // The facts changed; but while IPCP is not Opened, nobody has been told any.
-      else if (output.signal !== 'tls' && this.#isOpened()) this.#opened();
+      else this.#ipv6cpDid(output.signal, now);
     }
   }
 
   #ipcpDid(signal: LayerSignal, now: Instant): void {
-    if (signal === 'tld') {
-      this.#phaseEndsAt = after(now, PHASE_LIMIT);
-      if (this.#lcp.state === 'Opened') this.#begunAnew('IPCP', now);
-    }
-    if (signal === 'tlf') this.#fail('the AC does not agree to IPCP', false, now);
+    const isDoneWithout = this.#ipv4 === 'none';
+    if (signal === 'tld' && !isDoneWithout) this.#wentDown('IPCP', now);
+    if (signal === 'tlf' && !isDoneWithout)
+      this.#doWithoutIpv4('the AC does not agree to IPCP', false, now);
     if (signal !== 'tlu') return;
+    const wasUp = isDoneWithout && this.#isOpened();
     const { flaw } = this.#ncps;
-    if (flaw !== undefined) return this.#fail(flaw, true, now);
+    if (flaw !== undefined) return this.#flawed(flaw, wasUp, now);
     this.#checkPeer();
+    this.#ipv4 = 'had';
+    if (wasUp) this.#opened();
+    else this.#up(now);
+  }
+
+  #ipv6cpDid(signal: LayerSignal, now: Instant): void {
+    if (signal === 'tls') return;
+    if (this.#ipv4 === 'none') return this.#onlyIpv6Did(signal, now);
+    // The facts changed; but while IPCP is not Opened, nobody has been told any.
+    if (this.#isOpened()) return this.#opened();
+    if (this.#ipv4 === 'awaited')
+      this.#ipcpBy = signal === 'tlu' ? after(now, IPCP_LIMIT) : undefined;
+  }
+
+  #onlyIpv6Did(signal: LayerSignal, now: Instant): void {
+    if (signal === 'tld') return this.#wentDown('IPV6CP', now);
+    if (signal === 'tlu' && this.#ncps.ipv6 !== undefined) return this.#up(now);
+    const neither = 'the AC agrees neither to IPCP nor to IPV6CP';
+    const reason = this.#isWanted('ipcp') ? neither : 'the AC does not agree to IPV6CP';
+    this.#fail(reason, signal === 'tlu', now);
+  }
+
+  /** The layer without which the session is not up. */
+  #wentDown(layer: 'IPCP' | 'IPV6CP', now: Instant): void {
+    this.#phaseEndsAt = after(now, PHASE_LIMIT);
+    if (this.#lcp.state === 'Opened') this.#begunAnew(layer, now);
+  }
+
+  /** Up with IPV6CP alone, now or when that opens; a session that cannot have it ends. */
+  #doWithoutIpv4(reason: string, refused: boolean, now: Instant): void {
+    const hasIpv6 = this.#ncps.ipv6 !== undefined;
+    if (this.#ipv4 === 'had' || !(hasIpv6 || this.#ncps.mayOpenIpv6))
+      return this.#fail(reason, refused, now);
+    this.#ipv4 = 'none';
+    this.#ipcpBy = undefined;
+    this.#note('warn', 'no IPv4', { reason });
+    if (hasIpv6) this.#up(now);
+  }
+
+  /** What IPCP agreed on is of no use. An AC that has no address to give may still have IPv6. */
+  #flawed(flaw: string, isUp: boolean, now: Instant): void {
+    const isLoss = this.#ipv4 === 'had' || !this.#ncps.isWithoutAddress;
+    if (!isUp && isLoss) return this.#fail(flaw, true, now);
+    // Then its going down ends nothing.
+    this.#ipv4 = 'none';
+    this.#ncpDid(this.#ncps.fire('ipcp', 'Close', now), now);
+    if (isUp) this.#note('warn', 'no IPv4', { reason: flaw });
+    else this.#doWithoutIpv4(flaw, true, now);
+  }
+
+  #up(now: Instant): void {
     this.#phaseEndsAt = undefined;
     this.#openBy = undefined;
+    this.#ipcpBy = undefined;
     this.#wasOpened = true;
     this.#lastWords = undefined;
     this.#line.watch(now);
@@ -385,14 +458,15 @@ export class Phases {
   /** People wonder at an address that nobody configured. */
   #checkPeer(): void {
     const said = this.#ncps.peerSaid;
-    const { theirAddress } = this.#ncps.ipv4;
-    if (sameOctets(said, theirAddress)) return;
+    const theirAddress = this.#ncps.ipv4?.theirAddress;
+    if (theirAddress === undefined || sameOctets(said, theirAddress)) return;
     const facts = { said: formatIpv4(said), used: formatIpv4(theirAddress) };
     this.#note('info', 'the AC’s address is replaced', facts);
   }
 
   #isOpened(): boolean {
-    return this.#lcp.state === 'Opened' && this.#ncps.isOpened;
+    if (this.#lcp.state !== 'Opened') return false;
+    return (this.#ipv4 === 'none' ? this.#ncps.ipv6 : this.#ncps.ipv4) !== undefined;
   }
 
   #opened(): void {
@@ -428,8 +502,9 @@ export class Phases {
     const on = rtt === undefined ? 'sign of life' : 'Echo-Reply';
     this.#note('info', on, { proven: true, ...(rtt === undefined ? {} : { rttMs: rtt }) });
     this.#out.push({ kind: 'proven', ...(rtt === undefined ? {} : { rtt }) });
-    // The former holder may have gone before IPV6CP was Opened; an AC without it says so again.
-    if (this.#config.ipv6 && this.#ncps.isIpv6New) this.#open('ipv6cp', now);
+    // The former holder may have gone before the other NCP was Opened; an AC without it says so again.
+    if (this.#ncps.isNew('ipcp')) this.#open('ipcp', now);
+    if (this.#ncps.isNew('ipv6cp')) this.#open('ipv6cp', now);
   }
 
   // --- the end -------------------------------------------------------------------------------------------------
