@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -86,9 +86,10 @@ function bench(t: Test): Bench {
   t.teardown(() => rmSync(directory, { recursive: true }));
   const kernel = new Kernel();
   const lines: string[] = [];
-  // The directory is not there yet, as on a router that has just been installed.
-  const open = (): Lans => openLans(join(directory, 'state'), kernel, (line) => lines.push(line));
-  return { kernel, lines, record: join(directory, 'state', 'lan.json'), open };
+  // The directories are not there yet, as on a router that has just been installed.
+  const places = { run: join(directory, 'run'), state: join(directory, 'state') };
+  const open = (): Lans => openLans(places, kernel, (line) => lines.push(line));
+  return { kernel, lines, record: join(directory, 'run', 'lan.json'), open };
 }
 
 const OURS = ['igb1 2001:db8:ab00:1::2/64', 'igb1.20 2001:db8:ab00:20::1/64'];
@@ -156,6 +157,19 @@ t.test('lan › the next helper takes away what the last one set, and nothing el
   t.same([...kernel.unreachable], []);
 });
 
+t.test('lan › the record of a previous release is taken over once', async (t) => {
+  const { kernel, open, record } = bench(t);
+  open().set(POLICY, { prefixes: [prefix('2001:db8:ab00::', 56)], addresses: [] });
+  const before = join(dirname(record), '..', 'state', 'lan.json');
+  mkdirSync(dirname(before));
+  renameSync(record, before);
+  open();
+  t.throws(() => readFileSync(before), { code: 'ENOENT' });
+  open().remove();
+  t.equal(kernel.addresses.size, 0);
+  t.same([...kernel.unreachable], []);
+});
+
 t.test('lan › an interface that is not there keeps no other LAN waiting', async (t) => {
   const { kernel, open, record } = bench(t);
   kernel.refuses = 'igb1';
@@ -191,10 +205,13 @@ t.test('lan › a record that is damaged or cannot be written refuses nothing', 
   };
   const disk = { read: full, replace: full, remove: full, makeDirectory: full };
   const told: string[] = [];
-  openLans('/nowhere', kernel, (line) => told.push(line), disk).set(POLICY, {
-    prefixes: [prefix('2001:db8:cc00::', 56)],
-    addresses: [],
-  });
+  openLans({ run: '/nowhere', state: '/nowhere' }, kernel, (line) => told.push(line), disk).set(
+    POLICY,
+    {
+      prefixes: [prefix('2001:db8:cc00::', 56)],
+      addresses: [],
+    },
+  );
   t.equal(kernel.addresses.size, 4);
   t.match(told[0], /record .*lan\.json: ENOSPC/);
   t.same(lines, []);

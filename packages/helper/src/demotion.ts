@@ -11,7 +11,7 @@
 import { join } from 'node:path';
 import { BackendError, diskError } from './errors.ts';
 import type { Backend } from './backend.ts';
-import { DISK, type Disk } from './files.ts';
+import { DISK, forget, type Disk } from './files.ts';
 
 const RECORD = 'demotion.json';
 /** In the record of a router that has just booted: the demotion of rc.d/ppp_thing_early. No session has this name. */
@@ -68,7 +68,7 @@ export function openDemotions(
   makeDirectory(disk, places.run);
   const path = join(places.run, RECORD);
   const own = readRecord(disk, path, uptime());
-  const recorded = own ?? inherit(disk, join(places.state, RECORD), uptime());
+  const recorded = own ?? inherit(disk, join(places.state, RECORD), uptime(), log);
   const isBoot = takeBoot(recorded, amounts);
   const inForce = new Map<string, number>();
   // A session that has not been adopted yet keeps its record: it may only be late.
@@ -174,9 +174,9 @@ function readRecord(disk: Disk, path: string, uptime: number): Recorded | undefi
 }
 
 /** The record of a previous release, once. It may be of an earlier boot: `adoptDemotion` judges what it says. */
-function inherit(disk: Disk, path: string, uptime: number): Recorded {
+function inherit(disk: Disk, path: string, uptime: number, log: (line: string) => void): Recorded {
   const record = readRecord(disk, path, uptime);
-  if (record !== undefined) disk.remove(path);
+  if (record !== undefined) forget(disk, path, log);
   return record ?? new Map();
 }
 

@@ -136,4 +136,13 @@ export const DISK: Disk = {
   makeDirectory: (path, mode) => void mkdirSync(path, { recursive: true, mode }),
 };
 
+/** Remove a previous release's file. A disk that refuses keeps nobody from starting: `log` gets a line. */
+export function forget(disk: Disk, path: string, log: (line: string) => void): void {
+  try {
+    disk.remove(path);
+  } catch (error) {
+    log(`remove ${path}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
 const modeOf = (mode: number): string => (mode & 0o7777).toString(8).padStart(4, '0');

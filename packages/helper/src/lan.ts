@@ -12,8 +12,9 @@ import { join } from 'node:path';
 import type { RequestBody } from '@ppp-thing/protocol/ipc/messages';
 import { formatIpv6, networkOf } from '@ppp-thing/protocol/wire/ipv6';
 import type { Address6, Aggregate, Backend } from './backend.ts';
+import type { RecordPlaces } from './demotion.ts';
 import { BackendError } from './errors.ts';
-import { DISK, type Disk } from './files.ts';
+import { DISK, forget, type Disk } from './files.ts';
 import { SystemError } from './libc.ts';
 import { sameOctets } from './octets.ts';
 import type { SessionPolicy } from './policy.ts';
@@ -28,6 +29,7 @@ export interface Wanted {
   readonly problems: readonly string[];
 }
 
+const RECORD = 'lan.json';
 const LAN_BITS = 64;
 
 /** What a policy makes of prefixes. Pure. */
@@ -99,14 +101,33 @@ interface Entry {
  * @param disk this machine's unless given
  */
 export function openLans(
-  directory: string,
+  places: RecordPlaces,
   backend: Verbs,
   log: (line: string) => void,
   disk: Disk = DISK,
 ): Lans {
-  const path = join(directory, 'lan.json');
+  const path = join(places.run, RECORD);
   const entries = new Map(read(disk, path).map((entry) => [entry.session, entry]));
   let told = '';
+
+  const write = (): void => {
+    try {
+      disk.makeDirectory(places.run, 0o755);
+      disk.replace(path, `${JSON.stringify([...entries.values()])}\n`, 0o600);
+    } catch (error) {
+      // What is set is worth more than that a later helper can take it away: the kernel's lifetimes end it in any case.
+      log(`record ${path}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  };
+
+  // The record of a previous release, once.
+  const before = join(places.state, RECORD);
+  const inherited = read(disk, before).filter(({ session }) => !entries.has(session));
+  if (inherited.length > 0) {
+    for (const entry of inherited) entries.set(entry.session, entry);
+    write();
+    forget(disk, before, log);
+  }
 
   const remember = (entry: Entry): void => {
     const { session } = entry;
@@ -114,13 +135,7 @@ export function openLans(
     if (isSame(before, entry)) return;
     if (entry.addresses.length + entry.aggregates.length === 0) entries.delete(entry.session);
     else entries.set(entry.session, entry);
-    try {
-      disk.makeDirectory(directory, 0o700);
-      disk.replace(path, `${JSON.stringify([...entries.values()])}\n`, 0o600);
-    } catch (error) {
-      // What is set is worth more than that a later helper can take it away: the kernel's lifetimes end it in any case.
-      log(`record ${path}: ${error instanceof Error ? error.message : String(error)}`);
-    }
+    write();
   };
 
   const set = (session: string, fib: number, next: Wanted): void => {

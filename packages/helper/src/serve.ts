@@ -78,7 +78,7 @@ export function serve(options: ServeOptions): Serving {
       log,
       options.disk,
     );
-    lans = openLans(policy.stateDirectory, backend, log, options.disk);
+    lans = openLans(places, backend, log, options.disk);
     // A second helper must find out before it touches what the first one serves.
     refuseSecond(libc, policy.socketPath);
     // The kernel first: the interlock is at work before anybody can ask for anything, whatever is wrong with the socket.

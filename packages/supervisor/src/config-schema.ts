@@ -119,7 +119,7 @@ export const HELPER_KEYS = {
   state_directory: {
     format: path,
     default: null as string | null,
-    doc: 'The directory in which the helper records the LAN addresses and prefix routes that it has set.',
+    doc: 'The directory in which a previous release of the helper kept its records. The helper reads them once and keeps its own beside its socket.',
   },
   user: {
     format: text('a user name'),
