@@ -166,6 +166,19 @@ t.test('legacy partner › SESSION_ID 0 says that there is none', async (t) => {
   t.equal(heard[0]?.open, false);
 });
 
+t.test('legacy partner › SESSION_ID 0 ends a session of ours: it is no ignorance', async (t) => {
+  const { ours, heard, says } = await pair(t);
+  ours.tell('pppoe0', message('BACKUP', false, SNAPSHOT));
+  await says(NONE);
+  t.strictSame(heard[0]?.snapshot, {
+    ...SNAPSHOT,
+    epoch: 43,
+    generation: 1,
+    holder: PARTNER_ID,
+    facts: null,
+  });
+});
+
 t.test('legacy partner › a MASTER believes no record', async (t) => {
   const { ours, heard, says } = await pair(t);
   await says(RECORD);

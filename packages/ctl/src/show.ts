@@ -102,6 +102,8 @@ const TOLD: ReadonlySet<string> = new Set([
   'hold-down',
   'handoff',
   'down',
+  'patience',
+  'release',
   'watchdog',
   'retry',
   'unseen',

@@ -65,7 +65,10 @@ export interface Snapshot {
   readonly generation: number;
   /** Who owns the session in this epoch. */
   readonly holder: RouterId;
-  /** Null when there is no session: none was dialled yet, or the last one is known to be gone. */
+  /**
+   * Null when there is no session: none was dialled yet, or the last one is known to be gone. Null in generation 0 says
+   * less: its holder knew of none when it took, and the holder before it may just have opened one.
+   */
   readonly facts: SessionFacts | null;
   /**
    * What a DHCPv6 server gave: it outlives the session. Null when there is none. Absent when whoever wrote the snapshot
@@ -105,6 +108,14 @@ export const taken = (before: Snapshot, holder: RouterId): Snapshot => ({
   generation: 0,
   holder,
 });
+
+/** Whether `earlier` has a session that the next holder, who wrote `later`, had not heard of when it took. */
+export const isUntold = (later: Snapshot, earlier: Snapshot): boolean =>
+  later.facts === null &&
+  later.generation === 0 &&
+  earlier.facts !== null &&
+  earlier.holder !== later.holder &&
+  taken(earlier, later.holder).epoch === later.epoch;
 
 /** The snapshot after what is known of the session has changed. */
 export const changed = (

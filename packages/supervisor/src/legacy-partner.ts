@@ -168,7 +168,11 @@ export class LegacyPartner implements PartnerChannel {
   #snapshotOf(heard: LegacyRecord, ours: Snapshot): Snapshot {
     const { partnerId } = this.#options;
     const facts = heard.sessionId === 0 ? null : this.#factsOf(heard, ours.facts);
-    if (ours.holder !== partnerId) return { ...taken(ours, partnerId), facts };
+    // To say that there is none is more than to know of none: a generation tells them apart.
+    if (ours.holder !== partnerId) {
+      const next = taken(ours, partnerId);
+      return facts === null ? changed(next, { facts }) : { ...next, facts };
+    }
     return facts === ours.facts ? ours : changed(ours, { facts });
   }
 

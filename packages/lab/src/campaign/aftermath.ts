@@ -11,6 +11,8 @@ export function checkAftermath(stage: Stage, fail: Break): void {
   if (a?.epoch !== b?.epoch || a?.generation !== b?.generation || a?.holder !== b?.holder) {
     fail('R8', `the disks hold ${describe(a)} and ${describe(b)}`);
   }
+  if (a?.facts?.key.sessionId !== b?.facts?.key.sessionId)
+    fail('R8', `the disks hold two sessions in ${describe(a)}`);
   for (const router of stage.routers) {
     const status = router.status();
     if (status === undefined) continue;

@@ -379,6 +379,47 @@ export const TEST_MUTANTS: readonly Mutant[] = [
   ...of(`${ENGINE}/ppp/negotiation.js`, 'engine/link-dial', [
     ['negotiation: an option twice is acknowledged', 'kinds.indexOf(option.kind) < i ?', 'false ?'],
   ]),
+  ...of(`${ENGINE}/owner/waits.js`, 'engine/dial-and-partner', [
+    [
+      'watchdog: strung along for ever',
+      'patience: () => seconds(60)',
+      'patience: () => seconds(9e4)',
+    ],
+  ]),
+  ...of(`${ENGINE}/owner/judge.js`, 'engine/dial-and-partner', [
+    [
+      'watchdog: waits on after the dial has failed',
+      "this.#step('Down', 'session down, the dial failed', now);",
+      '',
+    ],
+    ['told: only in answer to ours', 'before !== undefined && isUntold(ours, theirs)', 'false'],
+    ['told: an old datagram counts', ' && isNewer(theirs, before)', ''],
+    ['told: beside a session of our own', ' || this.#acts.hasSession', ''],
+    [
+      'taker: waits for a partner that has stopped',
+      "if (!message.open && this.#waits.isPending('release')) {",
+      'if (false) {',
+    ],
+  ]),
+  ...of(`${ENGINE}/owner/acts.js`, 'engine/dial-and-partner', [
+    ['taker: dials beside its partner', 'if (standing.partnerDials(now))', 'if (false)'],
+    [
+      'taker: an end is no more than ignorance',
+      'next : changed(next, { facts })',
+      'next : { ...next, facts }',
+    ],
+  ]),
+  ...of(`${ENGINE}/link/discovery.js`, 'engine/dial-and-partner', [
+    [
+      'watchdog: an AC that has failed is waited for',
+      "=== 'Requesting' && !this.#isAvoided(this.#state.offer.acMac, now)",
+      "=== 'Requesting'",
+    ],
+  ]),
+  ...of('protocol/dist/session.js', 'engine/dial-and-partner', [
+    ['untold: whatever has been said since', 'later.generation === 0 &&', ''],
+    ['untold: however long ago', ' &&\n    taken(earlier, later.holder).epoch === later.epoch', ''],
+  ]),
   ...of(`${ENGINE}/ppp/negotiation.js`, 'system', [
     [
       'negotiation: resumed with an old restart counter',

@@ -88,13 +88,14 @@ export const MUTANTS: readonly Mutant[] = [
   cell('carrier and silence do not demote', 'Silent', 'Holding', 'doubt/Holding'),
   cell('believes a silent session', 'Silent', 'Holding', '-'),
   cell('does not prove', 'Proven', 'Holding', '-'),
+  cell('what the partner opened is not resumed', 'Told', 'Holding', 'store/Holding'),
   cell('watchdog looks once', 'Down', 'Holding', '-'),
   // What the acts do.
   mutant(
     'epoch not raised',
     ACTS,
-    'standing.snapshot = taken({ ...standing.snapshot, facts }, standing.config.routerId);',
-    'standing.snapshot = { ...standing.snapshot, facts, holder: standing.config.routerId };',
+    'const next = taken(before, standing.config.routerId);',
+    'const next = { ...before, holder: standing.config.routerId };',
   ),
   mutant(
     'told before stored',
@@ -117,8 +118,8 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'dials instead of resuming',
     ACTS,
-    'if (facts === null) {\n            this.#dial(now);\n            return this.tell(now);',
-    'if (true) {\n            this.#dial(now);\n            return this.tell(now);',
+    'if (facts === null) {\n            // A dial beside',
+    'if (true) {\n            // A dial beside',
   ),
   mutant('announce dropped', ACTS, 'else\n            this.#announce(now);', 'else\n            ;'),
   mutant('announced once only', ACTS, "this.#waits.begin('announce', now);", ''),
@@ -275,6 +276,18 @@ export const MUTANTS: readonly Mutant[] = [
     ACTS,
     "return this.#out.emit(...demotion.drop('hold-down'));",
     'return;',
+  ),
+  mutant(
+    'a dial that advances is given up',
+    JUDGE,
+    "if (this.#acts.isAdvancing(now))\n                    return this.#waits.ensure('patience', now);",
+    '',
+  ),
+  mutant(
+    'a session is void for a partner that knew of none',
+    JUDGE,
+    'return isKept ? { ...theirs, facts: snapshot.facts } : theirs;',
+    'return theirs;',
   ),
   mutant('newer snapshot ignored', JUDGE, 'if (isNewer(theirs, ours))\n', 'if (false)\n'),
   mutant('older snapshot taken', JUDGE, 'if (isNewer(theirs, ours))\n', 'if (true)\n'),

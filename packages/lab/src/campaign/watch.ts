@@ -12,6 +12,12 @@ import type { RouterView } from './stage.ts';
 const HANDOFF_MS = 5500;
 /** A session may be down for this long while the partner could carry it: a failed probe, and the watchdog's round. */
 const DOWN_MS = 25_000;
+/** A dial that the AC has answered this lately may still come to something: a phase of it may last so long. */
+const ANSWERED_MS = 32_000;
+/** However it is answered: the wait for a dial that advances, after the first. */
+const STRUNG_ALONG_MS = 75_000;
+/** Since the PADS; a dial that lasts longer may be given up. */
+const DIAL_MS = 45_000;
 
 const MAX_SERVED = 20;
 const HOLD_DOWN_MS = 4990;
@@ -34,6 +40,11 @@ export class Watch {
   #demotes = false;
   #yieldingSince: number | undefined;
   #downSince: number | undefined;
+  /** When the AC last answered a dial. */
+  #answeredAt = -Infinity;
+  /** Since when the dial under way has had a session. */
+  #grantedAt: number | undefined;
+  #isGivenUp = false;
   #lastTold = 0;
   /** Deadlines served in a row at one instant. */
   #served = 0;
@@ -62,6 +73,8 @@ export class Watch {
     this.#demotes = false;
     this.#yieldingSince = undefined;
     this.#downSince = undefined;
+    this.#grantedAt = undefined;
+    this.#isGivenUp = false;
     this.#lastTold = now;
     this.#isUnsaved = false;
     this.#unheardSince = undefined;
@@ -111,6 +124,7 @@ export class Watch {
     const isAble = supervisor.connected && status.helper && !this.#isUnsaved && !router.isDiskFull;
     this.#checkDemotion(us, event, actions, status, fail);
     this.#checkHandoff(us, before, status, now, fail);
+    this.#checkDial(us, event, actions, status, now, fail);
     this.#checkDown(us, status, now, fail);
     this.#checkSacrifice(us, status, now, fail);
     checkAutoOpen(us, actions, status, fail);
@@ -298,6 +312,33 @@ export class Watch {
     if (!isReady || !status.proven) fail('R12', `${us} hands over to a partner that is not ready`);
   }
 
+  /** R10: a dial that the AC answers is not given up: the partner's would meet the session that this one has. */
+  #checkDial(
+    us: string,
+    event: Event,
+    actions: readonly Action[],
+    status: OwnerStatus,
+    now: number,
+    fail: Break,
+  ): void {
+    if (isStep(event)) this.#answeredAt = now;
+    const isOver =
+      status.state !== 'Holding' ||
+      status.snapshot.facts !== null ||
+      !status.helper ||
+      !status.carrier ||
+      this.#isUnsaved ||
+      actions.some(isFarewell);
+    if (isOver) this.#grantedAt = undefined;
+    else if (event.kind === 'discovery' && actions.some(({ kind }) => kind === 'attach'))
+      this.#grantedAt = now;
+    const wasGivenUp = this.#isGivenUp;
+    this.#isGivenUp = status.demoted.includes('watchdog');
+    if (this.#grantedAt === undefined || wasGivenUp || !this.#isGivenUp) return;
+    if (event.kind === 'deadline' && now - this.#grantedAt < DIAL_MS)
+      fail('R10', `${us} gives up a dial that the AC answers`);
+  }
+
   /** R10: a session that stays down where the partner could carry it is given up. */
   #checkDown(us: string, status: OwnerStatus, now: number, fail: Break): void {
     const isDown =
@@ -307,8 +348,11 @@ export class Watch {
       status.partner.message?.healthy === true &&
       !status.demoted.includes('watchdog');
     if (!isDown) this.#downSince = undefined;
-    else if (now - (this.#downSince ??= now) > DOWN_MS) {
-      fail('R10', `${us} keeps the role with a session that is down`);
+    else {
+      const since = (this.#downSince ??= now);
+      const patient = Math.min(this.#answeredAt + ANSWERED_MS, since + STRUNG_ALONG_MS);
+      if (now > Math.max(since + DOWN_MS, patient))
+        fail('R10', `${us} keeps the role with a session that is down`);
     }
   }
 
@@ -335,6 +379,20 @@ const isForeign = (event: Extract<Event, { kind: 'helper-up' }>, status: OwnerSt
   const known = status.snapshot.facts?.key.sessionId;
   return gateOpen && attached !== null && attached.sessionId !== known;
 };
+
+/** The AC takes part in a dial. */
+const isStep = (event: Event): boolean =>
+  (event.kind === 'discovery' && event.packet.code !== 'PADT') ||
+  (event.kind === 'ppp' &&
+    event.packet.protocol !== 'unknown' &&
+    !event.packet.packet.code.startsWith('Echo-'));
+
+/** The router ends a session, or a dial's. */
+const isFarewell = (action: Action): boolean =>
+  action.kind === 'detach' ||
+  (action.kind === 'send-ppp' &&
+    action.packet.protocol === 'LCP' &&
+    action.packet.packet.code === 'Terminate-Request');
 
 const echoesOf = (actions: readonly Action[]): readonly number[] =>
   actions.flatMap((action) =>

@@ -90,7 +90,7 @@ export class SessionEngine implements Engine<Event, Action> {
   handle(event: Event, now: Instant): readonly Action[] {
     this.#judge.event(event, now);
     for (const name of this.#waits.over(now)) this.#judge.over(name, now);
-    this.#judge.lease(now);
+    this.#judge.afterwards(now);
     return this.#out.flush();
   }
 

@@ -50,6 +50,11 @@ export class Dialler {
     return this.#discovery.ac;
   }
 
+  /** An AC that has not failed of late has offered, and is asked. */
+  isPromising(now: Instant): boolean {
+    return this.#discovery.isPromising(now);
+  }
+
   /** Of the dial that is going on, or was last. */
   get hostUniq(): Uint8Array {
     return this.#discovery.hostUniq;

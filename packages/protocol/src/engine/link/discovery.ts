@@ -144,6 +144,11 @@ export class Discovery {
     return { name: acName, mac: acMac };
   }
 
+  /** An AC that has not failed of late has offered, and is asked. */
+  isPromising(now: Instant): boolean {
+    return this.#state.kind === 'Requesting' && !this.#isAvoided(this.#state.offer.acMac, now);
+  }
+
   start(now: Instant): DiscoveryOutput[] {
     this.#hostUniq = this.#settings.hostUniq ?? this.#random(HOST_UNIQ_LENGTH);
     this.#asked.clear();

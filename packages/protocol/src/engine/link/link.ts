@@ -204,6 +204,20 @@ export class Link {
     return earliest(this.#reattachAt, this.#dialler.deadline(), this.#session?.phases.deadline());
   }
 
+  /** A session exists, or is being made. */
+  get hasSession(): boolean {
+    return this.#session !== undefined;
+  }
+
+  /**
+   * The AC answers the dial: a PADS is awaited of one that has not failed of late, or the session is negotiated. Either
+   * has an end of its own.
+   */
+  isAdvancing(now: Instant): boolean {
+    if (!this.#carrier) return false;
+    return this.#session?.phases.isNegotiating ?? this.#dialler.isPromising(now);
+  }
+
   status(): LinkStatus {
     const session = this.#session;
     const { nextDial, attempts, trouble } = this.#dialler;

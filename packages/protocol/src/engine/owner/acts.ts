@@ -58,6 +58,16 @@ export class Acts {
     return this.#heard();
   }
 
+  /** A dial goes on, and the AC answers it. */
+  isAdvancing(now: Instant): boolean {
+    return this.#link.isAdvancing(now);
+  }
+
+  /** The link has a session, or is making one. */
+  get hasSession(): boolean {
+    return this.#link.hasSession;
+  }
+
   /** A DHCPv6 server's answer, or the time that the client waits for. */
   dhcp6(message: Dhcp6Message | undefined, now: Instant): readonly LinkOutcome[] {
     const delegation = this.#delegation;
@@ -172,8 +182,12 @@ export class Acts {
 
   #take(from: Place, now: Instant): void {
     const standing = this.#standing;
-    const facts = factsFrom(from, standing.snapshot);
-    standing.snapshot = taken({ ...standing.snapshot, facts }, standing.config.routerId);
+    const before = standing.snapshot;
+    const facts = factsFrom(from, before);
+    const next = taken(before, standing.config.routerId);
+    // To have none because it has ended is more than to know of none: it is said by a generation.
+    standing.snapshot = facts === before.facts ? next : changed(next, { facts });
+    standing.tookFrom(before);
     standing.lastTakeover = { at: now, epoch: standing.snapshot.epoch };
     this.#out.emit({ kind: 'store', snapshot: standing.snapshot });
     this.#carry(now);
@@ -191,8 +205,11 @@ export class Acts {
     standing.path = 'unproven';
     // Carried again every second while the disk is full, the session must not put the watchdog off for ever.
     this.#waits.ensure('down', now);
+    this.#waits.cancel('release');
     if (facts === null) {
-      this.#dial(now);
+      // A dial beside the session that the partner may just have opened would be refused, or end that one.
+      if (standing.partnerDials(now)) this.#waits.begin('release', now);
+      else this.#dial(now);
       return this.tell(now);
     }
     this.#out.emit(attach(facts, true), { kind: 'gate', open: true });
@@ -225,7 +242,7 @@ export class Acts {
   #prove(now: Instant): void {
     const { lastTakeover } = this.#standing;
     this.#standing.path = 'proven';
-    if (this.#standing.refused === undefined) this.#waits.cancel('down');
+    if (this.#standing.refused === undefined) this.#waits.cancel('down', 'patience');
     if (lastTakeover !== undefined && lastTakeover.provenAfter === undefined) {
       const provenAfter = millis(now - lastTakeover.at);
       this.#standing.lastTakeover = { ...lastTakeover, provenAfter };
@@ -237,7 +254,7 @@ export class Acts {
     this.#standing.refuse(undefined);
     this.note('info', 'the kernel forwards again', [], {});
     this.#out.emit(...this.#standing.demotion.drop('watchdog'));
-    if (this.#standing.isProven) this.#waits.cancel('down');
+    if (this.#standing.isProven) this.#waits.cancel('down', 'patience');
     this.tell(now);
   }
 
@@ -290,7 +307,8 @@ export class Acts {
   // --- not holding -----------------------------------------------------------------------------------------------
 
   #release(now: Instant): void {
-    this.#waits.cancel('down', 'announce', 'reclaim', 'contest', 'handoff', 'settled');
+    this.#waits.cancel('down', 'patience', 'release');
+    this.#waits.cancel('announce', 'reclaim', 'contest', 'handoff', 'settled');
     this.#out.emit({ kind: 'gate', open: false });
     this.#absorb(this.#link.suspend(now), now);
     this.#leased(this.#delegation.down(now), now);

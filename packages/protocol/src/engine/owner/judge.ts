@@ -6,7 +6,9 @@ import { sameOctets } from '../../bytes.ts';
 import type { Instant } from '../../time.ts';
 import {
   isLaterEpoch,
+  changed,
   isNewer,
+  isUntold,
   type PartnerMessage,
   type Role,
   type Snapshot,
@@ -93,7 +95,12 @@ export class Judge {
       case 'handoff':
         return void this.#step('Undo', 'handoff not carried out in time', now);
       case 'down':
+        if (this.#acts.isAdvancing(now)) return this.#waits.ensure('patience', now);
         return void this.#step('Down', 'session down', now);
+      case 'patience':
+        return void this.#step('Down', 'session down', now);
+      case 'release':
+        return void this.#step('Released', 'partner silent', now);
       case 'watchdog':
         return this.#watchdogOver(now);
       case 'retry':
@@ -116,9 +123,12 @@ export class Judge {
     }
   }
 
-  /** The time that the DHCPv6 client waits for may have come. */
-  lease(now: Instant): void {
+  /** After each event: the time that the DHCPv6 client waits for may have come, and a dial may have come to nothing. */
+  afterwards(now: Instant): void {
     this.#judge(this.#acts.dhcp6(undefined, now), now);
+    if (!this.#waits.isPending('patience') || this.#acts.isAdvancing(now)) return;
+    this.#waits.cancel('patience');
+    this.#step('Down', 'session down, the dial failed', now);
   }
 
   // --- the table -------------------------------------------------------------------------------------------------
@@ -326,7 +336,12 @@ export class Judge {
     if (message.healthy) this.#waits.cancel('unhealthy');
     else this.#waits.ensure('unhealthy', now);
     const theirs = inLostMemory(message.snapshot, ours);
-    if (isNewer(theirs, ours)) this.#learn(theirs, now);
+    if (isNewer(theirs, ours)) this.#learn(this.#withOurs(theirs), now);
+    else if (this.#isTold(theirs)) this.#toldOf(theirs, now);
+    if (!message.open && this.#waits.isPending('release')) {
+      this.#waits.cancel('release');
+      this.#step('Released', 'partner stopped dialling', now);
+    }
     // A partner says so within a second of falling deaf; until it hears us again, it must see us on the line.
     if (!message.hearing && !this.#waits.isPending('announce') && !this.#waits.isPending('reclaim'))
       this.#step('Claim', 'partner does not hear us', now);
@@ -350,6 +365,34 @@ export class Judge {
     // Where the table does nothing, the LANs still change.
     const acted = this.#step('Newer', `partner epoch=${epoch}->${snapshot.epoch}`, now);
     if (!acted && snapshot.lease !== lease) this.#acts.delegate(now);
+  }
+
+  /** Our session is not void because the partner took before it heard of it: it stays in the snapshot, and so is told. */
+  #withOurs(theirs: Snapshot): Snapshot {
+    const { snapshot, config } = this.#standing;
+    const isKept = isUntold(theirs, snapshot) && snapshot.holder === config.routerId;
+    return isKept ? { ...theirs, facts: snapshot.facts } : theirs;
+  }
+
+  /**
+   * We took, know of no session and have made none; the partner, which held before, says that it had opened one: in its
+   * own last snapshot, or in answer to ours.
+   */
+  #isTold(theirs: Snapshot): boolean {
+    const { snapshot: ours, config, before } = this.#standing;
+    if (ours.holder !== config.routerId || ours.facts !== null || ours.generation !== 0)
+      return false;
+    if (theirs.facts === null || this.#acts.hasSession) return false;
+    const isAnswer = !isNewer(ours, theirs);
+    return isAnswer || (before !== undefined && isUntold(ours, theirs) && isNewer(theirs, before));
+  }
+
+  #toldOf(theirs: Snapshot, now: Instant): void {
+    const ours = this.#standing.snapshot;
+    const { facts, lease } = this.#delegation.learnt(theirs, ours, now);
+    this.#standing.snapshot = changed(ours, lease === undefined ? { facts } : { facts, lease });
+    this.#standing.previous = facts;
+    this.#step('Told', 'the partner had opened a session', now);
   }
 
   #ownMacHeard(epoch: number, now: Instant): void {

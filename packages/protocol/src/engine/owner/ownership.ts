@@ -63,6 +63,10 @@ export type OwnerEvent =
   // The partner, between us and on the line.
   /** The partner has a newer snapshot than ours. It is ours now. */
   | 'Newer'
+  /** The partner had opened a session that we had not heard of when we took. It is in our snapshot now. */
+  | 'Told'
+  /** The partner, which was dialling when we took, has stopped, or is silent. */
+  | 'Released'
   /** The partner's announce frame carries a higher epoch. Its snapshot is not known. */
   | 'Outbid'
   /** The partner's announce frame carries our own epoch. */
@@ -90,7 +94,7 @@ export type OwnerEvent =
   | 'Closed'
   /** As Closed, but the partner is on the line and not heard: it may well be carrying the session. */
   | 'Contested'
-  /** The session has been down for as long as the configuration allows. */
+  /** The session has been down for as long as the configuration allows, and no dial advances. */
   | 'Down'
   // The operator.
   /** The operator asks for a planned handoff. */
@@ -185,6 +189,8 @@ export const OWNERSHIP = {
   RoleLost:     { Waiting: 'standBack/Waiting',  Standby: 'standBack/Standby',   Holding: 'standBack/Holding',         Yielding: 'standBack/Yielding',        Fenced: 'standBack/Fenced',  HangingUp: 'standBack/HangingUp',         Redialling: 'standBack/Redialling',         Off: 'standBack/Off'             },
   RoleFound:    { Waiting: 'standForth/Waiting', Standby: 'standForth/Standby',  Holding: 'standForth/Holding',        Yielding: 'standForth/Yielding',       Fenced: 'standForth/Fenced', HangingUp: 'standForth/HangingUp',        Redialling: 'standForth/Redialling',        Off: 'standForth/Off'            },
   Newer:        { Waiting: 'store/Waiting',      Standby: 'store,arm/Standby',   Holding: 'release,store,shut/Fenced', Yielding: 'release,store,shut/Fenced', Fenced: 'store/Fenced',      HangingUp: 'release,store,shut/Fenced',   Redialling: 'release,store,shut/Fenced',    Off: 'release,store,shut/Fenced' },
+  Told:         { Waiting: 'store/Waiting',      Standby: 'store,arm/Standby',   Holding: 'store,carry/Holding',       Yielding: 'store,carry/Yielding',      Fenced: 'store/Fenced',      HangingUp: 'store/HangingUp',             Redialling: 'store/Redialling',             Off: 'store/Off'                 },
+  Released:     { Waiting: '-',                  Standby: '-',                   Holding: 'redial/Holding',            Yielding: 'redial/Yielding',           Fenced: '-',                 HangingUp: '-',                           Redialling: '-',                            Off: '-'                         },
   Outbid:       { Waiting: '-',                  Standby: 'arm/Standby',         Holding: 'release,shut/Fenced',       Yielding: 'release,shut/Fenced',       Fenced: '-',                 HangingUp: 'release,shut/Fenced',         Redialling: 'release,shut/Fenced',          Off: 'release,shut/Fenced'       },
   Tied:         { Waiting: '-',                  Standby: '-',                   Holding: 'defer/Holding',             Yielding: 'defer/Yielding',            Fenced: '-',                 HangingUp: '-',                           Redialling: '-',                            Off: '-'                         },
   ContestOver:  { Waiting: '-',                  Standby: '-',                   Holding: 'take/Holding',              Yielding: 'take/Yielding',             Fenced: '-',                 HangingUp: '-',                           Redialling: '-',                            Off: '-'                         },

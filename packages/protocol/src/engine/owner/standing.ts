@@ -42,6 +42,8 @@ export type Place =
       readonly path: Path;
       /** The kernel's last refusal of addresses or route; undefined while it forwards. */
       readonly refused: Refusal | undefined;
+      /** What was known when this router took: its partner may have known more. */
+      readonly before: Snapshot | undefined;
     }
   /** `severed`: the AC was told to let go, and the kernel stopped carrying its answer. */
   | { readonly state: 'HangingUp' | 'Redialling'; readonly path: Path };
@@ -111,6 +113,14 @@ export class Standing {
     if ('refused' in this.#place) this.#place = { ...this.#place, refused };
   }
 
+  tookFrom(before: Snapshot): void {
+    if ('before' in this.#place) this.#place = { ...this.#place, before };
+  }
+
+  get before(): Snapshot | undefined {
+    return 'before' in this.#place ? this.#place.before : undefined;
+  }
+
   get refused(): Refusal | undefined {
     return 'refused' in this.#place ? this.#place.refused : undefined;
   }
@@ -158,6 +168,12 @@ export class Standing {
   /** The partner may know nothing of us but what it sees on the line. */
   isUnheard(now: Instant): boolean {
     return this.config.hasPartner && this.partner.fresh(now)?.hearing !== true;
+  }
+
+  /** The partner was dialling when it was last heard, and may have opened a session since. */
+  partnerDials(now: Instant): boolean {
+    const message = this.partner.fresh(now);
+    return message?.open === true && message.snapshot.facts === null;
   }
 
   /** What the partner is told. */
@@ -211,6 +227,7 @@ function placeIn(state: OwnerState, from: Place): Place {
         state,
         path: 'path' in from ? from.path : 'severed',
         refused: 'refused' in from ? from.refused : undefined,
+        before: 'before' in from ? from.before : undefined,
       };
     case 'HangingUp':
     case 'Redialling':

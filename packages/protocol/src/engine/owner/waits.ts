@@ -31,6 +31,10 @@ export const WAITS = {
   handoff: () => seconds(5),
   /** The session has been down for as long as the configuration allows: it is the partner's to try. */
   down: ({ downDemotion }) => downDemotion,
+  /** A dial that still advanced when the session had been down too long has had its time, however it advances. */
+  patience: () => seconds(60),
+  /** The partner was dialling when we took: it has had its time to say how that ended. */
+  release: () => seconds(1),
   /** The watchdog's demotion is removed, so that this line is tried again. */
   watchdog: () => seconds(300),
   /** The kernel or the disk is asked again for what it refused. */

@@ -107,6 +107,11 @@ export class Phases {
     return this.#end !== undefined;
   }
 
+  /** It is on the way to an address. */
+  get isNegotiating(): boolean {
+    return !this.#isOpened() && !this.isEnding;
+  }
+
   /** How it ends if the AC now says so without a reason: for the reason that it has given before, if it has. */
   endedByAc(reason: string): End {
     const given = { reason: this.#lastWords ?? reason, refused: this.#isJudged };

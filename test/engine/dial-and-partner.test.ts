@@ -1,0 +1,285 @@
+/**
+ * A dial beside a partner: how long the watchdog waits for one that advances, and what becomes of a session that opened
+ * while CARP moved the role.
+ */
+import t from 'tap';
+import type { Action, Event } from '@ppp-thing/protocol/engine/events';
+import type { PartnerMessage, Snapshot } from '@ppp-thing/protocol/session';
+import type { Instant } from '@ppp-thing/protocol/time';
+import { CONFIG, FACTS, PARTNER, Router, story, US } from './router.ts';
+import { AC_MAC, ScriptedAc, type Sent, type Temperament } from './scripted-ac.ts';
+
+const NOTHING_YET: Snapshot = { epoch: 41, generation: 0, holder: PARTNER, facts: null };
+const STANDING_BY = { role: 'BACKUP', open: false, proven: false } as const;
+
+/** A router that is told MASTER, its AC, and a partner that stands by. */
+class Dial {
+  readonly router = new Router();
+  readonly ac: ScriptedAc;
+  /** Milliseconds that an answer takes, by what is answered; undefined: there is none. */
+  delay: (sent: Sent) => number | undefined = () => 5;
+  readonly #due: { readonly at: number; readonly event: Event }[] = [];
+  readonly #start: Instant;
+
+  constructor(temperament: Partial<Temperament> = {}) {
+    this.ac = new ScriptedAc({ password: 'secret1', ipv6: false, ...temperament });
+    this.router.helperUp();
+    this.router.hear({ ...STANDING_BY, snapshot: NOTHING_YET });
+    this.#start = this.router.now;
+  }
+
+  get snapshot(): Snapshot {
+    return this.router.engine.status(this.router.now).snapshot;
+  }
+
+  get elapsed(): number {
+    return this.router.now - this.#start;
+  }
+
+  master(): void {
+    this.#did(this.router.role('MASTER'));
+  }
+
+  hear(message: Partial<PartnerMessage> = {}): void {
+    this.#did(this.router.hear({ ...STANDING_BY, snapshot: this.snapshot, ...message }));
+  }
+
+  /** Time passes; the partner is heard each second. @returns when the router was demoted, ms since the start */
+  pass(ms: number): number | undefined {
+    let demotedAt: number | undefined;
+    for (let i = 0; i < ms / 50; i++) {
+      const before = this.router.actions.length;
+      this.#did(this.router.pass(50));
+      for (const event of this.ac.expire(this.router.now)) this.#did(this.router.feed(event));
+      const due = this.#due.filter(({ at }) => at <= this.router.now);
+      for (const each of due) {
+        this.#due.splice(this.#due.indexOf(each), 1);
+        this.#did(this.router.feed(each.event));
+      }
+      if (i % 20 === 0) this.hear();
+      if (story(this.router.actions.slice(before)).includes('demote')) demotedAt ??= this.elapsed;
+    }
+    return demotedAt;
+  }
+
+  #did(actions: readonly Action[]): void {
+    for (const action of actions) {
+      if (action.kind !== 'send-discovery' && action.kind !== 'send-ppp') continue;
+      const delay = this.delay(action);
+      if (delay === undefined) continue;
+      const events = this.ac.answer(action, this.router.now);
+      this.#due.push(...events.map((event) => ({ at: this.router.now + delay, event })));
+    }
+  }
+}
+
+const isSent = (sent: Sent, protocol: string, code?: string): boolean =>
+  sent.kind === 'send-ppp' &&
+  sent.packet.protocol === protocol &&
+  (code === undefined || ('packet' in sent.packet && sent.packet.packet.code === code));
+
+const isCode = (sent: Sent, code: string): boolean =>
+  sent.kind === 'send-discovery' && sent.packet.code === code;
+
+// --- the watchdog ------------------------------------------------------------------------------------------------
+
+const SLOW: readonly (readonly [string, Partial<Temperament>, (sent: Sent) => number])[] = [
+  ['that listens late', { pppDelay: 12_000 }, () => 5],
+  ['whose RADIUS server takes 15 s', {}, (sent) => (isSent(sent, 'CHAP', 'Response') ? 15_000 : 5)],
+  ['that takes 4 s for each answer of the Discovery Stage', { pppDelay: 5000 }, slowDiscovery],
+  ['that takes 2.5 s for every answer', {}, () => 2500],
+];
+
+function slowDiscovery(sent: Sent): number {
+  return sent.kind === 'send-discovery' ? 4000 : 5;
+}
+
+for (const [what, temperament, delay] of SLOW)
+  t.test(`watchdog › a dial to an AC ${what} is not down while it advances`, async (t) => {
+    const dial = new Dial(temperament);
+    dial.delay = delay;
+    dial.master();
+    t.equal(dial.pass(40_000), undefined, 'never demoted');
+    t.ok(dial.router.engine.status(dial.router.now).proven, 'and the session is up');
+  });
+
+t.test(
+  'watchdog › silence, and an AC that never confirms, are down after ten seconds',
+  async (t) => {
+    const silent = new Dial();
+    silent.delay = () => undefined;
+    silent.master();
+    const silentAt = silent.pass(20_000) ?? Infinity;
+    t.ok(silentAt > 9900 && silentAt < 10_200, `no PADO: after ${silentAt} ms`);
+    const deaf = new Dial();
+    deaf.delay = (sent) => (isCode(sent, 'PADI') ? 5 : undefined);
+    deaf.master();
+    const deafAt = deaf.pass(30_000) ?? Infinity;
+    t.ok(deafAt < 12_000, `no PADS: after ${deafAt} ms`);
+  },
+);
+
+t.test('watchdog › a dial that has failed late is the last before the partner’s try', async (t) => {
+  const dial = new Dial();
+  dial.delay = (sent) => (isSent(sent, 'CHAP', 'Response') ? undefined : 5);
+  dial.master();
+  const at = dial.pass(60_000) ?? Infinity;
+  t.ok(at > 29_000 && at < 36_000, `after ${at} ms, when the phase was over`);
+});
+
+t.test('watchdog › an AC that begins anew for ever does not hold the role for ever', async (t) => {
+  const dial = new Dial();
+  // LCP is begun anew instead of a Success, and so no phase comes to its limit.
+  dial.delay = (sent) => (isSent(sent, 'CHAP', 'Response') ? undefined : 5);
+  dial.master();
+  const { actions } = dial.router;
+  const begun = actions.length;
+  while (!story(actions.slice(begun)).includes('demote') && dial.elapsed < 200_000) {
+    dial.pass(15_000);
+    for (const packet of dial.ac.forgets(dial.router.now))
+      dial.router.feed({ kind: 'ppp', packet });
+  }
+  t.ok(dial.elapsed >= 60_000 && dial.elapsed <= 75_000, `after ${dial.elapsed} ms`);
+});
+
+t.test(
+  'watchdog › a line without carrier is down at once, whatever the dial has reached',
+  async (t) => {
+    const dial = new Dial({ pppDelay: 12_000 });
+    dial.master();
+    dial.pass(5000);
+    t.ok(story(dial.router.feed({ kind: 'carrier', up: false })).includes('demote'));
+  },
+);
+
+// --- what the partner takes --------------------------------------------------------------------------------------
+
+/** A router whose dial has just opened a session of its own epoch, 42. */
+function opened(): Dial {
+  const dial = new Dial();
+  dial.master();
+  dial.pass(2000);
+  return dial;
+}
+
+const IGNORANT: Snapshot = { epoch: 43, generation: 0, holder: PARTNER, facts: null };
+
+t.test(
+  'a session that opened as CARP moved › is kept for the partner that did not know',
+  async (t) => {
+    const dial = opened();
+    const { router } = dial;
+    const { facts } = dial.snapshot;
+    t.not(facts, null);
+    router.role('BACKUP');
+    const words = story(router.hear({ snapshot: IGNORANT, proven: false }));
+    t.same(dial.snapshot, { ...IGNORANT, facts });
+    t.equal(words[0], 'store 43');
+    t.ok(words.includes('attach autoOpen'));
+    t.ok(words.includes('tell-partner'), 'who learns of it thus');
+    router.role('MASTER');
+    t.match(dial.snapshot, { epoch: 44, holder: US, facts });
+  },
+);
+
+t.test('a session that opened as CARP moved › is kept before the BACKUP edge, too', async (t) => {
+  const dial = opened();
+  const { facts } = dial.snapshot;
+  const words = story(dial.router.hear({ snapshot: IGNORANT, proven: false }));
+  t.equal(words[0], 'gate closed', 'the higher epoch keeps the line (R9)');
+  t.equal(dial.router.state, 'Fenced');
+  t.same(dial.snapshot.facts, facts);
+});
+
+t.test('a session that the partner ended, or came long after › is not kept', async (t) => {
+  for (const snapshot of [
+    { ...IGNORANT, generation: 1 },
+    { ...IGNORANT, epoch: 44 },
+  ]) {
+    const dial = opened();
+    dial.router.role('BACKUP');
+    dial.router.hear({ snapshot, proven: false });
+    t.equal(dial.snapshot.facts, null);
+  }
+  const second = Router.holder();
+  second.role('BACKUP');
+  second.hear({ snapshot: { ...IGNORANT, facts: { ...FACTS, startedAt: 1 } } });
+  t.equal(second.engine.status(second.now).snapshot.facts?.startedAt, 1);
+});
+
+/** A router that takes in epoch 42 while its partner dials in epoch 41. */
+function takesFromADialler(): { router: Router; words: readonly string[] } {
+  const router = new Router();
+  router.helperUp();
+  router.hear({ snapshot: NOTHING_YET, proven: false });
+  return { router, words: story(router.role('MASTER')) };
+}
+
+const LATE: Snapshot = { ...NOTHING_YET, generation: 1, facts: FACTS };
+
+for (const [what, snapshot] of [
+  ['its last message', LATE],
+  ['its answer', { epoch: 42, generation: 0, holder: US, facts: FACTS }],
+] as const)
+  t.test(`taking from a partner that dials › resumes the session of ${what}`, async (t) => {
+    const { router, words } = takesFromADialler();
+    t.notOk(words.includes('PADI'), 'it has a moment to say how its dial ended');
+    const late = router.hear({ ...STANDING_BY, snapshot });
+    t.same(
+      story(late),
+      [
+        'store 42',
+        'attach autoOpen',
+        'gate open',
+        'announce',
+        'LCP Echo-Request',
+        'configure up',
+        'route session',
+        'tell-partner',
+      ].filter((word) => word !== 'announce' || story(late).includes(word)),
+    );
+    t.match(router.engine.status(router.now).snapshot, { epoch: 42, generation: 1, holder: US });
+    t.notOk(story(router.pass(5000)).includes('PADI'));
+  });
+
+t.test('taking from a partner that dials › dials once it has stopped, or is silent', async (t) => {
+  const stopped = takesFromADialler().router;
+  t.ok(story(stopped.hear({ ...STANDING_BY, snapshot: NOTHING_YET })).includes('PADI'));
+  const silent = takesFromADialler().router;
+  t.notOk(story(silent.pass(900)).includes('PADI'));
+  t.ok(story(silent.pass(200)).includes('PADI'));
+});
+
+t.test('taking from a partner that dials › an old datagram revives no session', async (t) => {
+  const router = new Router();
+  router.helperUp();
+  const ended = { ...NOTHING_YET, generation: 2 };
+  router.hear({ ...STANDING_BY, snapshot: ended });
+  t.ok(story(router.role('MASTER')).includes('PADI'));
+  t.notOk(story(router.hear({ ...STANDING_BY, snapshot: LATE })).includes('store 42'));
+});
+
+t.test('taking from a partner that dials › a dial that has its own session goes on', async (t) => {
+  const dial = new Dial({ pppDelay: 3000 });
+  dial.master();
+  dial.pass(1000);
+  dial.hear({ snapshot: LATE });
+  t.equal(dial.snapshot.facts, null);
+  dial.pass(5000);
+  t.same(dial.snapshot.facts?.key.acMac, AC_MAC);
+  t.equal(dial.snapshot.facts?.key.sessionId, 0x1234);
+  t.ok(dial.router.engine.status(dial.router.now).proven);
+});
+
+t.test('a session that is known to have ended › is no ignorance', async (t) => {
+  const router = Router.standby();
+  router.hear({ ...STANDING_BY });
+  router.feed({
+    kind: 'discovery',
+    source: FACTS.key.acMac,
+    packet: { code: 'PADT', sessionId: FACTS.key.sessionId, tags: [] },
+  });
+  router.role('MASTER');
+  t.match(router.engine.status(router.now).snapshot, { epoch: 42, generation: 1, facts: null });
+  t.equal(CONFIG.owner.routerId, US);
+});
