@@ -82,6 +82,11 @@ export class SimRouter implements RouterView {
   readonly isLate = false;
   /** The share of the helper's requests that its kernel refuses. */
   refusals = 0;
+
+  get isRefusing(): boolean {
+    return this.refusals > 0;
+  }
+
   /** What the helper remembers of our demotion, across its deaths and the router's. */
   demoted = false;
   /** Requests the helper still serves, actions the supervisor still performs, before it dies. */

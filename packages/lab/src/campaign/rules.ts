@@ -3,7 +3,7 @@
  * ends the run.
  */
 import type { Action, Event } from '@ppp-thing/protocol/engine/events';
-import { isLaterEpoch } from '@ppp-thing/protocol/session';
+import { isLaterEpoch, type Snapshot } from '@ppp-thing/protocol/session';
 import { type Fault, durationOf, isSingleFault, TRAFFIC_MS } from './plan.ts';
 import { checkAftermath } from './aftermath.ts';
 import type { RouterView, Stage } from './stage.ts';
@@ -29,11 +29,16 @@ const ANNOUNCED_MS = 10_000;
 const CALM_AGAIN_MS = 10_000;
 /** A standby that does not know better may send its packets for this long to a partner that carries nothing any more. */
 const STALE_ROUTE_MS = 3000 + 15_000 + 500;
+/** What a helper is told it has done within this time. */
+const SERVED_MS = 20;
 /** A kernel that refuses is asked every second. */
 const FORWARDS_MS = 3000;
 const MAX_QUEUE = 500;
 /** Requests without an answer after which the AC may be taken for gone. */
 const SILENT_REQUESTS = 10;
+/** Of a session that was up: as often within `ANEW_MS` is a session that does not last, whatever the AC calls it. */
+const BEGUN_ANEW = 6;
+const ANEW_MS = 360_000;
 /** A session that is proven, and through which nothing goes. */
 const HOLLOW_MS = 6000;
 const MAX_EMPTY_CLAIMS = 4;
@@ -52,6 +57,8 @@ export class Rules {
   #carriedSince = 0;
   #worstGap = 0;
   readonly #unanswered: [number, number] = [0, 0];
+  /** When the AC began a negotiation of a session that was up. */
+  readonly #begunAnew: [number[], number[]] = [[], []];
   readonly #operatorAt: [number, number] = [-Infinity, -Infinity];
   readonly #padrs: number[] = [];
   /** Announce frames of a session that the kernel has not joined, since CARP's last edge there. */
@@ -65,6 +72,7 @@ export class Rules {
   #disturbedUntil = 0;
   #lineSplitSince: number | undefined;
   readonly #strayingSince: [number | undefined, number | undefined] = [undefined, undefined];
+  readonly #untoldAt: [number, number] = [-Infinity, -Infinity];
   readonly #deadSince: [number | undefined, number | undefined] = [undefined, undefined];
 
   constructor(stage: Stage) {
@@ -157,13 +165,20 @@ export class Rules {
     if (code === 'Echo-Request' || code === 'Configure-Request' || code === 'Response')
       this.#unanswered[router.index]++;
     const isLive = this.#stage.live() === router.kernel.attached?.sessionId;
-    const mayEnd = this.#isOperator(router) || this.#unanswered[router.index] >= SILENT_REQUESTS;
+    const mayEnd = this.#hasFailed(router) || this.#isOperator(router);
     if (code === 'Terminate-Request' && isLive && !mayEnd) {
       this.#break(
         'R3',
         `router ${router.index} sent Terminate-Request on a live session that it had not probed`,
       );
     }
+  }
+
+  /** A session that does not answer, or never lasts, has failed, though the AC calls it live. */
+  #hasFailed({ index }: RouterView): boolean {
+    const isAnswerless = this.#unanswered[index] >= SILENT_REQUESTS;
+    const lately = this.#begunAnew[index].filter((at) => this.#now - at < ANEW_MS);
+    return isAnswerless || lately.length >= BEGUN_ANEW;
   }
 
   /** One is sent before the kernel's refusal is known, and fences a partner that carries the session. */
@@ -175,7 +190,7 @@ export class Rules {
 
   #checkPadt(router: RouterView, sessionId: number): void {
     const wasUp = this.#stage.live() === sessionId;
-    if (wasUp && !this.#isOperator(router) && this.#unanswered[router.index] < SILENT_REQUESTS) {
+    if (wasUp && !this.#isOperator(router) && !this.#hasFailed(router)) {
       this.#break(
         'R3',
         `router ${router.index} sent PADT for a live session that it had not probed`,
@@ -234,6 +249,7 @@ export class Rules {
       this.#break('R12', `the handoff of router ${router.index} is undone, and nothing was wrong`);
     if (isAnswer(event)) this.#unanswered[router.index] = 0;
     let stored = router.disk;
+    if (stored.facts !== null && begins(event)) this.#begunAnew[router.index].push(this.#now);
     for (const action of actions) {
       if (action.kind === 'store') {
         if (router.isDiskFull) return;
@@ -241,6 +257,7 @@ export class Rules {
         if (isLaterEpoch(stored.epoch, epoch)) {
           this.#break('R6', `router ${router.index} stored epoch ${epoch} after ${stored.epoch}`);
         }
+        if (event.kind === 'partner') this.#checkVoid(router, stored, action.snapshot);
         stored = action.snapshot;
       } else if (action.kind === 'tell-partner') {
         if (isLaterEpoch(action.message.snapshot.epoch, stored.epoch)) {
@@ -263,6 +280,17 @@ export class Rules {
         );
       }
     }
+  }
+
+  /** R4: the session that a holder opened is not void because its partner took before it heard of it. */
+  #checkVoid(router: RouterView, before: Snapshot, after: Snapshot): void {
+    const live = before.facts?.key.sessionId;
+    const isOwn = before.holder === router.index + 1 && after.holder !== before.holder;
+    // A generation says that it has ended.
+    const isIgnorant = after.facts === null && after.generation === 0;
+    const isNext = isLaterEpoch(after.epoch, before.epoch) && after.epoch - before.epoch === 1;
+    if (live !== undefined && live === this.#stage.live() && isOwn && isIgnorant && isNext)
+      this.#break('R4', `router ${router.index} forgets its session for a partner that has none`);
   }
 
   /** An engine has answered, and asks to be woken at no time. */
@@ -295,12 +323,22 @@ export class Rules {
   }
 
   /** R13: what a live router sends to its partner comes back, until its TTL ends. */
-  #checkRoute({ index, helper, kernel, supervisor }: RouterView, other: RouterView): void {
+  #checkRoute(
+    { index, helper, kernel, supervisor, isRefusing }: RouterView,
+    other: RouterView,
+  ): void {
     if (helper === undefined || kernel.route !== 'partner') {
       this.#strayingSince[index] = undefined;
       return;
     }
-    if (!this.#stage.hasObeyed(index)) return;
+    // What the kernel does not take is asked for again.
+    if (!this.#stage.hasObeyed(index) || isRefusing) {
+      this.#strayingSince[index] = undefined;
+      return;
+    }
+    // A helper that was started again behind an open gate knows of no route until it is told.
+    if (kernel.gate && !helper.settings) this.#untoldAt[index] = this.#now;
+    if (this.#now - this.#untoldAt[index] < SERVED_MS) return;
     if (this.#stage.role(index) === 'MASTER')
       this.#break('R13', `router ${index} is MASTER and routes via its partner`);
     if (kernel.gate)
@@ -445,6 +483,11 @@ const isAnswer = (event: Event): boolean =>
   event.kind === 'ppp' &&
   event.packet.protocol !== 'unknown' &&
   !ASKING.has(event.packet.packet.code);
+
+const begins = (event: Event): boolean =>
+  event.kind === 'ppp' &&
+  event.packet.protocol !== 'unknown' &&
+  event.packet.packet.code === 'Configure-Request';
 
 const ASKING: ReadonlySet<string> = new Set(['Echo-Request', 'Configure-Request', 'Challenge']);
 

@@ -21,6 +21,8 @@ export interface RouterView {
   /** What a crash would leave of the snapshot. */
   readonly disk: Snapshot;
   readonly isDiskFull: boolean;
+  /** Its kernel refuses some of what it is asked. */
+  readonly isRefusing: boolean;
   /** Its supervisor stands still, or has done so in the last seconds: it may be late. */
   readonly isLate: boolean;
   /** Our demotion is in force. */

@@ -20,10 +20,12 @@ export interface SystemPlan extends Plan {
 /** What holds however a partner with the right key, or a station on the line, lies. */
 const UNDENIABLE = new Set(['crash', 'R2', 'R6', 'deadline', 'bounds', 'wire']);
 
-/** Whether a run of `plan` may break `rule`. */
+/** Whether a run of `plan` may break `rule`. The AC is told what the partner says was agreed with it. */
 export const forgives = ({ faults }: SystemPlan, rule: string): boolean =>
-  faults.some(({ fault: { kind } }) => kind === 'lies' || kind === 'forged-announce') &&
-  !UNDENIABLE.has(rule);
+  faults.some(({ fault }) => {
+    if (fault.kind === 'lies' && fault.about === 'facts' && rule === 'wire') return true;
+    return (fault.kind === 'lies' || fault.kind === 'forged-announce') && !UNDENIABLE.has(rule);
+  });
 
 export const SETTLE_MS = 15_000;
 /** After the last fault has healed. An AC that locks out for minutes is asked again after that. */

@@ -77,6 +77,10 @@ export class SessionView implements RouterView {
     return this.#router.isLate;
   }
 
+  get isRefusing(): boolean {
+    return this.#router.refusals > 0;
+  }
+
   get isDiskFull(): boolean {
     return (
       this.#router.disk.refusal !== undefined || this.#router.syncMs > 0 || this.#router.isStalled

@@ -388,7 +388,10 @@ class SystemWorld implements Surroundings {
       this.note(`router ${index} CARP ${role}`);
       const router = this.#routers[index];
       const { helper } = router;
-      const wasOpen = this.#stages.map(({ routers }) => routers[index].kernel.gate);
+      // What is joined only after the edge, by a dial, the edge has nothing to do with.
+      const wasOpen = this.#stages.map(
+        ({ routers: { [index]: view } }) => view.kernel.gate || view.kernel.attached === null,
+      );
       for (const { rules, routers } of this.#stages) rules.carpMoved(routers[index]);
       router.kernel?.carp.set(VHID, role);
       router.changes++;
