@@ -71,13 +71,13 @@ export const TEST_MUTANTS: readonly Mutant[] = [
     ['partner: counter not raised', 'conversation.counter += 1n;', ''],
     [
       'partner: hello not answered',
-      'if (conversation.told !== undefined)\n            this.#send(',
-      'if (false)\n            this.#send(',
+      'if (told !== undefined && hellos.mayAnswer(header, this.#options.now()))',
+      'if (false)',
     ],
     [
       'partner: hello answered with our echo',
-      'conversation.told, header.nonce)',
-      'conversation.told, echoOf(conversation.guard))',
+      'told, header.nonce)',
+      'told, echoOf(conversation.guard))',
     ],
     ['partner: old keys kept', 'setKeys(keys) {\n        this.#keys = keys;', 'setKeys(keys) {'],
     ['partner: guard forgets', 'conversation.guard = state;', ''],
