@@ -93,6 +93,8 @@ t.test(
       t.match(text, /^Restart=always$/m, name);
       t.match(text, /^RestartPreventExitStatus=64 78$/m, name);
       t.match(text, /^StartLimitIntervalSec=0$/m, name);
+      // Of a unit that is ready late: its first failure would keep whoever requires it from ever being started.
+      t.notMatch(text, /^(?:Requires|BindsTo|Requisite)=/m, name);
     }
   },
 );
