@@ -19,12 +19,12 @@ export interface Ends {
 export class Relay {
   readonly ends: Readonly<Record<RouterName, Ends>>;
   readonly #sockets: Readonly<Record<RouterName, Socket>>;
-  readonly #passed: (from: RouterName) => void;
+  readonly #passed: (from: RouterName, octets: number) => void;
 
   private constructor(
     sockets: Readonly<Record<RouterName, Socket>>,
     ports: Readonly<Record<RouterName, number>>,
-    passed: (from: RouterName) => void,
+    passed: (from: RouterName, octets: number) => void,
   ) {
     this.#sockets = sockets;
     this.#passed = passed;
@@ -36,8 +36,8 @@ export class Relay {
     sockets.r2.on('message', (octets) => this.#carry('r2', 'r1', octets));
   }
 
-  /** @param passed called for each datagram that was carried */
-  static async open(passed: (from: RouterName) => void): Promise<Relay> {
+  /** @param passed called for each datagram that was carried, with its length */
+  static async open(passed: (from: RouterName, octets: number) => void): Promise<Relay> {
     const sockets = { r1: await bound(), r2: await bound() };
     return new Relay(sockets, { r1: await freePort(), r2: await freePort() }, passed);
   }
@@ -51,7 +51,7 @@ export class Relay {
   #carry(from: RouterName, to: RouterName, octets: Uint8Array): void {
     // Nobody may listen at the other end: a supervisor that is dead is what the lab is for.
     this.#sockets[to].send(octets, this.ends[to].port, LOOPBACK, () => {});
-    this.#passed(from);
+    this.#passed(from, octets.length);
   }
 }
 
