@@ -4,7 +4,7 @@ import type { Action, Event } from '@ppp-thing/protocol/engine/events';
 import { ipv4Of, NO_SNAPSHOT } from '@ppp-thing/protocol/session';
 import type { Instant } from '@ppp-thing/protocol/time';
 import { Driver } from '@ppp-thing/supervisor/driver';
-import { perform, type Effects, type Failed } from '@ppp-thing/supervisor/perform';
+import { perform, type Effects, type Failed, type Storing } from '@ppp-thing/supervisor/perform';
 import { StoreError } from '@ppp-thing/supervisor/store';
 import { FACTS, SNAPSHOT } from '../fixtures/partner.ts';
 import { hex } from '../hex.ts';
@@ -56,7 +56,7 @@ interface Bench {
 function bench(
   answer: (event: Event) => readonly Action[],
   deadline: (now: number) => number | undefined = () => undefined,
-  performing: (action: Action) => Failed | undefined = () => undefined,
+  performing: (action: Action) => Failed | Storing | undefined = () => undefined,
 ): Bench {
   const clock = new EarlyClock();
   const heard: Heard[] = [];
@@ -172,6 +172,36 @@ t.test('driver › an exception of the engine is not caught', async (t) => {
   t.throws(() => driver.feed({ kind: 'helper-down' }), /a broken invariant/);
 });
 
+t.test(
+  'driver › while a store takes its time nothing after it is done, and events wait',
+  async (t) => {
+    const store: Action = { kind: 'store', snapshot: SNAPSHOT };
+    const gate: Action = { kind: 'gate', open: true };
+    let told: (failed: Failed | undefined) => void = () => undefined;
+    const { driver, heard, performed } = bench(
+      (event) => (event.kind === 'role' ? [store, gate] : []),
+      () => undefined,
+      (action) =>
+        action.kind === 'store' ? { kind: 'storing', wait: (then) => (told = then) } : undefined,
+    );
+    driver.feed({ kind: 'role', role: 'MASTER' });
+    driver.feed({ kind: 'helper-down' });
+    t.strictSame(performed, ['store']);
+    t.equal(heard.length, 1);
+    told(undefined);
+    t.strictSame(performed, ['store', 'gate']);
+    t.strictSame(
+      heard.map(({ event }) => event),
+      ['role', 'helper-down'],
+    );
+    driver.feed({ kind: 'role', role: 'MASTER' });
+    driver.feed({ kind: 'helper-down' });
+    told({ kind: 'failed', action: 'store', code: 'ENOSPC', message: 'full' });
+    t.strictSame(performed, ['store', 'gate', 'store'], 'a refused store is heard first');
+    t.equal(heard.at(-2)?.event, 'failed');
+  },
+);
+
 /** Effects that only say what they were asked. */
 function effects(): { said: unknown[]; effects: Effects } {
   const said: unknown[] = [];
@@ -179,7 +209,7 @@ function effects(): { said: unknown[]; effects: Effects } {
     said,
     effects: {
       session: 'pppoe0',
-      store: (snapshot) => said.push(['store', snapshot.epoch]),
+      store: (snapshot) => void said.push(['store', snapshot.epoch]),
       ask: (verb, body, action) => said.push([verb, body, action]),
       count: () => said.push(['count']),
       tell: (message) => said.push(['tell', message.sender]),

@@ -5,6 +5,9 @@ import {
   commonVersion,
   decodePartner,
   encodePartner,
+  encodeSummary,
+  stillLength,
+  SUMMARY,
   MAX_DATAGRAM,
   NO_NONCE,
   VERSIONS,
@@ -316,4 +319,39 @@ t.test('partner › larger datagrams are not looked at', async (t) => {
     REFUSED,
   );
   t.equal(looked, 0);
+});
+
+const summaryHeader = { ...HOLDER.header, session: SUMMARY };
+const summary = {
+  stills: [
+    { session: 'pppoe0', nonce: HOLDER.header.nonce, counter: 7n },
+    { session: 'a-name-of-15-le', nonce: HELLO.header.nonce, counter: 2n ** 64n - 1n },
+  ],
+  wants: ['wan1', 'wan2'],
+  announced: 9n,
+};
+
+t.test('summary › it mirrors, and a still adds what it says', async (t) => {
+  const octets = encodeSummary(summaryHeader, summary, KEY, hmac);
+  t.strictSame(decode(octets), { kind: 'summary', header: summaryHeader, summary });
+  const empty = encodeSummary(summaryHeader, { stills: [], wants: [] }, KEY, hmac);
+  t.strictSame(decode(empty), {
+    kind: 'summary',
+    header: summaryHeader,
+    summary: { stills: [], wants: [] },
+  });
+  const stills = summary.stills.slice(0, 1);
+  const one = encodeSummary(summaryHeader, { stills, wants: [] }, KEY, hmac);
+  t.equal(one.length - empty.length, stillLength({ session: 'pppoe0' }));
+});
+
+t.test('summary › octets of any kind give a value or a DecodeError', async (t) => {
+  const octets = encodeSummary(summaryHeader, summary, KEY, hmac);
+  fuzz((broken) => decode(signed(broken)), [octets]);
+  for (let at = 0; at < octets.length - 32; at++)
+    attempt((broken) => decode(signed(broken)), changed(octets, at, 0xff));
+  t.throws(
+    () => encodeSummary(summaryHeader, { stills: [], wants: ['a name of spaces'] }, KEY, hmac),
+    RangeError,
+  );
 });

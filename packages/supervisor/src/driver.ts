@@ -1,11 +1,12 @@
 /**
  * Runs one engine: events in, actions out, one timer. Every event is handled to completion, its actions performed in
- * order, before the next one; an exception of the engine is our own mistake and ends the process.
+ * order, before the next one; an exception of the engine is our own mistake and ends the process. While the disk takes its
+ * time, events wait.
  */
 import type { Action, Event } from '@ppp-thing/protocol/engine/events';
 import type { SessionEngine } from '@ppp-thing/protocol/engine/engine';
 import type { Instant } from '@ppp-thing/protocol/time';
-import type { Failed } from './perform.ts';
+import type { Failed, Storing } from './perform.ts';
 
 export interface DriverClock {
   now(): Instant;
@@ -15,18 +16,19 @@ export interface DriverClock {
 
 export class Driver {
   readonly #engine: Pick<SessionEngine, 'handle' | 'deadline'>;
-  readonly #perform: (action: Action) => Failed | undefined;
+  readonly #perform: (action: Action) => Failed | Storing | undefined;
   readonly #clock: DriverClock;
   /** Events that came while one was in hand: a refused store, or what a request was answered with at once. */
-  readonly #waiting: Event[] = [];
+  readonly #waiting: { readonly event: Event; readonly at: Instant }[] = [];
   readonly #settled: () => void;
   #isBusy = false;
+  #isStoring = false;
   #cancel: () => void = () => undefined;
 
   /** @param settled called when an event has been handled to completion */
   constructor(
     engine: Pick<SessionEngine, 'handle' | 'deadline'>,
-    perform: (action: Action) => Failed | undefined,
+    perform: (action: Action) => Failed | Storing | undefined,
     clock: DriverClock,
     settled: () => void = () => undefined,
   ) {
@@ -37,15 +39,23 @@ export class Driver {
   }
 
   feed(event: Event, at = this.#clock.now()): void {
-    this.#waiting.push(event);
+    this.#waiting.push({ event, at });
     if (this.#isBusy) return;
     this.#isBusy = true;
-    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
-      this.#handle(next, at);
+    this.#drain(at);
+  }
+
+  #drain(from: Instant): void {
+    while (!this.#isStoring) {
+      const next = this.#waiting.shift();
+      if (next === undefined) {
+        this.#isBusy = false;
+        this.#arm();
+        return this.#settled();
+      }
+      const at = Math.max(from, next.at) as Instant;
+      this.#act(this.#engine.handle(next.event, at), at);
     }
-    this.#isBusy = false;
-    this.#arm();
-    this.#settled();
   }
 
   /** Fire no timer any more. */
@@ -53,13 +63,20 @@ export class Driver {
     this.#cancel();
   }
 
-  #handle(event: Event, at: Instant): void {
-    for (const action of this.#engine.handle(event, at)) {
-      const failed = this.#perform(action);
-      if (failed === undefined) continue;
+  #act(actions: readonly Action[], at: Instant): void {
+    for (const [i, action] of actions.entries()) {
+      const outcome = this.#perform(action);
+      if (outcome === undefined) continue;
       // What was to come after a refused store depends on it; the engine must hear of it before anything else.
-      this.#waiting.unshift(failed);
-      return;
+      if (outcome.kind === 'failed') return void this.#waiting.unshift({ event: outcome, at });
+      this.#isStoring = true;
+      const rest = actions.slice(i + 1);
+      return outcome.wait((failed) => {
+        this.#isStoring = false;
+        if (failed === undefined) this.#act(rest, at);
+        else this.#waiting.unshift({ event: failed, at });
+        this.#drain(Math.max(at, this.#clock.now()) as Instant);
+      });
     }
   }
 

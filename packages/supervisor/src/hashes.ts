@@ -1,7 +1,8 @@
 /**
  * The hashes the engine and the partner channel ask for, from OpenSSL where it still has them. It knows no protocol.
  */
-import { createCipheriv, createHash, createHmac } from 'node:crypto';
+import { createCipheriv, createHash, createHmac, createSecretKey } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import type { Hashes } from '@ppp-thing/protocol/engine/hashes';
 import { md4 } from './md4.ts';
 
@@ -26,6 +27,12 @@ export const systemHashes: Hashes = {
   des,
 };
 
-/** HMAC-SHA256 (RFC 2104): 32 octets. */
-export const hmacSha256 = (key: Uint8Array, data: Uint8Array): Uint8Array =>
-  new Uint8Array(createHmac('sha256', key).update(data).digest());
+/** Keys as OpenSSL has them, which to make takes as long as to use. */
+const secrets = new WeakMap<Uint8Array, KeyObject>();
+
+/** HMAC-SHA256 (RFC 2104): 32 octets. A key that is used again may not have changed. */
+export function hmacSha256(key: Uint8Array, data: Uint8Array): Uint8Array {
+  let secret = secrets.get(key);
+  if (secret === undefined) secrets.set(key, (secret = createSecretKey(key)));
+  return new Uint8Array(createHmac('sha256', secret).update(data).digest());
+}

@@ -24,7 +24,7 @@ import { giveUpRoot, PrivilegeError } from './privileges.ts';
 import { Running } from './running.ts';
 import { serving } from './service-manager.ts';
 import { startStatusServers } from './status-server.ts';
-import { Store, StoreError } from './store.ts';
+import { JOURNAL_FROM, Store, StoreError } from './store.ts';
 
 /** sysexits(3). */
 const EX_USAGE = 64;
@@ -104,7 +104,8 @@ async function main(): Promise<void> {
   const identity = giveUpRoot(config.user, config.group);
   if (identity !== undefined) log.line('info', `privileges: ${identity}`);
 
-  const store = new Store(config.stateDirectory, log);
+  const isJournal = config.sessions.length >= JOURNAL_FROM;
+  const store = new Store(config.stateDirectory, log, undefined, isJournal);
   await holdState(config.stateDirectory, log);
   const supervisor = new Running({
     config,

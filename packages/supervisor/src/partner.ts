@@ -10,10 +10,15 @@ import {
   commonVersion,
   decodePartner,
   encodePartner,
+  encodeSummary,
   NONCE_LENGTH,
+  stillLength,
+  SUMMARY,
   VERSIONS,
   type PartnerBody,
   type PartnerHeader,
+  type Still,
+  type Summary,
 } from '@ppp-thing/protocol/wire/partner';
 import {
   checkClaim,
@@ -29,7 +34,7 @@ import {
   renew,
   type GuardState,
 } from '@ppp-thing/protocol/wire/partner-guard';
-import { wallClock } from './clock.ts';
+import { wakeAt, wallClock } from './clock.ts';
 import type { SessionSettings } from './config.ts';
 import { configDigest, differences } from './config-digest.ts';
 import { hmacSha256 } from './hashes.ts';
@@ -79,6 +84,8 @@ export interface PartnerOptions {
   readonly now: () => Instant;
   /** Milliseconds since 1970-01-01 UTC; this machine's unless given. */
   readonly wallClock?: () => number;
+  /** Call `wake` at `at` or a little later; this machine's unless given. */
+  readonly wakeAt?: (at: Instant, wake: () => void) => () => void;
   /** The real socket unless given. */
   readonly openUdp?: typeof openUdp;
   /** A verified message, in the order of arrival. */
@@ -104,6 +111,12 @@ interface Conversation {
   /** What was told last: it is durable, so it may answer a hello. */
   told: PartnerMessage | undefined;
   freshAt: Instant | undefined;
+  /** What was sent last, whole, and under which number. */
+  sent: { readonly message: PartnerMessage; readonly counter: bigint } | undefined;
+  /** What of the partner's was believed last, and under which number. */
+  believed: (Pick<Still, 'nonce' | 'counter'> & { readonly message: PartnerMessage }) | undefined;
+  /** The partner understands summaries. */
+  summaries: boolean;
   /** What an announce frame of the partner's must come after: the last that was believed, or what it last told us. */
   claimed: ClaimOrder | undefined;
   readonly hellos: HelloPace;
@@ -114,14 +127,44 @@ interface Conversation {
     { readonly said: Uint8Array; readonly differs: readonly string[] | undefined } | undefined;
 }
 
+/** With so many sessions or more, what has not changed is said in summaries. */
+export const SUMMARIES_FROM = 16;
+/** What is to be in a summary waits so long for others. */
+const GATHER_MS = 100;
+/** Octets of one summary's sessions, so that it fits in an Ethernet frame. */
+const MOST_SUMMED = 1200;
+
 /** Between two lines about the same kind of refused datagram. */
 const COMPLAIN_MS = 60_000;
+/** Between summaries to a partner that has not answered one. */
+const GREET_MS = 1000;
+
+/** A snapshot is replaced whole wherever it changes. */
+const saysTheSame = (a: PartnerMessage, b: PartnerMessage): boolean =>
+  a.snapshot === b.snapshot &&
+  a.role === b.role &&
+  a.healthy === b.healthy &&
+  a.armed === b.armed &&
+  a.open === b.open &&
+  a.proven === b.proven &&
+  a.yielding === b.yielding &&
+  a.hearing === b.hearing;
 
 export class Partner implements PartnerChannel {
   readonly #options: PartnerOptions;
   readonly #conversations = new Map<string, Conversation>();
   readonly #strangers = new Tally();
   readonly #complained = new Map<string, number>();
+  /** Of summaries: the pair's, not a session's. */
+  readonly #pair: {
+    guard: GuardState;
+    counter: bigint;
+    freshAt: Instant | undefined;
+    readonly hellos: HelloPace;
+  };
+  #summary = { stills: [] as Still[], wants: [] as string[], octets: 0 };
+  #stopGathering: (() => void) | undefined;
+  #greetedAt = Number.NEGATIVE_INFINITY;
   #keys: Keys | undefined;
   #udp: Udp | undefined;
   /** Counter of the last announce frame of ours: milliseconds since 1970, as this process began to count them. */
@@ -131,6 +174,8 @@ export class Partner implements PartnerChannel {
   private constructor(options: PartnerOptions) {
     this.#options = options;
     this.#keys = options.keys;
+    const guard = newGuard(options.routerId, options.partnerId, this.#nonce());
+    this.#pair = { guard, counter: 0n, freshAt: undefined, hellos: new HelloPace() };
     this.#startedAt = (options.wallClock ?? wallClock)() - options.now();
     for (const { name, timeout, settings } of options.sessions) {
       const guard = newGuard(options.routerId, options.partnerId, this.#nonce());
@@ -139,6 +184,9 @@ export class Partner implements PartnerChannel {
       const nothing = {
         told: undefined,
         freshAt: undefined,
+        sent: undefined,
+        believed: undefined,
+        summaries: false,
         claimed: undefined,
         hellos: new HelloPace(),
         digest: undefined,
@@ -174,6 +222,8 @@ export class Partner implements PartnerChannel {
   /** Use these keys from now on: a rotation. A channel that was opened without any stays off. */
   setKeys(keys: Keys): void {
     this.#keys = keys;
+    // Digests are made with a key.
+    for (const conversation of this.#conversations.values()) conversation.sent = undefined;
   }
 
   tell(session: string, message: PartnerMessage): void {
@@ -181,6 +231,7 @@ export class Partner implements PartnerChannel {
     if (conversation === undefined) throw new Error(`session ${session} has no conversation`);
     conversation.told = message;
     this.#renewAfterSilence(conversation);
+    if (this.#isSummed(conversation, message)) return this.#sum(conversation);
     this.#send(conversation, message, echoOf(conversation.guard));
   }
 
@@ -226,33 +277,153 @@ export class Partner implements PartnerChannel {
   }
 
   close(): void {
+    this.#stopGathering?.();
     this.#udp?.close();
   }
 
   #send(conversation: Conversation, message: PartnerMessage, echo: Uint8Array): void {
-    if (this.#keys === undefined || this.#udp === undefined) return;
-    const { active, byId } = this.#keys;
-    const key = byId.get(active);
-    if (key === undefined) throw new Error(`active key ${active} is not among the keys`);
-    conversation.counter += 1n;
-    const header: PartnerHeader = {
-      version: VERSIONS.min,
-      versions: VERSIONS,
-      keyId: active,
-      sender: this.#options.routerId,
-      receiver: this.#options.partnerId,
-      session: conversation.name,
-      nonce: conversation.guard.nonce,
-      counter: conversation.counter,
-      echo,
-    };
+    const sealing = this.#sealing();
+    if (sealing === undefined) return;
+    const { udp, key } = sealing;
+    const header = this.#header(conversation.name, conversation, echo, sealing.keyId);
+    const { counter } = header;
+    const summaries = this.#sums ? { summaries: true } : {};
     const body = {
       message,
       configDigest: this.#digest(conversation, key),
       announced: this.#announced(),
+      ...summaries,
     };
-    this.#udp.send(encodePartner(header, body, key, hmacSha256));
+    udp.send(encodePartner(header, body, key, hmacSha256));
+    conversation.sent = { message, counter };
     conversation.tally.out += 1;
+  }
+
+  #sealing(): { readonly udp: Udp; readonly keyId: number; readonly key: Uint8Array } | undefined {
+    if (this.#keys === undefined || this.#udp === undefined) return undefined;
+    const { active, byId } = this.#keys;
+    const key = byId.get(active);
+    if (key === undefined) throw new Error(`active key ${active} is not among the keys`);
+    return { udp: this.#udp, keyId: active, key };
+  }
+
+  /** Of the next datagram in what `of` counts. */
+  #header(
+    session: string,
+    of: { readonly guard: GuardState; counter: bigint },
+    echo: Uint8Array,
+    keyId: number,
+  ): PartnerHeader {
+    of.counter += 1n;
+    return {
+      version: VERSIONS.min,
+      versions: VERSIONS,
+      keyId,
+      sender: this.#options.routerId,
+      receiver: this.#options.partnerId,
+      session,
+      nonce: of.guard.nonce,
+      counter: of.counter,
+      echo,
+    };
+  }
+
+  // --- summaries: sessions that have not changed ------------------------------------------------------------------
+
+  get #sums(): boolean {
+    return this.#conversations.size >= SUMMARIES_FROM;
+  }
+
+  /** The partner believes summaries, and has been sent all there is to say of this session. */
+  #isSummed({ summaries, sent, timeout }: Conversation, message: PartnerMessage): boolean {
+    if (!this.#sums || !summaries) return false;
+    const { freshAt } = this.#pair;
+    const now = this.#options.now();
+    if (freshAt !== undefined && now - freshAt <= timeout)
+      return sent !== undefined && saysTheSame(sent.message, message);
+    // The two must know each other's nonces first.
+    if (now - this.#greetedAt >= GREET_MS) {
+      this.#greetedAt = now;
+      // As a conversation: nothing recorded so far can echo the new nonce.
+      if (freshAt !== undefined) this.#pair.guard = renew(this.#pair.guard, this.#nonce());
+      this.#pair.freshAt = undefined;
+      this.#sendSummary(echoOf(this.#pair.guard));
+    }
+    return false;
+  }
+
+  #sum({ name, guard, sent }: Conversation): void {
+    if (sent === undefined) return;
+    this.#gather(name, () =>
+      this.#summary.stills.push({ session: name, nonce: guard.nonce, counter: sent.counter }),
+    );
+  }
+
+  #gather(session: string, add: () => void): void {
+    const length = stillLength({ session });
+    if (this.#summary.octets + length > MOST_SUMMED) this.#sendSummary(echoOf(this.#pair.guard));
+    add();
+    this.#summary.octets += length;
+    const { now } = this.#options;
+    this.#stopGathering ??= (this.#options.wakeAt ?? wakeAt)((now() + GATHER_MS) as Instant, () => {
+      this.#stopGathering = undefined;
+      this.#sendSummary(echoOf(this.#pair.guard));
+    });
+  }
+
+  /** What has been gathered, or nothing: that too says that we are here. */
+  #sendSummary(echo: Uint8Array): void {
+    const { stills, wants } = this.#summary;
+    this.#summary = { stills: [], wants: [], octets: 0 };
+    const sealing = this.#sealing();
+    if (sealing === undefined) return;
+    const header = this.#header(SUMMARY, this.#pair, echo, sealing.keyId);
+    sealing.udp.send(
+      encodeSummary(
+        header,
+        { stills, wants, announced: this.#announced() },
+        sealing.key,
+        hmacSha256,
+      ),
+    );
+  }
+
+  #hearSummary(header: PartnerHeader, { stills, wants, announced }: Summary): void {
+    if (!this.#sums) return this.#refuse('unknown-session', 'summary, and there are few sessions');
+    const { verdict, state } = accept(this.#pair.guard, header);
+    this.#pair.guard = state;
+    if (verdict === 'hello') {
+      if (isExhausted(state)) this.#pair.guard = renew(state, this.#nonce());
+      if (this.#pair.hellos.mayAnswer(header, this.#options.now())) this.#sendSummary(header.nonce);
+      return;
+    }
+    if (verdict !== 'fresh') return this.#strangers.refuse(verdict);
+    const now = this.#options.now();
+    this.#pair.freshAt = now;
+    for (const still of stills) this.#hearStill(still, announced, now);
+    for (const name of wants) {
+      const conversation = this.#conversations.get(name);
+      if (conversation?.told !== undefined)
+        this.#send(conversation, conversation.told, echoOf(conversation.guard));
+    }
+  }
+
+  /** As if the datagram that the still names had come again. One that was not believed is asked for. */
+  #hearStill(
+    { session, nonce, counter }: Still,
+    announced: bigint | undefined,
+    now: Instant,
+  ): void {
+    const conversation = this.#conversations.get(session);
+    if (conversation === undefined) return this.#strangers.refuse('unknown-session');
+    const { believed } = conversation;
+    if (believed?.counter !== counter || !sameOctets(believed.nonce, nonce))
+      return this.#gather(session, () => this.#summary.wants.push(session));
+    conversation.tally.in += 1;
+    conversation.freshAt = now;
+    if (announced !== undefined)
+      conversation.claimed = { epoch: believed.message.snapshot.epoch, counter: announced };
+    this.#options.heard(session, believed.message);
   }
 
   /** The same for as long as the key is. */
@@ -271,6 +442,8 @@ export class Partner implements PartnerChannel {
       switch (received.kind) {
         case 'authentic':
           return this.#judge(received.header, received.body);
+        case 'summary':
+          return this.#hearSummary(received.header, received.summary);
         case 'other-version':
           return this.#otherVersion(received.header);
         case 'unknown-key':
@@ -315,6 +488,9 @@ export class Partner implements PartnerChannel {
       // Written in this life of ours, so it counts for more than the order of frames that anybody can record.
       if (body.announced !== undefined)
         conversation.claimed = { epoch: body.message.snapshot.epoch, counter: body.announced };
+      const { nonce, counter } = header;
+      conversation.believed = { nonce, counter, message: body.message };
+      conversation.summaries = body.summaries === true;
       this.#compare(conversation, body.configDigest, header.keyId);
       return this.#options.heard(conversation.name, body.message);
     }
@@ -326,6 +502,7 @@ export class Partner implements PartnerChannel {
     }
     if (isExhausted(conversation.guard)) {
       conversation.guard = renew(conversation.guard, this.#nonce());
+      conversation.sent = undefined;
     }
     // One datagram, at once, with the nonce of that hello: two routers need one round trip to know each other.
     const { told, hellos } = conversation;
@@ -364,6 +541,8 @@ export class Partner implements PartnerChannel {
     if (freshAt === undefined || this.#options.now() - freshAt <= timeout) return;
     conversation.guard = renew(conversation.guard, this.#nonce());
     conversation.freshAt = undefined;
+    conversation.believed = undefined;
+    conversation.sent = undefined;
   }
 
   /** Who can send this cannot be known, so the operator is told now and then. */

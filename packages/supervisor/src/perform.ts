@@ -10,8 +10,8 @@ import { StoreError } from './store.ts';
 /** What a session can do to the world. */
 export interface Effects {
   readonly session: string;
-  /** Durable when it returns; throws StoreError. */
-  store(snapshot: Snapshot): void;
+  /** Durable when it returns, unless it returns what to wait for; throws StoreError. */
+  store(snapshot: Snapshot): Storing | undefined;
   /** Ask the helper. A refusal comes back later, as a `failed` event that names `action`. */
   ask<V extends Verb>(verb: V, body: RequestBody<V>, action: Action['kind']): void;
   /** Ask the kernel what it has received; a `counted` event comes later, if it can say. */
@@ -26,10 +26,19 @@ export interface Effects {
   note(note: Note): void;
 }
 
+/** Something is being stored with what other sessions store. `then` is called once, later. */
+export interface Storing {
+  readonly kind: 'storing';
+  wait(then: (failed: Failed | undefined) => void): void;
+}
+
 export type Failed = Extract<Event, { kind: 'failed' }>;
 
-/** Perform `action`. Only a `store` can fail at once; then nothing that comes after it may be performed. */
-export function perform(action: Action, effects: Effects): Failed | undefined {
+/**
+ * Perform `action`. Only a `store` can fail at once, or take its time; nothing that comes after it may be performed then,
+ * or before.
+ */
+export function perform(action: Action, effects: Effects): Failed | Storing | undefined {
   const { session } = effects;
   const { kind } = action;
   switch (kind) {
@@ -112,13 +121,19 @@ function settingsBody(settings: SessionSettings): Omit<RequestBody<'configure'>,
   return { mtu, ourAddress, theirAddress, interfaceIds };
 }
 
-function store(snapshot: Snapshot, effects: Effects): Failed | undefined {
+function store(snapshot: Snapshot, effects: Effects): Failed | Storing | undefined {
   try {
-    effects.store(snapshot);
-    return undefined;
+    return effects.store(snapshot);
   } catch (error) {
     // Anything else, such as an epoch that falls, is our own mistake.
     if (!(error instanceof StoreError)) throw error;
-    return { kind: 'failed', action: 'store', code: error.code, message: error.message };
+    return notStored(error);
   }
 }
+
+export const notStored = ({ code, message }: StoreError): Failed => ({
+  kind: 'failed',
+  action: 'store',
+  code,
+  message,
+});

@@ -25,6 +25,7 @@ import type {
   Traffic,
 } from './supervisor.ts';
 import { thisSystem, type System } from './system.ts';
+import { Turns } from './turns.ts';
 
 export interface RunningOptions {
   readonly config: Config;
@@ -49,8 +50,10 @@ export class Running implements Supervisor {
   readonly #zero: number;
   readonly #sessions = new Map<string, Session>();
   readonly #helper: HelperClient;
+  readonly #turns: Turns;
   readonly #listeners = new Set<(happening: Happening) => void>();
   #sequence = 0;
+  #isCommitting = false;
 
   /** Loads every snapshot. Throws StoreError. */
   constructor(options: RunningOptions) {
@@ -71,14 +74,17 @@ export class Running implements Supervisor {
       },
     });
     this.#helper = helper;
+    this.#turns = new Turns(system);
     const around = {
       system,
+      turns: this.#turns,
       zero: this.#zero,
       helper,
       partner,
       dhcp6,
       prefixes: prefixFile(config.runDirectory, log, system.wallClock),
       store,
+      commitSoon: () => this.#commitSoon(),
       log,
       hooks: config.hooks,
       sequence: () => ++this.#sequence,
@@ -105,6 +111,7 @@ export class Running implements Supervisor {
   /** Let go of everything and send nothing: the session stays in the kernel (R3). */
   stop(): void {
     this.#helper.close();
+    this.#turns.stop();
     this.#each((session) => session.stop());
     this.#options.partner?.close();
     this.#options.dhcp6?.close();
@@ -184,6 +191,16 @@ export class Running implements Supervisor {
   subscribe(listener: (happening: Happening) => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
+  }
+
+  /** Once what has arrived has been handled: all lines that an edge of the role moves are in it. */
+  #commitSoon(): void {
+    if (this.#isCommitting) return;
+    this.#isCommitting = true;
+    this.#system.soon(() => {
+      this.#isCommitting = false;
+      this.#options.store.commit();
+    });
   }
 
   #each(run: (session: Session) => void): void {

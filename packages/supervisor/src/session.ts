@@ -20,11 +20,12 @@ import { formatNote, type Log } from './log.ts';
 import type { Dhcp6Channel } from './dhcp6-socket.ts';
 import type { PrefixFile } from './prefix-file.ts';
 import type { PartnerChannel } from './partner.ts';
-import { perform, type Effects, type Failed } from './perform.ts';
+import { notStored, perform, type Effects, type Failed, type Storing } from './perform.ts';
 import type { Store } from './store.ts';
 import { RECENT, type Happening, type Outcome, type SessionView } from './supervisor.ts';
 import type { System } from './system.ts';
 import { PartsOfTakeover, type Forwarded } from './takeover-parts.ts';
+import type { Turns } from './turns.ts';
 
 /** What a session shares with the others. */
 export interface Surroundings {
@@ -38,8 +39,11 @@ export interface Surroundings {
   readonly dhcp6: Dhcp6Channel | undefined;
   readonly prefixes: PrefixFile;
   readonly store: Store;
+  /** Commit what waits to be stored, soon, with what others store meanwhile. */
+  commitSoon(): void;
   readonly log: Log;
   readonly hooks: HookSettings;
+  readonly turns: Turns;
   /** The next number of a happening. */
   sequence(): number;
   /** Tell the subscribers. */
@@ -75,7 +79,8 @@ export class Session {
     this.#around = around;
     const before = stored ?? NO_SNAPSHOT;
     const { random } = system;
-    this.#engine = system.makeEngine(config, before, systemHashes, random, around.zero);
+    const turn = around.turns.of(() => this.#driver.feed({ kind: 'deadline' }));
+    this.#engine = system.makeEngine(config, before, systemHashes, random, around.zero, turn);
     const effects = this.#effects();
     const subject = { session: this.name, line: settings.interface };
     this.#hooks = new Hooks(around.hooks, subject, around.log);
@@ -211,14 +216,24 @@ export class Session {
     this.#hooks.stop();
   }
 
-  #perform(action: Action, effects: Effects): Failed | undefined {
+  #perform(action: Action, effects: Effects): Failed | Storing | undefined {
     if (action.kind === 'send-discovery' || action.kind === 'send-ppp') {
       this.#counts.framesOut += 1;
       if (this.#around.log.shows('trace')) this.#trace(sentLine(action));
     }
-    const failed = perform(action, effects);
-    if (failed === undefined) this.#parts.performed(action, this.#around.system.now());
-    else this.#counts.storeFailures += 1;
+    const outcome = perform(action, effects);
+    if (outcome?.kind !== 'storing') return this.#performed(action, outcome);
+    const wait: Storing['wait'] = (then) =>
+      outcome.wait((failed) => then(this.#performed(action, failed)));
+    return { kind: 'storing', wait };
+  }
+
+  #performed(action: Action, failed: Failed | undefined): Failed | undefined {
+    if (failed !== undefined) this.#counts.storeFailures += 1;
+    else {
+      if (action.kind === 'store') this.#counts.stores += 1;
+      this.#parts.performed(action, this.#around.system.now());
+    }
     return failed;
   }
 
@@ -227,8 +242,9 @@ export class Session {
     return {
       session: this.name,
       store: (snapshot) => {
+        if (store.isJournal) return this.#storeLater(snapshot);
         store.save(this.name, snapshot);
-        this.#counts.stores += 1;
+        return undefined;
       },
       ask: (verb, body, action) =>
         helper.ask(verb, body, (failure) => this.#failed(action, failure)),
@@ -246,6 +262,17 @@ export class Session {
       delegated: (action) => prefixes.write(this.name, action),
       note: (note) => this.#note(note),
     };
+  }
+
+  #storeLater(snapshot: Snapshot): Storing | undefined {
+    const { store, commitSoon } = this.#around;
+    let then: (failed: Failed | undefined) => void = () => undefined;
+    const isWaiting = store.later(this.name, snapshot, (refused) =>
+      then(refused && notStored(refused)),
+    );
+    if (!isWaiting) return undefined;
+    commitSoon();
+    return { kind: 'storing', wait: (told) => void (then = told) };
   }
 
   #failed(action: Action['kind'], { verb, subject, code, reason }: Failure): void {

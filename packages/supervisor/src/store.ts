@@ -6,12 +6,17 @@
  * over it, the directory fsynced. So a crash at any instant leaves the old file or the new one, whole. NAME.json.last is
  * the one before; it serves when the crash was between the two renames. NAME.epoch is the epoch alone, written when that
  * changes and renamed after the snapshot: it outlives damage to the snapshot, and tells one that was put back from a copy.
+ *
+ * A supervisor of many sessions writes a journal instead, where all that one edge of the role changes is one write and one
+ * fsync: it gathers with `later`, and `commit` makes it durable. Of a session in both places the newer snapshot counts.
  */
 import * as fs from 'node:fs';
 import { join } from 'node:path';
-import { isLaterEpoch, NO_SNAPSHOT, type Snapshot } from '@ppp-thing/protocol/session';
+import { isLaterEpoch, isNewer, NO_SNAPSHOT, type Snapshot } from '@ppp-thing/protocol/session';
 import { flawOf } from '@ppp-thing/protocol/snapshot-limits';
+import { syncDirectory, writeDurably, type Disk } from './disk.ts';
 import { codeOf } from './errors.ts';
+import { Journal } from './journal.ts';
 import type { Log } from './log.ts';
 import {
   decodeEpochText,
@@ -21,18 +26,6 @@ import {
   NewerSnapshot,
 } from './snapshot-text.ts';
 import { CorruptSnapshot } from './json-fields.ts';
-
-/** The calls of node:fs that a store makes. */
-export interface Disk {
-  mkdirSync(path: string, options: { readonly recursive: true; readonly mode: number }): unknown;
-  openSync(path: string, flags: 'r' | 'w', mode?: number): number;
-  readFileSync(path: string, encoding: 'utf8'): string;
-  /** @returns how many octets were written, from `at` on */
-  writeSync(fd: number, octets: Uint8Array, at: number): number;
-  fsyncSync(fd: number): void;
-  closeSync(fd: number): void;
-  renameSync(from: string, to: string): void;
-}
 
 /** The disk said no. `message` is `verb subject: CODE: what to do`. */
 export class StoreError extends Error {
@@ -57,6 +50,16 @@ const ADVICE: Readonly<Record<string, string>> = {
   EIO: 'the disk is failing: replace it',
 };
 
+/** With so many sessions or more the store is a journal. */
+export const JOURNAL_FROM = 16;
+
+interface Later {
+  readonly session: string;
+  readonly snapshot: Snapshot;
+  readonly text: string;
+  readonly done: (refused: StoreError | undefined) => void;
+}
+
 export class Store {
   readonly #directory: string;
   readonly #log: Log;
@@ -69,20 +72,35 @@ export class Store {
   /** Sessions whose NAME.json is whole, and so worth keeping as the one before. */
   readonly #whole = new Set<string>();
 
+  /** In the order in which they came. */
+  #waiting: Later[] = [];
+  readonly #journal: Journal;
+  /** Whether what is saved goes to the journal. */
+  readonly isJournal: boolean;
+
   /**
    * Makes the directory if it is not there. Throws StoreError.
    *
    * @param disk this machine's unless given
+   * @param isJournal  there are many sessions
    */
-  constructor(directory: string, log: Log, disk: Disk = fs) {
+  constructor(directory: string, log: Log, disk: Disk = fs, isJournal = false) {
     this.#directory = directory;
     this.#log = log;
     this.#disk = disk;
+    this.isJournal = isJournal;
     try {
       disk.mkdirSync(directory, { recursive: true, mode: 0o700 });
     } catch (cause) {
       throw new StoreError('make', directory, cause);
     }
+    try {
+      this.#journal = new Journal(directory, disk);
+    } catch (cause) {
+      throw new StoreError('read', join(directory, 'journal'), cause);
+    }
+    if (this.#journal.isDamaged)
+      log.line('error', `read ${directory}/journal: damaged: the partner is asked`);
   }
 
   /**
@@ -96,7 +114,11 @@ export class Store {
   load(session: string): Snapshot | undefined {
     const path = this.#path(session);
     const lost: { epoch: number }[] = [];
-    const current = this.#read(path, (text) => decodeSnapshotText(session, text), lost);
+    const alone = this.#read(path, (text) => decodeSnapshotText(session, text), lost);
+    const journaled = this.#journal.find(session);
+    if (this.#journal.isDamaged) lost.push({ epoch: 0 });
+    const isAlone = journaled === undefined || (alone !== undefined && isNewer(alone, journaled));
+    const current = isAlone ? alone : journaled;
     const last =
       current ?? this.#read(`${path}.last`, (text) => decodeSnapshotText(session, text), lost);
     const record = this.#read(
@@ -106,7 +128,7 @@ export class Store {
     );
     const epochs = [last?.epoch, record, ...lost.map(({ epoch }) => epoch)];
     const epoch = epochs.reduce<number>((a, b = 0) => (isLaterEpoch(b, a) ? b : a), 0);
-    if (current !== undefined) this.#whole.add(session);
+    if (alone !== undefined) this.#whole.add(session);
     this.#epochs.set(session, epoch);
     if (record !== undefined) this.#records.set(session, record);
     if (last?.epoch === epoch && lost.length === 0) return last;
@@ -118,6 +140,53 @@ export class Store {
 
   /** Durable when it returns. Throws StoreError; what was stored before then still stands. */
   save(session: string, snapshot: Snapshot): void {
+    const text = this.#textOf(session, snapshot);
+    if (this.#texts.get(session) === text) return;
+    if (this.isJournal) this.#append([{ session, snapshot, text, done: () => undefined }]);
+    else this.#replace(session, snapshot, text);
+  }
+
+  /**
+   * Save with the next `commit`. `done` is called then, with the refusal if there was one.
+   *
+   * @returns whether there is anything to wait for: it may be stored already
+   */
+  later(session: string, snapshot: Snapshot, done: Later['done']): boolean {
+    const text = this.#textOf(session, snapshot);
+    if (this.#texts.get(session) === text) return false;
+    this.#waiting.push({ session, snapshot, text, done });
+    return true;
+  }
+
+  /** Make durable what waits, in one write and one fsync; then tell each. */
+  commit(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    let refused: StoreError | undefined;
+    try {
+      if (waiting.length > 0) this.#append(waiting);
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      refused = error;
+    }
+    for (const { done } of waiting) done(refused);
+  }
+
+  #append(all: readonly Later[]): void {
+    for (const { session } of all) this.#texts.delete(session);
+    try {
+      this.#journal.append(new Map(all.map(({ session, text }) => [session, text])));
+    } catch (cause) {
+      throw new StoreError('store', join(this.#directory, 'journal'), cause);
+    }
+    for (const { session, snapshot, text } of all) {
+      this.#texts.set(session, text);
+      this.#epochs.set(session, snapshot.epoch);
+    }
+  }
+
+  /** Throws Error for a snapshot that may not be stored: a mistake of ours. */
+  #textOf(session: string, snapshot: Snapshot): string {
     const flaw = flawOf(snapshot);
     if (flaw !== undefined)
       throw new Error(`store ${session}: ${flaw}: it could not be read again`);
@@ -125,21 +194,23 @@ export class Store {
     if (isLaterEpoch(before, snapshot.epoch)) {
       throw new Error(`epoch of ${session} falls from ${before} to ${snapshot.epoch}`);
     }
+    return encodeSnapshotText(session, snapshot);
+  }
+
+  #replace(session: string, snapshot: Snapshot, text: string): void {
     const path = this.#path(session);
-    const text = encodeSnapshotText(session, snapshot);
-    if (this.#texts.get(session) === text) return;
     this.#texts.delete(session);
     const record = this.#recordPath(session);
     const isRecorded = this.#records.get(session) === snapshot.epoch;
     try {
-      this.#writeDurably(`${path}.new`, text);
+      writeDurably(this.#disk, `${path}.new`, text);
       if (!isRecorded) {
-        this.#writeDurably(`${record}.new`, encodeEpochText(session, snapshot.epoch));
+        writeDurably(this.#disk, `${record}.new`, encodeEpochText(session, snapshot.epoch));
       }
       if (this.#whole.delete(session)) this.#keep(path);
       this.#disk.renameSync(`${path}.new`, path);
       if (!isRecorded) this.#disk.renameSync(`${record}.new`, record);
-      this.#syncDirectory();
+      syncDirectory(this.#disk, this.#directory);
     } catch (cause) {
       throw new StoreError('store', path, cause);
     }
@@ -171,34 +242,12 @@ export class Store {
     }
   }
 
-  #writeDurably(path: string, text: string): void {
-    const disk = this.#disk;
-    const fd = disk.openSync(path, 'w', 0o600);
-    try {
-      const octets = Buffer.from(text);
-      for (let at = 0; at < octets.length;) at += disk.writeSync(fd, octets, at);
-      disk.fsyncSync(fd);
-    } finally {
-      disk.closeSync(fd);
-    }
-  }
-
   /** As the one before. Somebody may have removed it: then there is none. */
   #keep(path: string): void {
     try {
       this.#disk.renameSync(path, `${path}.last`);
     } catch (error) {
       if (codeOf(error) !== 'ENOENT') throw error;
-    }
-  }
-
-  /** The renames themselves are durable only with the directory that holds them. */
-  #syncDirectory(): void {
-    const fd = this.#disk.openSync(this.#directory, 'r');
-    try {
-      this.#disk.fsyncSync(fd);
-    } finally {
-      this.#disk.closeSync(fd);
     }
   }
 }

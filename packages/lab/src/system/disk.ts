@@ -9,6 +9,8 @@ interface File {
   octets: Uint8Array;
   /** What the last fsync left. */
   durable: Uint8Array;
+  /** It has been cut to nothing since: a crash may leave less than that. What was only added to keeps it. */
+  isCut?: boolean;
 }
 
 /** A change of a directory's names that no fsync of it has made durable. */
@@ -89,7 +91,9 @@ export class SimDisk {
     for (const change of kept) apply(this.#durable, change);
     for (const file of new Set(this.#durable.values())) {
       if (chance.is(0.5)) continue;
-      const length = chance.is(0.5) ? file.octets.length : chance.next() % (file.octets.length + 1);
+      const least = file.isCut === true ? 0 : Math.min(file.durable.length, file.octets.length);
+      const more = file.octets.length - least;
+      const length = least + (chance.is(0.5) ? more : chance.next() % (more + 1));
       if (file.octets !== file.durable) file.durable = file.octets.slice(0, length);
     }
     for (const file of this.#durable.values()) file.octets = file.durable;
@@ -131,9 +135,10 @@ export class SimDisk {
       file = { octets: new Uint8Array(0), durable: new Uint8Array(0) };
       this.#change({ kind: 'link', path, file });
     }
-    file.octets = new Uint8Array(0);
+    const isAppended = flags.includes('a');
+    if (!isAppended) Object.assign(file, { octets: new Uint8Array(0), isCut: true });
     this.version++;
-    this.#open.set(fd, { path, file, at: 0 });
+    this.#open.set(fd, { path, file, at: isAppended ? file.octets.length : 0 });
     return fd;
   }
 
@@ -162,6 +167,7 @@ export class SimDisk {
     this.version++;
     if (file !== undefined) {
       file.durable = file.octets;
+      file.isCut = false;
       return;
     }
     const isHere = (change: Change): boolean =>

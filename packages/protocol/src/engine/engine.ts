@@ -9,6 +9,7 @@ import type { Dhcp6Status } from './dhcp6/client.ts';
 import type { Action, AdminVerb, Engine, Event } from './events.ts';
 import type { Hashes, Random } from './hashes.ts';
 import { Link, type LinkStatus } from './link/link.ts';
+import type { Turn } from './link/turn.ts';
 import { Acts } from './owner/acts.ts';
 import { Delegation } from './owner/delegation.ts';
 import type { DemotionReason } from './owner/demotion.ts';
@@ -64,6 +65,7 @@ export class SessionEngine implements Engine<Event, Action> {
   /**
    * @param stored what the disk had; NO_SNAPSHOT if nothing
    * @param wallClockAtZero milliseconds since 1970-01-01 UTC at Instant 0
+   * @param turn to dial; always unless given
    */
   constructor(
     config: SessionConfig,
@@ -71,10 +73,11 @@ export class SessionEngine implements Engine<Event, Action> {
     hashes: Hashes,
     random: Random,
     wallClockAtZero: number,
+    turn?: Turn,
   ) {
     this.#delegation = new Delegation(config.dhcp6, random, wallClockAtZero);
     this.#standing = new Standing(config.owner, this.#delegation.stored(stored));
-    this.#link = new Link(config.link, hashes, random, wallClockAtZero);
+    this.#link = new Link(config.link, hashes, random, wallClockAtZero, turn);
     this.#waits = new Waits(config.owner);
     const acts = new Acts(
       this.#standing,

@@ -9,7 +9,7 @@
 import { DecodeError, Reader, Writer } from '../bytes.ts';
 import type { PartnerMessage, Role, RouterId } from '../session.ts';
 import { decodeSnapshot, encodeSnapshot } from './partner-snapshot.ts';
-import { decodeSections, encodeSections } from './sections.ts';
+import { decodeSections, encodeSections, type Section } from './sections.ts';
 
 /** Versions of the body, both ends included. The header and the HMAC are the same in all of them. */
 export interface VersionRange {
@@ -57,7 +57,29 @@ export interface PartnerBody {
   readonly configDigest?: Uint8Array;
   /** Counter that every announce frame of the sender's exceeds from now on (announce-proof.ts). */
   readonly announced?: bigint;
+  /** The sender understands summaries: it is told of a session that has not changed in a line of one (§11). */
+  readonly summaries?: boolean;
 }
+
+/** Of a session that has not changed: the datagram that still says all there is to say about it. */
+export interface Still {
+  readonly session: string;
+  readonly nonce: Uint8Array;
+  readonly counter: bigint;
+}
+
+/** One datagram for many sessions of a pair. */
+export interface Summary {
+  /** What the sender has said of these sessions is as it was. */
+  readonly stills: readonly Still[];
+  /** Sessions of which the sender wants to be told everything: it has not believed the datagram that a still named. */
+  readonly wants: readonly string[];
+  /** As in a datagram of one session. */
+  readonly announced?: bigint;
+}
+
+/** In the header of a summary, in a session's place; no session has this name. */
+export const SUMMARY = '*';
 
 /** HMAC-SHA256 (RFC 2104, FIPS 180-4): 32 octets. */
 export type Hmac = (key: Uint8Array, data: Uint8Array) => Uint8Array;
@@ -68,6 +90,8 @@ export type KeyOf = (keyId: number) => Uint8Array | undefined;
 /** What became of a datagram. Only `authentic` and `other-version` were written by a holder of a key. */
 export type Received =
   | { readonly kind: 'authentic'; readonly header: PartnerHeader; readonly body: PartnerBody }
+  /** Authentic too: its session is SUMMARY. */
+  | { readonly kind: 'summary'; readonly header: PartnerHeader; readonly summary: Summary }
   /** Authentic, but its body is of a version this router does not read. See commonVersion. */
   | { readonly kind: 'other-version'; readonly header: PartnerHeader }
   /** No such key here: a rotation half done, or a stranger. */
@@ -80,7 +104,15 @@ const HMAC_LENGTH = 32;
 /** Larger ones are not looked at; ours are about 700 octets. */
 export const MAX_DATAGRAM = 8192;
 const MAGIC = 0x7070_7468; // "ppth"
-const SECTION = { status: 1, snapshot: 2, configDigest: 3, announced: 4 } as const;
+const SECTION = {
+  status: 1,
+  snapshot: 2,
+  configDigest: 3,
+  announced: 4,
+  summaries: 5,
+  stills: 6,
+  wants: 7,
+} as const;
 const ROLES: readonly Role[] = ['INIT', 'BACKUP', 'MASTER'];
 const FLAGS = ['healthy', 'armed', 'open', 'proven', 'yielding', 'hearing'] as const;
 /** A name in its field of 16 octets, filled with zeros. */
@@ -99,11 +131,51 @@ export function encodePartner(
   key: Uint8Array,
   hmac: Hmac,
 ): Uint8Array {
-  if (header.version !== 1) throw new RangeError(`partner version ${header.version} is not 1`);
   if (body.message.sender !== header.sender) throw new RangeError('sender is not the header’s');
   if (body.configDigest !== undefined && body.configDigest.length > MAX_DIGEST) {
     throw new RangeError(`config digest of ${body.configDigest.length} octets`);
   }
+  const sections: Section[] = [
+    [SECTION.status, encodeStatus(body.message)],
+    [SECTION.snapshot, encodeSnapshot(body.message.snapshot)],
+    [SECTION.configDigest, body.configDigest],
+    [SECTION.announced, announcedOctets(body.announced)],
+    [SECTION.summaries, body.summaries === true ? new Uint8Array(0) : undefined],
+  ];
+  return seal(header, sections, key, hmac);
+}
+
+/** Octets that a still, or a want, adds to a summary. */
+export const stillLength = ({ session }: Pick<Still, 'session'>): number =>
+  1 + session.length + NONCE_LENGTH + 8;
+
+/** A summary with its HMAC; `header.session` is SUMMARY. Throws RangeError as `encodePartner` does. */
+export function encodeSummary(
+  header: PartnerHeader,
+  { stills, wants, announced }: Summary,
+  key: Uint8Array,
+  hmac: Hmac,
+): Uint8Array {
+  const said = new Writer();
+  for (const still of stills)
+    said.octets(shortName(still.session)).octets(nonce(still.nonce)).u64(still.counter);
+  const wanted = new Writer();
+  for (const session of wants) wanted.octets(shortName(session));
+  const sections: Section[] = [
+    [SECTION.announced, announcedOctets(announced)],
+    [SECTION.stills, said.finish()],
+    [SECTION.wants, wanted.finish()],
+  ];
+  return seal(header, sections, key, hmac);
+}
+
+function seal(
+  header: PartnerHeader,
+  sections: readonly Section[],
+  key: Uint8Array,
+  hmac: Hmac,
+): Uint8Array {
+  if (header.version !== 1) throw new RangeError(`partner version ${header.version} is not 1`);
   const writer = new Writer()
     .u32(MAGIC)
     .u8(header.version)
@@ -116,15 +188,7 @@ export function encodePartner(
     .octets(nonce(header.nonce))
     .u64(header.counter)
     .octets(nonce(header.echo));
-  encodeSections(writer, [
-    [SECTION.status, encodeStatus(body.message)],
-    [SECTION.snapshot, encodeSnapshot(body.message.snapshot)],
-    [SECTION.configDigest, body.configDigest],
-    [
-      SECTION.announced,
-      body.announced === undefined ? undefined : new Writer().u64(body.announced).finish(),
-    ],
-  ]);
+  encodeSections(writer, sections);
   const signed = writer.finish();
   const mac = hmac(key, signed);
   if (mac.length !== HMAC_LENGTH) throw new RangeError(`HMAC of ${mac.length} octets`);
@@ -153,9 +217,28 @@ export function decodePartner(octets: Uint8Array, keyOf: KeyOf, hmac: Hmac): Rec
   if (!equalInConstantTime(hmac(key, signed), reader.rest())) {
     return { kind: 'forged', keyId: header.keyId };
   }
-  return header.version === 1
-    ? { kind: 'authentic', header, body: decodeBody(body, header.sender) }
-    : { kind: 'other-version', header };
+  if (header.version !== 1) return { kind: 'other-version', header };
+  return header.session === SUMMARY
+    ? { kind: 'summary', header, summary: decodeSummary(body) }
+    : { kind: 'authentic', header, body: decodeBody(body, header.sender) };
+}
+
+function decodeSummary(reader: Reader): Summary {
+  const sections = decodeSections(reader);
+  const stills = decodeEach(sections.get(SECTION.stills), (said) => ({
+    session: decodeShortName(said),
+    nonce: said.take(NONCE_LENGTH, 'nonce of a still'),
+    counter: said.u64('counter of a still'),
+  }));
+  const wants = decodeEach(sections.get(SECTION.wants), decodeShortName);
+  const announced = sections.get(SECTION.announced)?.u64('announce counter');
+  return { stills, wants, ...(announced !== undefined && { announced }) };
+}
+
+function decodeEach<T>(reader: Reader | undefined, decode: (reader: Reader) => T): T[] {
+  const found: T[] = [];
+  if (reader !== undefined) while (reader.remaining > 0) found.push(decode(reader));
+  return found;
 }
 
 function decodeHeader(reader: Reader): PartnerHeader {
@@ -196,6 +279,7 @@ function decodeBody(reader: Reader, sender: RouterId): PartnerBody {
     hearing: has('hearing'),
     snapshot: decodeSnapshot(section(SECTION.snapshot, 'snapshot').rest()),
   };
+  const summaries = sections.has(SECTION.summaries) ? { summaries: true } : {};
   const digest = sections.get(SECTION.configDigest);
   const announced = sections.get(SECTION.announced)?.u64('announce counter');
   if (digest !== undefined && digest.remaining > MAX_DIGEST)
@@ -204,8 +288,12 @@ function decodeBody(reader: Reader, sender: RouterId): PartnerBody {
     message,
     ...(digest && { configDigest: digest.rest() }),
     ...(announced !== undefined && { announced }),
+    ...summaries,
   };
 }
+
+const announcedOctets = (announced: bigint | undefined): Uint8Array | undefined =>
+  announced === undefined ? undefined : new Writer().u64(announced).finish();
 
 function encodeStatus(message: PartnerMessage): Uint8Array {
   const flags = FLAGS.reduce((sum, flag) => (message[flag] ? sum | bit(flag) : sum), 0);
@@ -224,6 +312,19 @@ function decodeName(reader: Reader): string {
   const field = String.fromCharCode(...reader.take(NAME_LENGTH, 'session name'));
   if (!NAME_FIELD.test(field)) throw reader.error('session name');
   return field.replaceAll('\0', '');
+}
+
+/** A name after its length. */
+function shortName(name: string): Uint8Array {
+  const field = encodeName(name);
+  return Uint8Array.of(name.length, ...field.subarray(0, name.length));
+}
+
+function decodeShortName(reader: Reader): string {
+  const length = reader.u8('length of a session name');
+  const name = String.fromCharCode(...reader.take(length, 'session name'));
+  if (!NAME_FIELD.test(name.padEnd(NAME_LENGTH, '\0'))) throw reader.error('session name');
+  return name;
 }
 
 function nonce(octets: Uint8Array): Uint8Array {

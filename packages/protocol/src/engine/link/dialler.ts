@@ -10,25 +10,36 @@ import type { Note } from '../events.ts';
 import type { Random } from '../hashes.ts';
 import type { Phase } from '../session-config.ts';
 import { Redial, type Ending } from './redial.ts';
+import { ALWAYS, type Turn } from './turn.ts';
 
 type State =
   | { readonly kind: 'Idle' }
   | { readonly kind: 'Wait'; readonly until: Instant }
+  /** The back-off is over, and as many other lines dial as may at a time. */
+  | { readonly kind: 'Queue' }
   | { readonly kind: 'Discovery' };
 
 export class Dialler {
   readonly #discovery: Discovery;
   readonly #redial: Redial;
+  readonly #turn: Turn;
   #state: State = { kind: 'Idle' };
   #attempts = 0;
 
-  constructor(settings: DiscoverySettings & { longestRedial?: Millis }, random: Random) {
+  constructor(
+    settings: DiscoverySettings & { longestRedial?: Millis },
+    random: Random,
+    turn: Turn = ALWAYS,
+  ) {
+    this.#turn = turn;
     this.#discovery = new Discovery(settings, random);
     this.#redial = new Redial(random, settings.longestRedial);
   }
 
   get phase(): 'Wait' | 'Discovery' | undefined {
-    return this.#state.kind === 'Idle' ? undefined : this.#state.kind;
+    const { kind } = this.#state;
+    if (kind === 'Queue') return 'Wait';
+    return kind === 'Idle' ? undefined : kind;
   }
 
   /** Dials since the last success. */
@@ -42,6 +53,8 @@ export class Dialler {
 
   /** What is wrong with the dial that is going on, for people. */
   get trouble(): string | undefined {
+    if (this.#state.kind === 'Queue')
+      return `waits for its turn: ${this.#turn.ahead()} lines first`;
     return this.#discovery.trouble;
   }
 
@@ -67,6 +80,7 @@ export class Dialler {
   /** Dial, now or when the back-off allows. @param from the phase before, for the log */
   dial(from: Phase, on: string, now: Instant): DiscoveryOutput[] {
     const until = this.#redial.next(now);
+    this.#turn.leave();
     if (until <= now) return this.#discover(from, on, now);
     this.#discovery.stop();
     this.#state = { kind: 'Wait', until };
@@ -76,12 +90,14 @@ export class Dialler {
 
   stop(): void {
     this.#state = { kind: 'Idle' };
+    this.#turn.leave();
     this.#discovery.forget();
   }
 
   /** A session with this AC opened. */
   succeeded(acMac: MacAddress): void {
     this.#attempts = 0;
+    this.#turn.leave();
     this.#discovery.trust(acMac);
   }
 
@@ -107,10 +123,18 @@ export class Dialler {
   expire(now: Instant): DiscoveryOutput[] {
     if (this.#state.kind === 'Wait' && this.#state.until <= now)
       return this.#discover('Wait', 'back-off over', now);
+    if (this.#state.kind === 'Queue') return this.#discover('Wait', 'its turn', now);
     return this.#after(this.#discovery.expire(now));
   }
 
   #discover(from: Phase, on: string, now: Instant): DiscoveryOutput[] {
+    if (!this.#turn.take()) {
+      this.#discovery.stop();
+      const isNews = this.#state.kind !== 'Queue';
+      this.#state = { kind: 'Queue' };
+      const facts = { first: this.#turn.ahead() };
+      return isNews ? [moved('debug', from, 'Wait', 'not its turn to dial', facts)] : [];
+    }
     this.#state = { kind: 'Discovery' };
     this.#attempts += 1;
     const note = moved('info', from, 'Discovery', on, { attempt: this.#attempts });

@@ -20,6 +20,7 @@ import type { End, PhasesOutput } from '../ppp/agreement.ts';
 import { Phases } from '../ppp/phases.ts';
 import { RateLimit } from './rate-limit.ts';
 import { SHORT_SESSION } from './redial.ts';
+import type { Turn } from './turn.ts';
 import type { SessionFacts } from '../../session.ts';
 
 /** What the link tells ownership. */
@@ -86,13 +87,22 @@ export class Link {
   #lastError: string | undefined;
   #out: LinkOutput[] = [];
 
-  /** @param wallClockAtZero milliseconds since 1970-01-01 UTC at Instant 0 */
-  constructor(config: LinkConfig, hashes: Hashes, random: Random, wallClockAtZero: number) {
+  /**
+   * @param wallClockAtZero milliseconds since 1970-01-01 UTC at Instant 0
+   * @param turn to dial; always unless given
+   */
+  constructor(
+    config: LinkConfig,
+    hashes: Hashes,
+    random: Random,
+    wallClockAtZero: number,
+    turn?: Turn,
+  ) {
     this.#config = config;
     this.#hashes = hashes;
     this.#random = random;
     this.#wallClockAtZero = wallClockAtZero;
-    this.#dialler = new Dialler(config, random);
+    this.#dialler = new Dialler(config, random, turn);
   }
 
   // --- what ownership asks -------------------------------------------------------------------------------------

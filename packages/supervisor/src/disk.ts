@@ -1,0 +1,35 @@
+/** A disk as the store uses it, and what makes a write durable. It knows no formats. */
+
+/** The calls of node:fs that a store makes. */
+export interface Disk {
+  mkdirSync(path: string, options: { readonly recursive: true; readonly mode: number }): unknown;
+  openSync(path: string, flags: 'r' | 'w' | 'a', mode?: number): number;
+  readFileSync(path: string, encoding: 'utf8'): string;
+  /** @returns how many octets were written, from `at` on */
+  writeSync(fd: number, octets: Uint8Array, at: number): number;
+  fsyncSync(fd: number): void;
+  closeSync(fd: number): void;
+  renameSync(from: string, to: string): void;
+}
+
+/** Write `text` and fsync it. @param flags  `a`: after what is there */
+export function writeDurably(disk: Disk, path: string, text: string, flags: 'w' | 'a' = 'w'): void {
+  const fd = disk.openSync(path, flags, 0o600);
+  try {
+    const octets = Buffer.from(text);
+    for (let at = 0; at < octets.length;) at += disk.writeSync(fd, octets, at);
+    disk.fsyncSync(fd);
+  } finally {
+    disk.closeSync(fd);
+  }
+}
+
+/** Renames are durable only with the directory that holds them. */
+export function syncDirectory(disk: Disk, directory: string): void {
+  const fd = disk.openSync(directory, 'r');
+  try {
+    disk.fsyncSync(fd);
+  } finally {
+    disk.closeSync(fd);
+  }
+}

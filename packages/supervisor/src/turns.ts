@@ -1,0 +1,86 @@
+/**
+ * Whose turn it is to dial, of all lines of this process: so many at a time, first come, first served. A turn ends with
+ * the dial, or after a while: a line whose AC does not answer goes on dialling, and holds nobody up.
+ */
+import type { Turn } from '@ppp-thing/protocol/engine/link/turn';
+import { after, seconds } from '@ppp-thing/protocol/time';
+import type { System } from './system.ts';
+
+/** Lines that dial at one time. */
+export const AT_ONCE = 32;
+const LONGEST = seconds(10);
+
+type Line = () => void;
+
+export class Turns {
+  readonly #clock: Pick<System, 'now' | 'wakeAt' | 'soon'>;
+  /** Lines that dial, and what cancels the end of each one's turn. */
+  readonly #dialling = new Map<Line, () => void>();
+  /** Lines that dial without a turn, because theirs is over. */
+  readonly #late = new Set<Line>();
+  readonly #queue = new Set<Line>();
+
+  constructor(clock: Pick<System, 'now' | 'wakeAt' | 'soon'>) {
+    this.#clock = clock;
+  }
+
+  /** Of one line. `wake` is called when it may ask again. */
+  of(wake: Line): Turn {
+    return {
+      take: () => this.#take(wake),
+      leave: () => this.#leave(wake),
+      ahead: () => this.#dialling.size + [...this.#queue].indexOf(wake),
+    };
+  }
+
+  stop(): void {
+    for (const cancel of this.#dialling.values()) cancel();
+  }
+
+  #take(line: Line): boolean {
+    if (this.#dialling.has(line) || this.#late.has(line)) return true;
+    this.#queue.add(line);
+    if (this.#dialling.size >= AT_ONCE || !this.#isNext(line)) return false;
+    this.#queue.delete(line);
+    const { now, wakeAt } = this.#clock;
+    const end = wakeAt(after(now(), LONGEST), () => {
+      this.#dialling.delete(line);
+      this.#late.add(line);
+      this.#callNext();
+    });
+    this.#dialling.set(line, end);
+    return true;
+  }
+
+  /** There is a free turn for this one and for all before it. */
+  #isNext(line: Line): boolean {
+    let free = AT_ONCE - this.#dialling.size;
+    for (const each of this.#queue) {
+      if (each === line) return true;
+      free -= 1;
+      if (free <= 0) return false;
+    }
+    return false;
+  }
+
+  #leave(line: Line): void {
+    this.#late.delete(line);
+    this.#queue.delete(line);
+    const end = this.#dialling.get(line);
+    if (end === undefined) return;
+    end();
+    this.#dialling.delete(line);
+    this.#callNext();
+  }
+
+  /** Not from within the line that has just left: its event is still in hand. */
+  #callNext(): void {
+    this.#clock.soon(() => {
+      let free = AT_ONCE - this.#dialling.size;
+      for (const line of this.#queue) {
+        if (free-- <= 0) return;
+        line();
+      }
+    });
+  }
+}
