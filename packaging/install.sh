@@ -78,11 +78,25 @@ whole_directories() {
 	[ ! -d "$tree/runtime" ] || echo "runtime $home/runtime"
 }
 
-put() {
-	mkdir -p "$(dirname "$root/$3")"
-	rm -f "$root/$3"
-	cp "$tree/$2" "$root/$3"
-	chmod "$1" "$root/$3"
+# lay MODE PLACE COMMAND...: what the command prints becomes the file, whole, so that a start during an upgrade, or after one
+# that was killed, finds the old file or the new one.
+lay() {
+	mode=$1 file=$root/$2
+	shift 2
+	mkdir -p "$(dirname "$file")"
+	"$@" >"$file.new"
+	chmod "$mode" "$file.new"
+	mv -f "$file.new" "$file"
+}
+
+put() { lay "$1" "$3" cat "$tree/$2"; }
+
+# A directory that was copied beside the one in use takes its place.
+swap() {
+	rm -rf "$root/$1.old"
+	[ ! -e "$root/$1" ] || mv "$root/$1" "$root/$1.old"
+	mv "$root/$1.new" "$root/$1"
+	rm -rf "$root/$1.old"
 }
 
 # The daemons' user and group, where this is the system they will run on.
@@ -100,37 +114,42 @@ make_account() {
 	fi
 }
 
-# An older version's files may have other names: all of our own directory goes.
+# An older version's files may have other names: all of our own directories go, and what an installation that was killed left.
 remove_directories() {
-	rm -rf "${root:?}/$home" "${root:?}/$examples"
+	for each in "$home" "$examples"; do rm -rf "${root:?}/$each" "${root:?}/$each.new" "${root:?}/$each.old"; done
 }
 
 umask 022
 case ${1:-} in
 -u)
 	# A checkout is of no system; what another would have laid down is not there.
-	for each in freebsd linux; do
-		layout $each
-		{ single_files && services; } | while read -r _ _ place; do rm -f "$root/$place"; done
-		manual_pages | while read -r _ place; do rm -f "$root/$place"; done
+	for name in freebsd linux; do
+		layout $name
+		{ single_files && services; } | while read -r _ _ place; do rm -f "$root/$place" "$root/$place.new"; done
+		manual_pages | while read -r _ place; do rm -f "$root/$place" "$root/$place.new"; done
 		remove_directories
 	done
 	;;
 '')
 	layout "$(sed -En '/"os"/,/]/s/^ *"(freebsd|linux)".*/\1/p' "$tree/package.json")"
-	remove_directories
+	rm -rf "${root:?}/$home.new" "${root:?}/$examples.new"
 	whole_directories | while read -r from to; do
+		case $to in
+		"$home"/*) to=$home.new${to#"$home"} ;;
+		*) to=$examples.new${to#"$examples"} ;;
+		esac
 		mkdir -p "$root/$to"
 		cp -R "$tree/$from/." "$root/$to"
 	done
-	{ single_files && services; } | while read -r mode from place; do put "$mode" "$from" "$place"; done
-	services | while read -r _ from place; do sed "s|/usr/local|$prefix|g" "$tree/$from" >"$root/$place"; done
-	manual_pages | while read -r page place; do
-		mkdir -p "$(dirname "$root/$place")"
-		gzip -cn9 "$tree/$page" >"$root/$place"
+	put 0644 package.json "$home.new/package.json"
+	put 0644 LICENSE "$home.new/LICENSE"
+	swap "$home"
+	swap "$examples"
+	single_files | while read -r mode from place; do put "$mode" "$from" "$place"; done
+	services | while read -r mode from place; do
+		lay "$mode" "$place" sed "s|/usr/local|$prefix|g" "$tree/$from"
 	done
-	put 0644 package.json "$home/package.json"
-	put 0644 LICENSE "$home/LICENSE"
+	manual_pages | while read -r page place; do lay 0644 "$place" gzip -cn9 "$tree/$page"; done
 	make_account
 	;;
 *)
