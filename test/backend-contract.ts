@@ -188,10 +188,6 @@ const isPadt = (frame: Uint8Array): boolean =>
 
 type Body = (t: Test, life: Life, world: World) => Promise<void>;
 
-/** The lab's line has no way to it: its AC waits for the client, unless a test wants it otherwise. */
-export const EARLY =
-  'ppp-frame › what the AC says between its PADS and the gate is told when that opens';
-
 const TESTS: Readonly<Record<string, Body>> = {
   'start › a fresh session is not attached, its gate closed, the role and carrier as they are':
     async (t, { backend, name }) => {
@@ -333,7 +329,11 @@ const TESTS: Readonly<Record<string, Body>> = {
     );
   },
 
-  [EARLY]: async (t, life, world) => {
+  'ppp-frame › what the AC says between its PADS and the gate is told when that opens': async (
+    t,
+    life,
+    world,
+  ) => {
     const { mac } = world.policy;
     const ask = (identifier: number): Uint8Array =>
       Uint8Array.of(9, identifier, ...ECHO.subarray(2));

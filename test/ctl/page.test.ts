@@ -63,7 +63,6 @@ async function open(t: Test): Promise<Scene> {
   const lab = await Lab.open({
     bus: new Bus(now),
     runtime: findRuntime('node'),
-    backend: 'sim',
     carpSecondMs: 300,
     keep: false,
     verbose: false,

@@ -110,7 +110,7 @@ const LISTED: readonly {
   {
     why: '.ci/run runs it, and it runs this test',
     command:
-      /^(?:bash \.ci\/run|make (?:test|check|sim|sim-system|fuzz(?: SECONDS=30)?|lab(?: RUNTIME=bun| ARGS="--backend sim")?|lab-kernel(?: ARGS=--dial)?))$/,
+      /^(?:bash \.ci\/run|make (?:test|check|sim|sim-system|fuzz(?: SECONDS=30)?|lab(?: RUNTIME=bun)?|lab-kernel(?: ARGS=--dial)?))$/,
   },
   {
     why: 'takes long, and is run when the engine or a backend has changed',
@@ -215,7 +215,6 @@ t.test('docs › .ci/run runs what is left to it', async (t) => {
     'make test',
     'make lab ',
     'RUNTIME=bun',
-    "ARGS='--backend sim ",
     'make sim RUNS=8000',
     'make sim-system RUNS=60',
     'make fuzz SECONDS=30',

@@ -10,7 +10,6 @@ import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { Bus } from '@ppp-thing/lab/demo/bus';
 import { now } from '@ppp-thing/lab/demo/clock';
-import { FreebsdMachine } from '@ppp-thing/lab/demo/freebsd-machine';
 import { INTERFACES, PASSWORD, USER } from '@ppp-thing/lab/demo/setting';
 import { World } from '@ppp-thing/lab/demo/world';
 import { askStatus } from './native/ask-status.ts';
@@ -42,7 +41,7 @@ class LabHost {
     const { NODE_OPTIONS: _, ...env } = process.env;
     this.#real = hostCommands(() => {}, env);
     const bus = new Bus(now);
-    this.#world = new World({ carpSecondMs: 200, backend: 'freebsd-fake', bus });
+    this.#world = new World({ carpSecondMs: 200, bus });
     bus.listen((happening) => {
       if (happening.kind === 'dial') this.#granted.push(happening.sessionId);
       if (happening.kind === 'pong') this.#pongs++;
@@ -98,7 +97,7 @@ class LabHost {
   #route(asked: readonly string[]): string | undefined {
     const router = ROUTERS.find((name) => asked.includes(jailOf(name)));
     const machine = router && this.#world.machine(router);
-    if (!(machine instanceof FreebsdMachine)) return undefined;
+    if (machine === undefined) return undefined;
     if (asked.includes('netstat'))
       return machine.defaultGateways.map((gateway) => `default ${gateway} UGS`).join('\n');
     const verb = (['add', 'delete'] as const).find((each) => asked.includes(each));
@@ -116,8 +115,9 @@ class LabHost {
     if (router === undefined) return this.#stand(name, log);
     const config = args.find((word) => word.endsWith('.conf')) ?? '';
     const isHelper = args.includes(native.programOf('helper'));
-    const words = [HELPER, '--config', config, '--kernel', this.#kernel(router)];
-    const [command = '', ...rest] = isHelper ? [process.execPath, ...words] : args;
+    const kernel = `PPP_THING_KERNEL=${this.#kernel(router)}`;
+    const words = ['env', kernel, process.execPath, HELPER, '--config', config];
+    const [command = '', ...rest] = isHelper ? words : args;
     const running = this.#real.start(name, log, command, ...rest);
     this.#running.add(running);
     void running.end.then(() => this.#running.delete(running));

@@ -1,16 +1,16 @@
-/** The helper's command as a process, with a simulated router and a configuration of its own. */
+/** The helper's command as a process, with a router and a configuration of its own. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Test } from 'tap';
-import { startSimRouter, type SimRouter } from './sim-world.ts';
+import { Machine } from './machine.ts';
 
 const MAIN = fileURLToPath(import.meta.resolve('@ppp-thing/helper/main'));
 const PATIENCE_MS = 60_000;
 
 /** Beside what this process has. */
-type Environment = Readonly<Record<string, string>>;
+type Environment = NodeJS.ProcessEnv;
 
 export interface Command {
   readonly child: ChildProcess;
@@ -21,12 +21,12 @@ export interface Command {
 }
 
 export function run(...args: readonly string[]): Command {
-  return runWith({}, ...args);
+  return start(MAIN, args);
 }
 
-function runWith(env: Environment, ...args: readonly string[]): Command {
+function start(main: string, args: readonly string[], env: Environment = {}): Command {
   const began = performance.now();
-  const child = spawn(process.execPath, [MAIN, ...args], {
+  const child = spawn(process.execPath, [main, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...env },
   });
@@ -58,8 +58,8 @@ function runWith(env: Environment, ...args: readonly string[]): Command {
   };
 }
 
-/** A configuration for a simulated router, of whoever runs this. */
-export function configuration(router: SimRouter): string {
+/** A configuration for that router, of whoever runs this. */
+export function configuration(router: Machine): string {
   const path = join(router.folder, 'ppp_thing.conf');
   writeFileSync(
     path,
@@ -68,11 +68,10 @@ socket = "${router.policy.socketPath}"
 state_directory = "${router.policy.stateDirectory}"
 user = "${process.getuid?.() ?? 0}"
 group = "${process.getgid?.() ?? 0}"
-sim_switch = "${router.policy.simSwitch ?? ''}"
 [session.pppoe0]
-interface = "em0"
+interface = "igb0"
 mac = "02:00:5e:10:53:01"
-carp_interface = "em1"
+carp_interface = "igb1"
 carp_vhid = 1
 carp_address = "192.168.7.1"
 password = "hunter2"
@@ -84,9 +83,10 @@ password = "hunter2"
 
 export async function simulated(
   t: Test,
-): Promise<{ router: SimRouter; start: (env?: Environment) => Command }> {
-  const router = await startSimRouter();
+): Promise<{ router: Machine; start: (env?: Environment, ...more: string[]) => Command }> {
+  const router = await Machine.boot();
   const config = configuration(router);
+  const { main, env } = await router.open();
   const started: Command[] = [];
   t.teardown(async () => {
     for (const { child, exit } of started) {
@@ -95,10 +95,10 @@ export async function simulated(
     }
     await router.close();
   });
-  const start = (env: Environment = {}): Command => {
-    const command = runWith(env, '--config', config, '--backend', 'sim');
+  const begin = (more: Environment = {}, ...args: readonly string[]): Command => {
+    const command = start(main, ['--config', config, ...args], { ...env, ...more });
     started.push(command);
     return command;
   };
-  return { router, start };
+  return { router, start: begin };
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { Client, HELLO, type Wish } from './client.ts';
 import { configuration, run, simulated } from './main-bench.ts';
-import { startSimRouter } from './sim-world.ts';
+import { Machine } from './machine.ts';
 
 const AC_MAC = Uint8Array.of(2, 0, 0, 0, 0, 0xac);
 const session = 'pppoe0';
@@ -17,9 +17,6 @@ const ATTACH: Wish = {
   autoOpen: true,
   settings: null,
 };
-/** The system that this one is not. */
-const OTHER = process.platform === 'linux' ? 'freebsd' : 'linux';
-
 t.test(
   'main › the socket is ready within half a second, and SIGTERM ends it at once',
   async (t) => {
@@ -30,10 +27,10 @@ t.test(
     // The budget is 500 ms on an idle machine; the tests run beside one another on few cores.
     t.ok(ready < 3000);
     const client = await Client.greet(router.policy.socketPath);
-    t.match(client.replies[0], { done: { platform: 'sim', pid: helper.child.pid } });
+    t.match(client.replies[0], { done: { platform: 'freebsd', pid: helper.child.pid } });
     helper.child.kill('SIGTERM');
     t.equal(await helper.exit, 0);
-    t.match(helper.output(), /^helper: serve \S+: backend sim, pid \d+\n$/);
+    t.match(helper.output(), /^helper: serve \S+: backend freebsd, pid \d+\n$/);
     client.end();
   },
 );
@@ -55,7 +52,7 @@ t.test('main › after kill -9 the next helper finds session, gate and demotion'
   const client = await Client.greet(router.policy.socketPath);
   await client.ask(ATTACH);
   await client.ask({ verb: 'demote', session, on: true });
-  await router.order({ kind: 'role', role: 'MASTER' });
+  router.setRole('MASTER');
   await client.until('the edge', () => client.notices[0]);
   first.child.kill('SIGKILL');
   t.equal(await first.exit, null);
@@ -94,8 +91,7 @@ t.test('main › --remove takes down what a helper left', async (t) => {
   await client.ask({ verb: 'demote', session, on: true });
   first.child.kill('SIGTERM');
   await first.exit;
-  const config = join(router.folder, 'ppp_thing.conf');
-  const removing = run('--config', config, '--backend', 'sim', '--remove');
+  const removing = start({}, '--remove');
   t.equal(await removing.exit, 0, removing.output());
   const record = readFileSync(join(router.folder, 'demotion.json'), 'utf8');
   t.match(JSON.parse(record), { demoted: [] }, 'our demotion is given back, and forgotten');
@@ -112,7 +108,7 @@ t.test('main › a broken configuration: every mistake, 78, and nothing touched'
   const text = `[helper]\nsocket = "${folder}/helper.sock"\n[session.wan]\nmtu = 1\npassword = "hunter2"\n`;
   writeFileSync(config, text, { mode: 0o640 });
   for (const mode of [[], ['--check']]) {
-    const helper = run('--config', config, '--backend', 'sim', ...mode);
+    const helper = run('--config', config, ...mode);
     t.equal(await helper.exit, 78);
     const lines = helper.output().trim().split('\n');
     t.equal(lines.length, 4);
@@ -130,7 +126,7 @@ t.test('main › a broken configuration: every mistake, 78, and nothing touched'
 t.test(
   'main › --check of a right configuration says what it found and touches nothing',
   async (t) => {
-    const router = await startSimRouter();
+    const router = await Machine.boot();
     t.teardown(() => router.close());
     const check = run('--config', configuration(router), '--check');
     t.equal(await check.exit, 0);
@@ -146,7 +142,7 @@ t.test('main › --help, --version and what is neither', async (t) => {
   const version = run('--version');
   t.equal(await version.exit, 0);
   t.match(version.output(), /^ppp_thing_helper \d+\.\d+\.\d+\n$/);
-  for (const wrong of [['--bogus'], ['--backend', 'windows'], ['--backend', OTHER], ['stray']]) {
+  for (const wrong of [['--bogus'], ['--backend', 'linux'], ['stray']]) {
     const command = run(...wrong);
     t.equal(await command.exit, 64, wrong.join(' '));
     t.match(command.output(), /usage: ppp_thing_helper/);

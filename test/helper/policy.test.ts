@@ -27,7 +27,6 @@ socket = "/tmp/helper.sock"
 state_directory = "/tmp/state"
 user = "me"
 group = "us"
-sim_switch = "/tmp/lab.sock"
 
 [supervisor]
 anything = ["that", "is", "not", "ours"]
@@ -62,7 +61,6 @@ t.test('policy › every key of the helper is read, and no key of the supervisor
     stateDirectory: '/tmp/state',
     user: 'me',
     group: 'us',
-    simSwitch: '/tmp/lab.sock',
     sessions: [
       {
         name: 'pppoe0',
@@ -178,7 +176,7 @@ demotion = 0
     '11 session.pppoe0.default_route: expected true or false',
     '12 session.pppoe0.fib: expected a whole number from 0 to 65535',
     '13 session.pppoe0.demotion: expected a whole number from 1 to 65535',
-    '4 helper.colour: unknown; expected socket, state_directory, user, group, sim_switch',
+    '4 helper.colour: unknown; expected socket, state_directory, user, group',
     '3 helper.socket: expected an absolute path',
   ]);
 });

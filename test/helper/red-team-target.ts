@@ -1,5 +1,5 @@
 /**
- * A helper to be attacked, in a process of its own, on the sim backend or on a fake FreeBSD kernel. It writes down what
+ * A helper to be attacked, in a process of its own, on a fake FreeBSD kernel. It writes down what
  * the helper does to its system, and answers questions over the channel to its parent. It does not attack.
  */
 import { readFileSync, readdirSync, statSync } from 'node:fs';
@@ -10,11 +10,10 @@ import { FreebsdBackend } from '@ppp-thing/helper/freebsd/backend';
 import type { Libc } from '@ppp-thing/helper/libc';
 import type { HelperPolicy } from '@ppp-thing/helper/policy';
 import { serve } from '@ppp-thing/helper/serve';
-import { SimBackend } from '@ppp-thing/helper/sim/backend';
 import { FakeKernel } from '@ppp-thing/lab/freebsd/kernel';
 import { FakeProcess } from '@ppp-thing/lab/freebsd/process';
 import { RealSystem } from '@ppp-thing/lab/freebsd/real';
-import { SESSION, startSimRouter } from './sim-world.ts';
+import { SESSION } from '../freebsd/world.ts';
 
 export interface Measured {
   /** Octets that the runtime holds after a collection, and octets of the whole process. */
@@ -74,8 +73,6 @@ function recorded(libc: Libc): Libc {
   const wrapped: Libc = Object.create(libc);
   const calls: Partial<Libc> = {
     open: (path, flags, mode) => (touched.add(`open ${path}`), libc.open(path, flags, mode)),
-    chmod: (path, mode) => (touched.add(`chmod ${path}`), libc.chmod(path, mode)),
-    chown: (path, uid, gid) => (touched.add(`chown ${path}`), libc.chown(path, uid, gid)),
     unlink: (path) => (touched.add(`unlink ${path}`), libc.unlink(path)),
     kldload: (module) => (touched.add(`kldload ${module}`), libc.kldload(module)),
     sysctl(variable, room, value) {
@@ -90,22 +87,6 @@ function recorded(libc: Libc): Libc {
     },
   };
   return Object.assign(wrapped, calls);
-}
-
-async function simulated(): Promise<System> {
-  const router = await startSimRouter();
-  const { libc, policy } = router;
-  router.changed = () => {
-    for (const frame of router.heard.splice(0)) judge(frame);
-  };
-  return {
-    libc: recorded(libc),
-    policy,
-    makeBackend: (context) => new SimBackend(context),
-    setRole: (to) => router.order({ kind: 'role', role: to }),
-    world: () => null,
-    session: () => null,
-  };
 }
 
 async function freebsd(folder: string): Promise<System> {
@@ -186,9 +167,8 @@ function host(folder: string): unknown {
 const descriptors = (): number =>
   process.platform === 'linux' ? readdirSync('/proc/self/fd').length : 0;
 
-const [kind = 'sim', folder = ''] = process.argv.slice(2);
-const system = kind === 'sim' ? await simulated() : await freebsd(folder);
-const where = kind === 'sim' ? system.policy.socketPath.replace(/\/[^/]*$/, '') : folder;
+const [, , folder = ''] = process.argv;
+const system = await freebsd(folder);
 let last = '';
 const serving = serve({
   libc: system.libc,
@@ -216,7 +196,7 @@ async function answer(question: Question): Promise<unknown> {
     return { held: heapUsed + external, resident: rss } satisfies Measured;
   }
   const seen: Seen = {
-    world: { system: system.world(), host: host(where) },
+    world: { system: system.world(), host: host(folder) },
     session: system.session(),
     descriptors: descriptors(),
     touched: [...touched],

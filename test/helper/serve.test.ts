@@ -7,10 +7,10 @@ import { BackendError } from '@ppp-thing/helper/errors';
 import type { BackendContext, Key } from '@ppp-thing/helper/backend';
 import type { SessionPolicy } from '@ppp-thing/helper/policy';
 import { serve, type Serving } from '@ppp-thing/helper/serve';
-import { SimBackend } from '@ppp-thing/helper/sim/backend';
+import { FreebsdBackend } from '@ppp-thing/helper/freebsd/backend';
 import { MAX_MESSAGE } from '@ppp-thing/protocol/ipc/messages';
 import { Client, HELLO, type Wish } from './client.ts';
-import { SESSION, startSimRouter, type SimRouter } from './sim-world.ts';
+import { SESSION, Machine } from './machine.ts';
 
 const AC_MAC = Uint8Array.of(2, 0, 0, 0, 0, 0xac);
 const session = 'pppoe0';
@@ -33,20 +33,20 @@ const SESSION_ETHERTYPE = 0x8864;
 const uid = process.getuid?.() ?? 0;
 
 interface Helper {
-  readonly router: SimRouter;
+  readonly router: Machine;
   readonly serving: Serving;
   readonly lines: string[];
   readonly path: string;
 }
 
-function startHelper(router: SimRouter): Helper {
+function startHelper(router: Machine, policy = router.policy): Helper {
   const lines: string[] = [];
-  const { libc, policy } = router;
+  const { libc } = router;
   const serving = serve({
     libc,
     policy,
     uid,
-    makeBackend: (context) => new SimBackend(context),
+    makeBackend: (context) => new FreebsdBackend(context),
     log: (line) => lines.push(line),
   });
   return { router, serving, lines, path: policy.socketPath };
@@ -54,7 +54,7 @@ function startHelper(router: SimRouter): Helper {
 
 /** A helper on a router of its own; both end with the test. */
 async function helper(t: Test, policy: Partial<SessionPolicy> = {}): Promise<Helper> {
-  const router = await startSimRouter(policy);
+  const router = await Machine.boot(policy);
   const started = startHelper(router);
   t.teardown(async () => {
     started.serving.stop();
@@ -64,7 +64,7 @@ async function helper(t: Test, policy: Partial<SessionPolicy> = {}): Promise<Hel
   return started;
 }
 
-const sessionFrames = (router: SimRouter): Uint8Array[] =>
+const sessionFrames = (router: Machine): Uint8Array[] =>
   router.heard.filter((frame) => ((frame[12] ?? 0) << 8) + (frame[13] ?? 0) === SESSION_ETHERTYPE);
 
 t.test('serve › hello says what the kernel holds', async (t) => {
@@ -81,7 +81,7 @@ t.test('serve › hello says what the kernel holds', async (t) => {
   };
   t.strictSame(await client.ask(HELLO), {
     id: 1,
-    done: { version: HELLO.version, platform: 'sim', pid: process.pid, sessions: [found] },
+    done: { version: HELLO.version, platform: 'freebsd', pid: process.pid, sessions: [found] },
   });
   await client.ask(ATTACH);
   await client.ask({ verb: 'demote', session, on: true });
@@ -94,8 +94,8 @@ t.test('serve › hello says what the kernel holds', async (t) => {
 t.test(
   'serve › a session that cannot be joined leaves none behind, and a closed gate',
   async (t) => {
-    const router = await startSimRouter({ policy: 'pinned' });
-    class Refusing extends SimBackend {
+    const router = await Machine.boot({ policy: 'pinned' });
+    class Refusing extends FreebsdBackend {
       override attach(name: string, wanted: Key, maxPayload: number): void {
         if (wanted.sessionId === key.sessionId) return super.attach(name, wanted, maxPayload);
         // As the kernels' backends do: the one before is let go first.
@@ -104,7 +104,7 @@ t.test(
       }
     }
     const { libc, policy } = router;
-    const makeBackend = (context: BackendContext): SimBackend => new Refusing(context);
+    const makeBackend = (context: BackendContext): FreebsdBackend => new Refusing(context);
     const serving = serve({ libc, policy, uid, makeBackend, log: () => undefined });
     t.teardown(async () => {
       serving.stop();
@@ -327,7 +327,7 @@ const OF_THE_ROLE: Readonly<Record<Exclude<Wish['verb'], 'hello'>, readonly Wish
 for (const role of ['BACKUP', 'INIT'] as const) {
   t.test(`serve › a router that is ${role} is granted nothing of the MASTER's`, async (t) => {
     const { path, router } = await helper(t);
-    await router.order({ kind: 'role', role });
+    router.setRole(role);
     const client = await Client.greet(path);
     t.equal(await client.outcome(ATTACH), 'done', 'it may arm');
     for (const wish of Object.values(OF_THE_ROLE).flat())
@@ -341,9 +341,9 @@ for (const role of ['BACKUP', 'INIT'] as const) {
 }
 
 t.test('serve › a route via a partner that the policy does not name is refused', async (t) => {
-  const router = await startSimRouter();
+  const router = await Machine.boot();
   const { partnerAddress: _, ...alone } = SESSION;
-  const started = startHelper({ ...router, policy: { ...router.policy, sessions: [alone] } });
+  const started = startHelper(router, { ...router.policy, sessions: [alone] });
   const client = await Client.greet(started.path);
   t.equal(await client.outcome({ verb: 'route', session, via: 'partner' }), 'EINVAL');
   t.equal(await client.outcome({ verb: 'route', session, via: 'session' }), 'EPERM');
@@ -359,12 +359,12 @@ t.test(
     const { path, router } = await helper(t);
     const client = await Client.greet(path);
     t.equal(await client.outcome(ATTACH), 'done');
-    await router.order({ kind: 'role', role: 'MASTER' });
+    router.setRole('MASTER');
     const notice = { notice: 'role', session, role: 'MASTER', gateOpen: true };
     await client.until('the edge', () => client.notices[0]);
     t.strictSame(client.notices, [notice]);
     t.equal(await client.outcome(ECHO), 'done');
-    await router.order({ kind: 'role', role: 'BACKUP' });
+    router.setRole('BACKUP');
     await client.until('the edge back', () => client.notices[1]);
     t.strictSame(client.notices[1], { ...notice, role: 'BACKUP', gateOpen: false });
     t.equal(await client.outcome(ECHO), 'EPERM');
@@ -379,7 +379,7 @@ t.test(
     const { path, router } = await helper(t);
     const client = await Client.greet(path);
     await client.ask({ ...ATTACH, autoOpen: false } as Wish);
-    await router.order({ kind: 'role', role: 'MASTER' });
+    router.setRole('MASTER');
     t.match(await client.until('the edge', () => client.notices[0]), { gateOpen: false });
     t.equal(await client.outcome({ verb: 'gate', session, open: true }), 'done');
     t.equal(await client.outcome(ECHO), 'done');
@@ -392,21 +392,20 @@ t.test('serve › interlock › works with no supervisor alive, both ways', asyn
   const client = await Client.greet(path);
   await client.ask(ATTACH);
   client.end();
-  for (const role of ['MASTER', 'BACKUP', 'MASTER'] as const)
-    await router.order({ kind: 'role', role });
+  const edges = (): readonly string[] => lines.filter((line) => line.includes('role:'));
+  for (const [before, role] of (['MASTER', 'BACKUP', 'MASTER'] as const).entries()) {
+    router.setRole(role);
+    while (edges().length === before) await new Promise(setImmediate);
+  }
   const next = await Client.greet(path);
-  await next.until('three edges', () => lines.filter((line) => line.includes('role:'))[2]);
   t.match(await next.ask(HELLO), {
     done: { sessions: [{ role: 'MASTER', attached: key, gateOpen: true }] },
   });
-  t.match(
-    lines.filter((line) => line.includes('role:')),
-    [
-      'pppoe0 role: BACKUP -> MASTER on CARP [gate open]',
-      'pppoe0 role: MASTER -> BACKUP on CARP [gate closed]',
-      'pppoe0 role: BACKUP -> MASTER on CARP [gate open]',
-    ],
-  );
+  t.match(edges(), [
+    'pppoe0 role: BACKUP -> MASTER on CARP [gate open]',
+    'pppoe0 role: MASTER -> BACKUP on CARP [gate closed]',
+    'pppoe0 role: BACKUP -> MASTER on CARP [gate open]',
+  ]);
   next.end();
 });
 
@@ -414,10 +413,10 @@ t.test('serve › interlock › manual opens as it is asked, on a BACKUP too', a
   const { path, router } = await helper(t, { policy: 'manual' });
   const client = await Client.greet(path);
   await client.ask(ATTACH);
-  await router.order({ kind: 'role', role: 'MASTER' });
+  router.setRole('MASTER');
   t.match(await client.until('the edge', () => client.notices[0]), { gateOpen: false });
   await client.ask({ verb: 'gate', session, open: true });
-  await router.order({ kind: 'role', role: 'BACKUP' });
+  router.setRole('BACKUP');
   t.match(await client.until('the edge back', () => client.notices[1]), { gateOpen: true });
   t.equal(await client.outcome(ECHO), 'done');
   client.end();
@@ -429,14 +428,14 @@ t.test('serve › interlock › pinned is MASTER and hears of no edge', async (t
   t.match(client.replies[0], { done: { sessions: [{ role: 'MASTER', gateOpen: false }] } });
   await client.ask(ATTACH);
   t.equal(await client.outcome({ verb: 'gate', session, open: true }), 'done');
-  await router.order({ kind: 'role', role: 'INIT' });
+  router.setRole('INIT');
   t.equal(await client.outcome(ECHO), 'done');
   t.strictSame(client.notices, []);
   client.end();
 });
 
 t.test('serve › interlock › a gate that will not close is tried until it does', async (t) => {
-  const router = await startSimRouter();
+  const router = await Machine.boot();
   const lines: string[] = [];
   let refusals = 3;
   const serving = serve({
@@ -444,7 +443,7 @@ t.test('serve › interlock › a gate that will not close is tried until it doe
     policy: router.policy,
     uid,
     makeBackend(context) {
-      const backend = new SimBackend(context);
+      const backend = new FreebsdBackend(context);
       const gate = backend.gate.bind(backend);
       backend.gate = (name, open): void => {
         if (!open && refusals-- > 0) throw new BackendError('close', 'gate', 'ENOBUFS', 'busy');
@@ -456,9 +455,9 @@ t.test('serve › interlock › a gate that will not close is tried until it doe
   });
   const client = await Client.greet(router.policy.socketPath);
   await client.ask(ATTACH);
-  await router.order({ kind: 'role', role: 'MASTER' });
+  router.setRole('MASTER');
   await client.until('the edge', () => client.notices[0]);
-  await router.order({ kind: 'role', role: 'BACKUP' });
+  router.setRole('BACKUP');
   t.match(await client.until('the edge back', () => client.notices[1]), { gateOpen: true });
   t.equal(await client.outcome(ECHO), 'EPERM', 'nothing is sent meanwhile');
   t.match(await client.until('the gate', () => client.notices[2]), {
@@ -475,10 +474,10 @@ t.test('serve › interlock › a gate that will not close is tried until it doe
 });
 
 t.test('serve › a helper that leaves is followed by one that adopts', async (t) => {
-  const router = await startSimRouter();
+  const router = await Machine.boot();
   const first = startHelper(router);
   const client = await Client.greet(first.path);
-  await router.order({ kind: 'role', role: 'MASTER' });
+  router.setRole('MASTER');
   await client.until('the edge', () => client.notices[0]);
   await client.ask(ATTACH);
   await client.ask({ verb: 'gate', session, open: true });
@@ -505,15 +504,15 @@ t.test('serve › a helper that leaves is followed by one that adopts', async (t
 t.test(
   'serve › a gate left open on a router that is no longer MASTER is closed at start',
   async (t) => {
-    const router = await startSimRouter();
+    const router = await Machine.boot();
     const first = startHelper(router);
     const client = await Client.greet(first.path);
     await client.ask(ATTACH);
-    await router.order({ kind: 'role', role: 'MASTER' });
+    router.setRole('MASTER');
     await client.until('the edge', () => client.notices[0]);
     first.serving.stop();
     await first.serving.stopped;
-    await router.order({ kind: 'role', role: 'BACKUP' });
+    router.setRole('BACKUP');
     const second = startHelper(router);
     const next = await Client.greet(second.path);
     t.match(next.replies[0], { done: { sessions: [{ role: 'BACKUP', gateOpen: false }] } });
@@ -534,7 +533,7 @@ t.test('serve › a second helper finds the socket taken and touches nothing', a
         uid,
         makeBackend(context) {
           made.push('backend');
-          const backend = new SimBackend(context);
+          const backend = new FreebsdBackend(context);
           backend.start = (): void => void made.push('start');
           return backend;
         },
@@ -548,15 +547,20 @@ t.test('serve › a second helper finds the socket taken and touches nothing', a
   client.end();
 });
 
-/** A sim backend on which `pppoe1` cannot start while `missing` says so. */
-function withoutSecond(router: SimRouter, missing: () => boolean, lines: string[]): Serving {
-  const second = { ...SESSION, name: 'pppoe1', mac: Uint8Array.of(2, 0, 0x5e, 0x10, 0x53, 2) };
+/** A backend on which `pppoe1` cannot start while `missing` says so. */
+function withoutSecond(router: Machine, missing: () => boolean, lines: string[]): Serving {
+  const second = {
+    ...SESSION,
+    name: 'pppoe1',
+    mac: Uint8Array.of(2, 0, 0x5e, 0x10, 0x53, 2),
+    stub: 'pppoe1x',
+  };
   return serve({
     libc: router.libc,
     policy: { ...router.policy, sessions: [SESSION, second] },
     uid,
     makeBackend(context) {
-      const backend = new SimBackend(context);
+      const backend = new FreebsdBackend(context);
       const start = backend.start.bind(backend);
       backend.start = (policy): void => {
         if (policy.name === 'pppoe1' && missing())
@@ -572,7 +576,7 @@ function withoutSecond(router: SimRouter, missing: () => boolean, lines: string[
 }
 
 t.test('serve › a session that cannot start is left out, tried again, and announced', async (t) => {
-  const router = await startSimRouter();
+  const router = await Machine.boot();
   const lines: string[] = [];
   let tries = 0;
   const serving = withoutSecond(router, () => ++tries < 4, lines);
@@ -591,10 +595,10 @@ t.test('serve › a session that cannot start is left out, tried again, and anno
 });
 
 t.test('serve › if no session can start, it says so and leaves nothing open', async (t) => {
-  const router = await startSimRouter();
+  const router = await Machine.boot();
   const { libc, policy } = router;
-  const makeBackend = (context: BackendContext): SimBackend => {
-    const backend = new SimBackend(context);
+  const makeBackend = (context: BackendContext): FreebsdBackend => {
+    const backend = new FreebsdBackend(context);
     backend.start = (): void => {
       throw new BackendError('open', 'em0', 'ENXIO', 'no such interface');
     };
@@ -616,8 +620,8 @@ t.test('serve › frames are shed for a slow reader and counted, edges are not l
   frame.set(AC_MAC, 6);
   frame.set([0x88, 0x63, 0x11, 0x07], 12);
   const FRAMES = 1500;
-  for (let i = 0; i < FRAMES; i++) await router.order({ kind: 'frame', frame });
-  await router.order({ kind: 'role', role: 'MASTER' });
+  for (let i = 0; i < FRAMES; i++) router.inject(frame);
+  router.setRole('MASTER');
   client.resume();
   const told = (): number =>
     client.notices.filter(({ notice }) => notice === 'discovery-frame').length;
@@ -740,9 +744,8 @@ t.test('serve › discovery frames that nobody can use are not passed on', async
     return frame;
   };
   const stranger = Uint8Array.of(2, 0, 0, 0, 0, 0xee);
-  for (const code of [0x09, 0x19, 0x42])
-    await router.order({ kind: 'frame', frame: discovery(code, stranger) });
-  await router.order({ kind: 'frame', frame: discovery(0x07, stranger) });
+  for (const code of [0x09, 0x19, 0x42]) router.inject(discovery(code, stranger));
+  router.inject(discovery(0x07, stranger));
   await client.until('the PADO', () => client.notices.find((n) => n.notice === 'discovery-frame'));
   t.equal(
     client.notices.filter((n) => n.notice === 'discovery-frame').length,
@@ -750,9 +753,8 @@ t.test('serve › discovery frames that nobody can use are not passed on', async
     'no other Host’s',
   );
   await client.ask(ATTACH);
-  for (let i = 0; i < 100; i++)
-    await router.order({ kind: 'frame', frame: discovery(0x07, stranger) });
-  await router.order({ kind: 'frame', frame: discovery(0xa7, AC_MAC) });
+  for (let i = 0; i < 100; i++) router.inject(discovery(0x07, stranger));
+  router.inject(discovery(0xa7, AC_MAC));
   const padt = await client.until('the PADT', () =>
     client.notices.filter((n) => n.notice === 'discovery-frame').at(1),
   );

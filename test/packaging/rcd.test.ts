@@ -216,13 +216,13 @@ t.test('ppp_thing_helper', async (t) => {
     const at = router(t);
     at.configure(
       `ppp_thing_runtime=${join(at.folder, 'bin/runtime')}`,
-      'ppp_thing_helper_flags="--backend freebsd"',
+      'ppp_thing_helper_flags="--config /other.conf"',
       'ppp_thing_user=pppd ppp_thing_group=network',
     );
     at.service(join(at.tree, 'rc.d/ppp_thing_helper'), 'onestart');
     const calls = at.calls();
     const line = daemonLine(at, 'ppp_thing_helper', 'helper');
-    t.equal(calls.at(-1), `${line} --backend freebsd`);
+    t.equal(calls.at(-1), `${line} --config /other.conf`);
     t.ok(calls.includes('install -d -o pppd -g network -m 0700 /var/db/ppp_thing'));
   });
 

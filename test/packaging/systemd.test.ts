@@ -19,12 +19,11 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { Client, type Wish } from '../helper/client.ts';
-import { startSimRouter } from '../helper/sim-world.ts';
+import { Machine } from '../helper/machine.ts';
 
 const unit = (name: string): string =>
   fileURLToPath(new URL(`../../../etc/systemd/${name}.service`, import.meta.url));
 const CONFINED = fileURLToPath(new URL('confined.js', import.meta.url));
-const HELPER = fileURLToPath(import.meta.resolve('@ppp-thing/helper/main'));
 const SUPERVISOR = fileURLToPath(import.meta.resolve('@ppp-thing/supervisor/main'));
 const CTL = fileURLToPath(new URL('../../../packages/ctl/bin/pppthingctl', import.meta.url));
 const NOBODY = 65_534;
@@ -121,8 +120,9 @@ t.test(
   'systemd › the helper serves with the calls its unit allows',
   { skip: unconfined },
   async (t) => {
-    const router = await startSimRouter();
-    const { socketPath, stateDirectory, simSwitch } = router.policy;
+    const router = await Machine.boot();
+    const { socketPath, stateDirectory } = router.policy;
+    const { main, env } = await router.open();
     const config = join(router.folder, 'ppp_thing.conf');
     writeFileSync(
       config,
@@ -131,9 +131,8 @@ socket = "${socketPath}"
 state_directory = "${stateDirectory}"
 user = "${process.getuid?.()}"
 group = "${process.getgid?.()}"
-sim_switch = "${simSwitch}"
 [session.pppoe0]
-interface = "em0"
+interface = "igb0"
 mac = "02:00:5e:10:53:01"
 policy = "pinned"
 carp_address = "192.168.7.1"
@@ -142,11 +141,11 @@ password = "hunter2"
 `,
       { mode: 0o640 },
     );
-    const command = [HELPER, '--config', config, '--backend', 'sim'];
+    const command = [main, '--config', config];
     const child = spawn(
       'env',
       [...ENV, CONFINED, unit('ppp_thing_helper'), process.execPath, ...command],
-      { stdio: ['ignore', 'pipe', 'inherit'] },
+      { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'inherit'] },
     );
     const exit = new Promise<unknown>((resolve) =>
       child.on('exit', (code, signal) => resolve(code ?? signal)),
@@ -199,7 +198,7 @@ run_directory = "${folder}/run"
 user = "${uid}"
 group = "${gid}"
 [session.pppoe0]
-interface = "em0"
+interface = "igb0"
 mac = "02:00:5e:10:53:01"
 policy = "pinned"
 user = "alice"

@@ -292,7 +292,7 @@ t.test('config › the sample is right for both programs, and names every key', 
   const all = sample.replaceAll(/^#([a-z0-9_]+ = )/gm, '$1');
   t.strictSame(problems(all), []);
   t.equal(parsePolicy(all, 'sample', host).sessions.length, 1);
-  const own = new Set(['sim_switch', 'password_file', 'partner_port']);
+  const own = new Set(['password_file', 'partner_port']);
   for (const keys of [HELPER_KEYS, SUPERVISOR_KEYS, PARTNER_KEYS, SESSION_KEYS])
     for (const key of Object.keys(keys))
       if (!own.has(key)) t.match(all, new RegExp(`^${key} = `, 'm'), key);

@@ -8,10 +8,9 @@ import { HelperClient } from '@ppp-thing/supervisor/helper';
 import type { Instant } from '@ppp-thing/protocol/time';
 import { Log } from '@ppp-thing/supervisor/log';
 import { thisSystem, type Stream, type System } from '@ppp-thing/supervisor/system';
-import { loadLibc } from '@ppp-thing/helper/libc';
 import { serve } from '@ppp-thing/helper/serve';
-import { SimBackend } from '@ppp-thing/helper/sim/backend';
-import { startSimRouter } from '../helper/sim-world.ts';
+import { FreebsdBackend } from '@ppp-thing/helper/freebsd/backend';
+import { Machine } from '../helper/machine.ts';
 import { friendly, Happenings, Script, STATE } from './script.ts';
 
 interface Bench {
@@ -80,8 +79,8 @@ t.test('helper client › it says hello first, and its sessions are told', async
     [{ id: 1, verb: 'hello', version: PROTOCOL_VERSION }],
     'nothing goes before it',
   );
-  t.match(client.view(), { connected: true, platform: 'sim', pid: 4711, reconnects: 0 });
-  t.strictSame(lines, ['helper: connected: sim, pid 4711']);
+  t.match(client.view(), { connected: true, platform: 'freebsd', pid: 4711, reconnects: 0 });
+  t.strictSame(lines, ['helper: connected: freebsd, pid 4711']);
 });
 
 t.test('helper client › answers go to who asked, refusals too', async (t) => {
@@ -110,7 +109,7 @@ t.test('helper client › a helper with 4096 sessions, all attached, can say so'
     attached: key,
   }));
   const { happened } = await scripted(t, ({ id }) => [
-    { id, done: { version: PROTOCOL_VERSION, platform: 'sim', pid: 1, sessions } },
+    { id, done: { version: PROTOCOL_VERSION, platform: 'freebsd', pid: 1, sessions } },
   ]);
   await happened.until(`up ${sessions.map(({ session }) => session).join(' ')}`);
   t.pass();
@@ -237,7 +236,7 @@ t.test('helper client › a helper that is slow is not gone, however long its qu
   t.teardown(() => client.close());
   client.start();
   await new Promise(setImmediate);
-  slow.answer({ version: PROTOCOL_VERSION, platform: 'sim', pid: 1, sessions: [STATE] });
+  slow.answer({ version: PROTOCOL_VERSION, platform: 'freebsd', pid: 1, sessions: [STATE] });
   t.ok(client.view().connected);
   for (let i = 0; i < 1000; i++)
     client.ask('demote', { session: 'pppoe0', on: true }, unexpected, () => undefined);
@@ -291,15 +290,14 @@ t.test('helper client › no helper at all is said once, with the reason', async
 t.test(
   'helper client › the real helper answers it, and is adopted again after a restart',
   async (t) => {
-    const router = await startSimRouter();
-    const libc = await loadLibc();
+    const router = await Machine.boot();
     const uid = process.getuid?.() ?? 0;
     const helperLines: string[] = [];
     const start = (): ReturnType<typeof serve> =>
       serve({
-        libc,
+        libc: router.libc,
         policy: router.policy,
-        makeBackend: (context) => new SimBackend(context),
+        makeBackend: (context) => new FreebsdBackend(context),
         uid,
         log: (line) => helperLines.push(line),
       });
@@ -313,7 +311,7 @@ t.test(
     });
     client.start();
     await happened.until('up pppoe0');
-    t.match(client.view(), { platform: 'sim', pid: process.pid });
+    t.match(client.view(), { platform: 'freebsd', pid: process.pid });
     const session = 'pppoe0';
     const failures: string[] = [];
     const key = { sessionId: 0x1234, acMac: Uint8Array.of(2, 0, 0, 0, 0, 0xac) };
@@ -325,7 +323,7 @@ t.test(
     client.ask('gate', { session, open: true }, ({ code }) => failures.push(code));
     t.match(await client.counters(session), { octetsIn: 0 });
     t.strictSame(failures, ['EPERM'], 'not MASTER');
-    await router.order({ kind: 'role', role: 'MASTER' });
+    router.setRole('MASTER');
     await happened.until('role');
     t.match(notices.at(-1), { notice: 'role', role: 'MASTER', gateOpen: true });
     helper.stop();

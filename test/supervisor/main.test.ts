@@ -17,7 +17,7 @@ t.test('main › SIGTERM leaves the session as it is: nothing is sent (R3)', asy
   const { start, script, folder } = await bench(t);
   writeFileSync(join(folder, 'state', 'pppoe0.json'), encodeSnapshotText('pppoe0', SNAPSHOT));
   const command = start();
-  await command.printed('helper: connected: sim, pid 4711');
+  await command.printed('helper: connected: freebsd, pid 4711');
   await script.happened.until('ppp-send');
   const before = script.requests.length;
   command.child.kill('SIGTERM');

@@ -155,7 +155,7 @@ t.test('running › a session that the helper does not know is reported, and wai
 t.test('running › a helper with another mac for a session is not believed', async (t) => {
   const { script, lines, running } = await bench(t);
   const state = { ...STATE, ourMac: Uint8Array.of(2, 0, 0x5e, 0x10, 0x53, 9) };
-  const done = { version: PROTOCOL_VERSION, platform: 'sim', pid: 1, sessions: [state] };
+  const done = { version: PROTOCOL_VERSION, platform: 'freebsd', pid: 1, sessions: [state] };
   script.answer = (request) =>
     request.verb === 'hello' ? [{ id: request.id, done }] : friendly(request);
   script.say(Uint8Array.of(0xff, 0xff, 0xff, 0xff));

@@ -18,7 +18,7 @@ export const STATE: SessionState = {
   ourMac: Uint8Array.of(2, 0, 0x5e, 0x10, 0x53, 1),
 };
 
-const HELLO = { version: PROTOCOL_VERSION, platform: 'sim', pid: 4711, sessions: [STATE] };
+const HELLO = { version: PROTOCOL_VERSION, platform: 'freebsd', pid: 4711, sessions: [STATE] };
 
 /** What a test waits for: things that happen, counted by name. */
 export class Happenings {

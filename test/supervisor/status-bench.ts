@@ -67,7 +67,9 @@ const helperWith =
     const { id, verb } = asked;
     if (verb === 'hello') {
       const sessions = [{ ...STATE, role }];
-      return [{ id, done: { version: PROTOCOL_VERSION, platform: 'sim', pid: 4711, sessions } }];
+      return [
+        { id, done: { version: PROTOCOL_VERSION, platform: 'freebsd', pid: 4711, sessions } },
+      ];
     }
     if (verb === 'counters') {
       return [{ id, done: { octetsIn: 1500, octetsOut: 700, packetsIn: 3, packetsOut: 2 } }];

@@ -38,7 +38,7 @@ function described(
 t.test('status › the facts of a session that is up, as described', async (t) => {
   const { ask } = await holding(t);
   const status = described(t, await ask('status', 'GET', '/v1/status'), 200, '/v1/status');
-  t.match(status, { api: 1, version: '0.1.0', helper: { connected: true, platform: 'sim' } });
+  t.match(status, { api: 1, version: '0.1.0', helper: { connected: true, platform: 'freebsd' } });
   const path = '/v1/sessions/{name}';
   const session = described(t, await ask('status', 'GET', '/v1/sessions/pppoe0'), 200, path);
   t.match(session, {

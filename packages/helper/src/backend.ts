@@ -100,7 +100,7 @@ export interface BackendContext {
 export type MakeBackend = (context: BackendContext) => Backend;
 
 export interface Backend {
-  readonly platform: 'sim' | 'linux' | 'freebsd';
+  readonly platform: 'linux' | 'freebsd';
   /** Build what the session needs, or adopt what an earlier helper left. Gate closed unless adopted open and MASTER. */
   start(session: SessionPolicy): void;
   /** What is there now. */

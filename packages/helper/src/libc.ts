@@ -61,8 +61,6 @@ export interface Libc {
   /** The uid, gid and, where the system says it, the process identifier of the other end of a connected Unix socket. */
   getpeereid(fd: number): { readonly uid: number; readonly gid: number; readonly pid?: number };
   kldload(name: string): void;
-  chmod(path: string, mode: number): void;
-  chown(path: string, uid: number, gid: number): void;
   unlink(path: string): void;
   /**
    * How many entries have `revents`; 0 after `timeoutMs`. The only function that waits; never with a negative timeout. The
@@ -117,8 +115,6 @@ const PROTOTYPES = {
   ioctl: 'int ioctl(int fd, unsigned long request, ...)',
   fcntl: 'int fcntl(int fd, int command, ...)',
   pipe: 'int pipe(void *ends)',
-  chmod: 'int chmod(const char *path, uint32_t mode)',
-  chown: 'int chown(const char *path, uint32_t uid, uint32_t gid)',
   unlink: 'int unlink(const char *path)',
 };
 const FREEBSD_PROTOTYPES = {
@@ -254,8 +250,6 @@ function bindLibc(koffi: Koffi, platform: 'linux' | 'freebsd'): Libc {
       if (bsd === undefined) throw new SystemError('kldload', 'ENOSYS', 0);
       bsd.kldload(name);
     },
-    chmod: (path, mode) => void c.chmod(path, mode),
-    chown: (path, uid, gid) => void c.chown(path, uid, gid),
     unlink: (path) => void c.unlink(path),
     poll(entries, timeoutMs) {
       if (polled?.entries !== entries) polled = { entries, table: packEntries(entries) };

@@ -150,20 +150,18 @@ function parseToml(content: string, path: string): Values {
   }
 }
 
-const HELPER_KEYS = new Set(['socket', 'state_directory', 'user', 'group', 'sim_switch']);
+const HELPER_KEYS = new Set(['socket', 'state_directory', 'user', 'group']);
 
 function common(helper: Section, host: Host): Omit<HelperPolicy, 'sessions'> {
   for (const key of helper.keys())
     if (!HELPER_KEYS.has(key))
       helper.problem(key, `unknown; expected ${[...HELPER_KEYS].join(', ')}`);
   const places = PLACES[host.platform];
-  const simSwitch = helper.optional('sim_switch', A_PATH, absolutePath);
   return {
     socketPath: helper.optional('socket', A_PATH, absolutePath) ?? places.socket,
     stateDirectory: helper.optional('state_directory', A_PATH, absolutePath) ?? places.state,
     user: helper.optional('user', 'a user name', text) ?? 'ppp_thing',
     group: helper.optional('group', 'a group name', text) ?? 'ppp_thing',
-    ...(simSwitch === undefined ? {} : { simSwitch }),
   };
 }
 

@@ -60,7 +60,5 @@ export interface HelperPolicy {
   /** The one user whose process may connect. */
   readonly user: string;
   readonly group: string;
-  /** The sim backend's switch: a Unix socket. Only for the lab. */
-  readonly simSwitch?: string;
   readonly sessions: readonly SessionPolicy[];
 }

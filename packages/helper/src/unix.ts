@@ -1,5 +1,5 @@
 /**
- * Unix sockets by number: the constants and the address layout of both systems, and opening one to listen or to call.
+ * Unix sockets by number: the constants and the address layout of both systems, and opening one to listen or to notify.
  * It does not read or write them.
  */
 import { lchownSync, lstatSync } from 'node:fs';
@@ -13,8 +13,8 @@ export const POLLERR = 0x08;
 export const POLLHUP = 0x10;
 export const POLLNVAL = 0x20;
 
-const AF_UNIX = 1;
-const SOCK_STREAM = 1;
+export const AF_UNIX = 1;
+export const SOCK_STREAM = 1;
 const SOCK_DGRAM = 2;
 const F_SETFD = 2;
 const FD_CLOEXEC = 1;
@@ -23,8 +23,8 @@ const F_SETFL = 4;
 
 /** Where the two systems differ; `path` is the length of sun_path. */
 const NUMBERS = {
-  linux: { nonblock: 0x800, noSignal: 0x4000, path: 108, solSocket: 1, receiveTimeout: 20 },
-  freebsd: { nonblock: 4, noSignal: 0x20000, path: 104, solSocket: 0xffff, receiveTimeout: 0x1006 },
+  linux: { nonblock: 0x800, noSignal: 0x4000, path: 108 },
+  freebsd: { nonblock: 4, noSignal: 0x20000, path: 104 },
 } as const;
 
 /** MSG_NOSIGNAL: a reader that is gone is an errno and not a signal. */
@@ -38,14 +38,6 @@ export function setNonblocking(libc: Libc, fd: number): void {
 export const setCloseOnExec = (libc: Libc, fd: number): void => {
   libc.fcntl(fd, F_SETFD, FD_CLOEXEC);
 };
-
-/** SO_RCVTIMEO of a 64-bit system: seconds and microseconds, 8 octets each. */
-export function setReceiveTimeout(libc: Libc, fd: number, seconds: number): void {
-  const { solSocket, receiveTimeout } = NUMBERS[libc.platform];
-  const time = new DataView(new ArrayBuffer(16));
-  time.setBigInt64(0, BigInt(seconds), endianness() === 'LE');
-  libc.setsockopt(fd, solSocket, receiveTimeout, new Uint8Array(time.buffer));
-}
 
 /** EADDRINUSE if another helper listens at `path`: a socket that answers and belongs to our own user. */
 export function refuseSecond(libc: Libc, path: string): void {
@@ -81,12 +73,6 @@ export function listenAt(libc: Libc, path: string, gid?: number): number {
     libc.listen(fd, 8);
     setNonblocking(libc, fd);
   });
-}
-
-/** A connected stream socket, blocking. */
-export function connectTo(libc: Libc, path: string): number {
-  const address = unixAddress(libc, path);
-  return opening(libc, 'connect', path, (fd) => libc.connect(fd, address));
 }
 
 /**
@@ -156,7 +142,7 @@ function answers(libc: Libc, address: Uint8Array): boolean {
 }
 
 /** struct sockaddr_un: Linux begins with a u16 family, FreeBSD with a u8 length and a u8 family. */
-function unixAddress(libc: Libc, path: string): Uint8Array {
+export function unixAddress(libc: Libc, path: string): Uint8Array {
   const name = new TextEncoder().encode(path);
   const room = NUMBERS[libc.platform].path;
   if (name.length === 0 || name.length >= room)

@@ -7,7 +7,6 @@ import { Bus, StoppedError, type Timed } from './demo/bus.ts';
 import { now } from './demo/clock.ts';
 import { Lab } from './demo/lab.ts';
 import { findRuntime, type RuntimeName } from './demo/runtime.ts';
-import { BACKENDS, type BackendName } from './demo/setting.ts';
 import { runScenes, type SceneResult } from './demo/scenes.ts';
 import { formatSummary, summarise } from './demo/summary.ts';
 import { Timeline } from './demo/timeline.ts';
@@ -21,7 +20,6 @@ const USAGE = `usage: make lab [ARGS="--json --verbose …"] [RUNTIME=node|bun]
 
   --json            print only the summary, as JSON
   --runtime R       what runs helper and supervisor: node or bun (also from $RUNTIME)
-  --backend B       whose kernels the routers have: freebsd-fake, unless given, or sim
   --carp-second MS  how long a second of CARP's lasts; 1000 unless given
   --keep            leave the temporary directory
   --stay            keep the pair up after the scenes, and say how to ask it; ^C ends it
@@ -31,7 +29,6 @@ const USAGE = `usage: make lab [ARGS="--json --verbose …"] [RUNTIME=node|bun]
 interface Options {
   readonly json: boolean;
   readonly runtime: RuntimeName;
-  readonly backend: BackendName;
   readonly carpSecondMs: number;
   readonly keep: boolean;
   readonly stay: boolean;
@@ -48,16 +45,12 @@ function readOptions(): Options | 'help' {
   if (values.help === true) return 'help';
   const runtime = values.runtime ?? process.env['RUNTIME'] ?? 'node';
   if (runtime !== 'node' && runtime !== 'bun') throw new UsageError(`no runtime '${runtime}'`);
-  const backend = BACKENDS.find((each) => each === (values.backend ?? 'freebsd-fake'));
-  if (backend === undefined)
-    throw new UsageError(`no backend '${values.backend}': expected ${BACKENDS.join(' or ')}`);
   const carpSecondMs = Number(values['carp-second'] ?? 1000);
   if (!(carpSecondMs >= 100 && carpSecondMs <= 10_000))
     throw new UsageError('--carp-second: expected milliseconds from 100 to 10000');
   return {
     json: values.json ?? false,
     runtime,
-    backend,
     carpSecondMs,
     keep: values.keep ?? false,
     stay: values.stay ?? false,
@@ -71,7 +64,6 @@ function parseOptions() {
       options: {
         json: { type: 'boolean' },
         runtime: { type: 'string' },
-        backend: { type: 'string' },
         'carp-second': { type: 'string' },
         keep: { type: 'boolean' },
         stay: { type: 'boolean' },

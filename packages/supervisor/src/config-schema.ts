@@ -131,7 +131,6 @@ export const HELPER_KEYS = {
     default: 'ppp_thing',
     doc: "The group of the helper's socket.",
   },
-  sim_switch: { format: path, default: null as string | null, doc: 'The lab only.' },
 };
 
 export const SUPERVISOR_KEYS = {

@@ -51,7 +51,7 @@ const OPTIONS = { stdin: 'ignore', stdout: 'inherit', stderr: 'inherit', reject:
 const startHelper = (): ResultPromise<typeof OPTIONS> =>
   execa(
     'setpriv',
-    [...AS_UNIT, process.execPath, HELPER, '--config', '/run/ppp_thing.conf', '--backend', 'linux'],
+    [...AS_UNIT, process.execPath, HELPER, '--config', '/run/ppp_thing.conf'],
     OPTIONS,
   );
 const capabilitiesOf = (pid: number | undefined): string | undefined =>

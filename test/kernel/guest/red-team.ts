@@ -61,7 +61,7 @@ const AS_UNIT = [
 ];
 const helper = execa(
   'setpriv',
-  [...AS_UNIT, process.execPath, HELPER, '--config', '/run/ppp_thing.conf', '--backend', 'linux'],
+  [...AS_UNIT, process.execPath, HELPER, '--config', '/run/ppp_thing.conf'],
   { stdin: 'ignore', stdout: 'ignore', stderr: 'inherit', reject: false },
 );
 

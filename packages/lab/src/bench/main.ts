@@ -61,7 +61,7 @@ async function lab<T>(program: string, args: readonly string[]): Promise<T[]> {
 const edges: EdgeFigures[] = [];
 for (const lines of values.lines.split(',').map(Number))
   edges.push(await measureEdge(lines, EDGES, IDLE_MS));
-const fake = values['no-labs'] ? [] : await lab<Summary>(LAB, ['--backend', 'freebsd-fake']);
+const fake = values['no-labs'] ? [] : await lab<Summary>(LAB, []);
 const kernel = values['no-labs'] ? [] : await lab<KernelSummary>(KERNEL_LAB, []);
 
 const ground = `${cpus()[0]?.model.trim() ?? 'unknown processor'}, ${availableParallelism()} processors, Node.js ${process.versions.node}`;

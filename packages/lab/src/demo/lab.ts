@@ -9,14 +9,12 @@ import { join } from 'node:path';
 import type { Bus, ProcessName, RouterName } from './bus.ts';
 import { Relay } from './relay.ts';
 import { Router } from './router.ts';
-import type { BackendName } from './setting.ts';
 import { World, ROUTERS } from './world.ts';
 
 export interface LabOptions {
   readonly bus: Bus;
   /** The program that runs helper and supervisor. */
   readonly runtime: string;
-  readonly backend: BackendName;
   /** How long a second of CARP's lasts, milliseconds. */
   readonly carpSecondMs: number;
   /** Leave the temporary directory. */
@@ -57,7 +55,7 @@ export class Lab {
   }
 
   static async open(options: LabOptions): Promise<Lab> {
-    const { bus, runtime, backend, verbose } = options;
+    const { bus, runtime, verbose } = options;
     bus.listen((it) => {
       if (it.kind === 'exit' && !it.wanted)
         bus.stop(new Error(`run the ${it.process} of ${it.router}: it ended by itself: ${it.how}`));
@@ -76,7 +74,6 @@ export class Lab {
         keyFile,
         ends: relay.ends[name],
         runtime,
-        backend,
         logLevel: verbose ? 'debug' : 'info',
         bus,
       });

@@ -10,6 +10,7 @@ export interface ProcessOptions {
   readonly process: ProcessName;
   readonly command: string;
   readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
   readonly bus: Bus;
 }
 
@@ -19,13 +20,13 @@ const KEPT = 12;
 const LONGEST = 4096;
 
 /** `cleanup`: it dies with the lab, however that ends short of a kill. */
-const launch = (command: string, args: readonly string[]) =>
+const launch = ({ command, args, env }: ProcessOptions) =>
   execa(command, args, {
     reject: false,
     buffer: false,
     stdin: 'ignore',
     cleanup: true,
-    env: { NO_COLOR: '1' },
+    env: { ...env, NO_COLOR: '1' },
   });
 
 type Child = ReturnType<typeof launch>;
@@ -59,9 +60,9 @@ export class LabProcess {
   }
 
   start(): void {
-    const { command, args, router, process: name, bus } = this.#options;
+    const { router, process: name, bus } = this.#options;
     if (this.#child !== undefined) throw new Error(`${router} ${name} is already running`);
-    const child = launch(command, args);
+    const child = launch(this.#options);
     this.#child = child;
     this.#exit = undefined;
     this.#isWanted = false;

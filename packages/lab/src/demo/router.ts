@@ -10,7 +10,7 @@ import type { Bus, ProcessName, RouterName } from './bus.ts';
 import { Operator } from './operator.ts';
 import { LabProcess } from './process.ts';
 import { LOOPBACK, type Ends } from './relay.ts';
-import { ADDRESSES, INTERFACES, PASSWORD, USER, type BackendName } from './setting.ts';
+import { ADDRESSES, INTERFACES, PASSWORD, USER } from './setting.ts';
 
 export interface RouterOptions {
   readonly name: RouterName;
@@ -19,15 +19,13 @@ export interface RouterOptions {
   readonly keyFile: string;
   readonly ends: Ends;
   readonly runtime: string;
-  readonly backend: BackendName;
   readonly logLevel: 'info' | 'debug';
   readonly bus: Bus;
 }
 
 const MAIN = {
-  helper: fileURLToPath(import.meta.resolve('@ppp-thing/helper/main')),
-  /** The same helper, with a `Libc` that is the lab's. */
-  remoteHelper: fileURLToPath(import.meta.resolve('@ppp-thing/lab/freebsd/helper')),
+  /** The helper's own command, on the kernel that its environment names. */
+  helper: fileURLToPath(import.meta.resolve('@ppp-thing/lab/freebsd/helper')),
   supervisor: fileURLToPath(import.meta.resolve('@ppp-thing/supervisor/main')),
 } as const;
 
@@ -42,23 +40,21 @@ export class Router {
   readonly #options: RouterOptions;
 
   constructor(options: RouterOptions) {
-    const { name, runtime, backend, bus } = options;
+    const { name, runtime, bus } = options;
     this.name = name;
     this.#options = options;
     const config = this.#path('ppp_thing.conf');
-    const process = (which: ProcessName, main: string, ...more: string[]): LabProcess =>
+    const process = (which: ProcessName): LabProcess =>
       new LabProcess({
         router: name,
         process: which,
         command: runtime,
-        args: [main, '--config', config, ...more],
+        args: [MAIN[which], '--config', config],
+        env: { PPP_THING_KERNEL: this.kernelSocket },
         bus,
       });
-    this.helper =
-      backend === 'sim'
-        ? process('helper', MAIN.helper, '--backend', backend)
-        : process('helper', MAIN.remoteHelper, '--kernel', this.kernelSocket);
-    this.supervisor = process('supervisor', MAIN.supervisor);
+    this.helper = process('helper');
+    this.supervisor = process('supervisor');
     this.operator = new Operator({ router: name, runDirectory: this.#path('run'), runtime, bus });
   }
 
@@ -93,7 +89,7 @@ export class Router {
   }
 
   #config(): string {
-    const { name, keyFile, ends, logLevel, backend } = this.#options;
+    const { name, keyFile, ends, logLevel } = this.#options;
     const user = userInfo().username;
     // Only a root's helper looks the group up; the group of a file system's root has two names.
     const group = process.platform === 'freebsd' ? 'wheel' : 'root';
@@ -103,7 +99,6 @@ export class Router {
         state_directory: this.#path('helper'),
         user,
         group,
-        ...(backend === 'sim' ? { sim_switch: this.kernelSocket } : {}),
       },
       supervisor: {
         state_directory: this.#path('state'),

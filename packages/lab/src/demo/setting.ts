@@ -22,9 +22,5 @@ export const ADDRESSES = {
   lan: { r1: '192.168.7.2', r2: '192.168.7.3' },
 } as const;
 
-/** Whose kernels the routers have: the lab's own, in the verbs of a helper, or FreeBSD's, in octets. */
-export const BACKENDS = ['sim', 'freebsd-fake'] as const;
-export type BackendName = (typeof BACKENDS)[number];
-
 /** The routers' interfaces, and the CARP group they share. */
 export const INTERFACES = { line: 'line0', lan: 'lan0', vhid: 1 } as const;

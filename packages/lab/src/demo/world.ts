@@ -14,11 +14,9 @@ import { LearningSwitch, type SwitchEvent, type SwitchOutput } from '../line/swi
 import { Witness, type WitnessEvent } from '../line/witness.ts';
 import type { Bus, RouterName } from './bus.ts';
 import { now, Queue, Runner } from './clock.ts';
-import { FreebsdMachine } from './freebsd-machine.ts';
 import { LanHost } from './lan-host.ts';
-import type { Machine, MachineNews } from './machine.ts';
-import { ADDRESSES, PASSWORD, USER, type BackendName } from './setting.ts';
-import { SimMachine } from './sim-machine.ts';
+import { Machine, type MachineNews } from './machine.ts';
+import { ADDRESSES, PASSWORD, USER } from './setting.ts';
 
 export const ROUTERS: readonly RouterName[] = ['r1', 'r2'];
 const AC_PORT = 'ac';
@@ -31,8 +29,6 @@ const LAN_DELAY = millis(2);
 export interface WorldOptions {
   /** How long a second of CARP's lasts, milliseconds. */
   readonly carpSecondMs: number;
-  /** Whose kernels the routers have. */
-  readonly backend: BackendName;
   readonly bus: Bus;
 }
 
@@ -53,7 +49,7 @@ export class World {
     readonly probe: Runner<ProbeEvent, Ping>;
   };
 
-  constructor({ carpSecondMs, backend, bus }: WorldOptions) {
+  constructor({ carpSecondMs, bus }: WorldOptions) {
     this.#bus = bus;
     this.carpSecondMs = carpSecondMs;
     const station = { advbase: 1, preempt: true, secondMs: carpSecondMs };
@@ -79,10 +75,7 @@ export class World {
     };
     for (const name of ROUTERS) {
       const options = { router: name, queue, news: this.#news(name) };
-      this.#machines.set(
-        name,
-        backend === 'sim' ? new SimMachine(options) : new FreebsdMachine(options),
-      );
+      this.#machines.set(name, new Machine(options));
       this.#runners.line.feed({ kind: 'link', port: name, up: false });
     }
   }

@@ -41,14 +41,12 @@ export interface HostSystem {
     | 'getsockopt'
     | 'pipe'
     | 'getpeereid'
-    | 'chmod'
-    | 'chown'
     | 'unlink'
   >;
   socket(domain: number, type: number, protocol: number): number;
   bind(fd: number, address: Uint8Array): void;
   connect(fd: number, address: Uint8Array): void;
-  send(fd: number, data: Uint8Array, flags: number): number;
+  send(fd: number, data: Uint8Array, flags: number, to?: Uint8Array): number;
   setsockopt(fd: number, level: number, option: number, value: Uint8Array): void;
   fcntl(fd: number, command: number, argument: number): number;
   /**
@@ -346,7 +344,7 @@ export class FakeProcess {
         ),
       sendto: (fd, data, flags, address) =>
         call('sendto', () =>
-          isOurs(fd) ? this.#sendto(fd, data, address) : real().send(fd, data, flags),
+          isOurs(fd) ? this.#sendto(fd, data, address) : real().send(fd, data, flags, address),
         ),
       recvfrom: (fd, into, flags, from) =>
         call('recvfrom', () =>
@@ -383,8 +381,6 @@ export class FakeProcess {
           this.#root('EPERM');
           this.#kernel.kldload(name);
         }),
-      chmod: (path, mode) => call('chmod', () => real().libc.chmod(path, mode)),
-      chown: (path, uid, gid) => call('chown', () => real().libc.chown(path, uid, gid)),
       unlink: (path) => call('unlink', () => real().libc.unlink(path)),
       poll: (entries, timeoutMs) => this.#poll(entries, timeoutMs),
     };

@@ -7,8 +7,6 @@ import type { HostSystem } from './process.ts';
 
 /** FreeBSD's numbers, and Linux's. */
 const SEQUENCE = { nonblock: [4, 0x800], noSignal: [0x20000, 0x4000] } as const;
-const SOL_SOCKET = [0xffff, 1] as const;
-const SO_RCVTIMEO = [0x1006, 20] as const;
 const F_SETFL = 4;
 const F_GETFL = 3;
 const POLLIN = 1;
@@ -46,16 +44,15 @@ export class RealSystem implements HostSystem {
     this.libc.connect(fd, this.#address(address));
   }
 
-  send(fd: number, data: Uint8Array, flags: number): number {
+  send(fd: number, data: Uint8Array, flags: number, to?: Uint8Array): number {
     const [theirs, linux] = SEQUENCE.noSignal;
     const isSilent = (flags & theirs) !== 0;
-    return this.libc.sendto(fd, data, this.#isLinux && isSilent ? linux : flags);
+    const own = this.#isLinux && isSilent ? linux : flags;
+    return this.libc.sendto(fd, data, own, to && this.#address(to));
   }
 
   setsockopt(fd: number, level: number, option: number, value: Uint8Array): void {
-    const isOurs = this.#isLinux && level === SOL_SOCKET[0] && option === SO_RCVTIMEO[0];
-    if (isOurs) this.libc.setsockopt(fd, SOL_SOCKET[1], SO_RCVTIMEO[1], value);
-    else this.libc.setsockopt(fd, level, option, value);
+    this.libc.setsockopt(fd, level, option, value);
   }
 
   fcntl(fd: number, command: number, argument: number): number {

@@ -67,8 +67,6 @@ export const CALLS = {
   sysctl: record({ name: path, room: count, value: nullable(data) }),
   getpeereid: record({ fd }),
   kldload: record({ name: path }),
-  chmod: record({ path, mode: int }),
-  chown: record({ path, uid: int, gid: int }),
   unlink: record({ path }),
 } as const satisfies Record<string, Shape<unknown>>;
 
@@ -100,8 +98,6 @@ export const ANSWERS = {
   sysctl: data,
   getpeereid: record({ uid: int, gid: int, pid: nullable(int) }),
   kldload: nothing,
-  chmod: nothing,
-  chown: nothing,
   unlink: nothing,
 } as const satisfies Record<CallName, Shape<unknown>>;
 

@@ -206,7 +206,5 @@ const PERFORM: {
     return { uid, gid, pid: pid ?? null };
   },
   kldload: (libc, { name }) => done(libc.kldload(name)),
-  chmod: (libc, { path, mode }) => done(libc.chmod(path, mode)),
-  chown: (libc, { path, uid, gid }) => done(libc.chown(path, uid, gid)),
   unlink: (libc, { path }) => done(libc.unlink(path)),
 };

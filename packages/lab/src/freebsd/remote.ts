@@ -4,7 +4,7 @@
  */
 import { Deframer, encodeMessage } from '@ppp-thing/protocol/ipc/framing';
 import { SystemError, loadLibc, type Libc, type PollEntry } from '@ppp-thing/helper/libc';
-import { POLLIN, connectTo, noSignal } from '@ppp-thing/helper/unix';
+import { AF_UNIX, POLLIN, SOCK_STREAM, noSignal, unixAddress } from '@ppp-thing/helper/unix';
 import {
   ANSWERS,
   DONE,
@@ -22,6 +22,19 @@ const CHUNK = 64 * 1024;
 /** The other end answers at once, or is gone. */
 const GRACE_MS = 10_000;
 const ECONNRESET = { linux: 104, freebsd: 54 } as const;
+
+/** A connected stream socket, blocking. Throws SystemError, or BackendError for a path that is too long. */
+export function connectTo(libc: Libc, path: string): number {
+  const address = unixAddress(libc, path);
+  const fd = libc.socket(AF_UNIX, SOCK_STREAM, 0);
+  try {
+    libc.connect(fd, address);
+    return fd;
+  } catch (error) {
+    libc.close(fd);
+    throw error;
+  }
+}
 
 /** Messages over one connected socket of this system's, blocking. */
 class Channel {
@@ -157,8 +170,6 @@ function asked(ask: Ask): Omit<Libc, 'platform' | 'poll'> {
       return pid === null ? { uid, gid } : { uid, gid, pid };
     },
     kldload: (name) => void ask('kldload', { name }),
-    chmod: (path, mode) => void ask('chmod', { path, mode }),
-    chown: (path, uid, gid) => void ask('chown', { path, uid, gid }),
     unlink: (path) => void ask('unlink', { path }),
   };
 }

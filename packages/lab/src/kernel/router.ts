@@ -255,7 +255,7 @@ export class Router {
     const unprivileged = `--reuid=${PPP_THING.uid} --regid=${PPP_THING.gid} --clear-groups`;
     const pids = `-p ${directory}/keepalived.pid -r ${directory}/vrrp.pid`;
     const words: Readonly<Record<Program, string[]>> = {
-      helper: [node, programOf('helper'), ...configured, '--backend', 'linux'],
+      helper: [node, programOf('helper'), ...configured],
       supervisor: [
         ...`setpriv ${unprivileged}`.split(' '),
         node,

@@ -144,8 +144,6 @@ export class SimHost {
           return [this.#add(read), this.#add(write)];
         },
         getpeereid: () => ({ uid, gid: uid, pid: 1 }),
-        chmod: () => undefined,
-        chown: () => undefined,
         unlink: (path) => void (this.#listeners.delete(path) || fail('ENOENT')),
       },
       socket: () => this.#add('socket'),

@@ -126,7 +126,7 @@ const count = integer(0, Number.MAX_SAFE_INTEGER);
 export const REPLIES = {
   hello: record({
     version: u16,
-    platform: oneOf('sim', 'linux', 'freebsd'),
+    platform: oneOf('linux', 'freebsd'),
     pid: u32,
     sessions: list(sessionState, 4096),
   }),

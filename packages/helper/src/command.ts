@@ -1,0 +1,184 @@
+/**
+ * The helper's command on a given system: reads its arguments and the root-owned configuration, and runs `serve` until it
+ * is told to stop. Everything else is elsewhere.
+ */
+import { parseArgs } from 'node:util';
+import { gidOf, uidOf } from './accounts.ts';
+import { BackendError } from './errors.ts';
+import type { MakeBackend } from './backend.ts';
+import { ConfigError } from '@ppp-thing/protocol/config-text';
+import { lineOutput } from '@ppp-thing/protocol/line-output';
+import { tooOld, VERSION } from '@ppp-thing/protocol/version';
+import { SystemError, type Libc } from './libc.ts';
+import { limitedLog } from './log.ts';
+import { readPolicyFile } from './policy-file.ts';
+import type { HelperPolicy } from './policy.ts';
+import { serve, type ServeOptions } from './serve.ts';
+import { serviceManager } from './service-manager.ts';
+
+const EX_USAGE = 64;
+const EX_UNAVAILABLE = 69;
+const EX_CONFIG = 78;
+
+const USAGE = `usage: ppp_thing_helper [--config FILE] [--check | --remove]
+       ppp_thing_helper --version | --help
+
+  --config FILE  the configuration, TOML or the eight lines of ppp_thing
+  --check        read the configuration, say what is wrong with it, and exit
+  --remove       take down everything a helper left in the kernel, without ending the session, and exit
+`;
+
+const CONFIG_FILE = {
+  linux: '/etc/ppp_thing.conf',
+  freebsd: '/usr/local/etc/ppp_thing.conf',
+} as const;
+
+/** Loaded when asked for: the other system's backend costs nothing. */
+const BACKENDS: Readonly<Record<Libc['platform'], () => Promise<MakeBackend>>> = {
+  async freebsd() {
+    const { FreebsdBackend } = await import('./freebsd/backend.ts');
+    return (context) => new FreebsdBackend(context);
+  },
+  async linux() {
+    const { LinuxBackend } = await import('./linux/backend.ts');
+    return (context) => new LinuxBackend(context);
+  },
+};
+
+const log = limitedLog(
+  lineOutput(process.stdout, (lines) => log(`${lines} log lines are lost: nothing read them`)),
+  () => performance.now(),
+  // systemd sets it for a service whose output is the journal's (systemd.exec(5)).
+  process.env['JOURNAL_STREAM'] !== undefined,
+);
+
+interface Arguments {
+  readonly config: string;
+  readonly mode: 'serve' | 'check' | 'remove' | 'version' | 'help';
+}
+
+/** The arguments are not ours. */
+class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+/** Throws UsageError for arguments that are not ours. */
+function readArguments(platform: Libc['platform']): Arguments {
+  const values = parseOptions();
+  const { config = CONFIG_FILE[platform] } = values;
+  const mode = (['help', 'version', 'check', 'remove'] as const).find((each) => values[each]);
+  return { config, mode: mode ?? 'serve' };
+}
+
+function parseOptions() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        config: { type: 'string' },
+        check: { type: 'boolean' },
+        remove: { type: 'boolean' },
+        version: { type: 'boolean' },
+        help: { type: 'boolean' },
+      },
+    });
+    return values;
+  } catch (cause) {
+    throw new UsageError(cause instanceof Error ? cause.message : 'bad arguments', { cause });
+  }
+}
+
+/** The numbers of the user and group that may connect. A root's helper must know them; another serves its own user. */
+function admitted(policy: HelperPolicy, file: string): Pick<ServeOptions, 'uid' | 'gid'> {
+  const uid = uidOf(policy.user);
+  const own = process.getuid?.() ?? 0;
+  if (own !== 0) return { uid: uid ?? own };
+  const gid = gidOf(policy.group);
+  const missing = [
+    ...(uid === undefined ? [`helper.user: no user ${policy.user} on this system`] : []),
+    ...(gid === undefined ? [`helper.group: no group ${policy.group} on this system`] : []),
+  ];
+  if (uid === undefined || gid === undefined)
+    throw new ConfigError(
+      file,
+      missing.map((message) => ({ line: undefined, message })),
+    );
+  return { uid, gid };
+}
+
+/** What the command runs on: this machine, or a kernel of the lab's. */
+export interface Machine {
+  loadLibc(): Promise<Libc>;
+  /** As `ServeOptions` has it. */
+  uptime?(libc: Libc): number;
+}
+
+async function run({ loadLibc, uptime }: Machine): Promise<number> {
+  const refusal = tooOld(process.versions.node);
+  if (refusal !== undefined) {
+    log(refusal);
+    return EX_UNAVAILABLE;
+  }
+  const libc = await loadLibc();
+  const { platform } = libc;
+  const { config, mode } = readArguments(platform);
+  if (mode === 'help') process.stdout.write(USAGE);
+  if (mode === 'version') process.stdout.write(`ppp_thing_helper ${VERSION}\n`);
+  if (mode === 'help' || mode === 'version') return 0;
+
+  const uid = process.getuid?.() ?? 0;
+  const policy = readPolicyFile(config, { platform, uid });
+  const who = admitted(policy, config);
+  if (mode === 'check') {
+    log(`check ${config}: ${policy.sessions.map(({ name }) => name).join(', ')}`, 'info');
+    return 0;
+  }
+  const makeBackend = await BACKENDS[platform]();
+  const removing = mode === 'remove';
+  const alive = removing ? undefined : serviceManager(libc, log);
+  const serving = serve({
+    libc,
+    policy,
+    makeBackend,
+    ...who,
+    log,
+    removing,
+    ...(alive && { alive }),
+    ...(uptime && { uptime: () => uptime(libc) }),
+  });
+  if (removing) serving.stop('remove');
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => serving.stop());
+  alive?.ready();
+  log(`serve ${policy.socketPath}: backend ${platform}, pid ${process.pid}`, 'info');
+  await serving.stopped;
+  return 0;
+}
+
+/** Our own faults go on to the runtime: a trace, and the service manager starts anew. */
+function report(error: unknown): number {
+  if (error instanceof ConfigError) {
+    for (const line of error.message.split('\n')) log(line);
+    return EX_CONFIG;
+  }
+  if (error instanceof UsageError) {
+    process.stderr.write(`${error.message}\n${USAGE}`);
+    return EX_USAGE;
+  }
+  if (error instanceof BackendError || error instanceof SystemError) {
+    log(error.message);
+    return 1;
+  }
+  if (error instanceof Error && 'syscall' in error && 'path' in error && 'code' in error) {
+    // Node's own words: `ENOENT: no such file or directory, open '/usr/local/etc/ppp_thing.conf'`.
+    const reason = error.message.replace(/^\w+: /, '').replace(/, \w+(?: '.*')?$/, '');
+    log(`${String(error.syscall)} ${String(error.path)}: ${String(error.code)}: ${reason}`);
+    return EX_CONFIG;
+  }
+  throw error;
+}
+
+/** Run to the end; the exit code. Called once, by a program that does nothing else. */
+export async function command(machine: Machine): Promise<number> {
+  // A terminal that goes away, or newsyslog(8), is no reason to stop.
+  process.on('SIGHUP', () => {});
+  return run(machine).catch(report);
+}
