@@ -1,9 +1,7 @@
 /**
- * The helper is killed after each call of its start, over and over on one router: the next one starts, finds the
+ * The helper is killed after every seventh call of its start, over and over on one router: the next one starts, finds the
  * session, and takes the demotion back once. A real process with real files and sockets; the kernel is a fake of FreeBSD's.
  */
-import { lstatSync, readdirSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { Client, HELLO, type Wish } from './client.ts';
@@ -21,13 +19,14 @@ const ATTACH: Wish = {
   settings: null,
 };
 /** More than a start has. */
-const MOST = 800;
+const MOST = 1600;
+/** Each step is a start of its own, and most calls of one are alike: netgraph's messages. */
+const STRIDE = 7;
 
-// Each step is a start of its own.
 t.setTimeout(600_000);
 
 t.test(
-  'helper › kill -9 at any call of the start leaves nothing that keeps the next one from starting',
+  'helper › kill -9 along the start leaves nothing that keeps the next one from starting',
   async (t) => {
     t.setTimeout(600_000);
     const { router, start } = await simulated(t);
@@ -43,8 +42,8 @@ t.test(
     await first.exit;
 
     // After a call is before the next one.
-    let step = 0.5;
-    for (; step < MOST; step += 1) {
+    let step = 1.5;
+    for (; step < MOST; step += STRIDE) {
       const command = start({
         NODE_OPTIONS: `--import=${KILL_AT}`,
         KILL_AT: String(step),
@@ -56,12 +55,6 @@ t.test(
         void command.exit.then(() => resolve());
       });
       const isServing = command.output().includes('serve ');
-      for (const name of readdirSync(dirname(socketPath)).filter((each) =>
-        each.startsWith('helper.sock'),
-      )) {
-        const mode = lstatSync(`${dirname(socketPath)}/${name}`).mode & 0o777;
-        t.equal(mode & ~0o660, 0, `${name} has mode ${mode.toString(8)} after call ${step}`);
-      }
       if (isServing) {
         command.child.kill('SIGKILL');
         await command.exit;

@@ -127,6 +127,16 @@ t.test('libc › accept without a caller is -1, and a dead socket file is replac
   const second = listenAt(libc, path);
   t.equal(statSync(path).mode & 0o777, 0o660);
   libc.close(second);
+  const modes: number[] = [];
+  const watched = {
+    ...libc,
+    bind(fd: number, address: Uint8Array) {
+      libc.bind(fd, address);
+      modes.push(statSync(path).mode & 0o777);
+    },
+  };
+  libc.close(listenAt(watched, path));
+  t.strictSame(modes, [0o660], 'from the moment that it is there');
   t.throws(() => connectTo(libc, path), { code: 'ECONNREFUSED', call: 'connect' });
   t.throws(() => connectTo(libc, `/${'x'.repeat(120)}`), { code: 'ENAMETOOLONG' });
 });
