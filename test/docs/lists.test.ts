@@ -109,7 +109,7 @@ t.test('docs/testing.md › the number of mutants, by judge', async (t) => {
 
 for (const [name, source] of [
   ['ppp_thing.8', 'packages/supervisor/src/main.ts'],
-  ['ppp_thing_helper.8', 'packages/helper/src/main.ts'],
+  ['ppp_thing_helper.8', 'packages/helper/src/command.ts'],
 ] as const) {
   t.test(`man/${name} › every exit code`, async (t) => {
     const [, section = ''] = read(`man/${name}`).split('.Sh EXIT STATUS\n');
