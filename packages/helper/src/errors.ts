@@ -7,12 +7,14 @@ export class BackendError extends Error {
   readonly code: string;
   readonly verb: string;
   readonly subject: string;
+  readonly reason: string;
 
   constructor(verb: string, subject: string, code: string, reason: string, options?: ErrorOptions) {
     super(`${verb} ${subject}: ${code}: ${reason}`, options);
     this.verb = verb;
     this.subject = subject;
     this.code = code;
+    this.reason = reason;
   }
 }
 

@@ -285,12 +285,11 @@ const refusal = (verb: string, subject: string, code: string, reason: string): B
 /** What the kernel or the policy said no to, within the limits of a reply. Anything else is our own fault and is thrown on. */
 function failure(error: unknown, verb: string, subject: string): Failure {
   if (error instanceof BackendError) {
-    const reason = error.message.slice(`${error.verb} ${error.subject}: ${error.code}: `.length);
     return {
       code: error.code.slice(0, 32),
       verb: error.verb.slice(0, 64),
       subject: error.subject.slice(0, 128),
-      reason: reason.slice(0, 256),
+      reason: error.reason.slice(0, 256),
     };
   }
   if (error instanceof SystemError) return { code: error.code, verb, subject, reason: error.call };

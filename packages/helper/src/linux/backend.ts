@@ -10,6 +10,7 @@ import type { Backend, BackendContext, Edge, Found, Role } from '../backend.ts';
 import type { Address6, Aggregate } from '../backend.ts';
 import { PerSession } from '../per-session.ts';
 import type { SessionPolicy } from '../policy.ts';
+import { POLLIN } from '../unix.ts';
 import { removeAddress6, setAddress6, setUnreachable6 } from './address6.ts';
 import { DefaultRoutes } from './default-routes.ts';
 import { Demotion } from './demotion.ts';
@@ -19,7 +20,6 @@ import { sameOctets, type Message } from './netlink.ts';
 import { GROUP, IFF, decodeAddress, decodeLink, type Address, type Link } from './rtnetlink.ts';
 import { LinuxSession, type Shared } from './session.ts';
 
-const POLLIN = 1;
 const LEVEL_INTERVAL = 1000;
 
 interface Level {

@@ -9,6 +9,7 @@ import type { BackendEvents, Counters, Key, SessionSettings, Settings, Via } fro
 import type { Libc } from '../libc.ts';
 import type { Loop } from '../loop.ts';
 import type { SessionPolicy } from '../policy.ts';
+import { POLLIN } from '../unix.ts';
 import { sameSettings } from '../settings.ts';
 import {
   everyIpv4,
@@ -34,7 +35,6 @@ import {
 } from './rtnetlink.ts';
 import { ETHERNET_HEADER, ETHERTYPE_DISCOVERY, PacketSocket, ethernetFrame } from './sockets.ts';
 
-const POLLIN = 1;
 const MAXIMUM_DISCOVERY = 1500;
 const NO_COUNTERS: Counters = { octetsIn: 0, octetsOut: 0, packetsIn: 0, packetsOut: 0 };
 

@@ -3,6 +3,7 @@
  * files) is a real system's, so that a whole helper runs here.
  */
 import { SystemError, type Libc, type Pointer, type PollEntry } from '@ppp-thing/helper/libc';
+import { POLLIN, POLLNVAL, POLLOUT } from '@ppp-thing/helper/unix';
 import { Errno, c, fail } from './abi.ts';
 import { BpfDescriptor } from './bpf-device.ts';
 import { DevdClient } from './carp.ts';
@@ -21,9 +22,6 @@ type Thing = ControlSocket | DataSocket | BpfDescriptor | RouteSocket | DevdClie
 
 /** Descriptors of the fake's own; below are the real system's. */
 const FIRST = 100_000;
-const POLLIN = 1;
-const POLLOUT = 4;
-const POLLNVAL = 0x20;
 const DEVD = '/var/run/devd.seqpacket.pipe';
 const TYPE_MASK = 0xff;
 

@@ -3,13 +3,13 @@
  * into those of the system this runs on.
  */
 import { loadLibc, type Libc, type PollEntry } from '@ppp-thing/helper/libc';
+import { POLLIN } from '@ppp-thing/helper/unix';
 import type { HostSystem } from './process.ts';
 
 /** FreeBSD's numbers, and Linux's. */
 const SEQUENCE = { nonblock: [4, 0x800], noSignal: [0x20000, 0x4000] } as const;
 const F_SETFL = 4;
 const F_GETFL = 3;
-const POLLIN = 1;
 
 export class RealSystem implements HostSystem {
   readonly libc: Libc;

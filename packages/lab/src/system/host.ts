@@ -6,12 +6,11 @@ import type { PollEntry } from '@ppp-thing/helper/libc';
 import type { Stream } from '@ppp-thing/supervisor/system';
 import type { Chance } from '../campaign/random.ts';
 import type { Schedule } from '../campaign/schedule.ts';
+import { POLLIN, POLLOUT } from '@ppp-thing/helper/unix';
 import { fail } from '../freebsd/abi.ts';
 import { cstring } from '../freebsd/octets.ts';
 import type { HostSystem } from '../freebsd/process.ts';
 
-const POLLIN = 1;
-const POLLOUT = 4;
 const POLLHUP = 0x10;
 const POLLNVAL = 0x20;
 /** Octets that a stream holds until its reader takes them. */
