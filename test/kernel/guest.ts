@@ -3,7 +3,16 @@ import { rm } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { missingPrograms, runInGuest } from '@ppp-thing/lab/kernel/uml';
 
-const PROGRAMS = ['linux.uml', 'taskset', 'ip', 'modprobe', 'pppd', 'pppoe-server'];
+const PROGRAMS = [
+  'linux.uml',
+  'taskset',
+  'ip',
+  'modprobe',
+  'pppd',
+  'pppoe-server',
+  'tcpdump',
+  'tshark',
+];
 
 /** What to skip with, or false where the guest can run. */
 export async function cannotRun(): Promise<string | false> {

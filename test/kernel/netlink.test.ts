@@ -16,6 +16,7 @@ import {
   decodeRoute,
   netlinkAddress,
   appendRoute,
+  mapPriority,
 } from '@ppp-thing/helper/linux/rtnetlink';
 import { packetAddress, pppoxAddress } from '@ppp-thing/helper/linux/sockets';
 import { lineName } from '@ppp-thing/helper/linux/line';
@@ -100,6 +101,19 @@ t.test('netlink › a default route carries our own protocol number', { skip }, 
   t.equal(toHex(request), toHex(expected));
   const [message] = decodeMessages(request);
   t.same(message && decodeRoute(message), route, 'mirrors');
+});
+
+t.test('netlink › a VLAN gets one more mapping of a priority', { skip }, async (t) => {
+  const expected = hex`
+    44000000 1000 0500 00000000 00000000   # RTM_NEWLINK, REQUEST ACK
+    00 00 0000 05000000 00000000 00000000  # index 5
+    2400 1200                              # IFLA_LINKINFO
+    0900 0100 766c616e00 000000            # IFLA_INFO_KIND "vlan"
+    1400 0200                              # IFLA_INFO_DATA
+    1000 0300                              # IFLA_VLAN_EGRESS_QOS
+    0c00 0100 16000000 06000000            # IFLA_VLAN_QOS_MAPPING: 22 to 6
+  `;
+  t.equal(toHex(mapPriority(5, 22, 6)), toHex(expected));
 });
 
 t.test('netlink › a link is read as the kernel writes it', { skip }, async (t) => {

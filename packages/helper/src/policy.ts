@@ -46,6 +46,8 @@ export interface SessionPolicy {
   readonly fib: number;
   /** Linux: of the default routes. Absent: the best for IPv4, better than a router advertisement's for IPv6. */
   readonly metric?: number;
+  /** Linux: 802.1p priority of what the helper itself sends on a VLAN, 0 … 7: discovery and PPP control packets. */
+  readonly pcp?: number;
   /** Linux: the file a VRRP daemon tracks (keepalived's track_file), written with 1 while demoted and 0 otherwise. */
   readonly demotionFile?: string;
   /** What we add to net.inet.carp.demotion. */

@@ -336,6 +336,11 @@ export const SESSION_KEYS = {
     default: null as number | null,
     doc: 'Linux: the metric of the default routes. Different metrics let several lines share one table.',
   },
+  pcp: {
+    format: whole(0, 7, true),
+    default: null as number | null,
+    doc: 'Linux: the 802.1p priority of discovery and PPP control frames. The interface must be a VLAN.',
+  },
   demotion: {
     format: whole(1, 65535),
     default: 240,

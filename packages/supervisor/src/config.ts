@@ -479,6 +479,8 @@ function checkTogether(table: SessionTable, fail: (key: string, message: string)
     );
   }
   if (!table.ipv4 && !table.ipv6) fail('ipv4', 'false, and ipv6 too: expected one of them');
+  if (table.pcp !== null && process.platform !== 'linux')
+    fail('pcp', 'is for Linux; on FreeBSD see ifconfig(8), vlanpcp');
   const silence =
     table.echo_interval_seconds * table.echo_failures +
     table.probe_interval_seconds * table.probe_failures;

@@ -12,6 +12,9 @@ import { createLoop } from '@ppp-thing/helper/loop';
 import { LinuxBackend } from '@ppp-thing/helper/linux/backend';
 import { encodeAnnounce } from '@ppp-thing/helper/announce';
 import type { SessionPolicy } from '@ppp-thing/helper/policy';
+import { startCapture } from '@ppp-thing/lab/kernel/capture';
+import { pause } from '@ppp-thing/lab/kernel/station';
+import { GUEST_RESULT } from '@ppp-thing/lab/kernel/uml';
 import { openStation } from './station.ts';
 
 const octets = (hex: string): Uint8Array =>
@@ -58,9 +61,9 @@ async function until(what: string, there: () => Promise<boolean>): Promise<void>
     if (performance.now() > deadline) throw new Error(`${what}: never there`);
 }
 
-const checks: { name: string; ok: boolean }[] = [];
+const checks: { name: string; ok: boolean; found?: unknown }[] = [];
 function check(name: string, ok: boolean, found?: unknown): void {
-  checks.push({ name, ok });
+  checks.push({ name, ok, ...(!ok && { found }) });
   console.log(`@check ${ok ? 'ok' : 'NOT OK'} ${name} ${ok ? '' : JSON.stringify(found)}`);
 }
 function refuses(name: string, code: string, verb: () => void): void {
@@ -517,6 +520,59 @@ check(
 await command('link', 'del', 'pl-wan');
 refuses('a session whose line has gone is ENODEV', 'ENODEV', () =>
   backend.attach('wan', key, 1492),
+);
+
+// --- 802.1p priority on a VLAN
+refuses('a priority on what is no VLAN is EOPNOTSUPP', 'EOPNOTSUPP', () =>
+  backend.start({ ...beside, name: 'wan4', pcp: 6 }),
+);
+await command('link', 'add', 'link', 'eth0', 'name', 'eth0.35', 'type', 'vlan', 'id', '35');
+await command('link', 'set', 'eth0.35', 'up');
+const stopCapture = await startCapture('vlan.pcap', 'vlan 35');
+const tagged = { name: 'wan4', interface: 'eth0.35', mac: octets('02 00 5e 10 53 04') };
+backend.start({ ...beside, ...tagged, pcp: 6 });
+backend.sendDiscovery('wan4', octets('ffffffffffff'), octets('11 09 0000 0004 0101 0000'));
+backend.attach('wan4', { ...key, sessionId: 0x4321 }, 1492);
+backend.gate('wan4', true);
+backend.configure('wan4', settings);
+for (const [protocol, packet] of [
+  [0xc021, echo],
+  [0xc023, octets('01 01 0004')],
+  [0x8021, octets('01 01 0004')],
+] as const)
+  backend.sendPpp('wan4', protocol, packet);
+await command('addr', 'add', '10.35.0.1/24', 'dev', 'eth0.35');
+await execa('ping', ['-c', '1', '-W', '1', '-Q', '0x10', '10.35.0.2'], { reject: false });
+await pause(500);
+await stopCapture();
+const fields = ['eth.src', 'vlan.priority', 'vlan.etype', 'ppp.protocol'].flatMap((field) => [
+  '-e',
+  field,
+]);
+const read = ['-n', '-r', `${GUEST_RESULT}/vlan.pcap`, '-T', 'fields', ...fields];
+const { stdout: seen } = await execa('tshark', read);
+const rows = seen.split('\n').map((line) => line.split('\t'));
+const sentBy4 = rows.filter(([source]) => source === '02:00:5e:10:53:04');
+// The kernel's own IPv6 packets are data: they go as they went.
+const isData = (protocol = ''): boolean => protocol.startsWith('0x00');
+const marked = sentBy4
+  .filter(([, , , protocol]) => !isData(protocol))
+  .map(([, priority, type, protocol]) => `${priority} ${type} ${protocol}`);
+check(
+  'discovery, LCP, PAP and IPCP leave with the priority',
+  marked.join() === '6 0x8863 ,6 0x8864 0xc021,6 0x8864 0xc023,6 0x8864 0x8021',
+  marked,
+);
+const others = rows.filter(([source = '']) => source !== '' && source !== '02:00:5e:10:53:04');
+check(
+  'data has none',
+  sentBy4.every(([, priority, , protocol]) => !isData(protocol) || priority === '0'),
+  sentBy4,
+);
+check(
+  'what others send on the VLAN has none',
+  others.length > 0 && others.every(([, priority]) => priority === '0'),
+  others,
 );
 
 // --- take over from a dead helper, and leave nothing

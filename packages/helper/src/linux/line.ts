@@ -19,9 +19,11 @@ import {
   createMacvlan,
   decodeLink,
   deleteLink,
+  mapPriority,
   withoutLinkLocal,
   type Link,
 } from './rtnetlink.ts';
+import { priorityOf } from './sockets.ts';
 
 /** Interface names hold 15 octets. */
 const NAME_ROOM = 15;
@@ -46,6 +48,7 @@ export function buildLine(libc: Libc, kernel: Rtnetlink, policy: SessionPolicy):
     const reason = `its MTU is ${parent.mtu}, and an MTU of ${policy.mtu} on the session needs ${mtu}`;
     throw new BackendError(verb, policy.interface, 'EMSGSIZE', reason);
   }
+  if (policy.pcp !== undefined) mapPcp(kernel, parent, policy.pcp);
   const name = lineName(policy.name);
   const kept = adopt(kernel, name, (found) => isLine(found, parent, policy, mtu));
   if (!kept) {
@@ -73,6 +76,16 @@ export function buildLine(libc: Libc, kernel: Rtnetlink, policy: SessionPolicy):
     );
     return line;
   });
+}
+
+/** What the helper sends gets its 802.1p priority from the VLAN below. */
+function mapPcp(kernel: Rtnetlink, vlan: Link, pcp: number): void {
+  const verb = 'set pcp of';
+  if (vlan.kind !== 'vlan') {
+    const reason = 'it is no VLAN, whose tag has the priority; leave pcp out';
+    throw new BackendError(verb, vlan.name, 'EOPNOTSUPP', reason);
+  }
+  attempt(verb, vlan.name, () => kernel.request(mapPriority(vlan.index, priorityOf(pcp), pcp)));
 }
 
 /** Make the stub, or adopt it: any dummy of that name, so that an administrator may make it at boot for his rules. */

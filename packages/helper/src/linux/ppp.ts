@@ -10,7 +10,8 @@
 import type { Key } from '../backend.ts';
 import { SystemError, type Libc } from '../libc.ts';
 import { putU32, u32At, u32 } from './netlink.ts';
-import { openSession } from './sockets.ts';
+import { MSG_DONTWAIT } from './kernel.ts';
+import { openSession, setPriority } from './sockets.ts';
 
 /** Numbers for the architectures whose ioctls are laid out as on x86 and ARM. */
 export const PPPIOC = {
@@ -45,13 +46,19 @@ export class PppSession {
   readonly control = { octetsIn: 0, octetsOut: 0, packetsIn: 0, packetsOut: 0 };
   readonly #libc: Libc;
   readonly #socket: number;
+  readonly #hasPriority: boolean;
   readonly #room = new Uint8Array(9216);
   #open = false;
   #ipv6 = false;
 
-  /** Join SESSION_ID and AC MAC on `line` to a new unit, gate closed. On an error nothing is left. */
-  constructor(libc: Libc, key: Key, line: string, maxPayload: number) {
+  /**
+   * Join SESSION_ID and AC MAC on `line` to a new unit, gate closed. On an error nothing is left.
+   *
+   * @param pcp  of the control packets
+   */
+  constructor(libc: Libc, key: Key, line: string, maxPayload: number, pcp?: number) {
     this.#libc = libc;
+    this.#hasPriority = pcp !== undefined;
     this.key = key;
     const opened: number[] = [];
     const keep = (fd: number): number => {
@@ -60,6 +67,7 @@ export class PppSession {
     };
     try {
       this.#socket = keep(openSession(libc, key, line));
+      if (pcp !== undefined) setPriority(libc, this.#socket, pcp);
       const channel = ioctlInt(libc, this.#socket, PPPIOC.GCHAN, 0);
       this.channelFd = keep(libc.open('/dev/ppp', O_RDWR_NONBLOCK_CLOEXEC));
       ioctlInt(libc, this.channelFd, PPPIOC.ATTCHAN, channel);
@@ -109,8 +117,12 @@ export class PppSession {
     const frame = new Uint8Array(2 + packet.length);
     frame.set([protocol >> 8, protocol & 0xff], 0);
     frame.set(packet, 2);
-    // The channel takes any protocol, and takes it even while the interface is down.
-    if (this.#libc.write(this.channelFd, frame) < 0) return false;
+    // The channel takes any protocol, and takes it even while the interface is down; so does the socket, which alone
+    // gives what it sends a priority.
+    const sent = this.#hasPriority
+      ? this.#libc.sendto(this.#socket, frame, MSG_DONTWAIT)
+      : this.#libc.write(this.channelFd, frame);
+    if (sent < 0) return false;
     this.control.packetsOut++;
     this.control.octetsOut += packet.length;
     return true;

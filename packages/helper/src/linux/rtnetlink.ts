@@ -56,6 +56,8 @@ const IFLA = {
   INFO_KIND: 1,
   INFO_DATA: 2,
   MACVLAN_MODE: 1,
+  VLAN_EGRESS_QOS: 3,
+  VLAN_QOS_MAPPING: 1,
   INET6_ADDR_GEN_MODE: 8,
 } as const;
 /** Private: the kernel delivers nothing between this macvlan and others on the same interface. */
@@ -180,6 +182,16 @@ export const withoutLinkLocal = (index: number): Uint8Array =>
       ]),
     ]),
   ]);
+
+/** A VLAN sends what has the kernel's `priority` with the 802.1p priority `pcp`; its other mappings stay. */
+export const mapPriority = (vlan: number, priority: number, pcp: number): Uint8Array => {
+  const mapping = new Uint8Array(8);
+  putU32(mapping, 0, priority);
+  putU32(mapping, 4, pcp);
+  return message(RTM.NEWLINK, NLM_F.ACK, linkHeader(vlan), [
+    kindOf('vlan', [attribute(IFLA.VLAN_EGRESS_QOS, [attribute(IFLA.VLAN_QOS_MAPPING, mapping)])]),
+  ]);
+};
 
 export const deleteLink = (index: number): Uint8Array =>
   message(RTM.DELLINK, NLM_F.ACK, linkHeader(index));

@@ -101,7 +101,7 @@ export class LinuxSession {
     const sockets: PacketSocket[] = [];
     attempt('open packet socket on', line.name, () => {
       try {
-        sockets.push(new PacketSocket(libc, line.index, ETHERTYPE_DISCOVERY));
+        sockets.push(new PacketSocket(libc, line.index, ETHERTYPE_DISCOVERY, this.policy.pcp));
         // The partner's announce comes with our own MAC as its source. The kernel hands such a broadcast to the macvlan
         // with that MAC, and to no other interface; what we send ourselves it does not bring back.
         sockets.push(new PacketSocket(libc, line.index, ETHERTYPE_ANNOUNCE));
@@ -207,7 +207,7 @@ export class LinuxSession {
     const session = attempt(
       'attach',
       this.#name,
-      () => new PppSession(libc, key, this.lineName, maxPayload),
+      () => new PppSession(libc, key, this.lineName, maxPayload, this.policy.pcp),
       {
         EALREADY: 'another program has this session on this interface',
         ENOENT: 'there is no /dev/ppp; is the module ppp_generic loaded',

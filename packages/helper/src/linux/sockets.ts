@@ -5,13 +5,15 @@
 import type { Key } from '../backend.ts';
 import type { Libc } from '../libc.ts';
 import { MSG_DONTWAIT, SOCK, tolerate } from './kernel.ts';
-import { putU16, putU32, u32At } from './netlink.ts';
+import { putU16, putU32, u32, u32At } from './netlink.ts';
 
 const AF_PACKET = 17;
 const AF_PPPOX = 24;
 const PX_PROTO_OE = 0;
 const SOL_PACKET = 263;
 const PACKET_STATISTICS = 6;
+const SOL_SOCKET = 1;
+const SO_PRIORITY = 12;
 
 export const ETHERTYPE_DISCOVERY = 0x8863;
 export const ETHERNET_HEADER = 14;
@@ -20,6 +22,15 @@ const MINIMUM_FRAME = 60;
 const MAXIMUM_FRAME = ETHERNET_HEADER + 1500;
 /** Frames taken in one go, so that a flood on the line cannot keep the loop from its other descriptors. */
 const BATCH = 64;
+
+/**
+ * The kernel's priority of what leaves with 802.1p priority `pcp`, which the VLAN maps. Not the same number: forwarded
+ * packets have the kernel's 0 … 15 by their type of service, and would get it too.
+ */
+export const priorityOf = (pcp: number): number => 16 + pcp;
+
+export const setPriority = (libc: Libc, fd: number, pcp: number): void =>
+  libc.setsockopt(fd, SOL_SOCKET, SO_PRIORITY, u32(priorityOf(pcp)));
 
 /** `struct sockaddr_ll`: every frame of one EtherType on one interface. */
 export function packetAddress(link: number, etherType: number): Uint8Array {
@@ -62,12 +73,14 @@ export class PacketSocket {
   readonly #libc: Libc;
   readonly #room = new Uint8Array(2048);
 
-  constructor(libc: Libc, link: number, etherType: number) {
+  /** @param pcp  of the frames it sends */
+  constructor(libc: Libc, link: number, etherType: number, pcp?: number) {
     this.#libc = libc;
     // Protocol 0 hears nothing, so that between here and bind() no other interface's frames get in.
     this.fd = libc.socket(AF_PACKET, SOCK.RAW | SOCK.NONBLOCK | SOCK.CLOEXEC, 0);
     try {
       libc.bind(this.fd, packetAddress(link, etherType));
+      if (pcp !== undefined) setPriority(libc, this.fd, pcp);
     } catch (error) {
       libc.close(this.fd);
       throw error;
