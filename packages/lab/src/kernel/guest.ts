@@ -9,9 +9,18 @@ import { parseArgs } from 'node:util';
 import { execa } from 'execa';
 import { acLogLength, prepareAc, readAcLog, startAc, stockClient, type Auth } from './ac.ts';
 import { startCapture } from './capture.ts';
-import { buildNetwork, inside } from './net.ts';
+import { buildNetwork, inside, INTERNET } from './net.ts';
 import { Router, programOf } from './router.ts';
-import { ALL, MAIN, POWER_CUT, holderOf, isArmed, play, type SceneResult } from './scenes.ts';
+import {
+  ALL,
+  MAIN,
+  POWER_CUT,
+  handoffs,
+  holderOf,
+  isArmed,
+  play,
+  type SceneResult,
+} from './scenes.ts';
 import { Station, until } from './station.ts';
 import { GUEST_RESULT } from './uml.ts';
 
@@ -34,6 +43,8 @@ const { values } = parseArgs({
   options: {
     all: { type: 'boolean', default: false },
     short: { type: 'boolean', default: false },
+    /** This many planned handoffs instead of the scenes, probed a thousand times a second. */
+    handoffs: { type: 'string', default: '0' },
     auth: { type: 'string', default: 'chap' },
   },
 });
@@ -93,11 +104,13 @@ const sessionIdBefore = (await r1.kernel()).sessionId ?? 0;
 say(`session ${sessionIdBefore} is up, carried by ${(await holderOf({ r1, r2 }))?.name}`);
 const publicAddress = (await (await holderOf({ r1, r2 }))?.publicAddress()) ?? '';
 for (const router of [r1, r2]) await router.translate(publicAddress);
-const probe = new Station('lan', 'probe');
+const series = Number(values.handoffs);
+const probe = new Station('lan', 'probe', INTERNET, series > 0 ? 1 : undefined);
 await probe.ready();
 
 const pair = { r1, r2, probe, say };
-const programme = values.all ? ALL : values.short ? [POWER_CUT] : MAIN;
+const shown = values.all ? ALL : values.short ? [POWER_CUT] : MAIN;
+const programme = series > 0 ? handoffs(series) : shown;
 const scenes: SceneResult[] = [];
 for (const scene of programme) scenes.push(await play(scene, pair));
 

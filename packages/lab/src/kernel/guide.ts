@@ -226,12 +226,36 @@ for (const block of blocksOf(await readFile(document, 'utf8'))) {
 }
 if (probe === undefined) throw new Error('the document hands nothing over');
 
-await until('steady traffic', SEE_LIMIT, async () => (await probe.report()).steadyMs > 1000);
+const traffic = probe;
+/** Until traffic has run for a second; what came of it is said where it does not. */
+async function steady(): Promise<void> {
+  let last = '';
+  const isSteady = async (): Promise<boolean> => {
+    const report = await traffic.report();
+    last = JSON.stringify(report);
+    return report.steadyMs > 1000;
+  };
+  try {
+    await until('steady traffic', SEE_LIMIT, isSteady, () => last);
+  } catch (cause) {
+    const shown = [
+      'ip -4 address',
+      'ip route',
+      'iptables-legacy -t nat -nvL',
+      'journalctl --no-pager -n 30',
+    ];
+    const logs = await Promise.all(
+      Object.values(machines).map(async (machine) => (await machine.try(shown.join('\n'))).all),
+    );
+    throw new Error(`${logs.join('\n---\n')}\n${String(cause)}: ${last}`, { cause });
+  }
+}
+await steady();
 const moved = await probe.report();
 await probe.begin();
 await machines.r1.powerCut();
 await until('r2 holds the session', SEE_LIMIT, () => holds('r2'));
-await until('steady traffic', SEE_LIMIT, async () => (await probe.report()).steadyMs > 1000);
+await steady();
 const cut = await probe.report();
 
 /** What dpkg leaves behind, of the paths that it may not and must not. */

@@ -2,7 +2,7 @@
  * `make lab-kernel`: the pair on a real Linux kernel against a real Access Concentrator, in user-mode Linux. This part runs
  * on the host: it starts the guest, reads the captures, prints the summary, and decides the exit status.
  *
- * Usage: node main.js [--json] [--all | --guide | --dial | --ipv6]. Exit status 0 only if the session moved, never was redialled, and TCP
+ * Usage: node main.js [--json] [--all | --guide | --dial | --ipv6 | --handoffs N]. Exit status 0 only if the session moved, never was redialled, and TCP
  * survived.
  */
 import { readFile, rm } from 'node:fs/promises';
@@ -55,6 +55,8 @@ const { values } = parseArgs({
     guide: { type: 'boolean', default: false },
     /** IPv6 with a real DHCPv6 server, instead of the scenes. */
     ipv6: { type: 'boolean', default: false },
+    /** A series of planned handoffs, a thousand probes a second, instead of the scenes. */
+    handoffs: { type: 'string', default: '0' },
     /** Keep what the guest wrote, and say where. */
     keep: { type: 'boolean', default: false },
   },
@@ -284,6 +286,28 @@ async function playIpv6(): Promise<boolean> {
   return report.kept && report.tcpAlive && isQuiet && report.afterDisconnect === '';
 }
 
+const quantile = (sorted: readonly number[], share: number): number =>
+  sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN;
+
+/** Planned handoffs in a row: the packets each one cost, either way, and the parts of each takeover. */
+async function playHandoffs(): Promise<boolean> {
+  const { guest, line } = await run('chap', ['--handoffs', values.handoffs]);
+  const spread = (of: (scene: SceneResult) => number) => {
+    const sorted = guest.scenes.map(of).sort((a, b) => a - b);
+    return { median: quantile(sorted, 0.5), p99: quantile(sorted, 0.99), all: sorted };
+  };
+  const facts = {
+    handoffs: guest.scenes.length,
+    up: spread(({ probesLostUp }) => probesLostUp),
+    down: spread(({ probesLost, probesLostUp }) => probesLost - probesLostUp),
+    gapMs: spread(({ outageMs }) => outageMs),
+    redials: guest.acSessions - 1,
+    padtOnWire: line.padt,
+  };
+  console.log(JSON.stringify({ ...facts, parts: guest.scenes.map(({ parts }) => parts) }));
+  return survived(guest.scenes) && facts.redials === 0 && facts.padtOnWire === 0;
+}
+
 /** The scenes, with either way of authentication. */
 async function playScenes(): Promise<boolean> {
   const main = await run('chap', values.all ? ['--all'] : []);
@@ -295,7 +319,8 @@ async function playScenes(): Promise<boolean> {
 }
 
 try {
-  const scenes = values.ipv6 ? playIpv6 : values.dial ? dialSlowly : playScenes;
+  const series = Number(values.handoffs) > 0 ? playHandoffs : playScenes;
+  const scenes = values.ipv6 ? playIpv6 : values.dial ? dialSlowly : series;
   const show = values.guide ? followGuide : scenes;
   process.exitCode = (await show()) ? 0 : 1;
 } catch (error) {

@@ -31,10 +31,14 @@ export interface SceneResult {
   /** Longest time without an answer to a probe; 10 ms apart they are sent. */
   readonly outageMs: number;
   readonly probesLost: number;
+  /** Of these, those lost on the way to the AC. */
+  readonly probesLostUp: number;
   readonly tcpGapMs: number;
   readonly tcpSurvived: boolean;
   /** What did not happen that should have. */
   readonly problem?: string;
+  /** Where the time of the takeover went, by the router that took over; see `pppthingctl status --json`. */
+  readonly parts?: unknown;
 }
 
 /** The router whose default route leads into the session. */
@@ -59,6 +63,8 @@ interface Scene {
   /** Milliseconds to watch; `WATCH` unless given. */
   readonly watch?: number;
   act(pair: Pair, holder: Router, other: Router): Promise<void>;
+  /** Ask afterwards what the takeover was made of. */
+  readonly isTakenApart?: boolean;
 }
 
 export const POWER_CUT: Scene = {
@@ -85,6 +91,10 @@ export const HANDOFF: Scene = {
     pair.say(`pppthingctl: ${text.trim()}`);
   },
 };
+
+/** Handed over again and again, each taken apart. */
+export const handoffs = (count: number): readonly Scene[] =>
+  Array.from({ length: count }, () => ({ ...HANDOFF, isTakenApart: true }));
 
 const restart = (programs: readonly ('helper' | 'supervisor')[], name: string): Scene => ({
   name,
@@ -196,11 +206,19 @@ export async function play(scene: Scene, pair: Pair): Promise<SceneResult> {
     sessionId: (await to?.kernel())?.sessionId ?? 0,
     outageMs: traffic.gapMs,
     probesLost: traffic.probesLost,
+    probesLostUp: traffic.probesLostUp,
     tcpGapMs: traffic.tcpGapMs,
     tcpSurvived: traffic.tcpAlive,
     ...(problem !== undefined && { problem }),
+    ...(scene.isTakenApart && to && { parts: await partsOf(to) }),
   };
-  const cost = `${result.probesLost} probes lost, longest gap ${result.outageMs} ms`;
+  const cost = `${result.probesLost} probes lost, ${result.probesLostUp} of them going up, longest gap ${result.outageMs} ms`;
   pair.say(`${scene.name}: ${result.to} carries ${result.sessionId}, ${cost}, ${problem ?? 'ok'}`);
   return result;
+}
+
+async function partsOf(router: Router): Promise<unknown> {
+  const { text } = await router.ctl('status', '--json');
+  const status = JSON.parse(text) as { sessions?: { lastTakeover?: { parts?: unknown } }[] };
+  return status.sessions?.[0]?.lastTakeover?.parts;
 }

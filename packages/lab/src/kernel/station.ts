@@ -49,8 +49,9 @@ export class Station {
   readonly #process: ResultPromise<typeof TALKING>;
   readonly #lines: Interface;
 
-  constructor(host: Host, mode: 'serve' | 'probe', address = INTERNET) {
-    const command = inside(host, process.execPath, TRAFFIC, mode, address);
+  /** @param interval  milliseconds between probes */
+  constructor(host: Host, mode: 'serve' | 'probe', address = INTERNET, interval = 10) {
+    const command = inside(host, process.execPath, TRAFFIC, mode, address, String(interval));
     this.#process = execa('ip', command, TALKING);
     this.#lines = createInterface({ input: this.#process.stdout });
   }

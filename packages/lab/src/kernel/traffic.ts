@@ -1,8 +1,8 @@
 /**
  * The kernel lab's traffic: a server on the Internet's side that returns what it gets, and a LAN host that probes it with
- * UDP a hundred times a second and keeps one TCP connection. Runs in a namespace of the guest; knows nothing of routers.
+ * UDP a hundred times a second, or as often as it is told, and keeps one TCP connection. Runs in a namespace of the guest; knows nothing of routers.
  *
- * `node traffic.js serve ADDRESS` and `node traffic.js probe ADDRESS`. The probe prints one JSON object of `Traffic` for
+ * `node traffic.js serve ADDRESS` and `node traffic.js probe ADDRESS [MILLISECONDS]`. The probe prints one JSON object of `Traffic` for
  * each line on its standard input; the line `begin` starts the counts and the gaps anew.
  */
 import { createSocket } from 'node:dgram';
@@ -10,6 +10,9 @@ import { createServer, connect } from 'node:net';
 import { createInterface } from 'node:readline';
 
 const PORT = 7000;
+/** Where in a probe the server writes its count. */
+const ARRIVED_AT = 4;
+/** Milliseconds between probes unless told. */
 const PROBE_INTERVAL = 10;
 /** A probe is lost if it has not come back by then. */
 const PROBE_LIMIT = 500;
@@ -18,6 +21,8 @@ const TCP_INTERVAL = 20;
 export interface Traffic {
   readonly probesSent: number;
   readonly probesLost: number;
+  /** Of these, those that never reached the server. */
+  readonly probesLostUp: number;
   /** Longest time without a probe that came back, milliseconds. */
   readonly gapMs: number;
   /** How long probes have been coming back without a break until now, milliseconds; 0 in a break. */
@@ -36,7 +41,13 @@ const familyOf = (address: string): 'udp4' | 'udp6' => (address.includes(':') ? 
 
 function serve(address: string): void {
   const udp = createSocket(familyOf(address));
-  udp.on('message', (data, { address: to, port }) => udp.send(data, port, to));
+  // How many probes have come so far goes back with each, so that what was lost on the way up is told from the rest.
+  let arrived = 0;
+  udp.on('message', (data, { address: to, port }) => {
+    arrived++;
+    if (data.length >= ARRIVED_AT + 4) data.writeUInt32BE(arrived, ARRIVED_AT);
+    udp.send(data, port, to);
+  });
   udp.bind(PORT, address, () => console.log('ready'));
   createServer((socket) => {
     socket.setNoDelay(true);
@@ -73,7 +84,7 @@ class Rhythm {
   }
 }
 
-function probe(address: string): void {
+function probe(address: string, interval: number): void {
   const udp = createSocket(familyOf(address));
   /** When each probe that has not come back was sent. */
   const waiting = new Map<number, number>();
@@ -81,9 +92,15 @@ function probe(address: string): void {
   let sequence = 0;
   let sent = 0;
   let lost = 0;
+  /** Probes sent before the last that came back, less those that the server has had: lost on the way up, and those begun with. */
+  let missing = -Infinity;
+  let missingBefore: number | undefined;
   udp.on('message', (data) => {
     replies.seen();
     waiting.delete(data.readUInt32BE(0));
+    const way = data.readUInt32BE(0) - data.readUInt32BE(ARRIVED_AT);
+    missing = Math.max(missing, way);
+    missingBefore ??= way;
   });
   // A router without a route answers with an ICMP error; the probe is then lost like any other.
   udp.on('error', () => undefined);
@@ -99,7 +116,7 @@ function probe(address: string): void {
       waiting.delete(number);
       lost++;
     }
-  }, PROBE_INTERVAL);
+  }, interval);
 
   const tcpReplies = new Rhythm();
   let alive = true;
@@ -124,11 +141,14 @@ function probe(address: string): void {
       for (const rhythm of [replies, tcpReplies]) rhythm.restart();
       sent = 0;
       lost = 0;
+      missing = -Infinity;
+      missingBefore = undefined;
       echoes = 0;
     }
     const report: Traffic = {
       probesSent: sent,
       probesLost: lost,
+      probesLostUp: missingBefore === undefined ? 0 : missing - missingBefore,
       gapMs: replies.gapMs,
       steadyMs: replies.steadyMs,
       tcpAlive: alive,
@@ -140,6 +160,6 @@ function probe(address: string): void {
   });
 }
 
-const [mode, address = ''] = process.argv.slice(2);
+const [mode, address = '', interval = ''] = process.argv.slice(2);
 if (mode === 'serve') serve(address);
-else probe(address);
+else probe(address, Number(interval) || PROBE_INTERVAL);
