@@ -3,6 +3,7 @@
  * It also dials once with stock `pppd`, as the measure of our own dialling. What the AC saw is read from its log.
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import { execa, type ResultPromise } from 'execa';
 import { GUEST_RESULT } from './uml.ts';
 import { inside } from './net.ts';
@@ -80,6 +81,13 @@ export function startAc(): ResultPromise<typeof SILENT> {
   const words = ['-F', '-I', 'eth0', '-C', 'labac', '-S', 'isp', '-L', '10.67.0.1'];
   const pool = ['-R', '10.67.15.1', '-N', '16', '-O', '/etc/ppp/server'];
   return execa('ip', inside('ac', 'pppoe-server', ...words, ...pool), SILENT);
+}
+
+const PROMPT = fileURLToPath(new URL('./prompt-ac.js', import.meta.url));
+
+/** An AC whose first Configure-Request follows its PADS at once; pppoe-server's comes about a second later. */
+export function startPromptAc(): ResultPromise<typeof SILENT> {
+  return execa('ip', inside('ac', process.execPath, PROMPT, 'eth0', LOG, USER, PASSWORD), SILENT);
 }
 
 /** The words of a stock client on `device`; it logs every packet. */

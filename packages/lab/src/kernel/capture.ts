@@ -111,6 +111,42 @@ export async function readCapture(path: string, ourMac: string): Promise<LineRep
   };
 }
 
+/** What each frame of a dial was: its time, who sent it and to whom, and whether it belongs to the last step. */
+export interface DialFrame {
+  readonly time: number;
+  readonly source: string;
+  readonly destination: string;
+  readonly isPadi: boolean;
+  readonly isIpcpAck: boolean;
+}
+
+/** Every frame of discovery and PPP control, in order. */
+export async function readDials(path: string): Promise<readonly DialFrame[]> {
+  const fields = [
+    'frame.time_epoch',
+    'eth.src',
+    'eth.dst',
+    'pppoe.code',
+    'ppp.protocol',
+    'ppp.code',
+  ];
+  const words = ['-n', '-r', path, '-T', 'fields', ...fields.flatMap((field) => ['-e', field])];
+  const { stdout } = await execa('tshark', words, { stderr: 'ignore', reject: false });
+  return stdout
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => {
+      const [time, source = '', destination = '', code, protocol, ppp] = line.split('\t');
+      return {
+        time: Number(time),
+        source,
+        destination,
+        isPadi: Number(code) === CODE.PADI,
+        isIpcpAck: Number(protocol) === IPCP && Number(ppp) === CONFIGURE_ACK,
+      };
+    });
+}
+
 /** When each LCP Configure-Request was sent, seconds since 1970, and by whom. */
 export async function readRequests(
   path: string,

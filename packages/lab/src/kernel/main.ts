@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { execa } from 'execa';
 import type { Auth } from './ac.ts';
-import { readCapture, readRequests, type LineReport } from './capture.ts';
+import { readCapture, readDials, readRequests, type LineReport } from './capture.ts';
 import type { Dial } from './dial.ts';
 import type { GuestReport } from './guest.ts';
 import type { Guest6Report } from './guest6.ts';
@@ -51,6 +51,9 @@ const { values } = parseArgs({
     all: { type: 'boolean', default: false },
     /** Dial on slow lines beside stock pppd, instead of the scenes. */
     dial: { type: 'boolean', default: false },
+    /** With --dial: so many dials at each round trip, each client and AC, and how long they took. */
+    bars: { type: 'string', default: '0' },
+    'round-trips': { type: 'string', default: '0,20,100,400,800' },
     /** Do what docs/linux.md says, instead of the scenes. */
     guide: { type: 'boolean', default: false },
     /** IPv6 with a real DHCPv6 server, instead of the scenes. */
@@ -217,7 +220,10 @@ const TOLERANCE = 2;
 async function dialSlowly(): Promise<boolean> {
   const { directory, timedOut } = await runInGuest({
     program: DIAL,
-    args: ROUND_TRIPS.map(String),
+    args: [
+      ...(bars > 0 ? ['--bars', values.bars] : []),
+      ...(bars > 0 ? values['round-trips'].split(',') : ROUND_TRIPS.map(String)),
+    ],
     line: (text) => {
       if (/^\[ *\d/.test(text)) say(text);
       else other.push(text);
@@ -228,6 +234,7 @@ async function dialSlowly(): Promise<boolean> {
     const why = timedOut ? 'not within its time' : 'it stopped midway';
     throw new Error(`dial: ${why}\n${other.slice(-40).join('\n')}\nlogs: ${directory}`);
   }
+  if (bars > 0) return tellBars(JSON.parse(text) as Dial[], directory);
   const requests = await readRequests(join(directory, 'line.pcap'));
   const dials = (JSON.parse(text) as Dial[]).map((dial) => {
     const sent = requests.filter(
@@ -237,6 +244,46 @@ async function dialSlowly(): Promise<boolean> {
   });
   await rm(directory, { recursive: true });
   return report(dials);
+}
+
+const bars = Number(values.bars);
+
+/** From PADI to the second IPCP Configure-Ack, and the frames until then, of each AC, round trip and client. */
+async function tellBars(dials: readonly Dial[], directory: string): Promise<boolean> {
+  const frames = await readDials(join(directory, 'line.pcap'));
+  const rows = new Map<string, { readonly ms: number[]; readonly frames: number[] }>();
+  for (const { acKind, roundTripMs, client, mac, from, to } of dials) {
+    const key = `${acKind} AC, ${roundTripMs} ms, ${client}`;
+    const row = rows.get(key) ?? { ms: [], frames: [] };
+    rows.set(key, row);
+    const during = frames.filter(
+      ({ time, source, destination }) =>
+        time >= from && time <= to && (source === mac || destination === mac),
+    );
+    const begin = during.findIndex(({ isPadi }) => isPadi);
+    const acks = during.flatMap(({ isIpcpAck }, i) => (isIpcpAck && i > begin ? [i] : []));
+    const end = acks[1];
+    if (begin < 0 || end === undefined) continue;
+    row.ms.push(Math.round(((during[end]?.time ?? NaN) - (during[begin]?.time ?? NaN)) * 1000));
+    row.frames.push(during.slice(begin, end + 1).filter(({ source }) => source === mac).length);
+  }
+  const table = Array.from(rows, ([what, { ms, frames: sent }]) => ({
+    what,
+    runs: ms.length,
+    medianMs: quantile(
+      [...ms].sort((a, b) => a - b),
+      0.5,
+    ),
+    ms,
+    medianFrames: quantile(
+      [...sent].sort((a, b) => a - b),
+      0.5,
+    ),
+  }));
+  console.log(table.map((row) => JSON.stringify(row)).join('\n'));
+  if (values.keep) say(`logs: ${directory}`);
+  else await rm(directory, { recursive: true });
+  return true;
 }
 
 function report(dials: readonly (Dial & { readonly configureRequests: number })[]): boolean {
