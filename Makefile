@@ -3,7 +3,8 @@
 #   make lab          the main job on this machine: two routers, one session, a failover (ARGS=--json, RUNTIME=bun)
 #   make test         the tests
 #   make lab-kernel   the same on a real Linux kernel against a real Access Concentrator (root, Debian packages);
-#                     ARGS=--all every fault, ARGS=--guide what docs/linux.md says
+#                     ARGS=--all every fault, ARGS=--guide what docs/linux.md says, ARGS=--ipv6 with a DHCPv6 server,
+#                     ARGS='--handoffs 20' a series at 1 kHz, ARGS='--dial --bars 5' dials beside stock pppd
 #   make test-freebsd the tests of a real FreeBSD kernel (root on a FreeBSD host)
 #   make test-freebsd-kit  the same as a tarball, for a FreeBSD host that has Node.js or Bun and nothing else
 #   make sim          two simulated routers, one virtual clock, many seeds (RUNS= SEED= JOBS= ARGS=--json)
