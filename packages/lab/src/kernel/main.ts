@@ -196,7 +196,7 @@ async function followGuide(): Promise<boolean> {
   const text = await readFile(join(directory, 'guide.json'), 'utf8').catch(() => undefined);
   if (text === undefined) {
     const why = timedOut ? 'it said nothing for too long' : 'it stopped midway';
-    throw new Error(`guide: ${why}\n${lines.slice(-40).join('\n')}\nlogs: ${directory}`);
+    throw new Error(`guide: ${why}\n${lines.slice(-200).join('\n')}\nlogs: ${directory}`);
   }
   await rm(directory, { recursive: true });
   const result = JSON.parse(text) as GuideReport;
