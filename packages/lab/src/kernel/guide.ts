@@ -242,7 +242,10 @@ async function steady(): Promise<void> {
       'ip -4 address',
       'ip route',
       'iptables-legacy -t nat -nvL',
-      'journalctl --no-pager -n 30',
+      'ip neigh',
+      'conntrack -L',
+      'iptables-legacy -nvL FORWARD',
+      'journalctl --no-pager -n 40',
     ];
     const logs = await Promise.all(
       Object.values(machines).map(async (machine) => (await machine.try(shown.join('\n'))).all),
