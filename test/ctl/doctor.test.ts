@@ -58,18 +58,25 @@ const SESSION = {
   carpVhid: 1,
   carpAddress: '192.168.7.1',
   demotionFile: undefined as string | undefined,
+  isFast: true,
   route: { fib: 0, metric: undefined },
 };
 const CONFIG = {
   file: '/f',
   sessions: [SESSION],
-  partner: { protocol: 'ppp-thing', address: '10.99.0.3', keyFile: '/k' },
+  partner: {
+    protocol: 'ppp-thing',
+    address: '10.99.0.3',
+    localAddress: '10.99.0.2',
+    keyFile: '/k',
+  },
   shared: { 'session.pppoe0.user': '"u"', 'session.pppoe0.password': 'aa' },
 };
 const CARDS = [
   card('igb0', { mac: '00:11:22:33:44:55' }),
   card('igb1', { carp: [{ vhid: 1, state: 'MASTER', advskew: 0 }] }),
   card('pppoe0x', { addresses: ['203.0.113.7'] }),
+  card('igb2', { addresses: ['10.99.0.2'] }),
 ];
 const REPORT = {
   at: 1000,
@@ -212,6 +219,17 @@ t.test('doctor', async (t) => {
       /speaks 1400 here, 1301 there/,
       { partnerReport: { ...REPORT, release: '13.2-RELEASE', pfsyncVersion: null } },
     ],
+    [
+      'error',
+      /no interface has 10.99.0.9/,
+      {
+        config: known({
+          ...CONFIG,
+          partner: { ...CONFIG.partner, localAddress: '10.99.0.9' },
+        }),
+      },
+    ],
+    ['error', /datagrams go by igb2, the cable of the line/, withSession({ interface: 'igb2.7' })],
     ['error', /is not enabled/, { pf: known({ ...PF, enabled: false }) }],
     ['error', /pf skips pppoe0/, { pf: known({ ...PF, skipped: ['pppoe0'] }) }],
     [

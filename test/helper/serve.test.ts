@@ -322,6 +322,7 @@ const OF_THE_ROLE: Readonly<Record<Exclude<Wish['verb'], 'hello'>, readonly Wish
   detach: [],
   demote: [],
   counters: [],
+  claim: [],
 };
 
 for (const role of ['BACKUP', 'INIT'] as const) {

@@ -227,6 +227,18 @@ t.test('config › text that is not TOML is reported with its line', async (t) =
   t.strictSame(more, []);
 });
 
+t.test('config › fast_takeover_ms needs CARP, and a partner that can be heard', async (t) => {
+  const said = (text: string): string => problems(text).join('\n');
+  const alone = said(`${MINIMAL}fast_takeover_ms = 300\n`);
+  t.match(alone, /fast_takeover_ms: needs a partner with key_file/);
+  t.equal(/is for carp\(4\); on Linux keepalived/.test(alone), process.platform === 'linux');
+  t.match(said(`${MINIMAL}fast_takeover_ms = 20\n`), /a whole number from 100 to 2500/);
+  t.match(said(`${MINIMAL}policy = "pinned"\nfast_takeover_ms = 300\n`), /needs policy/);
+  const section = MINIMAL.slice(MINIMAL.indexOf('[session'));
+  const many = Array.from({ length: 16 }, (_, i) => section.replace('pppoe0', `pppoe${i}`));
+  t.match(said(`${many.join('')}fast_takeover_ms = 300\n`), /at most 15 sessions, found 16/);
+});
+
 t.test('config › keys that contradict each other are reported', async (t) => {
   const withoutAddress = MINIMAL.replace(/^carp_address.*\n/m, '');
   t.strictSame(problems(withoutAddress.replace('carp_vhid = 1\n', '')), [
@@ -292,7 +304,7 @@ t.test('config › the sample is right for both programs, and names every key', 
   const all = sample.replaceAll(/^#([a-z0-9_]+ = )/gm, '$1');
   t.strictSame(problems(all), []);
   t.equal(parsePolicy(all, 'sample', host).sessions.length, 1);
-  const own = new Set(['password_file', 'partner_port']);
+  const own = new Set(['password_file', 'partner_port', 'fast_takeover_ms']);
   for (const keys of [HELPER_KEYS, SUPERVISOR_KEYS, PARTNER_KEYS, SESSION_KEYS])
     for (const key of Object.keys(keys))
       if (!own.has(key)) t.match(all, new RegExp(`^${key} = `, 'm'), key);

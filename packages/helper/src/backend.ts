@@ -143,6 +143,8 @@ export interface Backend {
    */
   returnDemotion?(amount: number): void;
   counters(session: string): Counters;
+  /** Make this router MASTER of the session's vhid. Absent where the role is another program's. */
+  claim?(session: string): void;
   /** Leave every session as it is, for the next helper to adopt; release only what dies with the process anyway. */
   leave(): void;
   /** Remove everything this program ever built, for an administrator's stop: no PADT, no leftovers. */

@@ -181,6 +181,11 @@ function sessionPolicy(name: string, from: Section, host: Host): SessionPolicy {
   const localAddress = from.optional('local_address', AN_ADDRESS, ipv4);
   const partnerAddress = from.optional('partner_address', AN_ADDRESS, ipv4);
   const demotionFile = from.optional('demotion_file', A_PATH, absolutePath);
+  const fast = from.optional(
+    'fast_takeover_ms',
+    'a whole number from 100 to 2500',
+    whole(100, 2500),
+  );
   const metric = from.optional('metric', A_METRIC, whole(0, 0xffff_ffff));
   const pcp = from.optional('pcp', 'a whole number from 0 to 7', whole(0, 7));
   if (pcp !== undefined && host.platform !== 'linux') from.problem('pcp', PCP_IS_LINUX);
@@ -205,6 +210,7 @@ function sessionPolicy(name: string, from: Section, host: Host): SessionPolicy {
     ...(metric === undefined ? {} : { metric }),
     ...(pcp === undefined ? {} : { pcp }),
     ...(demotionFile === undefined ? {} : { demotionFile }),
+    ...(fast === undefined ? {} : { mayClaim: true }),
     demotion: from.optional('demotion', 'a whole number from 1 to 65535', whole(1, 0xffff)) ?? 240,
   };
 }

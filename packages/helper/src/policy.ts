@@ -52,6 +52,8 @@ export interface SessionPolicy {
   readonly demotionFile?: string;
   /** What we add to net.inet.carp.demotion. */
   readonly demotion: number;
+  /** The supervisor may ask for the role when the partner is dead by every sign. */
+  readonly mayClaim?: boolean;
 }
 
 export interface HelperPolicy {

@@ -11,6 +11,7 @@ import {
   type Request,
   type RequestBody,
 } from '@ppp-thing/protocol/ipc/messages';
+import { ClaimPace } from './claim-pace.ts';
 import { BackendError } from './errors.ts';
 import type { Backend, SessionSettings } from './backend.ts';
 import type { Demotions } from './demotion.ts';
@@ -33,7 +34,9 @@ export function createRequests(
   sessions: Sessions,
   demotions: Demotions,
   lans: Lans,
+  now: () => number,
 ): Requests {
+  const claims = new ClaimPace();
   const hello = (version: number): ReplyBody<'hello'> => {
     if (version !== PROTOCOL_VERSION)
       throw refusal('hello', 'helper', 'EPROTONOSUPPORT', `this helper speaks ${PROTOCOL_VERSION}`);
@@ -62,7 +65,11 @@ export function createRequests(
         if (request.verb === 'hello') return { id, done: hello(request.version) };
         return {
           id,
-          done: perform({ backend, sessions, demotions, lans }, find(request), request),
+          done: perform(
+            { backend, sessions, demotions, lans, claims, now },
+            find(request),
+            request,
+          ),
         };
       } catch (error) {
         const subject = request.verb === 'hello' ? 'helper' : request.session;
@@ -94,6 +101,8 @@ const NEEDS_ROLE: {
   delegate: () => false,
   demote: () => false,
   counters: () => false,
+  // Of a router that is MASTER already there is nothing to claim.
+  claim: () => false,
 };
 
 function checkRole<V extends SessionRequest['verb']>(
@@ -110,13 +119,16 @@ interface Means {
   readonly sessions: Sessions;
   readonly demotions: Demotions;
   readonly lans: Lans;
+  readonly claims: ClaimPace;
+  readonly now: () => number;
 }
 
 function perform(
-  { backend, sessions, demotions, lans }: Means,
+  means: Means,
   session: Session,
   request: SessionRequest,
 ): ReplyBody<'counters'> | null {
+  const { backend, sessions, demotions, lans } = means;
   const { policy } = session;
   const { name } = policy;
   checkRole(session, request);
@@ -161,6 +173,9 @@ function perform(
       return null;
     case 'counters':
       return backend.counters(name);
+    case 'claim':
+      claim(means, session);
+      return null;
     default: {
       const unreachable: never = request;
       return unreachable;
@@ -213,6 +228,24 @@ function attach(
     const { attached, gateOpen } = backend.inspect(name);
     Object.assign(session, { attached, gateOpen, autoOpen, settings: armed });
   }
+}
+
+/** The role is CARP's: this only makes it look sooner, and seldom. */
+function claim({ backend, claims, now }: Means, { policy, role, attached }: Session): void {
+  const { name, carp } = policy;
+  const refuse = (code: string, reason: string): BackendError =>
+    refusal('claim', name, code, reason);
+  if (role === 'MASTER') return;
+  if (policy.mayClaim !== true || policy.policy !== 'follow-carp')
+    throw refuse('EPERM', 'fast_takeover_ms is not configured');
+  if (backend.claim === undefined || carp === undefined)
+    throw refuse('EOPNOTSUPP', 'the role is another program’s');
+  if (role !== 'BACKUP' || attached === null)
+    throw refuse('EPERM', `role ${role}, ${attached === null ? 'nothing' : 'a session'} attached`);
+  const { interface: line = '', vhid = '', address } = carp;
+  if (!claims.mayClaim(`${vhid}@${line} ${address?.join('.') ?? ''}`, now()))
+    throw refuse('EAGAIN', 'it was asked for not long ago');
+  backend.claim(name);
 }
 
 /** @returns whether the gate has moved */

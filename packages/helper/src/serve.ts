@@ -91,7 +91,7 @@ export function serve(options: ServeOptions): Serving {
     else starting();
     // What a session that is configured no more has left in force.
     anyway(() => demotions.settle((name) => amounts.has(name)), log);
-    const requests = createRequests(backend, sessions, demotions, lans);
+    const requests = createRequests(backend, sessions, demotions, lans, () => loop.now());
     server = createServer({ libc, loop, uid, requests, log });
   } catch (error) {
     backend.leave();

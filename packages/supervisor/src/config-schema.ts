@@ -465,6 +465,11 @@ export const SESSION_KEYS = {
     default: 10,
     doc: 'If the session is down this long and the partner is healthy, this router demotes itself so that the partner takes over.',
   },
+  fast_takeover_ms: {
+    format: whole(100, 2500, true),
+    default: null as number | null,
+    doc: 'FreeBSD: if a partner that holds the session is silent this long on every path, ask CARP for the role. Not set: wait for CARP.',
+  },
 };
 
 /** `[session.NAME.lan.IFNAME]`: an interface that has a /64 of the delegated prefix. */

@@ -193,6 +193,7 @@ export function parseConfig(
     ];
     if (partner?.protocol === 'ppp_thing' && !checked.ipv4)
       fail('ipv4', 'false: a ppp_thing partner knows no session without IPv4');
+    if (checked.fast_takeover_ms !== null) checkFast(checked, partner, sessionTables.length, fail);
     return [session(name, checked, lans, { ...owner, reserved }, readSecret, fail)];
   });
   if (problems.length > 0) {
@@ -403,6 +404,7 @@ function session(
       holdDown: seconds(table.hold_down_seconds),
       partnerTimeout: seconds(Math.max(table.partner_timeout_seconds, owner.leastTimeout)),
       downDemotion: seconds(table.down_demotion_seconds),
+      ...(table.fast_takeover_ms === null ? {} : { fastTakeover: millis(table.fast_takeover_ms) }),
     },
     ...(asked && { dhcp6: asked }),
   };
@@ -466,6 +468,25 @@ const RECENT: readonly (keyof SessionTable)[] = [
 
 /** Seconds until a session that went silent is given up: an AC that came back would have let go of it long before. */
 const MAX_SILENCE = 120;
+
+/** Sessions of which each may tell its partner many times a second. */
+const MOST_FAST = 15;
+
+/** Whether the death of a partner can be found sooner than CARP does. `doctor` looks at the paths themselves. */
+function checkFast(
+  { policy }: SessionTable,
+  partner: PartnerSettings | undefined,
+  sessions: number,
+  fail: (key: string, message: string) => void,
+): void {
+  const refuse = (why: string): void => fail('fast_takeover_ms', why);
+  if (process.platform === 'linux')
+    refuse('is for carp(4); on Linux keepalived is faster, see advert_int in docs/linux.md');
+  if (policy !== 'follow-carp') refuse('needs policy "follow-carp"');
+  if (partner?.protocol !== 'ppp-thing' || partner.keyFile === undefined)
+    refuse('needs a partner with key_file: nothing else shows that it lives');
+  if (sessions > MOST_FAST) refuse(`is for at most ${MOST_FAST} sessions, found ${sessions}`);
+}
 
 /** What no single key can show. */
 function checkTogether(table: SessionTable, fail: (key: string, message: string) => void): void {

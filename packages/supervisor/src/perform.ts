@@ -105,6 +105,7 @@ export function perform(action: Action, effects: Effects): Failed | Storing | un
       effects.ask('demote', { session, on: action.on }, kind);
       return undefined;
     case 'detach':
+    case 'claim':
     case 'deconfigure':
       effects.ask(kind, { session }, kind);
       return undefined;

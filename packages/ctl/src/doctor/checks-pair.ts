@@ -44,6 +44,30 @@ export const vhids: Check = ({ config, interfaces, platform }) => {
   );
 };
 
+/** One cable that carries both datagrams and frames is one path, whose silence proves no death. */
+export const fastTakeover: Check = ({ config, interfaces }) => {
+  if (!config.known) return [];
+  const { sessions, partner } = config.value;
+  const fast = sessions.filter(({ isFast }) => isFast === true);
+  if (fast.length === 0) return [];
+  return judge('carp', interfaces, 'fast_takeover_ms has two paths to judge by', (all) => {
+    const own = all.find(({ addresses }) => addresses.includes(partner?.localAddress ?? ''));
+    /** A VLAN shares the cable of its parent: `igb0.7`. */
+    const cable = (name: string): string => name.replace(/\.\d+$/, '');
+    return fast
+      .filter((session) => own === undefined || cable(own.name) === cable(session.interface))
+      .map((session) =>
+        error(
+          session.name,
+          own === undefined
+            ? `fast_takeover_ms: no interface has ${partner?.localAddress ?? 'local_address'}`
+            : `fast_takeover_ms: the partner’s datagrams go by ${own.name}, the cable of the line`,
+          'give the partner channel a cable of its own, or remove fast_takeover_ms',
+        ),
+      );
+  });
+};
+
 /** Which router is preferred must not be left to chance; only the other's report tells its advskew. */
 export const advskew: Check = ({ interfaces, partnerReport, platform }) => {
   if (platform === 'linux') return [];

@@ -27,6 +27,7 @@ export const CHECKS: readonly Check[] = [
   pair.preempt,
   pair.vhids,
   pair.advskew,
+  pair.fastTakeover,
   linux.roleSource,
   linux.virtualAddress,
   linux.virtualRouterIds,

@@ -42,6 +42,8 @@ export interface SessionFacts {
   readonly carpVhid: number | undefined;
   readonly carpAddress: string | undefined;
   readonly demotionFile: string | undefined;
+  /** It asks CARP for the role when its partner is silent on every path. */
+  readonly isFast?: boolean;
   /** Where it sets its default route; undefined where it sets none. */
   readonly route: { readonly fib: number; readonly metric: number | undefined } | undefined;
 }
@@ -52,6 +54,7 @@ export interface ConfigFacts {
   readonly partner: {
     readonly protocol: string;
     readonly address: string;
+    readonly localAddress?: string;
     readonly keyFile: string | undefined;
   } | null;
   /** Keys that must be alike on both routers, by their path; what is secret is a digest under the partner key. */

@@ -40,7 +40,12 @@ function factsOf(config: Config, file: string): ConfigFacts {
     partner:
       partner === undefined
         ? null
-        : { protocol: partner.protocol, address: partner.address, keyFile: partner.keyFile },
+        : {
+            protocol: partner.protocol,
+            address: partner.address,
+            localAddress: partner.localAddress,
+            keyFile: partner.keyFile,
+          },
     shared,
     sessions: config.sessions.map(({ engine, interface: line, mac, stub, carp, route }) => ({
       name: engine.name,
@@ -53,6 +58,7 @@ function factsOf(config: Config, file: string): ConfigFacts {
       carpVhid: carp.vhid,
       carpAddress: carp.address,
       demotionFile: carp.demotionFile,
+      isFast: engine.owner.fastTakeover !== undefined,
       route,
     })),
   };

@@ -76,6 +76,7 @@ export const C = {
   SIOCDIFADDR_IN6: 0x81206919,
   SIOCGIFMEDIA: 0xc0306938,
   SIOCGVH: 0xc02069f6,
+  SIOCSVH: 0xc02069f5,
   IFF_UP: 1,
   IFF_RUNNING: 0x40,
   IFF_PPROMISC: 0x20000,
@@ -153,7 +154,14 @@ export const S = {
     rtm_addrs: 12,
     rtm_seq: 20,
   },
-  carpreq: { size: 40, carpr_count: 0, carpr_vhid: 4, carpr_state: 8 },
+  carpreq: {
+    size: 40,
+    carpr_count: 0,
+    carpr_vhid: 4,
+    carpr_state: 8,
+    carpr_advskew: 12,
+    carpr_advbase: 16,
+  },
 } as const;
 
 /** What the headers' tables lack, as it was seen on a kernel: enumerations, bits of a status, a flexible structure. */

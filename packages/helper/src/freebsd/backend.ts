@@ -13,7 +13,7 @@ import { PerSession } from '../per-session.ts';
 import type { SessionPolicy } from '../policy.ts';
 import { POLLIN } from '../unix.ts';
 import { route } from './addressing.ts';
-import { Devd, demotion, readRole, vhidName, vhidOf, type Vhid } from './carp.ts';
+import { claimRole, Devd, demotion, readRole, vhidName, vhidOf, type Vhid } from './carp.ts';
 import { anyway, attempt, unless } from './errors.ts';
 import { removeSession, sessionsAmong, shutGate } from './graph.ts';
 import { Interfaces } from './interface.ts';
@@ -102,6 +102,15 @@ export class FreebsdBackend extends PerSession<Entry> implements Backend {
       gateOpen,
       demoted: this.#demoted.has(name),
     };
+  }
+
+  claim(name: string): void {
+    const { vhid } = this.entry('claim', name);
+    if (vhid === undefined) throw new BackendError('claim', name, 'ENXIO', 'it has no vhid');
+    const { interfaces } = this.#open().shared;
+    attempt('claim vhid', vhidName(vhid), () => claimRole(interfaces, vhid), {
+      EPERM: 'may root change a vhid in this jail',
+    });
   }
 
   /** Writing the sysctl adds, and it shows everybody's sum: what is ours is remembered, here and by the server. */

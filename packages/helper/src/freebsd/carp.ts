@@ -62,8 +62,26 @@ export function vhidOf({
  *
  * @returns INIT, BACKUP or MASTER
  */
-export function readRole(interfaces: Interfaces, which: Vhid): Role {
-  const { size, carpr_count, carpr_vhid, carpr_state } = S.carpreq;
+export const readRole = (interfaces: Interfaces, which: Vhid): Role =>
+  SEEN.carpStates[u32At(readVhid(interfaces, which), S.carpreq.carpr_state)] ?? 'INIT';
+
+/**
+ * Make this router MASTER of a vhid that is BACKUP: it advertises at once, and steps down when it hears a MASTER that
+ * advertises more often. What the kernel holds of the vhid is written back as it was; without a key it keeps its own.
+ */
+export function claimRole(interfaces: Interfaces, which: Vhid): void {
+  const { size, carpr_vhid, carpr_state, carpr_advskew, carpr_advbase } = S.carpreq;
+  const found = readVhid(interfaces, which);
+  if (SEEN.carpStates[u32At(found, carpr_state)] !== 'BACKUP') return;
+  const wanted = new Uint8Array(size);
+  for (const field of [carpr_vhid, carpr_advskew, carpr_advbase])
+    putU32(wanted, field, u32At(found, field));
+  putU32(wanted, carpr_state, SEEN.carpStates.indexOf('MASTER'));
+  interfaces.withData(C.SIOCSVH, which.interface, wanted);
+}
+
+function readVhid(interfaces: Interfaces, which: Vhid): Uint8Array {
+  const { size, carpr_count, carpr_vhid } = S.carpreq;
   const table = new Uint8Array(MOST_VHIDS * size);
   putU32(table, carpr_count, MOST_VHIDS);
   putU32(table, carpr_vhid, which.vhid ?? 0);
@@ -75,7 +93,7 @@ export function readRole(interfaces: Interfaces, which: Vhid): Role {
       'EINVAL',
       'it has several; name one with carp_vhid',
     );
-  return SEEN.carpStates[u32At(table, carpr_state)] ?? 'INIT';
+  return table;
 }
 
 /** The sum of everybody's demotion. */

@@ -95,6 +95,12 @@ export class Carp {
     if (it.role === 'MASTER') this.#advertise(station);
   }
 
+  /** ifconfig(8), or the helper, makes a BACKUP MASTER: it advertises at once. */
+  claim(station: number): void {
+    const { isUp, role } = this.#station(station);
+    if (isUp && role === 'BACKUP') this.#master(station);
+  }
+
   #station(station: number): Station {
     return station === 0 ? this.#stations[0] : this.#stations[1];
   }

@@ -6,7 +6,8 @@ import type { RouterIndex } from './plan.ts';
 
 const OUR_MAC = Uint8Array.of(2, 0, 0x5e, 0x10, 0x53, 1);
 
-export function sessionConfig(index: RouterIndex): SessionConfig {
+/** @param isFast  with `fast_takeover_ms` */
+export function sessionConfig(index: RouterIndex, isFast = false): SessionConfig {
   return {
     name: 'pppoe0',
     link: {
@@ -28,6 +29,7 @@ export function sessionConfig(index: RouterIndex): SessionConfig {
       holdDown: seconds(5),
       partnerTimeout: seconds(3),
       downDemotion: seconds(10),
+      ...(isFast ? { fastTakeover: millis(300) } : {}),
     },
   };
 }

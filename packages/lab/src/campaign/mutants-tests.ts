@@ -14,13 +14,11 @@ const of = (file: string, judge: string, pieces: readonly Piece[]): readonly Mut
 const ENGINE = 'protocol/dist/engine';
 
 export const TEST_MUTANTS: readonly Mutant[] = [
+  ...of('supervisor/dist/disk.js', 'system', [
+    ['store: file not fsynced', 'at);\n        disk.fsyncSync(fd);', 'at);'],
+  ]),
   ...of('supervisor/dist/store.js', 'system', [
-    [
-      'store: file not fsynced',
-      'disk.fsyncSync(fd);\n        }\n        finally {\n            disk',
-      '}\n        finally {\n            disk',
-    ],
-    ['store: directory not fsynced', 'this.#syncDirectory();\n        }', '}'],
+    ['store: directory not fsynced', 'syncDirectory(this.#disk, this.#directory);\n        }', '}'],
   ]),
   ...of('supervisor/dist/store.js', 'supervisor/store', [
     ['store: epoch may fall', 'if (isLaterEpoch(before, snapshot.epoch)) {', 'if (false) {'],
@@ -50,34 +48,40 @@ export const TEST_MUTANTS: readonly Mutant[] = [
   ...of('supervisor/dist/driver.js', 'supervisor/driver', [
     [
       'driver: goes on after a refused store',
-      'this.#waiting.unshift(failed);\n            return;',
-      'this.#waiting.unshift(failed);',
+      'return void this.#waiting.unshift({ event: outcome, at });',
+      'this.#waiting.unshift({ event: outcome, at });',
     ],
     [
       'driver: a refused store waits its turn',
-      'this.#waiting.unshift(failed);',
-      'this.#waiting.push(failed);',
+      'this.#waiting.unshift({ event: outcome, at });',
+      'this.#waiting.push({ event: outcome, at });',
     ],
     [
+      'driver: goes on while the disk takes its time',
+      'const rest = actions.slice(i + 1);\n            return outcome.wait(',
+      'const rest = [];\n            outcome.wait(',
+    ],
+    ['driver: events do not wait for the disk', 'while (!this.#isStoring) {', 'while (true) {'],
+    [
       'driver: an early timer is a late one',
-      'Math.max(at, this.#clock.now())',
-      'this.#clock.now()',
+      "{ kind: 'deadline' }, Math.max(at, this.#clock.now())",
+      "{ kind: 'deadline' }, this.#clock.now()",
     ],
     ['driver: an event interrupts another', 'if (this.#isBusy)\n            return;', ''],
     ['driver: timers pile up', '#arm() {\n        this.#cancel();', '#arm() {'],
     ['driver: not stopped', 'stop() {\n        this.#cancel();', 'stop() {'],
   ]),
   ...of('supervisor/dist/partner.js', 'supervisor/partner', [
-    ['partner: counter not raised', 'conversation.counter += 1n;', ''],
+    ['partner: counter not raised', 'of.counter += 1n;', ''],
     [
       'partner: hello not answered',
-      'if (told !== undefined && hellos.mayAnswer(header, this.#options.now()))',
-      'if (false)',
+      'if (told !== undefined && hellos.mayAnswer(',
+      'if (false && hellos.mayAnswer(',
     ],
     [
       'partner: hello answered with our echo',
-      'told, header.nonce)',
-      'told, echoOf(conversation.guard))',
+      'this.#send(conversation, told, header.nonce)',
+      'this.#send(conversation, told, echoOf(conversation.guard))',
     ],
     ['partner: old keys kept', 'setKeys(keys) {\n        this.#keys = keys;', 'setKeys(keys) {'],
     ['partner: guard forgets', 'conversation.guard = state;', ''],
@@ -440,11 +444,75 @@ export const TEST_MUTANTS: readonly Mutant[] = [
     ],
   ]),
   ...of('supervisor/dist/store.js', 'system/store', [
-    ['store: refused text taken for stored', 'this.#texts.delete(session);', ''],
+    [
+      'store: refused text taken for stored',
+      'this.#texts.delete(session);\n        const record',
+      'const record',
+    ],
+  ]),
+  ...of('supervisor/dist/disk.js', 'system/store', [
     [
       'store: a short write is a whole one',
-      'for (let at = 0; at < octets.length;)\n                at += disk.writeSync(fd, octets, at);',
+      'for (let at = 0; at < octets.length;)\n            at += disk.writeSync(fd, octets, at);',
       'disk.writeSync(fd, octets, 0);',
     ],
+  ]),
+  ...of('supervisor/dist/journal.js', 'system/journal', [
+    ['journal: added to after a refusal', 'this.#size = undefined;\n        if', 'if'],
+    ['journal: not written anew', 'size + added.length > 2 * this.#held + SPARE', 'false'],
+    ['journal: renamed, not fsynced', 'syncDirectory(this.#disk, this.#directory);', ''],
+    ['journal: damage is a torn tail', 'isDamaged ||= isTorn', 'isDamaged ||= false'],
+  ]),
+  ...of('supervisor/dist/store.js', 'system/journal', [
+    ['journal: the older of two counts', 'isNewer(alone, journaled)', 'isNewer(journaled, alone)'],
+    ['journal: refused text taken for stored', 'this.#texts.delete(session);\n        try', 'try'],
+    ['journal: a refusal is not told', 'done(refused);', 'done(undefined);'],
+  ]),
+  ...of('supervisor/dist/partner.js', 'supervisor/partner-summary', [
+    [
+      'summary: vouches for a message that was not believed',
+      'if (believed?.counter !== counter || ',
+      'if (believed === undefined || ',
+    ],
+    [
+      'summary: replayed ones are believed',
+      "if (verdict !== 'fresh')\n            return this.#strangers",
+      'if (false)\n            return this.#strangers',
+    ],
+    ['summary: a change is not told', 'a.snapshot === b.snapshot &&', ''],
+    ['summary: wants are not answered', 'for (const name of wants) {', 'for (const name of []) {'],
+  ]),
+  ...of('supervisor/dist/turns.js', 'supervisor/turns', [
+    ['turns: everybody dials', 'this.#dialling.size >= AT_ONCE || ', ''],
+    [
+      'turns: nobody is called',
+      'this.#dialling.delete(line);\n        this.#callNext();\n    }',
+      '}',
+    ],
+  ]),
+  ...of(`${ENGINE}/owner/alarm.js`, 'engine/fast-takeover', [
+    ['alarm: one path is enough', 'if (Math.abs(heard - seen) > this.#span)', 'if (false)'],
+    ['alarm: asleep is dead', 'if (now > after(from,', 'if (false && after(from,'],
+    ['alarm: again and again', "this.clear();\n        return 'dead';", "return 'dead';"],
+  ]),
+  ...of(`${ENGINE}/owner/judge.js`, 'engine/fast-takeover', [
+    [
+      'alarm: asked by who cannot take over',
+      "verdict !== 'dead' || !isReady ||",
+      "verdict !== 'dead' ||",
+    ],
+    ['alarm: a partner that let go is mourned', 'this.#alarm?.clear();', ''],
+  ]),
+  ...of('helper/dist/claim-pace.js', 'helper/claim-pace', [
+    ['claim: as often as asked', 'since < last.waitMs', 'false'],
+    ['claim: never more seldom', '2 * last.waitMs', 'last.waitMs'],
+  ]),
+  ...of('helper/dist/requests.js', 'freebsd/claim', [
+    [
+      'claim: not configured',
+      "policy.mayClaim !== true || policy.policy !== 'follow-carp'",
+      'false',
+    ],
+    ['claim: with nothing to take', "role !== 'BACKUP' || attached === null", 'false'],
   ]),
 ];

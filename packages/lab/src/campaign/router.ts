@@ -10,6 +10,7 @@ import { SessionEngine, type OwnerStatus } from '@ppp-thing/protocol/engine/engi
 import type { SessionConfig } from '@ppp-thing/protocol/engine/session-config';
 import type { Hashes } from '@ppp-thing/protocol/engine/hashes';
 import type { Instant } from '@ppp-thing/protocol/time';
+import { ClaimPace } from '@ppp-thing/helper/claim-pace';
 import { gateAfter, isLive, mayOpen, routeAfter } from '@ppp-thing/helper/interlock';
 import type { AcFrame } from './ac.ts';
 import type { CarpRole } from './carp.ts';
@@ -27,6 +28,8 @@ export interface Surroundings {
   role(index: 0 | 1): CarpRole;
   /** The kernel's demotion is now this. */
   demotion(index: number, amount: number): void;
+  /** The helper asks CARP for the role. */
+  claim(index: number): void;
   /** A frame leaves for the line. */
   transmit(router: SimRouter, action: Action): void;
   /** A datagram leaves for the partner. */
@@ -92,6 +95,7 @@ export class SimRouter implements RouterView {
   /** Requests the helper still serves, actions the supervisor still performs, before it dies. */
   readonly lives = { helper: Infinity, supervisor: Infinity };
   readonly #world: Surroundings;
+  #claims = new ClaimPace();
   /** Raised by every death, so that what was under way between the processes is lost. */
   #life = 0;
   #channel = { toHelper: 0, toSupervisor: 0 };
@@ -122,6 +126,7 @@ export class SimRouter implements RouterView {
   startHelper(): void {
     if (!this.isPowered || this.helper !== undefined) return;
     this.helper = { autoOpen: false, settings: false, route: undefined };
+    this.#claims = new ClaimPace();
     if (this.#role() !== 'MASTER') this.#setGate(false);
     if (this.#isLive()) this.#follow();
     this.#connect();
@@ -387,6 +392,13 @@ export class SimRouter implements RouterView {
       case 'send-ppp':
         if (!kernel.gate || kernel.attached === null) this.#refuse(request.kind, 'ENETDOWN');
         else this.#world.transmit(this, request);
+        break;
+      case 'claim':
+        if (this.#role() !== 'BACKUP' || kernel.attached === null)
+          return this.#refuse('claim', 'EPERM');
+        if (!this.#claims.mayClaim('1', this.#world.schedule.now))
+          return this.#refuse('claim', 'EAGAIN');
+        this.#world.claim(this.index);
         break;
       case 'send-discovery':
       case 'announce':

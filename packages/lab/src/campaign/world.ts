@@ -58,9 +58,11 @@ export class World implements Surroundings, Stage {
     this.#transcript = withTranscript ? [] : undefined;
     this.line = new Line(this.schedule, this.chance);
     this.#partnerLink = new PartnerLink(this.schedule, this.chance, plan.partnerDelayMs);
+    // One life in sixteen is of a pair with fast_takeover_ms: it has many more beats than others.
+    const isFast = plan.seed % 16 === 3;
     this.routers = [
-      new SimRouter(0, sessionConfig(0), this),
-      new SimRouter(1, sessionConfig(1), this),
+      new SimRouter(0, sessionConfig(0, isFast), this),
+      new SimRouter(1, sessionConfig(1, isFast), this),
     ];
     this.carp = new Carp(this.schedule, this.chance, plan.advskew, (station, role) => {
       this.note(`router ${station} CARP ${role}`);
@@ -160,6 +162,11 @@ export class World implements Surroundings, Stage {
   demotion(index: number, amount: number): void {
     this.note(`router ${index} demotion ${amount}`);
     this.carp.demote(index, amount);
+  }
+
+  claim(index: number): void {
+    this.note(`router ${index} asks for the role`);
+    this.carp.claim(index);
   }
 
   died(router: SimRouter): void {

@@ -14,6 +14,8 @@ interface Vhid {
   readonly line: NetInterface;
   readonly vhid: number;
   state: CarpState;
+  advskew: number;
+  advbase: number;
 }
 
 /** A reader of devd's pipe. */
@@ -36,12 +38,17 @@ export class Carp {
   }
 
   add(line: NetInterface, vhid: number, state: CarpState): void {
-    this.#vhids.push({ line, vhid, state });
+    this.#vhids.push({ line, vhid, state, advskew: 100, advbase: 1 });
   }
 
   remove(vhid: number): void {
     const found = this.#vhids.findIndex((each) => each.vhid === vhid);
     this.#vhids.splice(found, 1);
+  }
+
+  /** What ifconfig(8) shows as advskew. */
+  skewOf(vhid: number): number | undefined {
+    return this.#vhids.find((each) => each.vhid === vhid)?.advskew;
   }
 
   /** An edge, with what the kernel tells of it; MASTER's line comes before the routing message and BACKUP's has none. */
@@ -84,22 +91,34 @@ export class Carp {
     );
     if (found.length === 0) fail('ENOENT');
     if (room < found.length || table.length < found.length * size) fail('EMSGSIZE');
-    found.forEach(({ vhid, state }, i) => {
+    found.forEach(({ vhid, state, advskew, advbase }, i) => {
       set32(table, i * size + at('carpreq', 'carpr_count'), found.length);
       set32(table, i * size + at('carpreq', 'carpr_vhid'), vhid);
       set32(table, i * size + at('carpreq', 'carpr_state'), STATES.indexOf(state));
+      set32(table, i * size + at('carpreq', 'carpr_advskew'), advskew);
+      set32(table, i * size + at('carpreq', 'carpr_advbase'), advbase);
     });
   }
 
-  /** SIOCSVH: a new vhid begins as BACKUP here; a state that is asked for is taken. */
+  /**
+   * SIOCSVH: a new vhid begins as BACKUP here; a state that is asked for is taken. The skew is always set, the base unless
+   * it is 0: whoever only wants another state must say again what is there.
+   */
   write(line: NetInterface, table: Uint8Array): void {
     if (!this.isLoaded) fail('EPROTONOSUPPORT');
     const vhid = u32(table, at('carpreq', 'carpr_vhid'));
     if (vhid < 1 || vhid > 255) fail('EINVAL');
     const state = STATES[u32(table, at('carpreq', 'carpr_state'))] ?? fail('EINVAL');
     const present = this.#vhids.find((each) => each.line === line && each.vhid === vhid);
+    const advskew = u32(table, at('carpreq', 'carpr_advskew'));
+    const advbase = u32(table, at('carpreq', 'carpr_advbase'));
+    if (advskew >= 255 || advbase > 255) fail('EINVAL');
     if (present === undefined) this.add(line, vhid, 'BACKUP');
-    else this.set(vhid, state);
+    else {
+      present.advskew = advskew;
+      present.advbase = advbase || present.advbase;
+      this.set(vhid, state);
+    }
   }
 
   forget(line: NetInterface): void {

@@ -118,6 +118,8 @@ export type Action =
     }
   /** Put our CARP demotion amount in force, or take it back. Idempotent. */
   | { readonly kind: 'demote'; readonly on: boolean }
+  /** Ask CARP to make this router MASTER: its partner is dead by every sign. A living MASTER takes the role back. */
+  | { readonly kind: 'claim' }
   | { readonly kind: 'tell-partner'; readonly message: PartnerMessage }
   | { readonly kind: 'note'; readonly note: Note };
 

@@ -76,6 +76,8 @@ export interface OwnershipConfig {
   readonly partnerTimeout: Millis;
   /** A session that has been down this long while the partner is healthy is the partner's to try. */
   readonly downDemotion: Millis;
+  /** Silence of a partner that holds, on every path, after which this router asks for CARP's role; absent: never. */
+  readonly fastTakeover?: Millis;
 }
 
 export interface SessionConfig {

@@ -100,6 +100,11 @@ export const REQUESTS = {
   /** Put the helper's own CARP demotion in force for this session, or take it back. Idempotent. */
   demote: record({ session, on: boolean }),
   counters: record({ session }),
+  /**
+   * FreeBSD: make this router MASTER of the session's vhid, as ifconfig(8) does. Only where the configuration has
+   * fast_takeover_ms, the session is joined and the role is BACKUP; seldom: EAGAIN. A living MASTER takes it back.
+   */
+  claim: record({ session }),
 } as const satisfies Record<string, Shape<unknown>>;
 
 export type Verb = keyof typeof REQUESTS;

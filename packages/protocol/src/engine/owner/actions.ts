@@ -10,6 +10,7 @@ export const FRAMES: ReadonlySet<Action['kind']> = new Set([
   'send-ppp',
   'send-dhcp6',
   'announce',
+  'claim',
 ]);
 
 /** @param autoOpen whether the helper may open the gate by itself on becoming MASTER, and forward from that moment */

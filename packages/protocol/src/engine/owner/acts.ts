@@ -86,7 +86,16 @@ export class Acts {
   tell(now: Instant): void {
     if (!this.#standing.config.hasPartner) return;
     this.#waits.begin('tell', now);
+    if (this.#standing.config.fastTakeover !== undefined) this.#beat();
     this.#out.emit({ kind: 'tell-partner', message: this.#standing.message(now) });
+  }
+
+  /** On the line too: a partner that waits for our death must see that we live on each path. */
+  #beat(): void {
+    const { claims, snapshot } = this.#standing;
+    // A kernel that has refused the session may refuse it again: nothing is announced before it has not.
+    if (claims && snapshot.facts !== null && !this.#waits.isPending('reclaim'))
+      this.#out.emit({ kind: 'announce', epoch: snapshot.epoch });
   }
 
   note(

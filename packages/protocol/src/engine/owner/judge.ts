@@ -17,6 +17,7 @@ import type { AdminVerb, Event, HelperState } from '../events.ts';
 import type { LinkOutcome } from '../link/link.ts';
 import { FRAMES, ownerNote, sameKey } from './actions.ts';
 import type { Acts } from './acts.ts';
+import { Alarm } from './alarm.ts';
 import type { Delegation } from './delegation.ts';
 import type { Outbox } from './outbox.ts';
 import { stepOwner, type OwnerEvent } from './ownership.ts';
@@ -30,9 +31,13 @@ export class Judge {
   readonly #waits: Waits;
   readonly #out: Outbox;
   readonly #delegation: Delegation;
+  /** Undefined unless it is configured. */
+  readonly #alarm: Alarm | undefined;
 
   constructor(standing: Standing, acts: Acts, delegation: Delegation, waits: Waits, out: Outbox) {
     this.#delegation = delegation;
+    const { fastTakeover } = standing.config;
+    this.#alarm = fastTakeover === undefined ? undefined : new Alarm(fastTakeover);
     this.#standing = standing;
     this.#acts = acts;
     this.#waits = waits;
@@ -85,6 +90,8 @@ export class Judge {
         return this.#acts.tell(now);
       case 'partner':
         return this.#partnerSilent(now);
+      case 'alarm':
+        return this.#alarmed(now);
       case 'unhealthy':
       case 'unheard':
         return this.#out.emit(...demotion.drop('handoff'), ...demotion.drop('watchdog'));
@@ -332,6 +339,8 @@ export class Judge {
     partner.hear(message, now);
     this.#waits.begin('partner', now);
     this.#waits.cancel('unheard');
+    if (message.open && message.role === 'MASTER') this.#signOfLife('heard', now);
+    else this.#alarm?.clear();
     // The partner cannot hold what we gave it; a helper that is being restarted is not worth moving the session.
     if (message.healthy) this.#waits.cancel('unhealthy');
     else this.#waits.ensure('unhealthy', now);
@@ -409,11 +418,29 @@ export class Judge {
     partner.see(now);
     this.#waits.cancel('unannounced');
     this.#waits.begin('unseen', now);
+    this.#signOfLife('seen', now);
     // A partner that is heard says all of it better.
     if (isHeard) return;
     if (isLaterEpoch(epoch, snapshot.epoch)) this.#step('Outbid', cause, now);
     else if (claims) this.#step('Tied', cause, now);
     this.#partnerMoved(cause, now);
+  }
+
+  #signOfLife(how: 'heard' | 'seen', now: Instant): void {
+    if (this.#alarm === undefined) return;
+    this.#alarm[how](now);
+    this.#waits.begin('alarm', now);
+  }
+
+  /** Only a router that could take the session over at once asks for the role, and CARP has the last word. */
+  #alarmed(now: Instant): void {
+    const { isArmed, role, helper, demotion } = this.#standing;
+    const verdict = this.#alarm?.over(now);
+    if (verdict === 'asleep') this.#waits.begin('alarm', now);
+    const isReady = isArmed && role === 'BACKUP' && helper?.carrier === true;
+    if (verdict !== 'dead' || !isReady || demotion.reasons().length > 0) return;
+    this.#acts.note('warn', 'partner dead on every path', ['claim'], {});
+    this.#out.emit({ kind: 'claim' });
   }
 
   /**

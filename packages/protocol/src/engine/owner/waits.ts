@@ -16,7 +16,9 @@ export const WAITS = {
   /** At start the partner has had its time to be heard: go on without it. */
   'hold-down': ({ holdDown }) => holdDown,
   /** The partner is told again, whatever has happened. */
-  tell: () => seconds(1),
+  tell: ({ fastTakeover = seconds(5) }) => millis(Math.min(1000, fastTakeover / 5)),
+  /** A partner that holds has given no sign on any path for as long as the configuration allows. */
+  alarm: ({ fastTakeover = seconds(5) }) => fastTakeover,
   /** The partner has said nothing for so long that its last message counts no more. */
   partner: ({ partnerTimeout }) => partnerTimeout,
   /** A partner that is heard cannot hold a session: a demotion in its favour has no purpose any more. */

@@ -1,0 +1,26 @@
+/**
+ * How often the supervisor may ask for the role of a vhid: seldom, and each time more seldom. A supervisor that somebody
+ * has taken over cannot hold the role by asking for it, since a living MASTER takes it back with its next advertisement.
+ */
+
+/** Between the first two claims; each further one doubles it. */
+const FIRST_MS = 10_000;
+const LONGEST_MS = 3_600_000;
+
+export class ClaimPace {
+  readonly #last = new Map<string, { readonly at: number; readonly waitMs: number }>();
+
+  /** @param now monotonic milliseconds; @returns whether it may be claimed now; it counts as claimed if so */
+  mayClaim(vhid: string, now: number): boolean {
+    const last = this.#last.get(vhid);
+    const since = last === undefined ? Number.POSITIVE_INFINITY : now - last.at;
+    if (last !== undefined && since < last.waitMs) return false;
+    // An hour in which nobody asked: what came before is forgotten.
+    const waitMs =
+      last === undefined || since > LONGEST_MS + last.waitMs
+        ? FIRST_MS
+        : Math.min(LONGEST_MS, 2 * last.waitMs);
+    this.#last.set(vhid, { at: now, waitMs });
+    return true;
+  }
+}
