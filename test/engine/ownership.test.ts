@@ -39,6 +39,24 @@ t.test('Waiting › the hold-down ends without a partner, and a MASTER takes', a
 });
 
 t.test(
+  'Waiting › a MASTER at start asks for no route via its partner, which is EPERM',
+  async (t) => {
+    const alone = { ...CONFIG, owner: { ...CONFIG.owner, hasPartner: false } };
+    const viaPartner = ({ actions }: Router): boolean =>
+      actions.some((action) => action.kind === 'route' && action.via === 'partner');
+    for (const stored of [NO_SNAPSHOT, HELD_BY_US, HELD_BY_PARTNER])
+      for (const config of [alone, CONFIG]) {
+        const router = new Router(stored, config);
+        router.helperUp({ role: 'MASTER' });
+        if (config === CONFIG) router.hear({ role: 'BACKUP', open: true, proven: true });
+        router.pass(6000);
+        t.equal(router.state, 'Holding');
+        t.notOk(viaPartner(router), `holder ${stored.holder}, partner ${config !== alone}`);
+      }
+  },
+);
+
+t.test(
   'Waiting › a MASTER at start stands back from a partner that is open and MASTER',
   async (t) => {
     const router = new Router();
