@@ -51,7 +51,7 @@ function manager(t: Test, name: string): Manager {
 
 const unlessLinux = process.platform !== 'linux' && 'systemd is of Linux';
 
-/** The first message, which takes as long as the start does. */
+/** The next message, however long it takes: the first one comes when a program has started. */
 async function first({ heard }: Manager): Promise<string> {
   for (;;) {
     const message = await heard();
@@ -67,7 +67,8 @@ for (const kind of ['abstract', 'in a directory'])
     const helper = start(systemd.env);
     t.equal(await first(systemd), 'READY=1');
     const client = await Client.greet(router.policy.socketPath);
-    for (let i = 0; i < 3; i++) t.equal(await systemd.heard(), 'WATCHDOG=1');
+    // However long a busy machine takes.
+    for (let i = 0; i < 3; i++) t.equal(await first(systemd), 'WATCHDOG=1');
     helper.child.kill('SIGSTOP');
     // What it said before.
     while ((await systemd.heard()) !== undefined);
@@ -110,6 +111,9 @@ t.test('manager › the supervisor tells systemd', { skip: withoutNotify }, asyn
   t.pass('a supervisor that is stopped is silent for the limit');
   t.notMatch(supervisor.output, /notify/);
 });
+
+// They wait for the guard, and not for the processor.
+t.jobs = 4;
 
 /** A sh whose read takes a limit: that of FreeBSD, and bash without the files of whoever runs this. */
 const [SH, ...QUIET] = process.platform === 'freebsd' ? ['/bin/sh'] : ['/bin/bash', '--norc'];
