@@ -176,6 +176,8 @@ export class Acts {
         return this.tell(now);
       case 'undemote':
         return this.#out.emit(...demotion.drop('handoff'));
+      case 'leave':
+        return this.#leave(now);
       case 'hangUp':
         return this.#hangUp(now);
       case 'hangUpAgain':
@@ -374,12 +376,13 @@ export class Acts {
     this.#absorb(this.#link.hangUp(now), now);
   }
 
-  /** The lease goes back before the session ends, unless a new session is to follow: that one asks for it again. */
+  #leave(now: Instant): void {
+    const releasing = this.#delegation.release(this.#standing.snapshot.facts, now);
+    if (releasing === undefined) return this.#hangUp(now);
+    return this.#leased(releasing, now);
+  }
+
   #hangUp(now: Instant): void {
-    const { state, snapshot } = this.#standing;
-    const releasing =
-      state === 'Redialling' ? undefined : this.#delegation.release(snapshot.facts, now);
-    if (releasing !== undefined) return this.#leased(releasing, now);
     this.#leased(this.#delegation.down(now), now);
     this.#absorb(this.#link.hangUp(now), now);
   }

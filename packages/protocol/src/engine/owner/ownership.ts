@@ -159,7 +159,9 @@ export type OwnerAct =
   | 'standBack'
   /** Remove that. */
   | 'standForth'
-  /** Terminate the session with the AC. */
+  /** Give the lease back to the DHCPv6 server, then `hangUp`. */
+  | 'leave'
+  /** Terminate the session with the AC. The lease is kept: a new session asks for it again. */
   | 'hangUp'
   /** Do it again, if the helper or the kernel failed before the AC had let go. */
   | 'hangUpAgain';
@@ -208,7 +210,7 @@ export const OWNERSHIP = {
   Handoff:      { Waiting: 'refuse',             Standby: 'refuse',              Holding: 'demote/Yielding',           Yielding: 'refuse',                    Fenced: 'refuse',            HangingUp: 'refuse',                      Redialling: 'refuse',                       Off: 'refuse'                    },
   Undo:         { Waiting: '-',                  Standby: '-',                   Holding: '-',                         Yielding: 'promote/Holding',           Fenced: '-',                 HangingUp: '-',                           Redialling: '-',                            Off: '-'                         },
   Connect:      { Waiting: 'refuse',             Standby: 'promote/Standby',     Holding: 'promote/Holding',           Yielding: 'promote/Holding',           Fenced: 'refuse',            HangingUp: 'take/Holding',                Redialling: 'take/Holding',                 Off: 'take/Holding'              },
-  Disconnect:   { Waiting: 'refuse',             Standby: 'refuse',              Holding: 'hangUp/HangingUp',          Yielding: 'promote,hangUp/HangingUp',  Fenced: 'refuse',            HangingUp: 'refuse',                      Redialling: 'refuse',                       Off: 'refuse'                    },
+  Disconnect:   { Waiting: 'refuse',             Standby: 'refuse',              Holding: 'leave/HangingUp',           Yielding: 'promote,leave/HangingUp',   Fenced: 'refuse',            HangingUp: 'refuse',                      Redialling: 'refuse',                       Off: 'refuse'                    },
   Reconnect:    { Waiting: 'refuse',             Standby: 'refuse',              Holding: 'hangUp/Redialling',         Yielding: 'promote,hangUp/Redialling', Fenced: 'refuse',            HangingUp: 'refuse',                      Redialling: 'refuse',                       Off: 'refuse'                    },
 } as const satisfies Record<OwnerEvent, Row>;
 
