@@ -2,7 +2,7 @@
 import { millis, seconds } from '@ppp-thing/protocol/time';
 import { Secret } from '@ppp-thing/protocol/engine/hashes';
 import type { SessionConfig } from '@ppp-thing/protocol/engine/session-config';
-import type { RouterIndex } from './plan.ts';
+import type { RouterIndex } from './faults.ts';
 
 const OUR_MAC = Uint8Array.of(2, 0, 0x5e, 0x10, 0x53, 1);
 

@@ -2,7 +2,7 @@
  * The line: two routers and the Access Concentrator on one learning switch, which knows where our one MAC was last
  * heard. It loses, delays and repeats frames; what is in them it does not look at.
  */
-import type { RouterIndex } from './plan.ts';
+import type { RouterIndex } from './faults.ts';
 import type { Chance } from './random.ts';
 import type { Schedule } from './schedule.ts';
 

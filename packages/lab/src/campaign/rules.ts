@@ -4,7 +4,8 @@
  */
 import type { Action, Event } from '@ppp-thing/protocol/engine/events';
 import { isLaterEpoch, type Snapshot } from '@ppp-thing/protocol/session';
-import { type Fault, durationOf, isSingleFault, TRAFFIC_MS } from './plan.ts';
+import type { Fault } from './faults.ts';
+import { durationOf, isSingleFault, TRAFFIC_MS } from './plan.ts';
 import { checkAftermath } from './aftermath.ts';
 import type { RouterView, Stage } from './stage.ts';
 import { Conversation } from './conversation.ts';

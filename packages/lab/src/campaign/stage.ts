@@ -7,7 +7,8 @@ import type { Snapshot } from '@ppp-thing/protocol/session';
 import type { CarpRole } from './carp.ts';
 import type { SimKernel } from './kernel.ts';
 import type { Way } from './line.ts';
-import type { Plan, RouterIndex } from './plan.ts';
+import type { RouterIndex } from './faults.ts';
+import type { Plan } from './plan.ts';
 
 export interface RouterView {
   readonly index: RouterIndex;

@@ -7,19 +7,12 @@ import { type PartnerMessage, NO_SNAPSHOT } from '@ppp-thing/protocol/session';
 import { LONGEST_DELAY, REFUSED_STRETCH } from '@ppp-thing/protocol/engine/link/redial';
 import { AccessConcentrator, type AcFrame } from './ac.ts';
 import { sessionConfig } from './config.ts';
+import type { Fault, RouterIndex } from './faults.ts';
 import type { Game, RunResult } from './game.ts';
 import { Line, type Way } from './line.ts';
 import { PartnerLink } from './partner-link.ts';
 import { Carp, type CarpRole } from './carp.ts';
-import {
-  durationOf,
-  makePlan,
-  SETTLE_MS,
-  TRAFFIC_MS,
-  type Fault,
-  type Plan,
-  type RouterIndex,
-} from './plan.ts';
+import { durationOf, makePlan, SETTLE_MS, TRAFFIC_MS, type Plan } from './plan.ts';
 import { Chance } from './random.ts';
 import { Rules } from './rules.ts';
 import { SimRouter, type Surroundings } from './router.ts';

@@ -3,7 +3,7 @@
  * old ones to repeat; what is in them it does not look at.
  */
 import type { Udp, UdpOptions } from '@ppp-thing/supervisor/udp';
-import type { RouterIndex } from '../campaign/plan.ts';
+import type { RouterIndex } from '../campaign/faults.ts';
 import type { Chance } from '../campaign/random.ts';
 import type { Schedule } from '../campaign/schedule.ts';
 

@@ -19,7 +19,7 @@ import { Store, StoreError } from '@ppp-thing/supervisor/store';
 import type { Outcome } from '@ppp-thing/supervisor/supervisor';
 import type { System } from '@ppp-thing/supervisor/system';
 import type { Keys } from '@ppp-thing/supervisor/keys';
-import type { RouterIndex } from '../campaign/plan.ts';
+import type { RouterIndex } from '../campaign/faults.ts';
 import type { Chance } from '../campaign/random.ts';
 import type { Schedule } from '../campaign/schedule.ts';
 import { Errno } from '../freebsd/abi.ts';

@@ -4,7 +4,7 @@ import type { HelperPolicy } from '@ppp-thing/helper/policy';
 import { parseConfig, type Config } from '@ppp-thing/supervisor/config';
 import { parseKeys, type Keys } from '@ppp-thing/supervisor/keys';
 import { parseMac } from '@ppp-thing/protocol/wire/ethernet';
-import type { RouterIndex } from '../campaign/plan.ts';
+import type { RouterIndex } from '../campaign/faults.ts';
 
 export const LINE = 'line0';
 export const LAN = 'lan0';

@@ -11,7 +11,7 @@ import { Log } from '@ppp-thing/supervisor/log';
 import { Store } from '@ppp-thing/supervisor/store';
 import type { CarpRole } from '../campaign/carp.ts';
 import type { SimKernel } from '../campaign/kernel.ts';
-import type { RouterIndex } from '../campaign/plan.ts';
+import type { RouterIndex } from '../campaign/faults.ts';
 import type { RouterView } from '../campaign/stage.ts';
 import { EtfNode } from '../freebsd/nodes.ts';
 import { PppoeNode } from '../freebsd/pppoe.ts';
