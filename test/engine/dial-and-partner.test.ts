@@ -6,7 +6,7 @@ import t from 'tap';
 import type { Action, Event } from '@ppp-thing/protocol/engine/events';
 import type { PartnerMessage, Snapshot } from '@ppp-thing/protocol/session';
 import type { Instant } from '@ppp-thing/protocol/time';
-import { CONFIG, FACTS, PARTNER, Router, story, US } from './router.ts';
+import { CONFIG, FACTS, isEchoRequest, PARTNER, Router, story, US } from './router.ts';
 import { AC_MAC, ScriptedAc, type Sent, type Temperament } from './scripted-ac.ts';
 
 const NOTHING_YET: Snapshot = { epoch: 41, generation: 0, holder: PARTNER, facts: null };
@@ -282,4 +282,18 @@ t.test('a session that is known to have ended › is no ignorance', async (t) =>
   router.role('MASTER');
   t.match(router.engine.status(router.now).snapshot, { epoch: 42, generation: 1, facts: null });
   t.equal(CONFIG.owner.routerId, US);
+});
+
+t.test('Identifiers › a taker begins far from those that its partner used last', async (t) => {
+  const router = new Router();
+  router.helperUp();
+  const used = { ...FACTS, identifiers: { ...FACTS.identifiers, lcp: 200 } };
+  router.hear({ snapshot: { ...NOTHING_YET, facts: used } });
+  const taken = router.role('MASTER').find(isEchoRequest);
+  t.equal(taken?.packet.packet.identifier, (200 + 129) & 0xff);
+  router.pass(1100);
+  const sent = router.actions.filter(isEchoRequest).map(({ packet }) => packet.packet.identifier);
+  const told = router.actions.filter((action) => action.kind === 'tell-partner').at(-1);
+  const last = told?.message.snapshot.facts?.identifiers.lcp ?? -1;
+  t.ok(sent.indexOf(last) > 0, 'and tells the partner its own as it goes on');
 });

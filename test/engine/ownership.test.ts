@@ -250,6 +250,20 @@ t.test('Handoff › a partner that is silent for a while keeps what it was given
   t.ok(story(router.pass(35_000)).includes('promote'));
 });
 
+t.test('Handoff › connect takes its demotion back, whatever came between', async (t) => {
+  const router = Router.holder();
+  router.feed({ kind: 'admin', verb: 'handoff' });
+  router.role('BACKUP');
+  router.pass(3100);
+  router.role('MASTER');
+  router.echoReply();
+  router.feed({ kind: 'admin', verb: 'disconnect' });
+  router.pass(10_000);
+  t.equal(router.state, 'Off');
+  t.same(router.engine.status(router.now).demoted, ['handoff'], 'its partner is dead, or restarts');
+  t.ok(story(router.feed({ kind: 'admin', verb: 'connect' })).includes('promote'));
+});
+
 t.test('Handoff › is undone when CARP does not carry it out', async (t) => {
   const router = Router.holder();
   router.feed({ kind: 'admin', verb: 'handoff' });

@@ -63,7 +63,7 @@ export class Dialler {
     return this.#discovery.ac;
   }
 
-  /** An AC that has not failed of late has offered, and is asked. */
+  /** An AC has offered, and is expected to confirm. */
   isPromising(now: Instant): boolean {
     return this.#discovery.isPromising(now);
   }

@@ -144,9 +144,12 @@ export class Discovery {
     return { name: acName, mac: acMac };
   }
 
-  /** An AC that has not failed of late has offered, and is asked. */
+  /** An AC that has not failed of late has offered, and still has the time to confirm that its offer took. */
   isPromising(now: Instant): boolean {
-    return this.#state.kind === 'Requesting' && !this.#isAvoided(this.#state.offer.acMac, now);
+    const state = this.#state;
+    return (
+      state.kind === 'Requesting' && state.sent === 1 && !this.#isAvoided(state.offer.acMac, now)
+    );
   }
 
   start(now: Instant): DiscoveryOutput[] {

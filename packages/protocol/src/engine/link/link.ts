@@ -21,7 +21,7 @@ import { Phases } from '../ppp/phases.ts';
 import { RateLimit } from './rate-limit.ts';
 import { SHORT_SESSION } from './redial.ts';
 import type { Turn } from './turn.ts';
-import type { SessionFacts } from '../../session.ts';
+import type { SessionFacts, SessionKey } from '../../session.ts';
 
 /** What the link tells ownership. */
 export type LinkOutcome =
@@ -75,6 +75,8 @@ export class Link {
   /** When a session that the kernel gave up is taken for the kernel's own doing. */
   #reattachAt: Instant | undefined;
   #previous: SessionFacts | null = null;
+  /** The LCP Identifier used last, and in which session. */
+  #used: (Pick<SessionKey, 'sessionId' | 'acMac'> & { readonly lcp: number }) | undefined;
   /** `dial` was called while the last session was still being closed. */
   #dialsNext = false;
   /** What is in the session, what shows our Host-Uniq or comes from our AC, and what any station can send. */
@@ -214,14 +216,28 @@ export class Link {
     return earliest(this.#reattachAt, this.#dialler.deadline(), this.#session?.phases.deadline());
   }
 
+  /** What is known of this session, with the Identifier that this router used last in it. */
+  used(facts: SessionFacts): SessionFacts {
+    const { sessionId, acMac } = facts.key;
+    this.#remember();
+    const used = this.#used;
+    if (used === undefined || used.sessionId !== sessionId || !sameOctets(used.acMac, acMac))
+      return facts;
+    return { ...facts, identifiers: { ...facts.identifiers, lcp: used.lcp } };
+  }
+
+  /** The partner held this session last, and this is what it said of it. */
+  heardOf({ key: { sessionId, acMac }, identifiers: { lcp } }: SessionFacts): void {
+    this.#used = { sessionId, acMac, lcp };
+  }
+
   /** A session exists, or is being made. */
   get hasSession(): boolean {
     return this.#session !== undefined;
   }
 
   /**
-   * The AC answers the dial: a PADS is awaited of one that has not failed of late, or the session is negotiated. Either
-   * has an end of its own.
+   * The AC answers the dial: its PADS is expected, or the session is negotiated. Either has an end of its own.
    */
   isAdvancing(now: Instant): boolean {
     if (!this.#carrier) return false;
@@ -487,7 +503,14 @@ export class Link {
     return this.#session?.phases.phase ?? this.#dialler.phase ?? 'Dead';
   }
 
+  #remember(): void {
+    if (this.#session === undefined) return;
+    const { sessionId, acMac, phases } = this.#session;
+    this.#used = { sessionId, acMac, lcp: phases.lcpIdentifier };
+  }
+
   #forget(): void {
+    this.#remember();
     this.#session = undefined;
     this.#dialler.stop();
     this.#reattachAt = undefined;

@@ -20,6 +20,9 @@ import type { OwnerAct } from './ownership.ts';
 import type { Place, Standing } from './standing.ts';
 import type { Waits } from './waits.ts';
 
+/** Added to the Identifiers of one of two routers, so that neither begins where the other did. */
+const OWN_WAY = 43;
+
 export class Acts {
   readonly #standing: Standing;
   readonly #link: Link;
@@ -87,7 +90,14 @@ export class Acts {
     if (!this.#standing.config.hasPartner) return;
     this.#waits.begin('tell', now);
     if (this.#standing.config.fastTakeover !== undefined) this.#beat();
-    this.#out.emit({ kind: 'tell-partner', message: this.#standing.message(now) });
+    const message = this.#standing.message(now);
+    const { facts } = message.snapshot;
+    // A successor goes on from the Identifier that was used last, not from the one of the day the session came up.
+    const snapshot = facts && { ...message.snapshot, facts: this.#link.used(facts) };
+    this.#out.emit({
+      kind: 'tell-partner',
+      message: snapshot ? { ...message, snapshot } : message,
+    });
   }
 
   /** On the line too: a partner that waits for our death must see that we live on each path. */
@@ -199,6 +209,8 @@ export class Acts {
     // To have none because it has ended is more than to know of none: it is said by a generation.
     standing.snapshot = facts === before.facts ? next : changed(next, { facts });
     standing.tookFrom(before);
+    const theirs = standing.partner.last?.snapshot.facts;
+    if (before.holder !== standing.config.routerId && theirs != null) this.#link.heardOf(theirs);
     standing.lastTakeover = { at: now, epoch: standing.snapshot.epoch };
     this.#out.emit({ kind: 'store', snapshot: standing.snapshot });
     this.#carry(now);
@@ -229,11 +241,21 @@ export class Acts {
       this.#waits.cancel('announce');
       this.#waits.begin('reclaim', now);
     } else this.#announce(now);
-    this.#absorb(this.#link.resume(facts, now), now);
+    this.#absorb(this.#link.resume(this.#unused(facts), now), now);
     this.#out.emit(configure(facts, true), { kind: 'route', via: 'session' });
     this.delegate(now);
     this.#leased(this.#delegation.up(standing.snapshot, now), now);
     this.tell(now);
+  }
+
+  /**
+   * The Identifier that was used last in this session, as far as we know, and each router its own way from there: an answer
+   * to what the other one asked must not be taken for an answer to us.
+   */
+  #unused(facts: SessionFacts): SessionFacts {
+    const { identifiers } = this.#link.used(facts);
+    const lcp = (identifiers.lcp + OWN_WAY * (this.#standing.config.routerId & 1)) & 0xff;
+    return { ...facts, identifiers: { ...identifiers, lcp } };
   }
 
   #dial(now: Instant): void {

@@ -34,6 +34,11 @@ export class Partnership {
     return this.#carries && (this.fresh(now) !== undefined || this.seenWithin(span, now));
   }
 
+  /** Its last message, however old. */
+  get last(): PartnerMessage | undefined {
+    return this.#message;
+  }
+
   get heardAt(): Instant | undefined {
     return this.#heardAt;
   }

@@ -107,6 +107,11 @@ export class Phases {
     return this.#end !== undefined;
   }
 
+  /** The Identifier that LCP used last. */
+  get lcpIdentifier(): number {
+    return this.#lcp.identifier;
+  }
+
   /** It is on the way to an address. */
   get isNegotiating(): boolean {
     return !this.#isOpened() && !this.isEnding;
