@@ -5,6 +5,7 @@
 import { findTag, TAG, type DiscoveryPacket } from '@ppp-thing/protocol/wire/pppoe';
 import { sameOctets } from '@ppp-thing/protocol/bytes';
 import { millis, type Instant } from '@ppp-thing/protocol/time';
+import type { MacAddress } from '@ppp-thing/protocol/wire/ethernet';
 import type { LcpOption } from '@ppp-thing/protocol/wire/lcp';
 import type { IpcpOption } from '@ppp-thing/protocol/wire/ncp';
 import type {
@@ -30,8 +31,8 @@ export interface Temper {
   readonly echoLimit: number;
   /** Traffic from us counts as an answer. */
   readonly dataCheck: boolean;
-  /** It names no address of its own; absent in plans of before. */
-  readonly unnumbered?: boolean;
+  /** It names no address of its own, or ours as its own; absent in most plans. */
+  readonly unnumbered?: boolean | 'ours';
 }
 
 interface Session {
@@ -51,7 +52,12 @@ interface Session {
 
 /** What it sends towards our MAC. */
 export type AcFrame =
-  | { readonly kind: 'discovery'; readonly packet: DiscoveryPacket }
+  | {
+      readonly kind: 'discovery';
+      readonly packet: DiscoveryPacket;
+      /** Of another AC than the one that serves. */
+      readonly source?: MacAddress;
+    }
   | { readonly kind: 'ppp'; readonly sessionId: number; readonly packet: PppPacket };
 
 const OUR_ADDRESS = Uint8Array.of(100, 64, 0, 11);
@@ -74,7 +80,10 @@ const lcpTerms = (magic: number): Terms<LcpOption> => ({
 
 /** The one address there is, and nothing else. */
 const ipcpTerms = (temper: Temper): Terms<IpcpOption> => ({
-  request: () => (temper.unnumbered === true ? [] : [{ kind: 'address', address: ITS_ADDRESS }]),
+  request: () => {
+    const address = temper.unnumbered === 'ours' ? OUR_ADDRESS : ITS_ADDRESS;
+    return temper.unnumbered === true ? [] : [{ kind: 'address', address }];
+  },
   judge: (options) => {
     const asked = options.find((option) => option.kind === 'address');
     return asked?.kind === 'address' && sameOctets(asked.address, OUR_ADDRESS)

@@ -416,8 +416,8 @@ export const TEST_MUTANTS: readonly Mutant[] = [
   ...of(`${ENGINE}/link/discovery.js`, 'engine/dial-and-partner', [
     [
       'watchdog: an AC that has failed is waited for',
-      "=== 'Requesting' && !this.#isAvoided(this.#state.offer.acMac, now)",
-      "=== 'Requesting'",
+      ' && state.sent === 1 && !this.#isAvoided(state.offer.acMac, now)',
+      '',
     ],
   ]),
   ...of('protocol/dist/session.js', 'engine/dial-and-partner', [

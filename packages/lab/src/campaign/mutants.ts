@@ -89,6 +89,7 @@ export const MUTANTS: readonly Mutant[] = [
   cell('believes a silent session', 'Silent', 'Holding', '-'),
   cell('does not prove', 'Proven', 'Holding', '-'),
   cell('what the partner opened is not resumed', 'Told', 'Holding', 'store/Holding'),
+  cell('connect leaves the demotion of a handoff', 'Connect', 'Standby', 'Standby'),
   cell('watchdog looks once', 'Down', 'Holding', '-'),
   // What the acts do.
   mutant(
@@ -288,6 +289,32 @@ export const MUTANTS: readonly Mutant[] = [
     JUDGE,
     'return isKept ? { ...theirs, facts: snapshot.facts } : theirs;',
     'return theirs;',
+  ),
+  mutant(
+    'demoted though the carrier is back',
+    JUDGE,
+    "if (up)\n            this.#out.emit(...standing.demotion.drop('watchdog'));",
+    '',
+  ),
+  mutant(
+    'demoted for a partner that is down too',
+    JUDGE,
+    "if (!message.healthy && !message.proven)\n            this.#out.emit(...demotion.drop('watchdog'));",
+    '',
+  ),
+  mutant('Identifiers of the other router', ACTS, '(this.#standing.config.routerId & 1)', '0'),
+  mutant('Identifier of the day the session came up', ACTS, 'this.#link.heardOf(theirs);', ';'),
+  mutant(
+    'refused as if it had failed',
+    REDIAL,
+    'const isInsistent = refused && failures > 1;',
+    'const isInsistent = false;',
+  ),
+  mutant(
+    'five minutes for no reason',
+    REDIAL,
+    'FIRST_DELAY * 2 ** (failures - 1)',
+    'LONGEST_DELAY',
   ),
   mutant('newer snapshot ignored', JUDGE, 'if (isNewer(theirs, ours))\n', 'if (false)\n'),
   mutant('older snapshot taken', JUDGE, 'if (isNewer(theirs, ours))\n', 'if (true)\n'),

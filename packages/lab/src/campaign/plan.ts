@@ -5,6 +5,7 @@
 import type { Temper } from './ac.ts';
 import { makeFault, makeOrder, type Fault } from './faults.ts';
 import { Chance } from './random.ts';
+import type { Rival } from './rival.ts';
 
 export interface Plan {
   readonly seed: number;
@@ -18,6 +19,8 @@ export interface Plan {
   readonly drift: readonly [number, number];
   readonly partnerDelayMs: number;
   readonly faults: readonly { readonly atMs: number; readonly fault: Fault }[];
+  /** There is another AC on the line, which offers first and does not serve. */
+  readonly rival?: Rival;
 }
 
 /** Between two data packets from the LAN through whichever router is MASTER. */
@@ -60,18 +63,31 @@ export function makePlan(seed: number): Plan {
   }
   if (count > 1 && chance.is(0.06)) faults.push(...makeSplit(chance, atMs + 5000));
   else if (count > 1 && chance.is(0.1)) faults.push(...makeOutage(chance, atMs + 5000));
+  const oddity = ODDITIES[seed % ODD_EVERY];
   const longest = Math.max(...faults.map(({ atMs: at, fault }) => at + durationOf(fault)));
   return {
     seed,
     lengthMs: longest + CALM_MS,
     kernel: chance.pick(['netgraph', 'pppox'] as const),
-    temper: chance.pick(TEMPERS),
+    temper: { ...chance.pick(TEMPERS), ...oddity?.temper },
     advskew: chance.is(0.5) ? [0, 100] : [100, 0],
     drift: [chance.between(0.999, 1.001), chance.between(0.999, 1.001)],
     partnerDelayMs: chance.between(0.1, 30),
     faults,
+    ...(oddity?.rival && { rival: oddity.rival }),
   };
 }
+
+/** Every so many seeds the line is odd, by the remainder. */
+const ODD_EVERY = 40;
+const ODDITIES: Readonly<
+  Record<number, { readonly rival?: Rival; readonly temper?: Partial<Temper> }>
+> = {
+  3: { rival: 'dead' },
+  13: { temper: { unnumbered: true } },
+  23: { rival: 'refusing' },
+  33: { temper: { unnumbered: 'ours' } },
+};
 
 /**
  * A split in which both take the same epoch: they do not hear each other, the role has been away and come back, and

@@ -207,7 +207,7 @@ export class SimRouter implements RouterView {
       // The kernel's own PPPoE hears a PADT too, and lets the session go.
       const isOurs = frame.packet.sessionId === this.kernel.attached?.sessionId;
       const isPadt = frame.packet.code === 'PADT' && isOurs;
-      this.#notify({ kind: 'discovery', source: AC_MAC, packet: frame.packet });
+      this.#notify({ kind: 'discovery', source: frame.source ?? AC_MAC, packet: frame.packet });
       if (isPadt && this.#world.plan.kernel === 'pppox') {
         this.kernel.attached = null;
         this.#disarm(this.helper);

@@ -7,6 +7,7 @@ import { isLaterEpoch, type Snapshot } from '@ppp-thing/protocol/session';
 import type { Fault } from './faults.ts';
 import { durationOf, isSingleFault, TRAFFIC_MS } from './plan.ts';
 import { checkAftermath } from './aftermath.ts';
+import { BackOff } from './back-off.ts';
 import type { RouterView, Stage } from './stage.ts';
 import { Conversation } from './conversation.ts';
 import { isOff, Watch } from './watch.ts';
@@ -65,6 +66,7 @@ export class Rules {
   /** Announce frames of a session that the kernel has not joined, since CARP's last edge there. */
   readonly #emptyClaims: [number, number] = [0, 0];
   readonly #watches: readonly [Watch, Watch] = [new Watch(0), new Watch(1)];
+  readonly #backOffs: readonly [BackOff, BackOff] = [new BackOff(0), new BackOff(1)];
   readonly #conversation: Conversation;
   /** Since when a router has said that its session is proven, and nothing went through it. */
   readonly #hollowSince: [number | undefined, number | undefined] = [undefined, undefined];
@@ -88,6 +90,7 @@ export class Rules {
   started(router: RouterView): void {
     this.#watches[router.index].restart(this.#now);
     this.#conversation.started(router);
+    this.#backOffs[router.index].restart();
   }
 
   /** CARP has moved. */
@@ -155,7 +158,7 @@ export class Rules {
 
   /** R3, R4 and R9, of frames that leave the helper. */
   transmitted(router: RouterView, action: Action): void {
-    this.#conversation.transmitted(router, action);
+    this.#conversation.transmitted(router, action, this.#now);
     if (action.kind === 'send-discovery' && action.packet.code === 'PADT')
       this.#checkPadt(router, action.packet.sessionId);
     if (isDial(action)) this.#checkDial(router);
@@ -245,6 +248,7 @@ export class Rules {
     this.#conversation.answered(router);
     const us = router.index + 1;
     const watch = this.#watches[router.index];
+    this.#backOffs[router.index].answered(router, event, actions, this.#now, this.#fail);
     const isUndone = watch.answered(router, event, actions, this.#now, this.#fail);
     if (isUndone && this.#now > this.#disturbedUntil)
       this.#break('R12', `the handoff of router ${router.index} is undone, and nothing was wrong`);

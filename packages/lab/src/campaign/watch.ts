@@ -127,6 +127,7 @@ export class Watch {
     this.#checkDial(us, event, actions, status, now, fail);
     this.#checkDown(us, status, now, fail);
     this.#checkSacrifice(us, status, now, fail);
+    this.#checkPoint(us, event, before, status, fail);
     checkAutoOpen(us, actions, status, fail);
     if (isAble) checkOrder(us, before, actions, status, fail);
     this.#checkTells(us, actions, supervisor.connected, now, fail);
@@ -276,6 +277,26 @@ export class Watch {
     if (isAnswer && this.#asked.has(reply.packet.identifier) && ++this.#uncounted > 2)
       fail('R10', `${us} was answered by the AC, and does not count it`);
     if (isDue && !status.proven) for (const id of echoesOf(actions)) this.#asked.add(id);
+  }
+
+  /** R10: a demotion goes with its reason: with what the operator, the partner or the carrier says. */
+  #checkPoint(
+    us: string,
+    event: Event,
+    before: OwnerState,
+    status: OwnerStatus,
+    fail: Break,
+  ): void {
+    const { demoted } = status;
+    const isObeyed = status.helper && before !== 'Waiting' && before !== 'Fenced';
+    if (event.kind === 'admin' && event.verb === 'connect' && isObeyed)
+      if (demoted.includes('handoff') || demoted.includes('watchdog'))
+        fail('R10', `${us} stays demoted for a handoff that the operator takes back`);
+    const isVain =
+      (event.kind === 'partner' && !event.message.healthy && !event.message.proven) ||
+      (event.kind === 'carrier' && event.up);
+    if (isVain && demoted.includes('watchdog'))
+      fail('R10', `${us} stays demoted for a partner that can do no better`);
   }
 
   /** R10: the role was given to a partner that can carry the session, and only for as long as it can. */

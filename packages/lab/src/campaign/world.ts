@@ -5,6 +5,9 @@
 import type { Action, Event } from '@ppp-thing/protocol/engine/events';
 import { type PartnerMessage, NO_SNAPSHOT } from '@ppp-thing/protocol/session';
 import { LONGEST_DELAY, REFUSED_STRETCH } from '@ppp-thing/protocol/engine/link/redial';
+import { isMulticast, type MacAddress } from '@ppp-thing/protocol/wire/ethernet';
+import type { DiscoveryPacket } from '@ppp-thing/protocol/wire/pppoe';
+import { sameOctets } from '@ppp-thing/protocol/bytes';
 import { AccessConcentrator, type AcFrame } from './ac.ts';
 import { sessionConfig } from './config.ts';
 import type { Fault, RouterIndex } from './faults.ts';
@@ -14,6 +17,7 @@ import { PartnerLink } from './partner-link.ts';
 import { Carp, type CarpRole } from './carp.ts';
 import { durationOf, makePlan, SETTLE_MS, TRAFFIC_MS, type Plan } from './plan.ts';
 import { Chance } from './random.ts';
+import { RIVAL_MAC, rivalAnswer } from './rival.ts';
 import { Rules } from './rules.ts';
 import { SimRouter, type Surroundings } from './router.ts';
 import { Schedule } from './schedule.ts';
@@ -204,7 +208,7 @@ export class World implements Surroundings, Stage {
     this.rules.transmitted(router, action);
     const session = router.kernel.attached?.sessionId;
     this.line.send(router.index, () => {
-      if (action.kind === 'send-discovery') this.ac.discovery(action.packet);
+      if (action.kind === 'send-discovery') this.#discovery(action.destination, action.packet);
       else if (action.kind === 'send-ppp' && session !== undefined)
         this.ac.ppp(session, action.packet);
       else if (action.kind === 'announce') {
@@ -219,6 +223,18 @@ export class World implements Surroundings, Stage {
   #fromAc(index: RouterIndex, frame: AcFrame): void {
     const router = this.#router(index);
     if (router.isPowered) router.receive(frame);
+  }
+
+  /** A frame to the one AC, to the other, or to all. */
+  #discovery(destination: MacAddress, packet: DiscoveryPacket): void {
+    const { rival } = this.plan;
+    const isForRival = sameOctets(destination, RIVAL_MAC);
+    if (rival !== undefined && (isForRival || isMulticast(destination))) {
+      const answer = rivalAnswer(rival, packet);
+      const frame = answer && ({ kind: 'discovery', packet: answer, source: RIVAL_MAC } as const);
+      if (frame !== undefined) this.line.fromAc((index) => this.#fromAc(index, frame));
+    }
+    if (!isForRival) this.ac.discovery(packet);
   }
 
   #traffic(): void {

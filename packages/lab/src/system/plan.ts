@@ -2,6 +2,7 @@
  * What goes wrong in a run of the whole system, and when. It adds to the fast campaign's plans what only real processes
  * can suffer: deaths at any call, a disk, clocks, keys, and who else is on the line.
  */
+import type { Temper } from '../campaign/ac.ts';
 import { makeFault, type Fault } from '../campaign/faults.ts';
 import type { Plan } from '../campaign/plan.ts';
 import { durationOf, TEMPERS } from '../campaign/plan.ts';
@@ -33,6 +34,12 @@ export const SETTLE_MS = 15_000;
 const CALM_MS = 45_000;
 const LONGEST_GAP_MS = 25_000;
 
+/** Every so many seeds the AC names no address of its own, or ours. */
+const UNNUMBERED: Readonly<Record<number, Partial<Temper>>> = {
+  6: { unnumbered: true },
+  16: { unnumbered: 'ours' },
+};
+
 /** The run that `seed` stands for. Every fifth has one fault only, so that rule R7 can be held to its time. */
 export function makeSystemPlan(seed: number): SystemPlan {
   const chance = new Chance(seed ^ 0x0515);
@@ -51,7 +58,7 @@ export function makeSystemPlan(seed: number): SystemPlan {
     seed,
     lengthMs: longest + CALM_MS,
     kernel: 'netgraph',
-    temper: chance.pick(TEMPERS),
+    temper: { ...chance.pick(TEMPERS), ...UNNUMBERED[seed % 20] },
     advskew: chance.is(0.5) ? [0, 100] : [100, 0],
     drift: [chance.between(0.999, 1.001), chance.between(0.999, 1.001)],
     partnerDelayMs: delay,

@@ -21,6 +21,7 @@ import { statusJson } from '@ppp-thing/supervisor/view';
 import type { CarpRole } from '../campaign/carp.ts';
 import type { Game, RunResult } from '../campaign/game.ts';
 import type { Way } from '../campaign/line.ts';
+import type { Temper } from '../campaign/ac.ts';
 import type { Fault, RouterIndex } from '../campaign/faults.ts';
 import { durationOf, TRAFFIC_MS } from '../campaign/plan.ts';
 import { Chance } from '../campaign/random.ts';
@@ -56,6 +57,14 @@ const STATUS_MS = 5000;
 export function runSystem(plan: SystemPlan, withTranscript = false): Promise<RunResult> {
   return new SystemWorld(plan, withTranscript).run();
 }
+
+const ADDRESSES = Array.from({ length: 6 }, (_, i) => Uint8Array.of(203, 0, 113, 7 + i));
+
+/** Of the AC's own end. */
+const addressOf = (unnumbered: Temper['unnumbered']): Uint8Array | undefined => {
+  if (unnumbered === true) return undefined;
+  return unnumbered === 'ours' ? ADDRESSES[0] : Uint8Array.of(100, 64, 0, 1);
+};
 
 export const SYSTEM: Game<SystemPlan> = { makePlan: makeSystemPlan, run: runSystem };
 
@@ -113,8 +122,8 @@ class SystemWorld implements Surroundings {
       services: [''],
       auth: 'CHAP-MD5',
       passwords: new Map([[USER, PASSWORD]]),
-      address: Uint8Array.of(100, 64, 0, 1),
-      pool: Array.from({ length: 6 }, (_, i) => Uint8Array.of(203, 0, 113, 7 + i)),
+      address: addressOf(temper.unnumbered),
+      pool: ADDRESSES,
       dns: [Uint8Array.of(192, 0, 2, 53)],
       ipv6: plan.ipv6,
       maxPayload: 1492,
