@@ -22,8 +22,13 @@ import { POLLIN, POLLOUT, noSignal } from './unix.ts';
 const SHED_AT = 256 * 1024;
 /** Octets waiting, beyond which the supervisor is cut off. */
 const CUT_AT = 1024 * 1024;
-/** Requests handled before other descriptors have their turn: a flood must not delay the interlock. */
+/**
+ * Requests handled before other descriptors have their turn: a flood must not delay the interlock. More, while they are
+ * quick: of a thousand sessions that an edge has moved, each asks for several things, and each turn polls them all.
+ */
 const REQUESTS_A_TURN = 16;
+const MOST_A_TURN = 256;
+const TURN_MS = 2;
 
 const SHEDDABLE = new Set<Notice['notice']>(['discovery-frame', 'ppp-frame', 'own-mac-heard']);
 
@@ -98,12 +103,15 @@ export class Connection {
   /** Handle what `chunk` completes, but no more than a turn's worth. */
   #take(chunk: Uint8Array): void {
     let handled = 0;
+    const began = this.#loop.now();
     this.#backlog = false;
     try {
       for (const message of this.#deframer.push(chunk)) {
         if (!this.#open) return;
         this.#send(encodeReply(this.#replyTo(message)));
-        if (++handled < REQUESTS_A_TURN) continue;
+        handled += 1;
+        const isQuick = handled < MOST_A_TURN && this.#loop.now() - began < TURN_MS;
+        if (handled < REQUESTS_A_TURN || isQuick) continue;
         this.#backlog = true;
         this.#loop.wake(() => this.#open && this.#take(new Uint8Array(0)));
         break;

@@ -12,6 +12,7 @@ import { execa } from 'execa';
 import type { Summary } from '../demo/summary.ts';
 import { short, spread, table } from './figures.ts';
 import { measureEdge, type EdgeFigures } from './lines.ts';
+import { measurePair, type PairFigures } from './pair.ts';
 
 const LAB = fileURLToPath(new URL('../main.js', import.meta.url));
 const KERNEL_LAB = fileURLToPath(new URL('../kernel/main.js', import.meta.url));
@@ -61,6 +62,11 @@ async function lab<T>(program: string, args: readonly string[]): Promise<T[]> {
 const edges: EdgeFigures[] = [];
 for (const lines of values.lines.split(',').map(Number))
   edges.push(await measureEdge(lines, EDGES, IDLE_MS));
+// Memory and processor time are read in /proc.
+const pairs: PairFigures[] = [];
+if (process.platform === 'linux' && !values['no-labs'])
+  for (const lines of values.lines.split(',').map(Number))
+    pairs.push(await measurePair({ lines, idleMs: 10_000, limitMs: 60_000 }));
 const fake = values['no-labs'] ? [] : await lab<Summary>(LAB, []);
 const kernel = values['no-labs'] ? [] : await lab<KernelSummary>(KERNEL_LAB, []);
 
@@ -83,6 +89,28 @@ function report(): string {
       spread(routeMs),
       `${calls} (${short(calls / lines)} a line)`,
       `${idleCalls} (${short(idleCalls / lines)} a line)`,
+    ]),
+  );
+  const many = table(
+    [
+      'lines',
+      'all dialled, s',
+      'takeover: last gate / route / stored, ms',
+      'last answer of an AC, s',
+      'RSS, MB: helper with kernel / supervisor',
+      'idle, % of a processor: helper with kernel / supervisor',
+      'partner link, octets/s',
+      'status / metrics, ms',
+    ],
+    pairs.map((each) => [
+      String(each.lines),
+      each.dialled === each.lines ? short(each.dialMs / 1000) : `${each.dialled} of them in 60`,
+      [each.gateMs, each.routeMs, each.storedMs].map(short).join(' / '),
+      short(each.answeredMs / 1000),
+      `${short(each.rssHelper)} / ${short(each.rssSupervisor)}`,
+      `${short(each.cpu.r1.helper)} / ${short(each.cpu.r1.supervisor)}`,
+      String(Math.round(each.octetsASecond)),
+      `${short(each.statusMs)} / ${short(each.metricsMs)}`,
     ]),
   );
   const scene = (name: string) => (one: Summary) => one.scenes.find((each) => each.name === name);
@@ -112,6 +140,7 @@ function report(): string {
     `Ground: ${ground}. A cell is the median, in brackets the 99th percentile and the number of runs.`,
     '## The act at the edge, with many lines (fake FreeBSD kernel)',
     byLines,
+    ...(pairs.length === 0 ? [] : ['## A pair with many lines', many]),
     ...(fake.length === 0 ? [] : ['## The pair on two fake FreeBSD kernels', onFake]),
     ...(kernel.length === 0 ? [] : ['## The pair on the Linux kernel (user-mode Linux)', onKernel]),
     '',
@@ -119,5 +148,5 @@ function report(): string {
 }
 
 process.stdout.write(
-  values.json ? `${JSON.stringify({ ground, edges, fake, kernel })}\n` : report(),
+  values.json ? `${JSON.stringify({ ground, edges, pairs, fake, kernel })}\n` : report(),
 );

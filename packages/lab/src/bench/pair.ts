@@ -306,6 +306,8 @@ function configOf(
         carp_interface: LAN,
         carp_vhid: VHID,
         carp_address: '192.168.7.1',
+        local_address: `192.168.7.${1 + IDS[name]}`,
+        partner_address: `192.168.7.${4 - IDS[name]}`,
         default_route: i === 0,
         ipv6: false,
       }),
