@@ -111,6 +111,21 @@ t.test('lan › the policy says which subnet, and which address in it', async (t
   ]);
 });
 
+t.test('lan › the policy reads what may be set from the keys that ask for it', async (t) => {
+  t.equal(POLICY.delegation, undefined, 'nothing, unless it is asked for');
+  const with_ = (keys: string): SessionPolicy['delegation'] =>
+    policyOf(CONFIG.replace('policy = "pinned"', `policy = "pinned"\n${keys}`)).delegation;
+  t.equal(with_('prefix_delegation = true'), undefined, 'and not without IPv6');
+  t.same(with_('ipv6 = true\nprefix_delegation = true'), { prefixes: {}, address: false });
+  t.same(with_('ipv6 = true\nwan_address = "dhcp"'), { prefixes: null, address: true });
+  t.same(with_('ipv6 = true\nprefix_delegation = true\ndelegated_within = "2001:db8::/32"'), {
+    prefixes: { within: { prefix: ip('2001:db8::'), length: 32 } },
+    address: false,
+  });
+  for (const wrong of ['"2001:db8::1/32"', '"2001:db8::"', '7'])
+    t.throws(() => with_(`delegated_within = ${wrong}`), /delegated_within: expected a prefix/);
+});
+
 t.test('lan › what does not fit is said, and nothing is made up', async (t) => {
   const problemsOf = (...prefixes: ReturnType<typeof prefix>[]): readonly string[] =>
     wanted(POLICY, { prefixes, addresses: [] }).problems;

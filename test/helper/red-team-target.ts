@@ -116,7 +116,13 @@ async function freebsd(folder: string): Promise<System> {
       user: 'nobody',
       group: 'nogroup',
       sessions: [
-        { ...SESSION, interface: LINE, stub: 'pppoe0x', carp: { interface: LAN, vhid: 1 } },
+        {
+          ...SESSION,
+          interface: LINE,
+          stub: 'pppoe0x',
+          carp: { interface: LAN, vhid: 1 },
+          delegation: { prefixes: {}, address: true },
+        },
       ],
     },
     makeBackend: (context) => new FreebsdBackend(context),

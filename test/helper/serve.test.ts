@@ -301,6 +301,73 @@ t.test('serve › what the policy does not allow is refused, by code', async (t)
   client.end();
 });
 
+t.test('serve › a delegated prefix is bounded by the policy', async (t) => {
+  const of = (first: number[], length: number): Wish => ({
+    verb: 'delegate',
+    session,
+    prefixes: [
+      {
+        prefix: Uint8Array.from({ length: 16 }, (_, i) => first[i] ?? 0),
+        length,
+        preferred: 60,
+        valid: 120,
+        exclude: null,
+      },
+    ],
+    addresses: [],
+  });
+  const onSession: Wish = {
+    verb: 'delegate',
+    session,
+    prefixes: [],
+    addresses: [{ address: Uint8Array.of(0x20, ...new Uint8Array(15)), preferred: 60, valid: 120 }],
+  };
+  const nothing: Wish = { verb: 'delegate', session, prefixes: [], addresses: [] };
+  const ours = of([0x20, 1, 0x0d, 0xb8, 0xab], 56);
+  const within = { prefix: Uint8Array.of(0x20, 1, 0x0d, 0xb8, ...new Uint8Array(12)), length: 32 };
+  const cases: readonly (readonly [
+    SessionPolicy['delegation'],
+    readonly (readonly [Wish, string])[],
+  ])[] = [
+    [
+      undefined,
+      [
+        [ours, 'EPERM'],
+        [onSession, 'EPERM'],
+        [nothing, 'done'],
+      ],
+    ],
+    [
+      { prefixes: {}, address: false },
+      [
+        [ours, 'done'],
+        [of([0x20, 1, 0x0d, 0xb8], 48), 'done'],
+        [of([0x20, 1, 0x0d, 0xb8], 47), 'EPERM'],
+        [of([0x20, 1, 0x0d, 0xb8], 32), 'EPERM'],
+        [of([0xfe, 0x80], 64), 'EINVAL'],
+        [onSession, 'EPERM'],
+      ],
+    ],
+    [
+      { prefixes: { within }, address: true },
+      [
+        [ours, 'done'],
+        [of([0x20, 1, 0x0d, 0xb8], 32), 'done'],
+        [of([0x20, 1, 0x0d, 0xb9], 56), 'EPERM'],
+        [of([0x26, 7, 0xf8, 0xb0], 48), 'EPERM'],
+        [onSession, 'done'],
+      ],
+    ],
+  ];
+  for (const [delegation, wishes] of cases) {
+    const { path } = await helper(t, delegation && { delegation });
+    const client = await Client.greet(path);
+    for (const [wish, code] of wishes)
+      t.equal(await client.outcome(wish), code, JSON.stringify([delegation, wish]));
+    client.end();
+  }
+});
+
 /** Every verb, with what only a router that may speak is granted of it. */
 const OF_THE_ROLE: Readonly<Record<Exclude<Wish['verb'], 'hello'>, readonly Wish[]>> = {
   'discovery-send': [

@@ -23,6 +23,7 @@ t.test('config digest › every key that must be alike is in it, and it fits', a
   const own = Object.keys(SESSION_KEYS).filter((key) => !names.has(key));
   t.strictSame(own.sort(), [
     'carp_interface',
+    'delegated_within',
     'demotion_file',
     'duid',
     'fib',

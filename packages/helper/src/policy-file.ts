@@ -11,10 +11,10 @@ import {
   tomlLines,
   type Problem,
 } from '@ppp-thing/protocol/config-text';
-import { parseIpv6 } from '@ppp-thing/protocol/wire/ipv6';
+import { parseIpv6, parsePrefix } from '@ppp-thing/protocol/wire/ipv6';
 import { Section, isTable, type Parse, type Values } from './config-text.ts';
 import { readTrusted, unsafeDirectory } from './files.ts';
-import type { HelperPolicy, LanPolicy, SessionPolicy } from './policy.ts';
+import type { DelegationPolicy, HelperPolicy, LanPolicy, SessionPolicy } from './policy.ts';
 
 /** On which system, and for whom, the file is read. */
 export interface Host {
@@ -85,6 +85,7 @@ const AN_INTERFACE = 'an interface name of at most 15 characters';
 const AN_ADDRESS = 'an IPv4 address such as 192.168.7.1';
 const A_GATEWAY6 = 'an IPv6 address such as fd00::3 or fe80::3%igb1';
 const A_MAC = 'a unicast MAC address such as 02:00:5e:10:53:01';
+const A_PREFIX = 'a prefix such as 2001:db8::/32';
 const A_PATH = 'an absolute path';
 const PCP_IS_LINUX =
   'is for Linux; on FreeBSD a VLAN has one priority for all that it sends: ifconfig igb0.35 vlanpcp 6';
@@ -193,6 +194,7 @@ function sessionPolicy(name: string, from: Section, host: Host): SessionPolicy {
     from.problem('demotion_file', 'is for Linux; carp(4) is demoted by the key demotion');
   const partnerAddress6 = from.optional('partner_address6', A_GATEWAY6, gateway6);
   const lans = lansOf(name, from);
+  const delegation = delegationOf(from);
   return {
     name,
     interface: from.required('interface', AN_INTERFACE, interfaceName) ?? '',
@@ -202,6 +204,7 @@ function sessionPolicy(name: string, from: Section, host: Host): SessionPolicy {
     ...(localAddress === undefined ? {} : { localAddress }),
     ...(partnerAddress === undefined ? {} : { partnerAddress }),
     ...(partnerAddress6 === undefined ? {} : { partnerAddress6 }),
+    ...(delegation === undefined ? {} : { delegation }),
     ...(lans.length === 0 ? {} : { lans }),
     ...(stub === undefined ? {} : { stub }),
     mtu: from.optional('mtu', 'a whole number from 64 to 9000', whole(64, 9000)) ?? 1492,
@@ -213,6 +216,18 @@ function sessionPolicy(name: string, from: Section, host: Host): SessionPolicy {
     ...(fast === undefined ? {} : { mayClaim: true }),
     demotion: from.optional('demotion', 'a whole number from 1 to 65535', whole(1, 0xffff)) ?? 240,
   };
+}
+
+/** The keys that the supervisor asks the server by: what it may not ask for, it may not set. */
+function delegationOf(from: Section): DelegationPolicy | undefined {
+  const flag = (key: string): boolean => from.optional(key, 'true or false', truth) ?? false;
+  const within = from.optional('delegated_within', A_PREFIX, (value) =>
+    typeof value === 'string' ? parsePrefix(value) : undefined,
+  );
+  const hasPrefixes = flag('prefix_delegation');
+  const address = from.optional('wan_address', 'a word', text) === 'dhcp';
+  if (!flag('ipv6') || !(hasPrefixes || address)) return undefined;
+  return { prefixes: hasPrefixes ? { ...(within && { within }) } : null, address };
 }
 
 function lansOf(name: string, from: Section): LanPolicy[] {

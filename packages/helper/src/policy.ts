@@ -12,6 +12,20 @@ export interface LanPolicy {
   readonly host: Uint8Array;
 }
 
+/** What of a lease the helper sets. Whoever runs the supervisor can choose within this, and nothing beyond. */
+export interface DelegationPolicy {
+  /** Prefixes for the LANs: within this one, or any for the Internet of /48 and longer. Null: none at all. */
+  readonly prefixes: { readonly within?: Network } | null;
+  /** An address of the session's interface. */
+  readonly address: boolean;
+}
+
+export interface Network {
+  readonly prefix: Uint8Array;
+  /** 1 … 128 bits. */
+  readonly length: number;
+}
+
 export interface SessionPolicy {
   /** The session's name: also its interface's name, at most 15 octets. */
   readonly name: string;
@@ -36,6 +50,8 @@ export interface SessionPolicy {
   readonly partnerAddress?: Uint8Array;
   /** The same for IPv6; with the interface it is on if it is link-local. */
   readonly partnerAddress6?: { readonly address: Uint8Array; readonly interface?: string };
+  /** What DHCPv6 may bring; absent: nothing. */
+  readonly delegation?: DelegationPolicy;
   /** Interfaces that get addresses out of a delegated prefix. */
   readonly lans?: readonly LanPolicy[];
   /** The interface that holds the public address, for NAT; absent: the session interface holds it. */

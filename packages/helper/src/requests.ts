@@ -11,6 +11,7 @@ import {
   type Request,
   type RequestBody,
 } from '@ppp-thing/protocol/ipc/messages';
+import { formatIpv6, networkOf } from '@ppp-thing/protocol/wire/ipv6';
 import { ClaimPace } from './claim-pace.ts';
 import { BackendError } from './errors.ts';
 import type { Backend, SessionSettings } from './backend.ts';
@@ -183,7 +184,10 @@ function perform(
   }
 }
 
-/** Prefixes and addresses of the Internet only: nothing else is routed to us by an ISP (RFC 4291 §2.4, RFC 4193). */
+/** An ISP gives a site no more than this, unless the policy says so (RFC 6177). */
+const SHORTEST = 48;
+
+/** Prefixes and addresses of the Internet only (RFC 4291 §2.4, RFC 4193), and of these what the policy lets in. */
 function delegate(
   lans: Lans,
   policy: SessionPolicy,
@@ -198,6 +202,8 @@ function delegate(
   ])
     if ((first & 0xe0) !== 0x20 && (first & 0xfe) !== 0xfc)
       throw refuse('not an address of the Internet');
+  const why = beyond(policy.delegation, prefixes, addresses);
+  if (why !== undefined) throw refusal('delegate', policy.name, 'EPERM', why);
   for (const { preferred, valid } of [...prefixes, ...addresses])
     if (preferred > valid || valid === 0)
       throw refuse(`preferred ${preferred} s, valid ${valid} s`);
@@ -298,6 +304,30 @@ function settingsOf(
       throw refuse(`address ${address.join('.')} cannot be a session's`);
   }
   return { mtu, ourAddress, theirAddress, interfaceIds };
+}
+
+/** What the policy does not allow of a lease; undefined for nothing. */
+function beyond(
+  delegation: SessionPolicy['delegation'],
+  prefixes: RequestBody<'delegate'>['prefixes'],
+  addresses: RequestBody<'delegate'>['addresses'],
+): string | undefined {
+  if (addresses.length > 0 && delegation?.address !== true)
+    return 'an address, and wan_address is not "dhcp"';
+  if (prefixes.length === 0) return undefined;
+  if (!delegation?.prefixes) return 'a prefix, and prefix_delegation is not true';
+  const { within } = delegation.prefixes;
+  for (const { prefix, length } of prefixes) {
+    const name = `${formatIpv6(networkOf(prefix, length))}/${length}`;
+    if (within === undefined) {
+      if (length < SHORTEST) return `${name} is shorter than /${SHORTEST}: set delegated_within`;
+    } else if (
+      length < within.length ||
+      !sameOctets(networkOf(prefix, within.length), within.prefix)
+    )
+      return `${name} is not within delegated_within`;
+  }
+  return undefined;
 }
 
 const isGroup = (mac: Uint8Array): boolean => ((mac[0] ?? 1) & 1) === 1;

@@ -402,6 +402,11 @@ export const SESSION_KEYS = {
     default: null as string | null,
     doc: 'The prefix to ask for. ::/56 asks for any prefix of that length.',
   },
+  delegated_within: {
+    format: expect('a prefix such as 2001:db8::/32', isPrefix, true),
+    default: null as string | null,
+    doc: "The helper accepts delegated prefixes within this one only. Set it to your ISP's block. Default: any global prefix of /48 or longer.",
+  },
   wan_address: {
     format: word('none', 'slaac', 'dhcp'),
     default: 'none' as 'none' | 'slaac' | 'dhcp',

@@ -461,6 +461,7 @@ const RECENT: readonly (keyof SessionTable)[] = [
   'ipv4',
   'prefix_delegation',
   'prefix_hint',
+  'delegated_within',
   'wan_address',
   'duid',
   'iaid',
