@@ -33,8 +33,9 @@ void t.test('simulator › a run covers minutes, and the plan survives JSON', (t
 });
 
 /** It ends while the partners do not hear each other. */
+const { delegating: _, ...THIRD } = makePlan(3);
 const BROKEN: Plan = {
-  ...makePlan(3),
+  ...THIRD,
   lengthMs: 100_000,
   faults: [
     { atMs: 21_000, fault: { kind: 'ac-slow', lateMs: 50, forMs: 1000 } },

@@ -7,15 +7,18 @@ import { sameOctets } from '@ppp-thing/protocol/bytes';
 import { millis, type Instant } from '@ppp-thing/protocol/time';
 import type { MacAddress } from '@ppp-thing/protocol/wire/ethernet';
 import type { LcpOption } from '@ppp-thing/protocol/wire/lcp';
-import type { IpcpOption } from '@ppp-thing/protocol/wire/ncp';
+import type { Dhcp6Message } from '@ppp-thing/protocol/wire/dhcpv6';
+import type { IpcpOption, Ipv6cpOption } from '@ppp-thing/protocol/wire/ncp';
 import type {
   ConfigurePacket,
   IpcpPacket,
+  Ipv6cpPacket,
   LcpPacket,
   PppPacket,
 } from '@ppp-thing/protocol/wire/ppp';
 import type { ChapPacket } from '@ppp-thing/protocol/wire/auth';
 import { Exchange, type Terms } from '../line/ac-exchange.ts';
+import type { Delegator } from './delegator.ts';
 import type { Chance } from './random.ts';
 import type { Schedule } from './schedule.ts';
 
@@ -41,6 +44,7 @@ interface Session {
   readonly born: number;
   readonly lcp: Exchange<LcpOption>;
   readonly ipcp: Exchange<IpcpOption>;
+  readonly ipv6cp: Exchange<Ipv6cpOption>;
   phase: 'LCP' | 'CHAP' | 'IPCP' | 'up';
   unanswered: number;
   identifier: number;
@@ -58,7 +62,8 @@ export type AcFrame =
       /** Of another AC than the one that serves. */
       readonly source?: MacAddress;
     }
-  | { readonly kind: 'ppp'; readonly sessionId: number; readonly packet: PppPacket };
+  | { readonly kind: 'ppp'; readonly sessionId: number; readonly packet: PppPacket }
+  | { readonly kind: 'dhcp6'; readonly sessionId: number; readonly message: Dhcp6Message };
 
 const OUR_ADDRESS = Uint8Array.of(100, 64, 0, 11);
 const ITS_ADDRESS = Uint8Array.of(100, 64, 0, 1);
@@ -93,6 +98,14 @@ const ipcpTerms = (temper: Temper): Terms<IpcpOption> => ({
   refused: () => undefined,
 });
 
+const ITS_INTERFACE_ID = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0xac);
+
+const ipv6cpTerms: Terms<Ipv6cpOption> = {
+  request: () => [{ kind: 'interfaceId', interfaceId: ITS_INTERFACE_ID }],
+  judge: (options) => ({ code: 'Configure-Ack', options }),
+  refused: () => undefined,
+};
+
 export class AccessConcentrator {
   readonly sessions = new Map<number, Session>();
   /** PADRs granted since the world began. */
@@ -106,7 +119,17 @@ export class AccessConcentrator {
   readonly #temper: Temper;
   readonly #send: (frame: AcFrame) => void;
 
-  constructor(schedule: Schedule, chance: Chance, temper: Temper, send: (frame: AcFrame) => void) {
+  readonly #delegator: Delegator | undefined;
+
+  /** @param delegator its DHCPv6 server; without one it has no IPV6CP */
+  constructor(
+    schedule: Schedule,
+    chance: Chance,
+    temper: Temper,
+    send: (frame: AcFrame) => void,
+    delegator?: Delegator,
+  ) {
+    this.#delegator = delegator;
     this.#schedule = schedule;
     this.#chance = chance;
     this.#temper = temper;
@@ -181,6 +204,7 @@ export class AccessConcentrator {
       born: this.#schedule.now,
       lcp: new Exchange(lcpTerms(magic), RESTART),
       ipcp: new Exchange(ipcpTerms(this.#temper), RESTART),
+      ipv6cp: new Exchange(ipv6cpTerms, RESTART),
       phase: 'LCP',
       unanswered: 0,
       identifier: 0,
@@ -222,6 +246,7 @@ export class AccessConcentrator {
   #establish(session: Session): void {
     session.phase = 'LCP';
     session.ipcp.end();
+    session.ipv6cp.end();
     session.negotiations++;
   }
 
@@ -235,6 +260,17 @@ export class AccessConcentrator {
     this.#later(session, session.ipcp, () =>
       this.#sayIpcp(session, session.ipcp.expire(this.#now)),
     );
+  }
+
+  #sayIpv6cp(session: Session, packets: readonly ConfigurePacket<Ipv6cpOption>[]): void {
+    for (const packet of packets)
+      this.#send({ kind: 'ppp', sessionId: session.id, packet: { protocol: 'IPV6CP', packet } });
+    const at = session.ipv6cp.deadline();
+    if (at === undefined) return;
+    this.#schedule.at(at, () => {
+      if (this.#isHere(session) && session.ipv6cp.deadline() === at)
+        this.#sayIpv6cp(session, session.ipv6cp.expire(this.#now));
+    });
   }
 
   /** Come back when the exchange's timer runs out, unless it has been set anew by then; give up when it does. */
@@ -297,6 +333,7 @@ export class AccessConcentrator {
     }
     if (packet.protocol === 'LCP') this.#handleLcp(session, packet.packet);
     else if (packet.protocol === 'IPCP') this.#handleIpcp(session, packet.packet);
+    else if (packet.protocol === 'IPV6CP') this.#handleIpv6cp(session, packet.packet);
     else if (packet.protocol === 'CHAP') this.#handleChap(session, packet.packet);
   }
 
@@ -350,6 +387,24 @@ export class AccessConcentrator {
     if (session.phase === 'LCP' || session.phase === 'CHAP' || !('options' in packet)) return;
     this.#sayIpcp(session, session.ipcp.receive(packet, this.#now));
     session.phase = session.ipcp.isOpen ? 'up' : 'IPCP';
+  }
+
+  #handleIpv6cp(session: Session, packet: Ipv6cpPacket): void {
+    const isNetwork = session.phase === 'IPCP' || session.phase === 'up';
+    if (this.#delegator === undefined || !isNetwork || !('options' in packet)) return;
+    const begun = session.ipv6cp.state === 'Closed' ? session.ipv6cp.begin(this.#now) : [];
+    this.#sayIpv6cp(session, [...begun, ...session.ipv6cp.receive(packet, this.#now)]);
+  }
+
+  /** A DHCPv6 message of ours arrived in a session. */
+  dhcp6(sessionId: number, message: Dhcp6Message): void {
+    const session = this.sessions.get(sessionId);
+    if (session?.phase !== 'up' || !session.ipv6cp.isOpen) return;
+    const answer = this.#delegator?.answer(message, this.#schedule.now);
+    if (answer === undefined) return;
+    this.#schedule.in(this.#temper.slowMs, () =>
+      this.#send({ kind: 'dhcp6', sessionId, message: answer }),
+    );
   }
 
   #lcp(session: Session, packet: LcpPacket): void {

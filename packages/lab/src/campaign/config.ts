@@ -6,8 +6,12 @@ import type { RouterIndex } from './faults.ts';
 
 const OUR_MAC = Uint8Array.of(2, 0, 0x5e, 0x10, 0x53, 1);
 
-/** @param isFast  with `fast_takeover_ms` */
-export function sessionConfig(index: RouterIndex, isFast = false): SessionConfig {
+/** @param kind with `fast_takeover_ms`; with IPV6CP and a prefix by DHCPv6 */
+export function sessionConfig(
+  index: RouterIndex,
+  kind: { readonly isFast?: boolean; readonly withPrefix?: boolean } = {},
+): SessionConfig {
+  const { isFast = false, withPrefix = false } = kind;
   return {
     name: 'pppoe0',
     link: {
@@ -19,7 +23,7 @@ export function sessionConfig(index: RouterIndex, isFast = false): SessionConfig
       mtu: 1492,
       magicNumber: true,
       dns: false,
-      ipv6: false,
+      ipv6: withPrefix,
       echo: { interval: seconds(5), failures: 2, probeInterval: millis(500), probeFailures: 20 },
     },
     owner: {
@@ -31,5 +35,13 @@ export function sessionConfig(index: RouterIndex, isFast = false): SessionConfig
       downDemotion: seconds(10),
       ...(isFast ? { fastTakeover: millis(300) } : {}),
     },
+    ...(withPrefix && {
+      dhcp6: {
+        duid: Uint8Array.of(0, 3, 0, 1, ...OUR_MAC),
+        iaid: 0x5e105301,
+        prefix: true,
+        address: false,
+      },
+    }),
   };
 }

@@ -8,6 +8,8 @@ export interface SimKernel {
   /** The session's interface; undefined while it has no addresses. */
   isUp: boolean | undefined;
   route: RouteTarget;
+  /** What the LANs were given, as text; absent before anything was. */
+  prefixes?: string;
 }
 
 /** Whether a kernel that is short of something has to do anything for `request`. It closes a gate all the same. */

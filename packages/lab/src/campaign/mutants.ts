@@ -36,6 +36,9 @@ const REDIAL = 'protocol/dist/engine/link/redial.js';
 const REFUSAL = 'protocol/dist/engine/owner/refusal.js';
 const SESSION = 'protocol/dist/session.js';
 const KEEPALIVE = 'protocol/dist/engine/ppp/keepalive.js';
+const DELEGATION = 'protocol/dist/engine/owner/delegation.js';
+const DHCP6_CLIENT = 'protocol/dist/engine/dhcp6/client.js';
+const DHCP6_TABLE = 'protocol/dist/engine/dhcp6/table.js';
 const INTERLOCK = 'helper/dist/interlock.js';
 
 const mutant = (name: string, file: string, find: string, replace: string): Mutant => ({
@@ -351,6 +354,63 @@ export const MUTANTS: readonly Mutant[] = [
     'true',
   ),
   mutant('partner seen for ever', PARTNERSHIP, 'now < after(this.#seenAt, span)', 'true'),
+  // The lease that moves with the session.
+  mutant(
+    'released at a handoff',
+    DHCP6_TABLE,
+    "Bound: 'Off', Renew: 'Off'",
+    "Bound: 'release/Release', Renew: 'Off'",
+  ),
+  mutant(
+    'released at a reconnect',
+    ACTS,
+    "state === 'Redialling' ? undefined : this.#delegation.release",
+    'this.#delegation.release',
+  ),
+  mutant(
+    'lease of the partner not learnt',
+    DELEGATION,
+    '{ ...theirs, lease: clampLease(lease, this.#wallClockAtZero + now) }',
+    '{ ...theirs, lease: null }',
+  ),
+  mutant(
+    'lease lost with the session',
+    ACTS,
+    'this.#write({ facts: null });',
+    'this.#write({ facts: null, lease: null });',
+  ),
+  mutant(
+    'asks anew after a takeover',
+    DHCP6_CLIENT,
+    "!isOurs ? 'Fresh' : isNew ? 'Moved' : 'Held'",
+    "'Fresh'",
+  ),
+  mutant(
+    'standby gives its LANs nothing',
+    ACTS,
+    'this.#reroute(now);\n        this.delegate(now);',
+    'this.#reroute(now);',
+  ),
+  mutant(
+    'a new lease is not given to the LANs',
+    ACTS,
+    'this.#write({ lease: output.lease });\n                this.delegate(now);',
+    'this.#write({ lease: output.lease });',
+  ),
+  mutant(
+    'a learnt lease is not given to the LANs',
+    JUDGE,
+    'if (!acted && snapshot.lease !== lease)',
+    'if (false)',
+  ),
+  mutant('a new lease is not kept', ACTS, 'this.#write({ lease: output.lease });', ''),
+  mutant('not renewed', DHCP6_CLIENT, "this.#timers.set('t1', later(t1, now));", ''),
+  mutant(
+    'speaks on the standby',
+    ACTS,
+    'this.#absorb(this.#link.suspend(now), now);\n        this.#leased(this.#delegation.down(now), now);\n    }\n    /** Ready',
+    'this.#absorb(this.#link.suspend(now), now);\n    }\n    /** Ready',
+  ),
   // Demotion.
   mutant(
     'demotion not returned',

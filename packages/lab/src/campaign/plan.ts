@@ -3,6 +3,7 @@
  * from a seed, and the world follows it.
  */
 import type { Temper } from './ac.ts';
+import type { Delegating } from './delegator.ts';
 import { makeFault, makeOrder, type Fault } from './faults.ts';
 import { Chance } from './random.ts';
 import type { Rival } from './rival.ts';
@@ -18,6 +19,8 @@ export interface Plan {
   /** How fast each router's clock runs. */
   readonly drift: readonly [number, number];
   readonly partnerDelayMs: number;
+  /** IPV6CP and a delegated prefix; absent: neither. */
+  readonly delegating?: Delegating;
   readonly faults: readonly { readonly atMs: number; readonly fault: Fault }[];
   /** There is another AC on the line, which offers first and does not serve. */
   readonly rival?: Rival;
@@ -73,11 +76,19 @@ export function makePlan(seed: number): Plan {
     advskew: chance.is(0.5) ? [0, 100] : [100, 0],
     drift: [chance.between(0.999, 1.001), chance.between(0.999, 1.001)],
     partnerDelayMs: chance.between(0.1, 30),
+    ...withPrefix(seed),
     faults,
     ...(oddity?.rival && { rival: oddity.rival }),
   };
 }
 
+/** Two plans of five have IPv6, of numbers of their own: all else of a seed is as it was without. */
+function withPrefix(seed: number): Pick<Plan, 'delegating'> {
+  const chance = new Chance(seed ^ 0x6e6e);
+  if (!chance.is(0.4)) return {};
+  const preferredSeconds = Math.floor(chance.between(60, 600));
+  return { delegating: { preferredSeconds, validSeconds: 3 * preferredSeconds } };
+}
 /** Every so many seeds the line is odd, by the remainder. */
 const ODD_EVERY = 40;
 const ODDITIES: Readonly<

@@ -15,6 +15,7 @@ import { gateAfter, isLive, mayOpen, routeAfter } from '@ppp-thing/helper/interl
 import type { AcFrame } from './ac.ts';
 import type { CarpRole } from './carp.ts';
 import { changes, type SimKernel } from './kernel.ts';
+import { delegatedOf, WALL_CLOCK_AT_ZERO } from './leases.ts';
 import type { Plan } from './plan.ts';
 import type { Chance } from './random.ts';
 import type { Schedule } from './schedule.ts';
@@ -120,6 +121,7 @@ export class SimRouter implements RouterView {
     this.supervisor = undefined;
     this.#loseSession();
     this.kernel.route = 'none';
+    delete this.kernel.prefixes;
     this.#life++;
   }
 
@@ -154,7 +156,9 @@ export class SimRouter implements RouterView {
     const { chance, schedule } = this.#world;
     const zero = chance.between(1e3, 1e9);
     const random = (length: number): Uint8Array => chance.octets(length);
-    const engine = new SessionEngine(this.config, this.disk, hashes, random, 1.7e12);
+    // A lease counts by the wall clock, which both routers have of the same servers.
+    const wallClockAtZero = WALL_CLOCK_AT_ZERO - (this.config.dhcp6 === undefined ? 0 : zero);
+    const engine = new SessionEngine(this.config, this.disk, hashes, random, wallClockAtZero);
     this.supervisor = { engine, zero, connected: false, wakeAt: Infinity };
     this.#world.started(this);
     this.#channel = { toHelper: schedule.now, toSupervisor: schedule.now };
@@ -215,7 +219,8 @@ export class SimRouter implements RouterView {
         this.#notify({ kind: 'session-closed' });
       }
     } else if (this.kernel.gate && this.kernel.attached?.sessionId === frame.sessionId) {
-      this.#notify({ kind: 'ppp', packet: frame.packet });
+      if (frame.kind === 'ppp') this.#notify({ kind: 'ppp', packet: frame.packet });
+      else if (this.kernel.isUp === true) this.feed({ kind: 'dhcp6', message: frame.message });
     }
   }
 
@@ -295,10 +300,17 @@ export class SimRouter implements RouterView {
         }
         this.disk = action.snapshot;
       } else if (action.kind === 'tell-partner') this.#world.tell(this, action.message);
+      else if (action.kind === 'send-dhcp6') this.#say(action);
       else if (action.kind !== 'note') requests.push(action);
     }
     this.#request(requests);
     if (failed !== undefined) this.feed(failed);
+  }
+
+  /** Out of the supervisor's own socket, through the session's interface. */
+  #say(action: Action): void {
+    const { gate, attached, isUp } = this.kernel;
+    if (gate && attached !== null && isUp === true) this.#world.transmit(this, action);
   }
 
   #request(requests: readonly Action[]): void {
@@ -388,6 +400,9 @@ export class SimRouter implements RouterView {
       case 'route':
         if (request.via === 'partner' && this.#isLive()) return this.#refuse('route', 'EPERM');
         kernel.route = helper.route = request.via;
+        break;
+      case 'delegate':
+        kernel.prefixes = delegatedOf(request);
         break;
       case 'send-ppp':
         if (!kernel.gate || kernel.attached === null) this.#refuse(request.kind, 'ENETDOWN');

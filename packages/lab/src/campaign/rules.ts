@@ -10,6 +10,7 @@ import { checkAftermath } from './aftermath.ts';
 import { BackOff } from './back-off.ts';
 import type { RouterView, Stage } from './stage.ts';
 import { Conversation } from './conversation.ts';
+import { Leases } from './leases.ts';
 import { isOff, Watch } from './watch.ts';
 
 export interface Violation {
@@ -68,6 +69,7 @@ export class Rules {
   readonly #watches: readonly [Watch, Watch] = [new Watch(0), new Watch(1)];
   readonly #backOffs: readonly [BackOff, BackOff] = [new BackOff(0), new BackOff(1)];
   readonly #conversation: Conversation;
+  readonly #leases: Leases;
   /** Since when a router has said that its session is proven, and nothing went through it. */
   readonly #hollowSince: [number | undefined, number | undefined] = [undefined, undefined];
   #splitSince: number | undefined;
@@ -81,6 +83,7 @@ export class Rules {
   constructor(stage: Stage) {
     this.#stage = stage;
     this.#conversation = new Conversation((rule, what) => this.#break(rule, what));
+    this.#leases = new Leases(stage, (rule, what) => this.#break(rule, what));
   }
 
   begin(): void {
@@ -159,6 +162,7 @@ export class Rules {
   /** R3, R4 and R9, of frames that leave the helper. */
   transmitted(router: RouterView, action: Action): void {
     this.#conversation.transmitted(router, action, this.#now);
+    this.#leases.transmitted(router, action);
     if (action.kind === 'send-discovery' && action.packet.code === 'PADT')
       this.#checkPadt(router, action.packet.sessionId);
     if (isDial(action)) this.#checkDial(router);
@@ -319,6 +323,7 @@ export class Rules {
     this.#checkPath(other);
     this.#checkSplit(carries(one) && carries(other));
     this.#checkConverged();
+    this.#leases.afterStep(this.#isSingle);
   }
 
   #checkGate({ index, helper, kernel }: RouterView): void {
@@ -502,6 +507,7 @@ const isDial = (action: Action): boolean =>
 const speaks = (action: Action): boolean =>
   action.kind === 'send-ppp' ||
   action.kind === 'send-discovery' ||
+  action.kind === 'send-dhcp6' ||
   action.kind === 'announce' ||
   (action.kind === 'gate' && action.open);
 

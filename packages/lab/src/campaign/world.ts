@@ -12,6 +12,7 @@ import { AccessConcentrator, type AcFrame } from './ac.ts';
 import { sessionConfig } from './config.ts';
 import type { Fault, RouterIndex } from './faults.ts';
 import type { Game, RunResult } from './game.ts';
+import { Delegator } from './delegator.ts';
 import { Line, type Way } from './line.ts';
 import { PartnerLink } from './partner-link.ts';
 import { Carp, type CarpRole } from './carp.ts';
@@ -56,10 +57,10 @@ export class World implements Surroundings, Stage {
     this.line = new Line(this.schedule, this.chance);
     this.#partnerLink = new PartnerLink(this.schedule, this.chance, plan.partnerDelayMs);
     // One life in sixteen is of a pair with fast_takeover_ms: it has many more beats than others.
-    const isFast = plan.seed % 16 === 3;
+    const kind = { isFast: plan.seed % 16 === 3, withPrefix: plan.delegating !== undefined };
     this.routers = [
-      new SimRouter(0, sessionConfig(0, isFast), this),
-      new SimRouter(1, sessionConfig(1, isFast), this),
+      new SimRouter(0, sessionConfig(0, kind), this),
+      new SimRouter(1, sessionConfig(1, kind), this),
     ];
     this.carp = new Carp(this.schedule, this.chance, plan.advskew, (station, role) => {
       this.note(`router ${station} CARP ${role}`);
@@ -69,8 +70,12 @@ export class World implements Surroundings, Stage {
       this.rules.carpMoved(router);
       this.rules.carpEdge(router, wasOpen);
     });
-    this.ac = new AccessConcentrator(this.schedule, this.chance, plan.temper, (frame) =>
-      this.line.fromAc((index) => this.#fromAc(index, frame)),
+    this.ac = new AccessConcentrator(
+      this.schedule,
+      this.chance,
+      plan.temper,
+      (frame) => this.line.fromAc((index) => this.#fromAc(index, frame)),
+      plan.delegating && new Delegator(plan.delegating),
     );
     this.rules = new Rules(this);
   }
@@ -211,6 +216,8 @@ export class World implements Surroundings, Stage {
       if (action.kind === 'send-discovery') this.#discovery(action.destination, action.packet);
       else if (action.kind === 'send-ppp' && session !== undefined)
         this.ac.ppp(session, action.packet);
+      else if (action.kind === 'send-dhcp6' && session !== undefined)
+        this.ac.dhcp6(session, action.message);
       else if (action.kind === 'announce') {
         const other = this.#router(1 - router.index);
         if (other.isPowered && this.line.reaches(other.index, 'in')) other.hearOwnMac(action.epoch);

@@ -233,6 +233,7 @@ export class Acts {
       // A dial beside the session that the partner may just have opened would be refused, or end that one.
       if (standing.partnerDials(now)) this.#waits.begin('release', now);
       else this.#dial(now);
+      this.delegate(now);
       return this.tell(now);
     }
     this.#out.emit(attach(facts, true), { kind: 'gate', open: true });
