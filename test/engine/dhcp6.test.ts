@@ -221,6 +221,66 @@ t.test(
   },
 );
 
+t.test('dhcp6 › of two prefixes the one that a Renew leaves out stays as it was', async (t) => {
+  const other = delegation({ prefix: '2001:db8:cc00::', preferred: 5000, valid: 9000 });
+  const BOTH = ['2001:db8:ab00::/56', '2001:db8:cc00::/56'];
+  const world = new Dhcp6World().bind(delegation(), other).run(1_801_000);
+  t.same(asksFor(world.last), BOTH);
+  world.answer('Reply', [delegation()]);
+  t.same(shown(world.lease), BOTH);
+  t.same(world.lease?.former, [], 'it is preferred still');
+  t.match(world.lease?.prefixes[1], { preferred: 5000 - 1801, valid: 9000 - 1801 });
+  world
+    .run(1_801_000)
+    .answer('Reply', [
+      delegation(),
+      delegation({ prefix: '2001:db8:cc00::', preferred: 0, valid: 0 }),
+    ]);
+  t.same(shown(world.lease), OURS, 'one that is withdrawn goes');
+  t.same(world.lines('warn'), []);
+});
+
+t.test('dhcp6 › a server that knows another prefix at Renew has renumbered the line', async (t) => {
+  const world = new Dhcp6World().bind().run(1_801_000);
+  world.answer('Reply', [delegation({ prefix: '2001:db8:cc00::' })]);
+  t.same(shown(world.lease), ['2001:db8:cc00::/56']);
+  t.match(world.lease?.former, [{ prefix: ip('2001:db8:ab00::') }]);
+  t.equal(world.client.state, 'Bound');
+});
+
+t.test('dhcp6 › NotOnLink and UseMulticast leave a sane state and one line each', async (t) => {
+  const renewing = (): Dhcp6World => new Dhcp6World().bind().run(1_801_000);
+  const multicast = renewing().answer('Reply', [status(DHCP6_STATUS.UseMulticast)]);
+  t.equal(multicast.client.state, 'Renew', 'it is asked again');
+  t.same(multicast.lines('warn'), ['Reply UseMulticast']);
+  t.equal(multicast.run(12_000).types.filter((type) => type === 'Renew').length, 2);
+  const notOnLink = renewing().answer('Reply', [status(DHCP6_STATUS.NotOnLink)]);
+  t.equal(notOnLink.client.state, 'Request');
+  t.same(notOnLink.lines('warn'), ['Reply NotOnLink']);
+  t.equal(notOnLink.lease?.prefixes.length, 1, 'the prefix lasts as long as it was granted');
+});
+
+t.test('dhcp6 › a Reply that comes after the session has moved changes nothing', async (t) => {
+  const world = new Dhcp6World().bind().run(1_801_000);
+  const { transactionId } = world.last;
+  const before = world.leases.length;
+  world.stop();
+  world.answer('Reply', [delegation({ prefix: '2001:db8:cc00::' })], { transactionId });
+  t.equal(world.leases.length, before);
+  t.equal(world.client.state, 'Off');
+  t.equal(world.client.status().ignored, 1);
+});
+
+t.test('dhcp6 › a lease of a partner whose clock is ahead or behind is never longer', async (t) => {
+  const lease = new Dhcp6World().bind().lease as Lease;
+  const ahead = { ...clampLease({ ...lease, grantedAt: lease.grantedAt + 86_400 }, WALL_CLOCK) };
+  t.ok(secondsLeft(ahead, 7200, WALL_CLOCK) <= 7200);
+  const world = new Dhcp6World().start(ahead, false).run(1_802_000);
+  t.equal(world.last.type, 'Renew', 'T1 counts from when we heard of it');
+  const behind = { ...lease, grantedAt: lease.grantedAt - 86_400 };
+  t.same(new Dhcp6World().start(behind, false).types, ['Solicit'], 'an old one is no lease');
+});
+
 t.test('dhcp6 › disconnect releases, and does not wait for ever', async (t) => {
   const world = new Dhcp6World().bind().release();
   t.equal(world.last.type, 'Release');

@@ -56,7 +56,11 @@ export function grantOf(
   const problems: string[] = [];
   const delegation = config.prefix ? ours(options, 'iaPd', config.iaid, problems) : [];
   const association = config.address ? ours(options, 'iaNa', config.iaid, problems) : [];
-  const prefixes = prefixesIn(delegation, problems).slice(0, MOST.prefixes);
+  const given = prefixesIn(delegation, problems);
+  const prefixes = [...given, ...unsaid(before, delegation, given, on.grantedAt)].slice(
+    0,
+    MOST.prefixes,
+  );
   const addresses = addressesIn(association, problems).slice(0, MOST.addresses);
   if (prefixes.length + addresses.length === 0)
     return { kind: 'denied', reason: problems[0] ?? 'no prefix and no address in it' };
@@ -76,6 +80,29 @@ export function grantOf(
     aftr,
   };
   return { kind: 'lease', lease, problems };
+}
+
+/**
+ * Prefixes that the server leaves out beside others that it confirms: they stay as they were (RFC 9915 §18.2.10.1). Of a
+ * server that names none of ours, only what it gives counts: it has renumbered the line (RFC 9096).
+ */
+function unsaid(
+  before: Lease | null,
+  ias: readonly OptionOf<'iaPd'>[],
+  given: readonly LeasedPrefix[],
+  grantedAt: number,
+): LeasedPrefix[] {
+  if (
+    before === null ||
+    !before.prefixes.some((old) => given.some((each) => samePrefix(each, old)))
+  )
+    return [];
+  const said = ias.flatMap((ia) => allOptions(ia.options, 'iaPrefix'));
+  const left = (span: number): number => secondsLeft(before, span, grantedAt * 1000);
+  return before.prefixes
+    .filter((old) => !said.some((each) => samePrefix(each, old)))
+    .map((old) => ({ ...old, preferred: left(old.preferred), valid: left(old.valid) }))
+    .filter(({ valid }) => valid > 0);
 }
 
 /** A lease that the server withdrew or replaced: what was preferred is former now. */
