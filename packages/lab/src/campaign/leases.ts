@@ -37,10 +37,15 @@ export class Leases {
     this.#fail = fail;
   }
 
-  /** R3: a Release is sent only after `disconnect`. */
+  /** R3: a Release is sent only after `disconnect`. R7: a session that has a lease asks for none. */
   transmitted(router: RouterView, action: Action): void {
-    if (action.kind !== 'send-dhcp6' || action.message.type !== 'Release') return;
-    const state = router.status()?.state;
+    if (action.kind !== 'send-dhcp6') return;
+    const { state, snapshot } = router.status() ?? {};
+    const lease =
+      snapshot?.lease && unexpired(snapshot.lease, WALL_CLOCK_AT_ZERO + this.#stage.now);
+    if (action.message.type === 'Solicit' && lease && lease.session === snapshot?.facts?.startedAt)
+      this.#fail('R7', `router ${router.index} asks anew for what this session has`);
+    if (action.message.type !== 'Release') return;
     if (state === 'HangingUp' || state === 'Off') return;
     this.#fail('R3', `router ${router.index} releases its prefix while it is ${state}`);
   }

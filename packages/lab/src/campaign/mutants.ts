@@ -397,12 +397,6 @@ export const MUTANTS: readonly Mutant[] = [
     'this.#write({ lease: output.lease });\n                this.delegate(now);',
     'this.#write({ lease: output.lease });',
   ),
-  mutant(
-    'a learnt lease is not given to the LANs',
-    JUDGE,
-    'if (!acted && snapshot.lease !== lease)',
-    'if (false)',
-  ),
   mutant('a new lease is not kept', ACTS, 'this.#write({ lease: output.lease });', ''),
   mutant('not renewed', DHCP6_CLIENT, "this.#timers.set('t1', later(t1, now));", ''),
   mutant(
