@@ -386,7 +386,7 @@ t.test('demotion › a disk that takes no record refuses a demotion, and nothing
   t.throws(() => demotions.set('pppoe0', true), { name: 'BackendError', code: 'EISDIR' });
   t.equal(kernel.sum, 0, 'what cannot be remembered is not put in force');
   t.equal(demotions.has('pppoe0'), false);
-  t.match(lines[0], /^record .*demotion\.json: EISDIR: no demotion without a record/);
+  t.match(lines[0], /^record .*demotion\.json: EISDIR: the demotion is not set/);
   rmdirSync(aside);
   demotions.set('pppoe0', true);
   t.equal(kernel.sum, AMOUNT);

@@ -203,9 +203,9 @@ export class Router {
       programOf('ctl'),
       '--run',
       this.#run,
-      'doctor',
       '--config',
       this.config,
+      'doctor',
     ];
     return this.attempt(...words);
   }
