@@ -1,15 +1,15 @@
 /**
- * Tells open pages that something has happened, so that they look at once: one stream from the supervisor, however many
- * pages there are, resumed where it broke off. What happened is not told; a page reads what is.
+ * Notifies open status pages that something has happened, so that they poll at once. All pages share one stream from
+ * the supervisor, resumed where it broke off. The notification has no content: a page reads the current status.
  */
 import type { ServerResponse } from 'node:http';
 import { setTimeout as wait } from 'node:timers/promises';
 import { CtlError, type Sockets } from './client.ts';
 import { stream } from './events.ts';
 
-/** Pages that are told at one time. */
+/** Pages notified at one time, at most. */
 const MAX_PAGES = 24;
-/** Events closer together than this are told as one. */
+/** Events closer together than this make one notification. */
 const TOGETHER_MS = 50;
 const RETRY_MS = 500;
 
@@ -24,7 +24,7 @@ export class Changes {
     this.#sockets = sockets;
   }
 
-  /** Tell this one too, from now on. False, and nothing done, if there are too many. */
+  /** Notify this page from now on. Returns false, and does nothing, if there are too many. */
   open(response: ServerResponse): boolean {
     if (this.#pages.size >= MAX_PAGES) return false;
     response.writeHead(200, { 'content-type': 'text/event-stream' });
@@ -62,7 +62,7 @@ export class Changes {
       } catch (error) {
         if (!(error instanceof CtlError) && !ours.signal.aborted) throw error;
       }
-      // The supervisor has gone away, or was not there: that is worth a look too.
+      // The supervisor has gone away, or was not there: the pages must show that too.
       this.#tell();
       await wait(RETRY_MS, undefined, { signal: ours.signal }).catch(() => undefined);
     }
@@ -72,7 +72,7 @@ export class Changes {
     this.#telling ??= setTimeout(() => {
       this.#telling = undefined;
       for (const page of this.#pages) {
-        // A page that reads slower than things happen misses nothing by it: it will read what is.
+        // A page that reads slowly loses nothing: its next poll reads the current status.
         if (!page.writableNeedDrain) page.write('data: changed\n\n');
       }
     }, TOGETHER_MS);

@@ -1,4 +1,6 @@
-/** `status --check`: one line and an exit code, as Nagios and its relatives want them (0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN). */
+/**
+ * `status --check`: one line and an exit code for Nagios and similar tools (0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN).
+ */
 import type { SessionStatusJson, StatusJson } from '@ppp-thing/supervisor/api';
 import { CtlError, statusOf } from './client.ts';
 import type { Context } from './command.ts';
@@ -6,7 +8,7 @@ import type { Context } from './command.ts';
 const WORDS = ['OK', 'WARNING', 'CRITICAL', 'UNKNOWN'] as const;
 type Level = 0 | 1 | 2 | 3;
 
-/** What is worth an alarm about one session, worst first; none if all is well. */
+/** The problems of one session that deserve an alarm, worst first; empty if all is well. */
 function troublesOf(
   session: SessionStatusJson,
   status: StatusJson,
@@ -47,7 +49,7 @@ export function judgement(status: StatusJson, names: readonly string[]): readonl
   return [level, `PPP_THING ${WORDS[level]} - ${said.join('; ')}`];
 }
 
-/** A supervisor that does not answer is UNKNOWN: whether the session lives cannot be told. */
+/** If the supervisor does not answer, the level is UNKNOWN: the session may still be up. */
 export async function check(names: readonly string[], context: Context): Promise<number> {
   try {
     const [level, line] = judgement(await statusOf(context), names);

@@ -1,8 +1,10 @@
-/** Speaks HTTP to the supervisor's Unix sockets, and makes what comes from there fit for a terminal. It knows no command. */
+/**
+ * Speaks HTTP to the supervisor's Unix sockets, and makes the answers safe to print on a terminal. It knows no command.
+ */
 import { request, type ClientRequest, type IncomingMessage } from 'node:http';
 import { API_VERSION, type StatusJson } from '@ppp-thing/supervisor/api';
 
-/** sysexits(3), but for the first two. Documented in pppthingctl(8). */
+/** Codes of sysexits(3), except the first two. Documented in pppthingctl(8). */
 export const EXIT = {
   ok: 0,
   refused: 1,
@@ -14,7 +16,7 @@ export const EXIT = {
   config: 78,
 } as const;
 
-/** The supervisor said no, or could not be asked; `exit` is the command's exit code. */
+/** The supervisor refused the request, or could not be reached; `exit` is the command's exit code. */
 export class CtlError extends Error {
   override readonly name = 'CtlError';
   readonly exit: number;
@@ -25,7 +27,7 @@ export class CtlError extends Error {
   }
 }
 
-/** Longest silence of a supervisor that is well. */
+/** Longest silence of a healthy supervisor. */
 const TIMEOUT_MS = 5000;
 
 /** Where the sockets are, and what ends a wait before its time. */
@@ -47,9 +49,9 @@ const isStatus = (value: unknown): value is StatusJson =>
   typeof value === 'object' && value !== null && 'api' in value && value.api === API_VERSION;
 
 /**
- * Ask status.sock (GET) or control.sock (POST).
+ * Send a request to status.sock (GET) or control.sock (POST).
  *
- * @returns the body of the answer, parsed; its text holds nothing that could move a cursor
+ * @returns the parsed body of the answer; its strings hold no terminal control characters
  * @throws CtlError for anything but success
  */
 export async function ask(
@@ -67,7 +69,7 @@ export async function ask(
   throw new CtlError(reasonOf(text), code === 400 ? EXIT.usage : EXIT.refused);
 }
 
-/** The body of what status.sock has at `path`, as it is. Throws CtlError as `ask` does. */
+/** The body of `path` on status.sock, unparsed. Throws CtlError as `ask` does. */
 export async function textAt(sockets: Sockets, path: string): Promise<string> {
   const response = await open(sockets, 'GET', path);
   const text = await textOf(response).catch((cause: Error) => {
@@ -87,7 +89,7 @@ async function textOf(response: IncomingMessage): Promise<string> {
 const pathOf = ({ directory }: Sockets, method: 'GET' | 'POST'): string =>
   `${directory}/${method === 'GET' ? 'status' : 'control'}.sock`;
 
-/** The answer as it comes, for a stream and for `ask`; it is destroyed when nothing of it comes for TIMEOUT_MS. */
+/** The response as a stream, for `stream` and for `ask`; destroyed after TIMEOUT_MS without an octet. */
 export function open(
   sockets: Sockets,
   method: 'GET' | 'POST',
@@ -109,8 +111,8 @@ export function open(
 }
 
 /**
- * JSON from the socket. Some of it began as an AC's words: control characters are shown, not obeyed. Throws CtlError for
- * what is not JSON.
+ * Parses JSON from the socket. An AC chose some of its strings, so control characters are escaped. Throws CtlError for
+ * anything but JSON.
  */
 export function parse(text: string): unknown {
   try {
@@ -147,7 +149,7 @@ const HINTS: Readonly<Record<string, readonly [hint: string, exit: number]>> = {
   ETIMEDOUT: ['the supervisor does not answer', EXIT.unavailable],
 };
 
-/** What broke a connection, as a line. An abort stays what it is. */
+/** Turns a connection error into one line. An AbortError stays as it is. */
 export function explain(sockets: Sockets, method: 'GET' | 'POST', cause: Error): Error {
   if (cause.name === 'AbortError') return cause;
   const code = 'code' in cause ? String(cause.code) : cause.message;

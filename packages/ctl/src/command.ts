@@ -1,11 +1,11 @@
-/** What a command is, and how its words are read. Which commands there are is `commands.ts`. */
+/** What a command is, and how its arguments are parsed. The list of commands is in `commands.ts`. */
 import { parseArgs } from 'node:util';
 import { CtlError, EXIT, type Sockets } from './client.ts';
 
 export interface Context extends Sockets {
   /** The configuration file, for check-config. */
   readonly config: string;
-  /** Whether somebody watches: a screen may be redrawn, and coloured. */
+  /** Standard output is a terminal, so the screen may be redrawn. */
   readonly isTerminal: boolean;
   readonly colours: boolean;
   /** One or more lines to standard output. */
@@ -18,28 +18,30 @@ export interface Context extends Sockets {
 
 export interface Given {
   readonly flags: ReadonlySet<string>;
-  /** Of the options that take one, where they are given. */
+  /** The value of each option given that takes one. */
   readonly values: Readonly<Record<string, string | undefined>>;
   readonly words: readonly string[];
 }
 
 export interface Command {
-  /** Options and arguments after the name, as pppthingctl(8) has them. */
+  /** Options and arguments after the name, as in pppthingctl(8). */
   readonly takes: string;
   readonly does: string;
-  /** Long names, with the short one where there is one. None takes a value. */
+  /** Long name to short name, if it has one. None takes a value. */
   readonly flags?: Readonly<Record<string, string | undefined>>;
   /** Long names of options that take a value. */
   readonly options?: readonly string[];
   /** Arguments at most; Infinity for any number. */
   readonly words: number;
-  /** What the arguments are, for completion. */
+  /** Kind of the arguments, for completion. */
   readonly completes?: 'session' | 'level' | 'file';
   /** Returns the exit code. Throws CtlError, ConfigError, and AbortError once the signal is given. */
   run(given: Given, context: Context): Promise<number>;
 }
 
-/** Read what follows a command's name. Throws CtlError with the usage for what it does not take. */
+/**
+ * Parse the arguments after a command's name. Throws CtlError with the usage for any that the command does not accept.
+ */
 export function read(name: string, command: Command, args: readonly string[]): Given {
   const flags = Object.entries(command.flags ?? {}).map(([long, short]) => [
     long,
@@ -64,7 +66,7 @@ export function read(name: string, command: Command, args: readonly string[]): G
     };
   } catch (cause) {
     if (!(cause instanceof TypeError)) throw cause;
-    // Its first sentence names the option; the rest is advice to programmers.
+    // The first sentence of the message names the option; the others address programmers.
     throw wrong(`${name}: ${cause.message.split('. ')[0]?.toLowerCase() ?? ''}`, cause);
   }
 }

@@ -1,4 +1,4 @@
-/** What the operator can say. Reading goes to status.sock, acting to control.sock. */
+/** The operator's commands. Reading goes to status.sock, acting to control.sock. */
 import { setTimeout as wait } from 'node:timers/promises';
 import { VERSION } from '@ppp-thing/protocol/version';
 import type { ControlVerb, SessionStatusJson, StatusJson } from '@ppp-thing/supervisor/api';
@@ -10,12 +10,12 @@ import { showStatus } from './show.ts';
 
 const WATCH_MS = 1000;
 const POLL_MS = 50;
-/** The engine undoes a handoff that CARP does not carry out well before that. */
+/** The engine undoes a handoff well before this, if CARP does not move the role. */
 const HANDOFF_LIMIT_MS = 15_000;
 
 async function status({ flags, words }: Given, context: Context): Promise<number> {
   if (flags.has('check')) {
-    // Loaded when asked for: a command answers sooner without it.
+    // Imported on demand: other commands start faster.
     const { check } = await import('./check.ts');
     return check(words, context);
   }
@@ -30,14 +30,14 @@ async function status({ flags, words }: Given, context: Context): Promise<number
   return EXIT.ok;
 }
 
-/** The status, in which every session that is named is. */
+/** The status. Throws CtlError if a named session is not in it. */
 async function statusNaming(names: readonly string[], context: Context): Promise<StatusJson> {
   const current = await statusOf(context);
   for (const name of names) sessionOf(current.sessions, name);
   return current;
 }
 
-/** On a terminal in place; elsewhere one after the other. It goes on while the supervisor is away. */
+/** Redraws a terminal in place; otherwise prints one status after another. Continues while the supervisor is away. */
 async function watch({ words }: Given, context: Context): Promise<number> {
   const screen = async (): Promise<string> => {
     try {
@@ -53,7 +53,7 @@ async function watch({ words }: Given, context: Context): Promise<number> {
     const text = await screen();
     if (!context.isTerminal) context.print(`${text}\n`);
     else {
-      // Home, each line to its end, the rest of the screen: no flicker of an empty one.
+      // Cursor home, clear each line to its end, then the rest of the screen: clearing all at once would flicker.
       context.control('\u001b[H');
       context.print(text.replaceAll('\n', '\u001b[K\n').concat('\u001b[K'));
       context.control('\u001b[J');
@@ -69,7 +69,7 @@ function sessionOf(sessions: readonly SessionStatusJson[], name: string): Sessio
   throw new CtlError(`no session ${name}; there is ${names}`, EXIT.usage);
 }
 
-/** The session that is meant: the one named, or the only one. */
+/** The named session, or the only one. */
 async function nameOf({ words: [named] }: Given, context: Context): Promise<string> {
   if (named !== undefined) return named;
   const { sessions } = await statusOf(context);
@@ -82,7 +82,7 @@ async function nameOf({ words: [named] }: Given, context: Context): Promise<stri
 const post = (verb: ControlVerb, name: string, context: Context): Promise<unknown> =>
   ask(context, 'POST', `/v1/sessions/${encodeURIComponent(name)}/${verb}`);
 
-/** With `--wait`, until the partner holds the session, or this router has undone the attempt. */
+/** With `--wait`, returns once the partner holds the session, or this router has undone the attempt. */
 async function handoff(given: Given, context: Context): Promise<number> {
   const name = await nameOf(given, context);
   const began = performance.now();
@@ -172,7 +172,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     options: ['listen'],
     words: 0,
     async run(given, context) {
-      // Loaded when asked for: every other command answers sooner without it.
+      // Imported on demand: other commands start faster.
       const { web } = await import('./web.ts');
       return web(given, context);
     },
@@ -184,7 +184,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     words: 1,
     completes: 'file',
     async run(given, context) {
-      // Loaded when asked for: every other command answers sooner without it.
+      // Imported on demand: other commands start faster.
       const { doctor } = await import('./doctor/doctor.ts');
       return doctor(given, context);
     },

@@ -1,4 +1,4 @@
-/** `events`: the log as the supervisor tells it, and from where it broke off if that went away. */
+/** `events`: prints the supervisor's log, and resumes where the stream broke off. */
 import { setTimeout as wait } from 'node:timers/promises';
 import type { EventJson } from '@ppp-thing/supervisor/api';
 import { CtlError, EXIT, explain, open, parse, type Sockets } from './client.ts';
@@ -38,7 +38,7 @@ async function run({ flags }: Given, context: Context): Promise<number> {
   }
 }
 
-/** Ends when the supervisor ends it; a stream that follows, however that comes about. */
+/** Ends when the supervisor ends the stream; when following, also when the connection breaks. */
 export async function* stream(
   sockets: Sockets,
   follow: boolean,
@@ -47,7 +47,7 @@ export async function* stream(
   const headers = lastId === undefined ? {} : { 'last-event-id': lastId };
   const path = follow ? '/v1/events' : '/v1/events?follow=no';
   const response = await open(sockets, 'GET', path, headers);
-  // What happens next may take days.
+  // The next event may be days away.
   if (follow) response.setTimeout(0);
   response.setEncoding('utf8');
   const chunks = response[Symbol.asyncIterator]();

@@ -1,4 +1,7 @@
-/** Which other program a configuration file is of, so that its owner is told where to read on. It converts nothing. */
+/**
+ * Recognises another program's configuration file, so that the error can name the page on migrating. It converts
+ * nothing.
+ */
 
 /** The program, and its heading in docs/migrating.md. */
 export interface Foreign {
@@ -6,7 +9,7 @@ export interface Foreign {
   readonly heading: string;
 }
 
-/** What only files of that kind have; the first that fits. */
+/** Patterns found only in files of that kind; the first match wins. */
 const KINDS: readonly (readonly [RegExp, string, string])[] = [
   [/<(?:opnsense|pfsense)[\s>]/, 'OPNsense or pfSense', 'opnsense-and-pfsense'],
   [/^\s*(?:create (?:bundle|link) |set (?:bundle|link|auth|pppoe|iface|ipcp) )/m, 'mpd5', 'mpd5'],

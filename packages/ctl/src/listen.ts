@@ -1,4 +1,4 @@
-/** Where `web` listens: `ADDRESS:PORT` as a person writes it, and which Host headers are ours. It opens nothing. */
+/** Where `web` listens: parses `ADDRESS:PORT`, and decides which Host headers are ours. It opens nothing. */
 import type { IncomingHttpHeaders } from 'node:http';
 import { BlockList, isIP, isIPv6 } from 'node:net';
 import { CtlError, EXIT } from './client.ts';
@@ -6,14 +6,14 @@ import { CtlError, EXIT } from './client.ts';
 export interface Place {
   /** `localhost` or a literal address, without brackets. */
   readonly host: string;
-  /** 0 for any that is free. */
+  /** 0 for any free port. */
   readonly port: number;
 }
 
 export const DEFAULT_PLACE = '127.0.0.1:8808';
 const MAX_PORT = 65535;
 
-/** Read `--listen`. Throws CtlError that names what is wrong with it. Names are not looked up. */
+/** Parse `--listen`. Throws CtlError that names the fault. Host names are not resolved. */
 export function placeOf(text: string): Place {
   const wrong = (reason: string): CtlError =>
     new CtlError(`web: --listen '${text}': ${reason}`, EXIT.usage);
@@ -42,7 +42,7 @@ const LOOPBACK = new BlockList();
 LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
 LOOPBACK.addAddress('::1', 'ipv6');
 
-/** Only programs on this machine can reach it. */
+/** Only programs on this machine can reach the address. */
 export const isLoopback = (host: string): boolean =>
   host === 'localhost' || LOOPBACK.check(host, isIPv6(host) ? 'ipv6' : 'ipv4');
 
@@ -51,9 +51,9 @@ export const urlOf = ({ host, port }: Place): string =>
   `http://${isIPv6(host) ? `[${host}]` : host}:${port}/`;
 
 /**
- * Whether a browser that sends this Host was told an address and not a name. A page of somebody else's can make its own
- * name resolve to this machine, and would then be let in by the browser; it cannot do that with an address. The port is
- * not looked at, so that a tunnel may end at another one.
+ * The browser was given an address, not a name. A foreign page can make its own name resolve to this machine, and the
+ * browser would then let it read ours; it cannot do that with an address. The port is ignored, so that a tunnel may end
+ * at another one.
  */
 export function isOurs(host: string | undefined): boolean {
   const [, bracketed, plain] = /^(?:\[([^\]]*)\]|([^:[\]]*))(?::\d{1,5})?$/.exec(host ?? '') ?? [];
@@ -62,8 +62,8 @@ export function isOurs(host: string | undefined): boolean {
 }
 
 /**
- * Whether a browser asks on behalf of another page than ours: of another site, or of another port of this machine. What is
- * no browser sends neither header, and somebody who types the address or follows a bookmark sends `none`.
+ * The request comes from another page than ours: from another site, or from another port of this machine. Programs
+ * other than browsers send neither header. A typed address or a bookmark sends `none`.
  */
 export function isForeign({ host, origin, ...headers }: IncomingHttpHeaders): boolean {
   const site = headers['sec-fetch-site'];

@@ -1,4 +1,4 @@
-/** The commands that need no supervisor: making a key, checking a configuration. */
+/** The commands that need no supervisor: create a key, check a configuration. */
 import { ConfigError } from '@ppp-thing/protocol/config-text';
 import { CtlError, EXIT } from './client.ts';
 import type { Command, Context, Given } from './command.ts';
@@ -10,7 +10,7 @@ async function makeKey({ words: [id = '1'] }: Given, { print }: Context): Promis
   if (!/^\d{1,3}$/.test(id) || Number(id) < 1 || Number(id) > 255) {
     throw new CtlError('keygen: a key is numbered 1 to 255', EXIT.usage);
   }
-  // Loaded when asked for: `status` answers sooner without it.
+  // Imported on demand: `status` starts faster.
   const { randomBytes } = await import('node:crypto');
   print(`${Number(id)} ${randomBytes(KEY_OCTETS).toString('hex')}`);
   return EXIT.ok;
@@ -18,7 +18,7 @@ async function makeKey({ words: [id = '1'] }: Given, { print }: Context): Promis
 
 async function check({ words: [file] }: Given, context: Context): Promise<number> {
   const path = file ?? context.config;
-  // Loaded when asked for: it is most of what there is to load.
+  // Imported on demand: most of the program's load time.
   const [{ readConfig }, { readKeys }, { readText, UnreadableError }] = await Promise.all([
     import('@ppp-thing/supervisor/config'),
     import('@ppp-thing/supervisor/keys'),

@@ -1,4 +1,4 @@
-/** `pppthingctl`: one command, or a shell of them. Only a client of the supervisor's sockets. */
+/** `pppthingctl`: runs one command, or a shell. It is only a client of the supervisor's sockets. */
 import { parseArgs } from 'node:util';
 import { ConfigError } from '@ppp-thing/protocol/config-text';
 import { tooOld, VERSION } from '@ppp-thing/protocol/version';
@@ -22,7 +22,7 @@ Exit: 0 done, 1 refused, 64 usage, 69 no supervisor, 74 output, 76 another versi
 `;
 }
 
-/** Run one command; what goes wrong is said in a line. Returns the exit code. */
+/** Run one command, and print an error as one line. Returns the exit code. */
 async function runCommand(words: readonly string[], context: Context): Promise<number> {
   const [name = '', ...args] = words;
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
@@ -46,7 +46,7 @@ async function runCommand(words: readonly string[], context: Context): Promise<n
       for (const line of error.message.split('\n')) context.complain(line);
       return EXIT.config;
     }
-    // The shell's ^C.
+    // ^C in the shell.
     if (context.signal.aborted) return EXIT.ok;
     throw error;
   }
@@ -86,14 +86,14 @@ async function main(argv: readonly string[]): Promise<number> {
   else if (values.version) context.print(`pppthingctl ${VERSION}`);
   else if (words.length > 0) return runCommand(words, context);
   else {
-    // Loaded when asked for: a command answers sooner without it.
+    // Imported on demand: a command starts faster.
     const { shell } = await import('./shell.ts');
     return shell(context, runCommand);
   }
   return EXIT.ok;
 }
 
-/** Where the command stands: what comes before it is for all commands, what follows is the command's own. */
+/** Index of the command's name: the options before it apply to every command, those after it to this one. */
 function commandAt(argv: readonly string[]): number {
   const takesValue = (word: string | undefined): boolean => word === '--run' || word === '--config';
   const at = argv.findIndex((word, i) => !word.startsWith('-') && !takesValue(argv[i - 1]));
@@ -102,7 +102,7 @@ function commandAt(argv: readonly string[]): number {
 
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', ({ code = 'EIO' }: NodeJS.ErrnoException) => {
-    // Whoever read us has read enough: `pppthingctl events | head`.
+    // The reader closed the pipe: `pppthingctl events | head`.
     if (code === 'EPIPE') process.exit(EXIT.ok);
     if (stream === process.stdout) process.stderr.write(`pppthingctl: write output: ${code}\n`);
     process.exit(EXIT.output);

@@ -1,4 +1,4 @@
-/** The files that the status page is made of, read once: what is not among them is not served. */
+/** The files of the status page, read once at the start. No other file is served. */
 import { readdirSync, readFileSync } from 'node:fs';
 
 export interface PageFile {
@@ -25,7 +25,7 @@ export function loadFiles(): ReadonlyMap<string, PageFile> {
     }
   };
   add(new URL('../web/', import.meta.url), '/');
-  // Beside this file, compiled.
+  // The compiled page is beside this file.
   add(new URL('./page/', import.meta.url), '/page/');
   return files;
 }

@@ -1,10 +1,10 @@
-/** The shell that `pppthingctl` without a command is: lines of the same commands, one at a time. */
+/** The shell that `pppthingctl` without arguments starts. It reads the same commands, and runs one at a time. */
 import { createInterface } from 'node:readline';
 import { EXIT } from './client.ts';
 import { COMMANDS } from './commands.ts';
 import type { Context } from './command.ts';
 
-/** On a terminal with a prompt, completion and ^C that ends a command and not the shell. Returns the last exit code. */
+/** On a terminal it has a prompt and completion, and ^C ends only the command. Returns the last exit code. */
 export async function shell(
   context: Context,
   run: (words: readonly string[], context: Context) => Promise<number>,
@@ -39,7 +39,7 @@ export async function shell(
   return exit;
 }
 
-/** The first word of a line, or an option of the command it names. */
+/** Completes the first word, or an option of the command it names. */
 function complete(line: string): [string[], string] {
   const words = line.split(/\s+/);
   const last = words.at(-1) ?? '';

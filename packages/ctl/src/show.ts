@@ -1,4 +1,4 @@
-/** The status as a person reads it at a glance. It asks nothing. */
+/** Formats the status for a person to read at a glance. It sends no request. */
 import type { SessionStatusJson, StatusJson } from '@ppp-thing/supervisor/api';
 
 type Tone = 'good' | 'busy' | 'bad';
@@ -6,7 +6,7 @@ const COLOUR = { good: 32, busy: 33, bad: 31 } as const;
 
 export interface ShowOptions {
   readonly colours: boolean;
-  /** Only these sessions, in full; otherwise one is shown in full and several as a table. */
+  /** Show only these sessions, in full. Without it one session is shown in full, and several as a table. */
   readonly names?: readonly string[];
 }
 
@@ -27,7 +27,7 @@ export function showStatus(status: StatusJson, { colours, names = [] }: ShowOpti
 
 type Paint = (tone: Tone, text: string) => string;
 
-/** In one sentence, how a session is. */
+/** The state of a session, in one sentence. */
 export function verdict(session: SessionStatusJson): readonly [Tone, string] {
   const { state, proven, armed, carrier, holder } = session;
   if (!carrier && state !== 'Waiting') return ['bad', `no carrier on ${session.interface}`];
@@ -97,7 +97,7 @@ function delegated(
   return `${names}${ends}${renews}${aftr}${why}`;
 }
 
-/** Of what ownership waits for: what tells a person why nothing happens yet. The rest is always awaited. */
+/** Ownership deadlines that explain why nothing happens yet. The others always run. */
 const TOLD: ReadonlySet<string> = new Set([
   'hold-down',
   'handoff',

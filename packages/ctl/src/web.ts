@@ -1,6 +1,6 @@
 /**
- * `web`: the status page on a TCP port of this machine. It reads status.sock and has no way to anything that changes
- * something: it answers GET, and asks the supervisor with GET only.
+ * `web`: serves the status page on a TCP port of this machine. It answers only GET, and sends only GET to status.sock,
+ * so it cannot change anything.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { HistoryJson } from '@ppp-thing/supervisor/api';
@@ -19,7 +19,7 @@ import {
 import type { PageData } from './page/data.ts';
 import { loadFiles, type PageFile } from './page-files.ts';
 
-/** Connections at one time; more are closed unheard. Each open page uses two. */
+/** Open connections at most; more are closed at once. Each open page uses two. */
 const MAX_CONNECTIONS = 64;
 const LIMITS = {
   maxHeaderSize: 8192,
@@ -29,7 +29,7 @@ const LIMITS = {
   connectionsCheckingInterval: 1000,
 } as const;
 
-/** Nothing but our own files may run, be shown, be framed or be remembered. */
+/** The browser may run and display only our own files, in no frame, and must not cache them. */
 const HEADERS = {
   'content-security-policy': [
     "default-src 'none'",
@@ -56,14 +56,14 @@ interface Serving {
   readonly changes: Changes;
 }
 
-/** Serve until the signal. Throws CtlError when it cannot listen. */
+/** Serve until the signal. Throws CtlError if the port cannot be opened. */
 export async function web({ values }: Given, context: Context): Promise<number> {
   const place = placeOf(values['listen'] ?? DEFAULT_PLACE);
   const changes = new Changes(context);
   const serving = { sockets: context, files: loadFiles(), changes };
   const server = createServer(LIMITS, (request, response) => {
     answer(serving, request, response).catch((error: unknown) => {
-      // A browser that went away takes its answer with it; anything else is our own mistake, said where it is seen.
+      // If the browser went away there is nobody to answer. Any other error is a bug of ours, so print it.
       if (!response.destroyed)
         context.complain(error instanceof Error ? error.message : String(error));
       response.destroy();
@@ -147,8 +147,8 @@ async function answer(
 }
 
 /**
- * What a page shows, in one answer. A supervisor that is away is data too: the page says so, and the browser has nothing
- * to complain of.
+ * All data of the page in one answer. An unreachable supervisor is part of the data, so that the page can show it and
+ * the browser logs no error.
  */
 async function dataOf(sockets: Sockets, wanted: string | null, after: string): Promise<PageData> {
   try {

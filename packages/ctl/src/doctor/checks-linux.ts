@@ -1,8 +1,8 @@
-/** The checks of where a Linux router takes its role from. They read nothing but the facts. */
+/** Checks of the source of a Linux router's role. They read only the facts. */
 import type { Facts, SessionFacts, VrrpFacts, VrrpInstance } from './facts.ts';
 import { error, judge, warn, type Check, type Finding } from './finding.ts';
 
-/** Programs that move an address from router to router. */
+/** Programs that move an address between routers. */
 const DAEMONS: readonly string[] = [
   'keepalived',
   'ucarp',
@@ -12,7 +12,7 @@ const DAEMONS: readonly string[] = [
   'uvrrpd',
 ];
 
-/** Sessions whose role is the presence of an address. */
+/** Sessions whose role follows an address. */
 const following = ({ config, platform }: Facts): readonly SessionFacts[] =>
   config.known && platform === 'linux'
     ? config.value.sessions.filter(({ policy }) => policy === 'follow-carp')
@@ -33,7 +33,10 @@ export const roleSource: Check = (facts) =>
             ],
       );
 
-/** The virtual address must be where the helper looks for it, and the helper's demotion must be weighed. */
+/**
+ * The virtual address must be on the interface that the helper watches, and keepalived must apply the helper's
+ * demotion.
+ */
 export const virtualAddress: Check = (facts) =>
   following(facts).flatMap((session) => {
     if (!isKeepalived(facts)) return [];
@@ -101,7 +104,10 @@ function trackOf({ name, demotionFile }: SessionFacts, { tracked }: VrrpFacts): 
       ];
 }
 
-/** Two routers with different identifiers do not hear each other: both are MASTER. Only the other's report tells its own. */
+/**
+ * Routers with different identifiers ignore each other, so both become MASTER. Only the partner's report has its
+ * identifier.
+ */
 export const virtualRouterIds: Check = (facts) => {
   const { partnerReport, vrrp } = facts;
   const theirs = partnerReport?.vrrp;

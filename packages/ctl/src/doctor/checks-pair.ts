@@ -1,4 +1,6 @@
-/** The checks of the pair: CARP, pf, pfsync, the partner and its configuration, the supervisor. They read nothing but the facts. */
+/**
+ * Checks of the pair: CARP, pf, pfsync, the partner and its configuration, the supervisor. They read only the facts.
+ */
 import type { StatusJson } from '@ppp-thing/supervisor/api';
 import type { CarpFacts, Facts } from './facts.ts';
 import { error, judge, ok, warn, type Check, type Finding } from './finding.ts';
@@ -44,7 +46,7 @@ export const vhids: Check = ({ config, interfaces, platform }) => {
   );
 };
 
-/** One cable that carries both datagrams and frames is one path, whose silence proves no death. */
+/** If one cable carries both datagrams and frames, silence on it does not prove that the partner is dead. */
 export const fastTakeover: Check = ({ config, interfaces }) => {
   if (!config.known) return [];
   const { sessions, partner } = config.value;
@@ -68,7 +70,7 @@ export const fastTakeover: Check = ({ config, interfaces }) => {
   });
 };
 
-/** Which router is preferred must not be left to chance; only the other's report tells its advskew. */
+/** Equal advskews leave the preferred router to chance. Only the partner's report has its advskew. */
 export const advskew: Check = ({ interfaces, partnerReport, platform }) => {
   if (platform === 'linux') return [];
   if (partnerReport === undefined) return [needsReport('carp', 'the partner’s advskew')];
@@ -97,7 +99,7 @@ const needsReport = (subject: string, what: string): Finding => ({
   fix: '',
 });
 
-/** What pfsync speaks: FreeBSD 13 says nothing and speaks 1301; 14 and later say it. */
+/** The pfsync version of each router. FreeBSD 13 does not report one and uses 1301; 14 and later report it. */
 export const pfsync: Check = ({ interfaces, partnerReport, platform, release }) => {
   if (platform === 'linux') return [];
   if (partnerReport === undefined) return [needsReport('pfsync', 'the version the partner speaks')];
@@ -116,7 +118,7 @@ const versionOf = (release: string): number => {
   return major >= 15 ? 1500 : major >= 14 ? 1400 : 1301;
 };
 
-/** The later one to come up takes the route from the other, and each takes it back. */
+/** Each session replaces the other's route when it comes up, so they would fight over it. */
 export const defaultRoutes: Check = ({ config, platform }) =>
   judge('default route', config, 'no two sessions claim the same', ({ sessions }) => {
     const claims = new Map<string, string[]>();
@@ -233,7 +235,7 @@ export const supervisor: Check = ({ status, platform }) =>
       ),
   ]);
 
-/** What was refused on the channel says why the partner is not heard. */
+/** Refused datagrams that explain why the partner is silent. */
 const REFUSALS: Readonly<Record<string, readonly [what: string, fix: string]>> = {
   forged: [
     'the keys of the two routers differ',
@@ -305,7 +307,7 @@ const differs = (key: string): Finding =>
     `make ${key} the same on both, and restart ppp_thing`,
   );
 
-/** The routers tell each other; what the running supervisors do not know, the other's report may. */
+/** The supervisors compare their configurations; the partner's report is used only if they have not. */
 export const sameConfig: Check = ({ config, partnerReport, status }) => {
   const told = status.known ? status.value.sessions : [];
   if (told.length > 0 && told.every(({ partner: { differs: keys } }) => keys !== null)) {

@@ -1,12 +1,12 @@
-/** The checks of this machine: kernel, interfaces, files, clock, other programs. They read nothing but the facts. */
+/** Checks of this machine: kernel, interfaces, files, clock, other programs. They read only the facts. */
 import { isOurHub } from '@ppp-thing/protocol/node-names';
 import { OLDEST_NODE, tooOld } from '@ppp-thing/protocol/version';
 import type { Facts, FileRule, InterfaceFacts, SessionFacts } from './facts.ts';
 import { error, judge, ok, warn, type Check, type Finding } from './finding.ts';
 
-/** Octets that PPPoE and PPP put before a packet (RFC 2516 §7). */
+/** Octets of the PPPoE and PPP headers (RFC 2516 §7). */
 const OVERHEAD = 8;
-/** What PPPoE carries without PPP-Max-Payload (RFC 2516 §7). */
+/** Largest MTU without PPP-Max-Payload (RFC 2516 §7). */
 const PLAIN_MTU = 1492;
 
 const NEEDED = {
@@ -14,7 +14,7 @@ const NEEDED = {
     'netgraph ng_socket ng_ether ng_etf ng_hub ng_bpf ng_pppoe ng_ppp ng_iface carp pf pfsync',
   linux: 'pppoe ppp_generic',
 } as const;
-/** Without these a session works, and connections do not survive its move. */
+/** A session works without these modules, but connections do not survive a takeover. */
 const WANTED: readonly string[] = ['pf', 'pfsync'];
 
 export const modules: Check = ({ modules: loaded, platform }) =>
@@ -24,13 +24,13 @@ export const modules: Check = ({ modules: loaded, platform }) =>
       .split(' ')
       .filter((name) => !names.includes(name))
       .map((name) => {
-        // Linux loads its own at the first session, if it has them.
+        // Linux loads its modules at the first session, if it has them.
         const say = platform === 'linux' || WANTED.includes(name) ? warn : error;
         return say('kernel', `module ${name} is not loaded`, `${load} ${name}, and at every boot`);
       });
   });
 
-/** The session's interfaces, once both the configuration and the interfaces are known. */
+/** Runs a check on each session's interface, once both the configuration and the interfaces are known. */
 function eachLine(
   { config, interfaces }: Facts,
   look: (
@@ -76,7 +76,7 @@ export const macs: Check = (facts) =>
     if (owner !== undefined) {
       return [error(name, `mac ${mac} is that of ${owner.name} itself`, make)];
     }
-    // The second bit of the first octet: locally administered (IEEE 802).
+    // Second bit of the first octet: locally administered (IEEE 802).
     if ((Number.parseInt(mac.slice(0, 2), 16) & 2) === 0 && !mac.startsWith('00:00:5e:00:01:')) {
       return [
         warn(name, `mac ${mac} is not locally administered: another device may have it`, make),
@@ -85,7 +85,7 @@ export const macs: Check = (facts) =>
     return [ok(name, `no other interface has mac ${mac}`)];
   });
 
-/** A payload above 1492 needs room below it for eight octets more (RFC 4638 §2). */
+/** A payload above 1492 needs a parent MTU eight octets larger (RFC 4638 §2). */
 export const mtus: Check = (facts) =>
   eachLine(facts, (line, { name, mtu, interface: parent }) => {
     const needed = mtu > PLAIN_MTU ? mtu + OVERHEAD : 1500;
@@ -115,7 +115,7 @@ export const otherClients: Check = ({ processes, config }) =>
       }),
   );
 
-/** Another program's node on a line's `orphans` hook keeps the helper's hub from it. */
+/** If another program's node occupies the line's `orphans` hook, the helper cannot connect its hub. */
 export const orphans: Check = ({ orphans: hooks, platform }) =>
   platform === 'linux'
     ? []
@@ -154,7 +154,7 @@ export const clock: Check = ({ clockSynchronised, platform, partnerReport, now }
   ];
 };
 
-/** Programs that collect metrics; of these only vmagent and telegraf can read a Unix socket. */
+/** Programs that collect metrics. Only vmagent and telegraf can read a Unix socket. */
 const SCRAPERS: readonly string[] = ['prometheus', 'vmagent', 'alloy', 'grafana-agent', 'telegraf'];
 const OVER_TCP: readonly string[] = ['prometheus', 'alloy', 'grafana-agent'];
 
@@ -184,7 +184,7 @@ export const scraping: Check = ({ processes, files: rules }) =>
       });
   });
 
-/** A report that was fetched for this run is not older. */
+/** Oldest age of a report that the operator fetched for this run. */
 const SKEW_SECONDS = 30;
 
 export const files: Check = ({ files: rules }) =>

@@ -1,4 +1,7 @@
-/** `pppthingctl doctor`: every check on the facts of this router, and the findings as text or JSON. It changes nothing. */
+/**
+ * `pppthingctl doctor`: runs every check on the facts of this router, and prints the findings as text or JSON. It
+ * changes nothing.
+ */
 import { readFileSync } from 'node:fs';
 import { CtlError, EXIT } from '../client.ts';
 import type { Context, Given } from '../command.ts';
@@ -9,7 +12,7 @@ import type { Facts, RouterReport } from './facts.ts';
 import type { Check, Finding, Severity } from './finding.ts';
 import { gather } from './gather.ts';
 
-/** In the order in which an operator would put things right: what the next ones need comes first. */
+/** In the order of repair: a check comes after the ones it depends on. */
 export const CHECKS: readonly Check[] = [
   system.runtime,
   pair.configuration,
@@ -38,7 +41,7 @@ export const CHECKS: readonly Check[] = [
   system.scraping,
 ];
 
-/** What several checks find is said once. */
+/** Runs all checks, and drops duplicate findings. */
 export function diagnose(facts: Facts): readonly Finding[] {
   const findings = new Map<string, Finding>();
   for (const check of CHECKS) {
@@ -58,7 +61,7 @@ const MARKS: Readonly<Record<Severity, string>> = {
   error: 'ERROR',
 };
 
-/** Returns EXIT.refused if anything must be put right. Throws CtlError for a report that is none. */
+/** Returns EXIT.refused if a finding is an error. Throws CtlError if the partner's report is not a report. */
 export async function doctor({ flags, words }: Given, context: Context): Promise<number> {
   const [path] = words;
   const facts = await gather(
@@ -78,7 +81,7 @@ export async function doctor({ flags, words }: Given, context: Context): Promise
   return findings.some(({ severity }) => severity === 'error') ? EXIT.refused : EXIT.ok;
 }
 
-/** What the other router needs to know of this one. */
+/** The facts that the doctor on the other router needs. */
 function reportOf({ now, release, config, interfaces, vrrp }: Facts): RouterReport {
   const all = interfaces.known ? interfaces.value : [];
   return {
@@ -91,7 +94,7 @@ function reportOf({ now, release, config, interfaces, vrrp }: Facts): RouterRepo
   };
 }
 
-/** @param path of a file, or `-` for standard input */
+/** @param path a file, or `-` for standard input */
 function readReport(path: string): RouterReport {
   try {
     const value: unknown = JSON.parse(readFileSync(path === '-' ? 0 : path, 'utf8'));

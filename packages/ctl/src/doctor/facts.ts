@@ -1,7 +1,7 @@
-/** What the checks are told: plain data, with everything that could not be learnt said as such. It reads nothing. */
+/** The input of the checks: plain data, in which each unknown fact has a reason. It reads nothing. */
 import type { StatusJson } from '@ppp-thing/supervisor/api';
 
-/** A fact, or why it is not known: a sentence that ends in what to do. */
+/** A fact, or the reason why it is unknown: a sentence that ends with the remedy. */
 export type Known<T> =
   { readonly known: true; readonly value: T } | { readonly known: false; readonly why: string };
 
@@ -16,21 +16,21 @@ export interface CarpFacts {
 
 export interface InterfaceFacts {
   readonly name: string;
-  /** Lower case with colons; undefined where it has none. */
+  /** Lower case with colons; undefined if the interface has none. */
   readonly mac: string | undefined;
-  /** A macvlan or a VLAN: its MAC may be ours by right. */
+  /** A macvlan or a VLAN, which may rightly have the session's MAC. */
   readonly isVirtual: boolean;
   readonly mtu: number;
   readonly isUp: boolean;
-  /** Undefined where the driver does not say. */
+  /** Undefined if the driver does not report it. */
   readonly carrier: boolean | undefined;
   readonly addresses: readonly string[];
   readonly carp: readonly CarpFacts[];
-  /** Of pfsync(4), since FreeBSD 14: the version it speaks. */
+  /** Protocol version of pfsync(4), which it reports since FreeBSD 14. */
   readonly pfsyncVersion: number | undefined;
 }
 
-/** What the configuration says, as far as a check needs it. Nothing here is a secret. */
+/** The part of the configuration that a check needs. Nothing here is a secret. */
 export interface SessionFacts {
   readonly name: string;
   readonly interface: string;
@@ -42,9 +42,9 @@ export interface SessionFacts {
   readonly carpVhid: number | undefined;
   readonly carpAddress: string | undefined;
   readonly demotionFile: string | undefined;
-  /** It asks CARP for the role when its partner is silent on every path. */
+  /** It requests the role from CARP when its partner is silent on every path. */
   readonly isFast?: boolean;
-  /** Where it sets its default route; undefined where it sets none. */
+  /** Where the session sets its default route; undefined if it sets none. */
   readonly route: { readonly fib: number; readonly metric: number | undefined } | undefined;
 }
 
@@ -57,24 +57,24 @@ export interface ConfigFacts {
     readonly localAddress?: string;
     readonly keyFile: string | undefined;
   } | null;
-  /** Keys that must be alike on both routers, by their path; what is secret is a digest under the partner key. */
+  /** Keys that must be the same on both routers, by path; each secret is replaced by a digest under the partner key. */
   readonly shared: Readonly<Record<string, string>>;
 }
 
 export interface FileFacts {
   readonly path: string;
-  /** Permission bits; undefined if it is not there. */
+  /** Permission bits; undefined if the file does not exist. */
   readonly mode: number | undefined;
   readonly owner: string;
   readonly group: string;
 }
 
-/** What may be of a file, as the manual pages say it. */
+/** Owner and mode of a file, as the manual pages require. */
 export interface FileRule {
   readonly path: string;
   readonly owner: string;
   readonly group: string | undefined;
-  /** Permission bits it may have at most. */
+  /** Permission bits allowed. */
   readonly mode: number;
   readonly found: Known<FileFacts>;
 }
@@ -87,13 +87,13 @@ export interface ProcessFacts {
 
 export interface PfFacts {
   readonly enabled: boolean;
-  /** `pfctl -s nat`, `nft list ruleset` or the like. */
+  /** Output of `pfctl -s nat`, `nft list ruleset` or the like. */
   readonly nat: string;
   /** Interfaces under `set skip on`. */
   readonly skipped: readonly string[];
 }
 
-/** A virtual router of keepalived's, with the interface of each address. */
+/** A VRRP instance of keepalived, with the interface of each address. */
 export interface VrrpInstance {
   readonly name: string;
   readonly usesVmac: boolean;
@@ -107,33 +107,33 @@ export interface VrrpFacts {
   readonly tracked: readonly string[];
 }
 
-/** What one router tells of itself for the other's doctor: `doctor --json`. */
+/** The facts that one router exports for the other's doctor: `doctor --json`. */
 export interface RouterReport {
   readonly at: number;
   readonly release: string;
   readonly shared: Readonly<Record<string, string>> | null;
   readonly carp: readonly CarpFacts[];
   readonly pfsyncVersion: number | null;
-  /** Of Linux; a report of an older doctor has none. */
+  /** On Linux only; absent from an older doctor's report. */
   readonly vrrp?: readonly VrrpInstance[];
 }
 
 export interface Facts {
   readonly platform: 'freebsd' | 'linux';
-  /** Of the kernel: `14.1-RELEASE`. */
+  /** Kernel release: `14.1-RELEASE`. */
   readonly release: string;
   readonly node: string;
   /** Milliseconds since 1970-01-01 UTC. */
   readonly now: number;
   readonly modules: Known<readonly string[]>;
   readonly interfaces: Known<readonly InterfaceFacts[]>;
-  /** `net.inet.carp.preempt`; of FreeBSD only. */
+  /** `net.inet.carp.preempt`; on FreeBSD only. */
   readonly preempt: Known<boolean>;
   readonly processes: Known<readonly ProcessFacts[]>;
-  /** Of each session's interface, the peer of its `orphans` hook, '' for none; of FreeBSD only. */
+  /** For each session's interface, the peer of its `orphans` hook, or '' if free; on FreeBSD only. */
   readonly orphans: Known<Readonly<Record<string, string>>>;
   readonly pf: Known<PfFacts>;
-  /** Of keepalived; of Linux only. */
+  /** keepalived's configuration; on Linux only. */
   readonly vrrp: Known<VrrpFacts>;
   readonly clockSynchronised: Known<boolean>;
   readonly files: readonly FileRule[];

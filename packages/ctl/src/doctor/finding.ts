@@ -1,18 +1,21 @@
-/** What a check says: one finding, with its remedy. It decides nothing. */
+/** The result of a check: findings, each with a remedy. It decides nothing. */
 import type { Facts, Known } from './facts.ts';
 
 export type Severity = 'ok' | 'unknown' | 'warn' | 'error';
 
 export interface Finding {
   readonly severity: Severity;
-  /** What was looked at: `pppoe0`, `carp`, a file. */
+  /** The subject checked: `pppoe0`, `carp`, a file. */
   readonly subject: string;
   readonly what: string;
-  /** What to do; empty for `ok`. */
+  /** The remedy; empty for `ok`. */
   readonly fix: string;
 }
 
-/** Pure: the same facts give the same findings. At least one, so that nothing is passed over in silence. */
+/**
+ * Pure: the same facts give the same findings. Returns at least one where the check applies, so a passed check is
+ * listed too.
+ */
 export type Check = (facts: Facts) => readonly Finding[];
 
 export const ok = (subject: string, what: string): Finding => ({
@@ -34,7 +37,7 @@ export const error = (subject: string, what: string, fix: string): Finding => ({
   fix,
 });
 
-/** Judge a fact that is known; say of one that is not why. What is found right is said in one line. */
+/** Judges a known fact, and reports `right` if nothing is wrong. For an unknown fact, reports why it is unknown. */
 export function judge<T>(
   subject: string,
   fact: Known<T>,

@@ -1,4 +1,4 @@
-/** The configuration as facts. Its secrets leave this file as digests under the partner key, or not at all. */
+/** The configuration as facts. It turns each secret into a digest under the partner key, or leaves it out. */
 import { createHmac } from 'node:crypto';
 import { ConfigError } from '@ppp-thing/protocol/config-text';
 import { readConfig, type Config } from '@ppp-thing/supervisor/config';
@@ -19,7 +19,7 @@ export function gatherConfig(file: string): Gathered {
     const none = (why: string): Gathered => ({ facts: unknown(why), config: undefined });
     if (cause instanceof ConfigError) return none(`${file} is wrong: run pppthingctl check-config`);
     if (!(cause instanceof UnreadableError)) throw cause;
-    // It may be the key_file, or a password_file, that this user cannot read.
+    // The unreadable file may be the key_file or a password_file.
     return none(cause.code === 'EACCES' ? `${cause.message}; run as root` : cause.message);
   }
 }
@@ -64,11 +64,11 @@ function factsOf(config: Config, file: string): ConfigFacts {
   };
 }
 
-/** Nobody without the partner key can try passwords against it; undefined without a key. */
+/** Without the partner key nobody can try passwords against the digest. Undefined if there is no key. */
 function digester({ partner }: Config): ((path: string, secret: string) => string) | undefined {
   if (partner?.keyFile === undefined) return undefined;
   const { byId } = readKeys(partner.keyFile, partner.activeKey);
-  // Not the active one: during a rotation the two routers send with different keys.
+  // The lowest key, not the active one: during a rotation the two routers have different active keys.
   const key = byId.get(Math.min(...byId.keys()));
   if (key === undefined) return undefined;
   return (path, secret) =>

@@ -1,4 +1,6 @@
-/** The facts of this router, from base tools, /proc and the supervisor. It judges nothing, and changes nothing. */
+/**
+ * Gathers the facts of this router from base tools, /proc and the supervisor. It judges nothing, and changes nothing.
+ */
 import { execFile } from 'node:child_process';
 import { readFileSync, statSync } from 'node:fs';
 import { release } from 'node:os';
@@ -26,9 +28,9 @@ const TOOL_MS = 5000;
 const run = promisify(execFile);
 const isRoot = process.getuid?.() === 0;
 
-/** What a tool prints; where it cannot be had, why. */
+/** The output of a tool, or the reason why there is none. */
 async function output(tool: string, ...words: readonly string[]): Promise<Known<string>> {
-  // Where they are for root, whoever asks.
+  // Use root's path, whoever runs the command.
   const env = { PATH: '/sbin:/usr/sbin:/bin:/usr/bin', LC_ALL: 'C' };
   try {
     const { stdout } = await run(tool, words, { env, timeout: TOOL_MS, maxBuffer: 16 << 20 });
@@ -44,7 +46,7 @@ async function output(tool: string, ...words: readonly string[]): Promise<Known<
 const map = <A, B>(fact: Known<A>, change: (value: A) => B): Known<B> =>
   fact.known ? known(change(fact.value)) : fact;
 
-/** @param partnerReport what `doctor --json` printed on the other router */
+/** @param partnerReport the output of `doctor --json` on the other router */
 export async function gather(
   sockets: Sockets,
   file: string,
@@ -131,7 +133,7 @@ async function linux(): Promise<OfPlatform> {
   };
 }
 
-/** The configuration that the keepalived which runs was given. */
+/** The configuration that the running keepalived was started with. */
 function keepalived(processes: readonly ProcessFacts[]): Known<VrrpFacts> {
   const words = processes.find(({ name }) => name === 'keepalived')?.arguments ?? '';
   const [, path = '/etc/keepalived/keepalived.conf'] =
@@ -144,7 +146,7 @@ function keepalived(processes: readonly ProcessFacts[]): Known<VrrpFacts> {
   }
 }
 
-/** Owners and modes, as the manual pages say them. */
+/** Owners and modes, as the manual pages require. */
 function rules(file: string, config: Config | undefined, directory: string): readonly FileRule[] {
   const { user = 'ppp_thing', group = 'ppp_thing', stateDirectory = places().state } = config ?? {};
   const keyFile = config?.partner?.keyFile;
@@ -186,7 +188,9 @@ function found(
   }
 }
 
-/** Numbers to names, of passwd(5) and group(5): both begin `name:password:number`, and the first of a number counts. */
+/**
+ * Numbers to names, from passwd(5) or group(5): both begin `name:password:number`. The first name of a number counts.
+ */
 function namesOf(path: string): ReadonlyMap<number, string> {
   const names = new Map<number, string>();
   for (const line of readFileSync(path, 'utf8').split('\n')) {

@@ -1,7 +1,7 @@
-/** keepalived.conf as facts: which virtual address it puts on which interface. It reads no file and judges nothing. */
+/** keepalived.conf as facts: the virtual addresses and their interfaces. It reads no file and judges nothing. */
 import { known, unknown, type Known, type VrrpFacts, type VrrpInstance } from './facts.ts';
 
-/** A line, and what stands between the braces after it. */
+/** A line, and the contents of the braces after it. */
 interface Statement {
   readonly words: readonly string[];
   readonly block: Statement[];
@@ -25,11 +25,13 @@ function statements(text: string): readonly Statement[] {
   return open[0] ?? [];
 }
 
-/** What stands behind the first `name` of a block. */
+/** The arguments of the first `name` in a block. */
 const valueOf = (block: readonly Statement[], name: string): readonly string[] | undefined =>
   block.find(({ words }) => words[0] === name)?.words.slice(1);
 
-/** Where keepalived puts the addresses of an instance that name no interface: on its own, or on the macvlan that it makes. */
+/**
+ * keepalived puts an address without an interface of its own on the instance's interface, or on the macvlan it creates.
+ */
 function instance({ words, block }: Statement): VrrpInstance {
   const router = valueOf(block, 'virtual_router_id')?.[0] ?? '';
   const vmac = valueOf(block, 'use_vmac');
@@ -49,7 +51,7 @@ function instance({ words, block }: Statement): VrrpInstance {
   };
 }
 
-/** The text of keepalived.conf(5). */
+/** Parses keepalived.conf(5). */
 export function parseKeepalived(text: string): Known<VrrpFacts> {
   const all = statements(text);
   if (all.some(({ words: [name] }) => name?.startsWith('include') === true))

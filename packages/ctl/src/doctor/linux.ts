@@ -2,14 +2,14 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { known, unknown, type InterfaceFacts, type Known, type ProcessFacts } from './facts.ts';
 
-/** Built in or loaded: what they give tells. */
+/** Modules built in or loaded, recognised by the files they provide. */
 export const linuxModules = (): Known<readonly string[]> =>
   known([
     ...(existsSync('/proc/net/pppoe') ? ['pppoe'] : []),
     ...(existsSync('/dev/ppp') ? ['ppp_generic'] : []),
   ]);
 
-/** What ip(8) says of one interface, as far as it is needed. */
+/** The fields of ip(8)'s JSON used here. */
 interface IpLink {
   readonly ifname: string;
   readonly address?: string;
@@ -32,7 +32,7 @@ const isLink = (value: unknown): value is IpLink =>
 
 const VIRTUAL: readonly (string | undefined)[] = ['macvlan', 'macvtap', 'vlan', 'bridge', 'bond'];
 
-/** `ip -j -d address`; not known where ip(8) is one that does not print JSON. */
+/** Parses `ip -j -d address`; unknown if this ip(8) cannot print JSON. */
 export function linuxInterfaces(text: string): Known<readonly InterfaceFacts[]> {
   const links = linksOf(text);
   if (links === undefined) return unknown('ip -j -d address does not print what iproute2 does');
@@ -61,7 +61,7 @@ function linksOf(text: string): readonly IpLink[] | undefined {
   }
 }
 
-/** Those that may be seen; one that ends meanwhile is left out. */
+/** The processes visible to this user; skips one that exits meanwhile. */
 export const linuxProcesses = (): readonly ProcessFacts[] =>
   readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))

@@ -1,4 +1,4 @@
-/** The output of FreeBSD's base tools as facts. It runs none of them. */
+/** Parses the output of FreeBSD's base tools into facts. It runs none of them. */
 import type { InterfaceFacts, ProcessFacts } from './facts.ts';
 
 /** `ifconfig -a`. */
@@ -26,13 +26,13 @@ export function parseIfconfig(text: string): readonly InterfaceFacts[] {
   });
 }
 
-/** `kldstat -v`: the names of files and of the modules in them. */
+/** `kldstat -v`: names of files and of the modules in them. */
 export const parseKldstat = (text: string): readonly string[] =>
   Array.from(text.matchAll(/\s([\w/-]+?)(?:\.ko)?(?: \([^)]*\))?$/gm), ([, name = '']) =>
     name.replace(/^.*\//, ''),
   );
 
-/** `ps -axo pid=,comm=,args=`, where a name may hold no spaces. */
+/** `ps -axo pid=,comm=,args=`. A name must not contain spaces. */
 export const parsePs = (text: string): readonly ProcessFacts[] =>
   Array.from(text.matchAll(/^\s*(\d+)\s+(\S+)\s*(.*)$/gm), ([, pid, name = '', rest = '']) => ({
     pid: Number(pid),
@@ -40,9 +40,9 @@ export const parsePs = (text: string): readonly ProcessFacts[] =>
     arguments: rest,
   }));
 
-/** `pfctl -v -s Interfaces`: those that are skipped. */
+/** `pfctl -v -s Interfaces`: the skipped interfaces. */
 export const parseSkipped = (text: string): readonly string[] =>
   Array.from(text.matchAll(/^(\S+) \(skip\)/gm), ([, name = '']) => name);
 
-/** `ngctl show igb0:`: the peer of its hook orphans, '' for none. */
+/** `ngctl show igb0:`: the peer of the `orphans` hook, or '' if free. */
 export const parseOrphans = (text: string): string => /^\s*orphans\s+(\S+)/m.exec(text)?.[1] ?? '';

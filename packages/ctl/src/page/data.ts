@@ -1,11 +1,11 @@
-/** What the page gets from `pppthingctl web`, as a type. */
+/** Type of the data that the page fetches from `pppthingctl web`. */
 import type { HistoryJson, StatusJson } from '@ppp-thing/supervisor/api';
 
 export interface PageData {
   /** Null while the supervisor does not answer. */
   readonly status: StatusJson | null;
-  /** Of the session that was asked for, or of the first. */
+  /** Of the requested session, or of the first. */
   readonly history: HistoryJson | null;
-  /** Why something of it is missing. */
+  /** Why a part is missing. */
   readonly error: string | null;
 }

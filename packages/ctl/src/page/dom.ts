@@ -1,4 +1,4 @@
-/** Elements, made and kept up to date. Text is only ever set as text: what an AC calls itself is never markup. */
+/** Creates and updates elements. Text is only ever set as text: an AC's name is never markup. */
 
 export function byId(id: string): HTMLElement {
   const found = document.getElementById(id);
@@ -6,7 +6,7 @@ export function byId(id: string): HTMLElement {
   return found;
 }
 
-/** Only where it changes: what is the same is not drawn and not announced again. */
+/** Sets the text only if it differs: otherwise the browser redraws and announces it again. */
 export function say(element: Element, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }
@@ -29,7 +29,9 @@ export function path(d: string, classes: string): SVGElement {
   return made;
 }
 
-/** Put these in place of what is there, unless `key`, which says it all, is what it was. */
+/**
+ * Replaces the children, unless `key` is the same as last time. `key` must hold everything that the children depend on.
+ */
 export function fill(element: Element, key: unknown, make: () => readonly Node[]): void {
   const text = JSON.stringify(key);
   if (shown.get(element) === text) return;

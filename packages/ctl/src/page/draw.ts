@@ -1,4 +1,4 @@
-/** The model as elements. What it says is decided elsewhere. */
+/** Draws the model as elements. `model.ts` decides the text. */
 import type { Model, RouterModel } from './model.ts';
 import type { Plot } from './plot.ts';
 import { HEIGHT, WIDTH } from './plot.ts';
@@ -40,7 +40,7 @@ function card({ name, isThis, stand, word, points }: RouterModel): Node {
   return el('li', `router ${stand}`, title, el('p', 'word', word), el('ul', 'points', ...list));
 }
 
-/** From the AC down to each router; a closed gate is a gap, an open one the thick line, drawn last. */
+/** Lines from the AC down to each router. A closed gate is a gap; the open one is thick and drawn last. */
 function wiresOf(routers: readonly RouterModel[]): Node[] {
   const places = routers.length === 1 ? [50] : [25, 75];
   const wires = routers.flatMap(({ wire }, i): (readonly [d: string, wire: string])[] => {
@@ -60,7 +60,7 @@ export function drawFacts(facts: Model['facts']): void {
   );
 }
 
-/** The titles and what their lines are called. */
+/** Titles and legends of the plots. */
 const PLOTS = [
   { key: 'echo', title: 'Echo time' },
   { key: 'traffic', title: 'Throughput' },

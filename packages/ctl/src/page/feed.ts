@@ -1,4 +1,4 @@
-/** Brings what there is to know to the page: every second, and at once when something happens. It draws nothing. */
+/** Fetches the data for the page every second, and at once on a notification. It draws nothing. */
 import type { HistoryJson, SampleJson, StatusJson } from '@ppp-thing/supervisor/api';
 import type { PageData } from './data.ts';
 
@@ -9,21 +9,21 @@ export interface Fresh {
 
 export interface FeedEvents {
   fresh(fresh: Fresh): void;
-  /** Why nothing is known now; tried again by itself. */
+  /** Reports why there is no data. The feed retries by itself. */
   away(reason: string): void;
 }
 
 const INTERVAL_MS = 1000;
-/** Longest an answer may take. */
+/** Longest wait for an answer. */
 const LIMIT_MS = 4000;
-/** As the supervisor keeps. */
+/** As many as the supervisor keeps. */
 const SAMPLES = 600;
 
 export class Feed {
   readonly #events: FeedEvents;
   #session: string | undefined;
   #samples: SampleJson[] = [];
-  /** Of the supervisor whose samples these are. */
+  /** Start of the supervisor that took these samples. */
   #startedAt = 0;
   #isAsking = false;
   #isWanted = false;
@@ -34,7 +34,7 @@ export class Feed {
     this.#events = events;
   }
 
-  /** Begin, or go on with this session. */
+  /** Start, or continue with this session. */
   show(session: string | undefined): void {
     if (session !== this.#session) this.#samples = [];
     this.#session = session;
@@ -42,7 +42,7 @@ export class Feed {
     void this.#ask();
   }
 
-  /** Nobody looks: ask nothing, and leave the connection to others. */
+  /** The page is hidden: stop polling, and free the connection for other pages. */
   pause(): void {
     clearTimeout(this.#timer);
     this.#timer = 0;
@@ -81,7 +81,7 @@ export class Feed {
       const signal = AbortSignal.timeout(LIMIT_MS);
       const response = await fetch(`/data?${query.toString()}`, { signal });
       if (!response.ok) throw new Error(`it answered ${response.status}`);
-      // What answers is what served this page.
+      // The program that served this page answers, so the types match.
       const data: PageData = await response.json();
       if (asked !== this.#session) this.#isWanted = true;
       else if (data.status === null)
@@ -98,7 +98,7 @@ export class Feed {
       const isKnown = this.#startedAt !== 0;
       this.#startedAt = status.startedAt;
       this.#samples = [];
-      // What was asked for was what comes after another process's samples.
+      // The request named a time from the previous process's samples; fetch all of this one's.
       if (isKnown) this.#isWanted = true;
     }
     this.#samples.push(...(history?.samples ?? []));

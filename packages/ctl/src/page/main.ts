@@ -1,4 +1,4 @@
-/** The status page: what comes from the feed, drawn. The composition root of the browser's side. */
+/** The status page: draws the data from the feed. Composition root of the browser's side. */
 import type { StatusJson } from '@ppp-thing/supervisor/api';
 import { byId, el, fill, say } from './dom.ts';
 import { drawFacts, drawPair, drawPlots, drawTimeline, drawVerdict } from './draw.ts';
@@ -45,7 +45,7 @@ function draw(fresh: Fresh): void {
 
 const SIGNS = { good: '✓', busy: '!', bad: '✕' } as const;
 
-/** Once for each change, to who listens rather than looks. */
+/** Announces each change once to a screen reader. */
 function announce(text: string): void {
   if (text !== said) say(byId('said'), text);
   said = text;
@@ -91,7 +91,7 @@ function present(isFresh: boolean): void {
 byId('more').addEventListener('click', () => {
   most = Infinity;
   if (last !== undefined) draw(last);
-  // The button goes; who used it by keyboard goes on where it was.
+  // The button disappears; move the keyboard focus to the first new entry.
   const [first] = byId('timeline').querySelectorAll<HTMLElement>(`li:nth-child(${SHORT + 1})`);
   first?.setAttribute('tabindex', '-1');
   first?.focus();

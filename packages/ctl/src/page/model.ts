@@ -1,39 +1,39 @@
 /**
- * What the page says, from what the status API says: who holds the session, whether the other router could take it, and
- * since when. Pure; how it looks is elsewhere.
+ * Turns the status API's data into the page's text: the holder, whether the other router could take over, and since
+ * when. Pure; it draws nothing.
  */
 import type { HistoryJson, SessionStatusJson, StatusJson } from '@ppp-thing/supervisor/api';
 import { clock, milliseconds, span } from './text.ts';
 
 export type Tone = 'good' | 'busy' | 'bad';
 
-/** One line of a router's card: whether it is as it has to be, and what it is. `plain` is neither. */
+/** One line of a router's card: good, bad, or (`plain`) neither. */
 export type Point = readonly [mark: 'yes' | 'no' | 'plain', text: string];
 
 export interface RouterModel {
   readonly name: string;
-  /** The one that this page was asked from. */
+  /** The router that serves this page. */
   readonly isThis: boolean;
   readonly stand: 'holds' | 'ready' | 'unready' | 'unknown';
   /** `Holds the session` */
   readonly word: string;
-  /** Of its way to the AC. */
+  /** State of its path to the AC. */
   readonly wire: 'open' | 'closed' | 'unknown';
   readonly points: readonly Point[];
 }
 
 export interface Model {
   readonly tone: Tone;
-  /** `Protected`, `Not protected`, `Down`: the tone in a word. */
+  /** The tone in a word: `Protected`, `Not protected`, `Down`. */
   readonly word: string;
   /** `Router 1 holds the session` */
   readonly headline: string;
   readonly since: string;
-  /** Whether the other router could take it. */
+  /** Whether the other router could take over. */
   readonly protection: string;
-  /** By number, so that both routers' pages look alike. One where no partner is configured. */
+  /** Sorted by number, so that both routers' pages look alike. Only one if no partner is configured. */
   readonly routers: readonly RouterModel[];
-  /** Between the two; null without a partner. */
+  /** Synchronisation between the two; null without a partner. */
   readonly sync: { readonly isGood: boolean; readonly text: string } | null;
   readonly acName: string;
   readonly facts: readonly (readonly [name: string, value: string])[];
@@ -45,11 +45,11 @@ interface Told {
   readonly history: HistoryJson | null;
 }
 
-/** `Router 2`: both routers must call one the same, and neither knows the other's host name. */
+/** `Router 2`: both pages must use the same name, and neither router knows the other's host name. */
 export const routerName = (id: number | null): string =>
   id === null ? 'The partner' : `Router ${id}`;
 
-/** The router that is meant, by name. */
+/** The holder's name. */
 export const holderName = (holder: SessionStatusJson['holder'], status: StatusJson): string => {
   if (holder === 'nobody') return 'Nobody';
   return routerName(holder === 'partner' ? status.partner.routerId : status.routerId);
@@ -85,7 +85,7 @@ function wordFor(isAlone: boolean, isReady: boolean): string {
   return isReady ? 'Protected' : 'Not protected';
 }
 
-/** In a sentence, how the session is. */
+/** The state of the session, in a sentence. */
 function verdict({ status, session }: Told): readonly [Tone, string] {
   const us = routerName(status.routerId);
   const them = routerName(status.partner.routerId);
@@ -111,7 +111,7 @@ function verdict({ status, session }: Told): readonly [Tone, string] {
   return ['bad', 'Nobody holds a session'];
 }
 
-/** Whether the router that does not hold could take over, in a sentence with what is missing. */
+/** Whether the other router could take over, in a sentence that names what is missing. */
 function standby({ status, session }: Told): { readonly isReady: boolean; readonly text: string } {
   const isOurs = session.holder !== 'partner';
   const name = routerName(isOurs ? status.partner.routerId : status.routerId);
@@ -153,7 +153,7 @@ function thisRouter(told: Told): RouterModel {
     points.push(armed ? ['yes', 'armed'] : ['no', 'not armed']);
     if (session.partner.role !== null) points.push(synced(session));
   }
-  // It would still take over: demoted is only who is asked last.
+  // A demoted router can still take over: CARP only prefers the other.
   for (const reason of demoted) points.push(['plain', `demoted: ${reason}`]);
   const isReady = lackingHere(session).length === 0 && status.helper.connected;
   return {
@@ -218,7 +218,7 @@ function syncOf({ status, session: { partner } }: Told): Model['sync'] {
   };
 }
 
-/** Since when the holder holds; that this process does not know if it found it so. */
+/** Since when the holder has held the session. Unknown if it already did when this supervisor started. */
 function since({ status, history }: Told): string {
   const last = history?.holders.at(-1);
   if (last === undefined) return '';

@@ -1,24 +1,24 @@
-/** Samples as the geometry and the words of two plots: echo time and throughput. Pure; times are milliseconds. */
+/** Turns samples into the paths and labels of two plots: echo time and throughput. Pure; times are milliseconds. */
 import type { SampleJson } from '@ppp-thing/supervisor/api';
 import { bits, milliseconds, span } from './text.ts';
 
 export interface Series {
   readonly name: string;
-  /** An SVG path in the unit box of the plot: x 0 to WIDTH, y 0 to HEIGHT downwards. Gaps where nothing is known. */
+  /** An SVG path in the plot's box: x 0 to WIDTH, y 0 to HEIGHT downwards. Unknown values are gaps. */
   readonly path: string;
 }
 
 export interface Plot {
-  /** The newest value, large beside the title. */
+  /** The newest value, shown beside the title. */
   readonly now: string;
   /** The whole plot in a sentence. */
   readonly summary: string;
   readonly series: readonly Series[];
-  /** Of the top of the box. */
+  /** Label of the top edge. */
   readonly top: string;
-  /** How far back its left edge is. */
+  /** Label of the left edge: how long ago it was. */
   readonly reach: string;
-  /** Where the session moved, by x. */
+  /** X positions at which the session moved. */
   readonly marks: readonly number[];
 }
 
@@ -35,7 +35,7 @@ interface Frame {
   readonly moves: readonly number[];
 }
 
-/** @param moves when the session changed its holder */
+/** @param moves times at which the holder changed */
 export function plotsOf(
   samples: readonly SampleJson[],
   moves: readonly number[],
@@ -81,7 +81,7 @@ function trafficPlot(samples: readonly SampleJson[], frame: Frame): Plot {
   };
 }
 
-/** Bits per second between each two samples; unknown where the count began anew. */
+/** Bits per second between consecutive samples; unknown where the counter was reset. */
 function rates(
   samples: readonly SampleJson[],
   octets: (sample: SampleJson) => number | null,
@@ -124,7 +124,7 @@ function drawn(
   };
 }
 
-/** The next of 1, 2, 5, 10, 20 … above. */
+/** The next number above of 1, 2, 5, 10, 20 … */
 function ceiling(value: number): number {
   if (value <= 0) return 1;
   const power = 10 ** Math.floor(Math.log10(value));

@@ -1,4 +1,4 @@
-/** Numbers and times as a person reads them. It knows no element and no fact. */
+/** Formats numbers and times for people. It knows no element and no fact. */
 
 /** `0.4 s`, `12 s`, `3 min`, `5 h 2 min`, `4 d 3 h` */
 export function span(ms: number): string {
@@ -14,7 +14,7 @@ export function span(ms: number): string {
 
 const two = (n: number): string => String(n).padStart(2, '0');
 
-/** `03:12:09` in the browser's own time zone; with the day before it unless that is today's. */
+/** `03:12:09` in the browser's time zone, preceded by the date unless that is today's. */
 export function clock(time: number, now: number): string {
   const at = new Date(time);
   const hms = `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
@@ -22,7 +22,7 @@ export function clock(time: number, now: number): string {
   return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${hms}`;
 }
 
-/** `0 bit/s`, `67 kbit/s`, `1.5 Mbit/s`: three digits are enough. */
+/** `0 bit/s`, `67 kbit/s`, `1.5 Mbit/s`, with three digits at most. */
 export function bits(perSecond: number): string {
   let value = perSecond;
   let unit = 'bit/s';

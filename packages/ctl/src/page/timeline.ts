@@ -1,4 +1,4 @@
-/** What happened to the session, newest first, each in a sentence: changes of holder, and what ownership did besides. Pure. */
+/** The session's history in sentences, newest first: changes of holder, and other ownership events. Pure. */
 import type {
   EventJson,
   HistoryJson,
@@ -9,13 +9,13 @@ import { holderName, routerName } from './model.ts';
 
 export interface Entry {
   readonly time: number;
-  /** The session moved; everything else is smaller. */
+  /** A change of holder; the page shows other entries smaller. */
   readonly isMove: boolean;
   readonly text: string;
   readonly detail: string;
 }
 
-/** A change of holder and what ownership did for it are within this of each other. */
+/** Longest time between a change of holder and the ownership event that caused it. */
 const TOGETHER_MS = 1500;
 
 export function timelineOf(history: HistoryJson, status: StatusJson): Entry[] {
@@ -28,7 +28,7 @@ export function timelineOf(history: HistoryJson, status: StatusJson): Entry[] {
   const rest = history.events
     .filter((event) => !told.has(event))
     .map((event): Entry => ({ time: event.time, isMove: false, ...sentence(event, status) }));
-  // What came later comes first, also among those of one millisecond.
+  // Reverse both lists first, so that entries with the same time are newest first too.
   return [...newestFirst(moves), ...newestFirst(rest)].sort((a, b) => b.time - a.time);
 }
 
