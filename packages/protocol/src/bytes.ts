@@ -3,7 +3,7 @@
  * `DecodeError` and nothing else, so a decoder built on it is total over hostile input.
  */
 
-/** Octets that are not what the format says. Whoever sent them is at fault, never this host. */
+/** Octets that violate the format. The sender is at fault, never this host. */
 export class DecodeError extends Error {
   override readonly name = 'DecodeError';
   /** Octets from the start of the outermost buffer. */
@@ -15,21 +15,21 @@ export class DecodeError extends Error {
   }
 }
 
-/** A cursor over octets it does not copy. */
+/** A cursor over octets. It does not copy them. */
 export class Reader {
   readonly #octets: Uint8Array;
   readonly #base: number;
   #at = 0;
 
-  /** @param base offset of `octets` in the outermost buffer, so that errors point into what arrived */
+  /** @param base offset of `octets` in the outermost buffer, for the offsets in errors */
   constructor(octets: Uint8Array, base = 0) {
     this.#octets = octets;
     this.#base = base;
   }
 
   /**
-   * A reader over a copy of `octets`, plain whatever kind of array came in: what is decoded from it may be kept for
-   * as long as a session lasts, whatever becomes of the memory a frame was received into.
+   * A reader over a copy of `octets`, as a plain Uint8Array. Values decoded from it stay valid when the receive buffer
+   * is reused, so a session may keep them.
    */
   static copy(octets: Uint8Array): Reader {
     return new Reader(new Uint8Array(octets));
@@ -40,7 +40,7 @@ export class Reader {
     return this.#octets.length - this.#at;
   }
 
-  /** Where the next octet is, counted from the start of the outermost buffer. */
+  /** Position of the next octet, from the start of the outermost buffer. */
   get offset(): number {
     return this.#base + this.#at;
   }
@@ -75,13 +75,13 @@ export class Reader {
     return (BigInt(this.u32(what)) << 32n) | BigInt(this.u32(what));
   }
 
-  /** A reader over the next `length` octets alone. */
+  /** A reader limited to the next `length` octets. */
   sub(length: number, what: string): Reader {
     const base = this.offset;
     return new Reader(this.take(length, what), base);
   }
 
-  /** A reader of its own over what remains: reading it does not move this one. */
+  /** A separate reader over the remaining octets: reading it does not move this one. */
   fork(): Reader {
     return new Reader(this.#octets.subarray(this.#at), this.offset);
   }
@@ -91,7 +91,7 @@ export class Reader {
   }
 }
 
-/** Octets in the order they are written. Values out of range are our own mistake and throw RangeError. */
+/** Octets in the order of writing. A value out of range is a bug of ours and throws RangeError. */
 export class Writer {
   #octets = new Uint8Array(64);
   #length = 0;
@@ -122,7 +122,7 @@ export class Writer {
     return this;
   }
 
-  /** Write what `body` writes, preceded by its length in octets as a u16; `plus` is added to that length. */
+  /** Writes the output of `body`, preceded by its length in octets plus `plus` as a u16. */
   counted16(body: (into: this) => void, plus = 0): this {
     const at = this.#reserve(2);
     const start = this.#length;
@@ -134,7 +134,7 @@ export class Writer {
     return this;
   }
 
-  /** A copy of what has been written. */
+  /** A copy of the octets written. */
   finish(): Uint8Array {
     return this.#octets.slice(0, this.#length);
   }
@@ -161,7 +161,7 @@ export class Writer {
   }
 }
 
-/** Whether two runs of octets are the same. Not constant time: not for secrets. */
+/** Whether two octet strings are equal. Not constant time: do not use for secrets. */
 export function sameOctets(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((octet, i) => octet === b[i]);
 }
@@ -173,7 +173,7 @@ export function toHex(octets: Uint8Array): string {
   return text;
 }
 
-/** The octets that an even number of hexadecimal digits spell; undefined for anything else. */
+/** Decodes an even number of hexadecimal digits; undefined for anything else. */
 export function fromHex(text: string): Uint8Array | undefined {
   if (!/^([0-9a-fA-F]{2})*$/.test(text)) return undefined;
   return Uint8Array.from(text.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));

@@ -1,12 +1,12 @@
 /**
- * The text of a configuration file: where its keys stand, whether it is the original's eight lines, and the error that
- * reports every mistake at once. It knows the original's keys and no others.
+ * The text of a configuration file: the lines of its keys, a check for the original's eight-line format, and an error
+ * that reports every mistake at once. It knows the original's keys and no others.
  */
 
 export interface Problem {
-  /** 1 is the first; undefined where the text has no such place. */
+  /** 1 is the first; undefined if the problem has no line. */
   readonly line: number | undefined;
-  /** Where and what was expected: `session.pppoe0.mtu: expected a whole number from 64 to 9000`. */
+  /** The place and the expected value: `session.pppoe0.mtu: expected a whole number from 64 to 9000`. */
   readonly message: string;
 }
 
@@ -30,7 +30,7 @@ export class ConfigError extends Error {
 /** Finds the line of a table or key by its dotted path. */
 export type LineOf = (path: string) => number | undefined;
 
-/** The lines of the tables and keys of a TOML text. Only what stands on a line of its own is found. */
+/** The lines of the tables and keys of a TOML text. Finds only those on a line of their own. */
 export function tomlLines(text: string): LineOf {
   const lines = new Map<string, number>();
   let table = '';
@@ -45,18 +45,21 @@ export function tomlLines(text: string): LineOf {
   return (path) => lines.get(path);
 }
 
-/** What stands in the brackets of a table's header. Without a regular expression: a line of blanks must not cost a second. */
+/**
+ * The name in the brackets of a table's header. No regular expression: backtracking over a line of blanks must not take
+ * a second.
+ */
 function headerOf(trimmed: string): string | undefined {
   const end = trimmed.indexOf(']');
   if (!trimmed.startsWith('[') || trimmed.startsWith('[[') || end < 2) return undefined;
   return trimmed.slice(1, end);
 }
 
-/** The original's file begins with a bare interface name; TOML with a table, a key or a comment. */
+/** The original's file begins with a bare interface name; a TOML file with a table, a key or a comment. */
 export const isEightLines = (text: string): boolean =>
   /^\s*[A-Za-z][A-Za-z0-9_.-]*[ \t]*\r?\n/.test(text);
 
-/** Line by line: the key each stands for. */
+/** The key on each line, in order. */
 const EIGHT_LINES = [
   'interface',
   'mac',
@@ -68,10 +71,10 @@ const EIGHT_LINES = [
   'partner_address',
 ] as const;
 
-/** The one session of the original's file, by key, and where each key stands. */
+/** The single session of the original's file, by key, and the line of each key. */
 export function eightLines(text: string): { values: Record<string, unknown>; lineOf: LineOf } {
   const lines = text.split(/\r?\n/);
-  // What follows the last line end is no line.
+  // A final line end does not begin another line.
   if (lines.at(-1) === '') lines.pop();
   const values: Record<string, unknown> = { stub: 'pppoe0x' };
   EIGHT_LINES.forEach((key, i) => {

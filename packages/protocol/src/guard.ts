@@ -1,7 +1,7 @@
 /**
- * A watch over a process that may hang, for service managers such as daemon(8) that only restart what has ended: a child
- * `sh` that reads a line of the process at each beat, and kills the process when none has come for too long. How a child is
- * started is the caller's.
+ * Watches a process that may hang, for service managers such as daemon(8) that only restart a process that has exited.
+ * The guard is a child `sh` that reads a line from the process at each beat, and kills the process when no line has
+ * come for too long. The caller starts the child.
  */
 
 /** Milliseconds between two beats. */
@@ -10,8 +10,8 @@ export const BEAT_MS = 5000;
 const HANG_SECONDS = 20;
 
 /**
- * `$1`: seconds without a line; `$2`: the process's name. The second, shorter wait is for a machine that was itself asleep:
- * then only the line is late. `read` fails with 1 at the end of its input, which comes when the process ends.
+ * `$1`: seconds without a line; `$2`: the process's name. The second, shorter wait is for a machine that was suspended,
+ * on which only the line is late. `read` fails with 1 at the end of its input, that is, when the process exits.
  */
 const SCRIPT = `trap '' HUP INT TERM
 while :; do
@@ -25,7 +25,7 @@ while :; do
 done
 `;
 
-/** What `sh` is started with. */
+/** The arguments for `sh`. */
 export const guardArguments = (name: string, seconds = HANG_SECONDS): readonly string[] => [
   '-c',
   SCRIPT,
@@ -34,7 +34,7 @@ export const guardArguments = (name: string, seconds = HANG_SECONDS): readonly s
   name,
 ];
 
-/** The part of a child process that is used here. */
+/** The parts of a child process used here. */
 export interface Guard {
   readonly stdin: {
     write(text: string): unknown;
@@ -44,9 +44,9 @@ export interface Guard {
 }
 
 /**
- * @param start  starts `sh` with a pipe to its standard input
- * @param log  one line, without the program's name
- * @returns to be called every BEAT_MS. A guard that has gone is started again.
+ * @param start starts `sh` with a pipe to its standard input
+ * @param log takes one line, without the program's name
+ * @returns a function to call every BEAT_MS. It restarts a guard that has exited.
  */
 export function guarded(start: () => Guard, log: (line: string) => void): () => void {
   let current: Guard | undefined;

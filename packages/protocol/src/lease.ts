@@ -1,21 +1,21 @@
 /**
- * A DHCPv6 lease as plain data: what the server gave, and since when. Like the session it can be stored, sent and carried
- * on by another router; it holds no instants and knows no packets.
+ * A DHCPv6 lease as plain data: the server's grant, and its time. Like the session it can be stored, sent and continued
+ * by another router. It holds no instants and knows no packets.
  */
 import { sameOctets } from './bytes.ts';
 import { INFINITY } from './wire/dhcpv6.ts';
 import type { Ipv6Address } from './wire/ipv6.ts';
 
-/** A prefix of the ISP's that is routed to us (IA_PD). */
+/** A prefix that the ISP routes to us (IA_PD). */
 export interface LeasedPrefix {
   /** Bits after `length` are zero. */
   readonly prefix: Ipv6Address;
   /** 32 … 128 bits. */
   readonly length: number;
-  /** Seconds after the lease's `grantedAt`; INFINITY is for ever. */
+  /** Seconds after the lease's `grantedAt`; INFINITY means for ever. */
   readonly preferred: number;
   readonly valid: number;
-  /** A part that the ISP uses on the link itself (RFC 6603): no subnet of ours. */
+  /** A part that the ISP uses on the link itself (RFC 6603), so not a subnet of ours. */
   readonly exclude?: { readonly prefix: Ipv6Address; readonly length: number };
 }
 
@@ -26,7 +26,10 @@ export interface LeasedAddress {
   readonly valid: number;
 }
 
-/** A prefix that the server has replaced or withdrawn: hosts must stop to use it, and may not be cut off at once. */
+/**
+ * A prefix that the server has replaced or withdrawn. Hosts must stop using it, but not at once: open connections would
+ * break.
+ */
 export interface FormerPrefix {
   readonly prefix: Ipv6Address;
   readonly length: number;
@@ -35,15 +38,15 @@ export interface FormerPrefix {
 }
 
 export interface Lease {
-  /** The identifiers the lease is bound to: of this client, of the server, and of the IA. */
+  /** The identifiers that the lease is bound to: of this client, of the server, and of the IA. */
   readonly duid: Uint8Array;
   readonly serverDuid: Uint8Array;
   readonly iaid: number;
-  /** Seconds since 1970-01-01 UTC. Every span of the lease counts from here. */
+  /** Seconds since 1970-01-01 UTC. All lifetimes of the lease count from here. */
   readonly grantedAt: number;
-  /** When the session came up on which it was granted, as that session's facts say: on another it must be confirmed. */
+  /** `startedAt` of the session that the lease was granted on. On another session it must be confirmed. */
   readonly session: number;
-  /** Seconds until it is renewed, and until any server may renew it; INFINITY is never. */
+  /** Seconds until renewal, and until any server may renew it; INFINITY means never. */
   readonly t1: number;
   readonly t2: number;
   readonly prefixes: readonly LeasedPrefix[];
@@ -55,19 +58,19 @@ export interface Lease {
   readonly aftr: string;
 }
 
-/** Milliseconds since 1970-01-01 UTC at which a span of the lease ends; undefined if it never does. */
+/** End of a lifetime in milliseconds since 1970-01-01 UTC; undefined if it never ends. */
 export const endOf = ({ grantedAt }: Lease, span: number): number | undefined =>
   span === INFINITY ? undefined : (grantedAt + span) * 1000;
 
-/** Whole seconds of `span` that are left at `time`, milliseconds since 1970; INFINITY stays so. */
+/** Whole seconds of `span` left at `time`, milliseconds since 1970; INFINITY stays INFINITY. */
 export function secondsLeft(lease: Lease, span: number, time: number): number {
   const end = endOf(lease, span);
   return end === undefined ? INFINITY : Math.max(0, Math.floor((end - time) / 1000));
 }
 
 /**
- * The lease as this router may use it. A lease that was granted in the future comes from a clock that is ahead of ours:
- * it counts from now, so that no clock makes it longer than the server said.
+ * The lease as this router may use it. If it was granted in the future, the partner's clock is ahead of ours. It then
+ * counts from now, so that a wrong clock cannot make it longer than the server allowed.
  *
  * @param time milliseconds since 1970-01-01 UTC
  */
@@ -76,7 +79,7 @@ export function clampLease(lease: Lease, time: number): Lease {
   return lease.grantedAt <= now ? lease : { ...lease, grantedAt: now };
 }
 
-/** The lease without what has ended at `time`; null when no prefix and no address is left. */
+/** The lease without its parts that have ended at `time`; null if no prefix and no address is left. */
 export function unexpired(lease: Lease, time: number): Lease | null {
   const lasts = ({ valid }: { readonly valid: number }): boolean => {
     const end = endOf(lease, valid);
@@ -93,7 +96,7 @@ export function unexpired(lease: Lease, time: number): Lease | null {
   return isWhole ? lease : { ...lease, prefixes, addresses, former };
 }
 
-/** The earliest end of anything in the lease, milliseconds since 1970; undefined if nothing ever ends. */
+/** The earliest end of any part of the lease, milliseconds since 1970; undefined if none ever ends. */
 export function firstEnd(lease: Lease): number | undefined {
   const ends = [...lease.prefixes, ...lease.addresses, ...lease.former]
     .map(({ valid }) => endOf(lease, valid))

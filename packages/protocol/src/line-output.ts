@@ -1,21 +1,21 @@
 /**
- * Lines to a reader who may have stopped reading: what waits for it is bounded, what does not fit is dropped and counted.
- * It knows no levels and limits no rate.
+ * Writes lines to a reader that may have stopped reading. It bounds the waiting text, and drops and counts further
+ * lines. It knows no levels and limits no rate.
  */
 
-/** Characters that wait for the reader, after which no more are kept. */
+/** Waiting characters at most. */
 const MAX_WAITING = 1 << 20;
 
-/** The part of a writable stream that is needed here. */
+/** The parts of a writable stream used here. */
 export interface LineStream {
-  /** Whether it takes more at once; if not, `drain` follows when the reader has read. */
+  /** False if the stream is full; `drain` follows when the reader has read. */
   write(text: string): boolean;
   on(event: 'drain' | 'error', listener: () => void): unknown;
 }
 
 /**
- * @param lost told, once the reader reads again, how many lines it has missed
- * @returns takes one line without its end. A reader that has gone for good is no error.
+ * @param lost called when the reader reads again, with the number of dropped lines
+ * @returns a function that takes one line without its line end. A reader that has exited is no error.
  */
 export function lineOutput(
   stream: LineStream,

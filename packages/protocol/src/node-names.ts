@@ -1,15 +1,15 @@
 /**
- * The names of the netgraph nodes that the helper makes on FreeBSD: one definition for the helper, which gives them, and
- * for doctor, which recognises them. ng_base(4): at most 31 octets, no `.` and no `:`.
+ * Names of the netgraph nodes that the helper creates on FreeBSD. One definition for the helper, which assigns them,
+ * and for doctor, which recognises them. It creates no node. ng_base(4): at most 31 octets, no `.` and no `:`.
  */
 
-/** Of a session's own nodes. */
+/** Prefix of a session's own nodes. */
 export const SESSION_NODE = 'pt_';
-/** Of the hub on a line that was promiscuous already when the helper came. */
+/** Prefix of a hub whose line was promiscuous before the helper started: leave it so when the hub goes. */
 export const HUB_KEEP = 'pthk_';
-/** Of the hub on a line that the helper made promiscuous, and makes so no longer when it goes. */
+/** Prefix of a hub whose line the helper made promiscuous: undo that when the hub goes. */
 export const HUB_RESTORE = 'pthr_';
 
-/** Whether a node of this name is one that the helper puts on a line's `orphans` hook. */
+/** Whether the name is that of a helper's node on a line's `orphans` hook. */
 export const isOurHub = (name: string): boolean =>
   name.startsWith(HUB_KEEP) || name.startsWith(HUB_RESTORE);

@@ -1,17 +1,17 @@
 /**
- * Text at the edge of the engine: what a peer sent made safe for logs and terminals, and our own strings as octets. It
- * keeps no secrets from anyone: callers choose what to show.
+ * Text at the edge of the engine: makes a peer's text safe for logs and terminals, and encodes our own strings. It
+ * hides no secrets; callers decide what to show.
  */
 
-/** Characters of peer text shown at most: a log line is no place for a novel. */
+/** Longest peer-supplied text in a log line, in octets. */
 const LIMIT = 128;
 
 /** Letters, marks, numbers, punctuation, symbols and spaces; no control, no format character, no line separator. */
 const VISIBLE = /^[\p{L}\p{M}\p{N}\p{P}\p{S}\p{Zs}]$/u;
 
 /**
- * Octets from a peer as text that can neither end a log line nor move a cursor nor turn its direction: what is visible in
- * UTF-8 stays, a backslash is doubled, everything else is `\xNN`; cut after `limit` octets with `…`.
+ * A peer's octets as text that cannot end a log line, move a cursor or reverse the text direction. Visible UTF-8
+ * characters stay, a backslash is doubled, every other octet becomes `\xNN`. Cut after `limit` octets with `…`.
  */
 export function printable(octets: Uint8Array, limit = LIMIT): string {
   let text = '';
@@ -27,10 +27,10 @@ export function printable(octets: Uint8Array, limit = LIMIT): string {
   return text;
 }
 
-/** The shortest sequences of each length, so that no character has two spellings (RFC 3629 §3). */
+/** The smallest code point for each length, so that no character has two encodings (RFC 3629 §3). */
 const LEAST = [0, 0, 0x80, 0x800, 0x1_0000];
 
-/** One character, and how many octets it takes; undefined for one octet that is not to be shown. */
+/** One visible character and its length in octets; no `character` for an octet that must be escaped. */
 function characterAt(octets: Uint8Array, at: number): { length: number; character?: string } {
   const first = octets[at] ?? 0;
   const length = first < 0x80 ? 1 : first < 0xc0 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
@@ -70,7 +70,7 @@ export function utf16le(text: string): Uint8Array {
   return octets;
 }
 
-/** Octets side by side. */
+/** Concatenates octets. */
 export function concat(...parts: readonly Uint8Array[]): Uint8Array {
   const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
   let at = 0;

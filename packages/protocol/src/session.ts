@@ -1,13 +1,13 @@
 /**
- * The session as plain data: everything a router needs to carry on where another stopped. It can be stored, sent and
- * resumed; it holds no instants (those never leave a host), no secrets, and no objects with behaviour.
+ * The session as plain data: everything a router needs to continue where the other stopped. It can be stored, sent and
+ * resumed. It holds no instants (those never leave a host), no secrets, and no objects with behaviour.
  */
 import type { Lease } from './lease.ts';
 import type { MacAddress } from './wire/ethernet.ts';
 import type { AuthMethod } from './wire/lcp.ts';
 import type { InterfaceId, Ipv4Address } from './wire/ncp.ts';
 
-/** What the kernel needs to know a session: RFC 2516 §4, SESSION_ID with the two MAC addresses. */
+/** The kernel's key of a session: SESSION_ID and the two MAC addresses (RFC 2516 §4). */
 export interface SessionKey {
   /** 1 … 0xfffe. */
   readonly sessionId: number;
@@ -15,16 +15,16 @@ export interface SessionKey {
   readonly ourMac: MacAddress;
 }
 
-/** Both ends of the link, or neither: IPCP is Opened or it is not. */
+/** Both ends of the link if IPCP is Opened, otherwise neither. */
 export type Ipv4Ends =
   | { readonly ourAddress: Ipv4Address; readonly theirAddress: Ipv4Address }
   | { readonly ourAddress?: undefined; readonly theirAddress?: undefined };
 
-/** Only the two ends; nothing without IPv4. */
+/** Only the two ends; empty without IPv4. */
 export const ipv4Of = ({ ourAddress, theirAddress }: Ipv4Ends): Ipv4Ends =>
   ourAddress === undefined ? {} : { ourAddress, theirAddress };
 
-/** What was agreed with the AC: IPv4, IPv6, or both. */
+/** The result of negotiation with the AC: IPv4, IPv6, or both. */
 export type SessionFacts = CommonFacts & Ipv4Ends;
 
 /** A session with IPv4. */
@@ -41,23 +41,26 @@ interface CommonFacts {
   /** Octets of PPP Information field each end receives. */
   readonly ourMru: number;
   readonly theirMru: number;
-  /** PPP-Max-Payload agreed in the Discovery Stage (RFC 4638), octets; 1492 if none was. */
+  /** PPP-Max-Payload from the Discovery Stage (RFC 4638), octets; 1492 if not negotiated. */
   readonly maxPayload: number;
   readonly auth: Exclude<AuthMethod, 'unknown'> | 'none';
   /** None, one or two. */
   readonly dns: readonly Ipv4Address[];
-  /** Both, or neither: IPV6CP is Opened or it is not. */
+  /** Both if IPV6CP is Opened, otherwise absent. */
   readonly interfaceIds?: { readonly ours: InterfaceId; readonly theirs: InterfaceId };
-  /** The Identifier last used in each protocol, so that a successor does not start with one the AC has just seen. */
+  /**
+   * The Identifier last used in each protocol, so that the next holder does not start with one that the AC has just
+   * seen.
+   */
   readonly identifiers: { readonly lcp: number; readonly ipcp: number; readonly ipv6cp: number };
   /** Seconds since 1970-01-01 UTC at which the session first came up, for people. */
   readonly startedAt: number;
 }
 
-/** One of the two routers: the number configured for it, unique in the pair, 1 … 0xffffffff. 0 is nobody. */
+/** One of the two routers: the number in its configuration, unique in the pair, 1 … 0xffffffff. 0 means nobody. */
 export type RouterId = number;
 
-/** What is stored and what the partner is told. Totally ordered by `isNewer`: the newest is the truth. */
+/** The data stored on disk and sent to the partner. Totally ordered by `isNewer`: the newest one counts. */
 export interface Snapshot {
   /** Counts changes of holder. Never falls. */
   readonly epoch: number;
@@ -66,23 +69,23 @@ export interface Snapshot {
   /** Who owns the session in this epoch. */
   readonly holder: RouterId;
   /**
-   * Null when there is no session: none was dialled yet, or the last one is known to be gone. Null in generation 0 says
-   * less: its holder knew of none when it took, and the holder before it may just have opened one.
+   * Null when there is no session: none was dialled yet, or the last one is known to be gone. In generation 0 null is
+   * weaker: the holder knew of no session when it took over, but the previous holder may just have opened one.
    */
   readonly facts: SessionFacts | null;
   /**
-   * What a DHCPv6 server gave: it outlives the session. Null when there is none. Absent when whoever wrote the snapshot
-   * asks for none, or knows nothing of leases: then a reader keeps what it has.
+   * The lease from a DHCPv6 server, which outlives the session. Null when there is none. Absent when the writer of the
+   * snapshot requests none, or does not know leases; a reader then keeps its own.
    */
   readonly lease?: Lease | null;
 }
 
-/** Before anything was stored or heard. */
+/** Before any snapshot was stored or received. */
 export const NO_SNAPSHOT: Snapshot = { epoch: 0, generation: 0, holder: 0, facts: null };
 
 /**
- * Whether `a` is newer than `b`: by epoch, then holder, then generation. Two routers can raise the same epoch only in
- * a split; then the higher holder wins whatever each has written since, so the order never flips back and forth.
+ * Whether `a` is newer than `b`: by epoch, then holder, then generation. Two routers raise the same epoch only in a
+ * split. Then the higher holder wins whatever each has written since, so the order never flips back and forth.
  */
 export function isNewer(a: Snapshot, b: Snapshot): boolean {
   if (a.epoch !== b.epoch) return isLaterEpoch(a.epoch, b.epoch);
@@ -91,17 +94,17 @@ export function isNewer(a: Snapshot, b: Snapshot): boolean {
 }
 
 /**
- * Whether counter `a` comes after `b`. Both have 32 bits and no end: after the highest comes 0, and of two values the
- * later one is that which is reached sooner from the other (RFC 1982). So nobody, not even a partner that lies, can count
- * us to a place from which there is no next.
+ * Whether counter `a` comes after `b`. Both have 32 bits and wrap around: 0 follows the highest value. Of two values,
+ * the later one is the one reached in fewer steps from the other (RFC 1982). So even a lying partner cannot push our
+ * counter to a value without a successor.
  */
 export const isLater = (a: number, b: number): boolean => a !== b && (a - b) >>> 0 < 2 ** 31;
 
-/** Epoch 0 is before all others: nothing was stored or heard yet. */
+/** Epoch 0 is before all others: no snapshot was stored or received yet. */
 export const isLaterEpoch = (a: number, b: number): boolean =>
   a !== b && a !== 0 && (b === 0 || isLater(a, b));
 
-/** The snapshot of a router that takes the session. */
+/** The snapshot of a router that takes over the session. */
 export const taken = (before: Snapshot, holder: RouterId): Snapshot => ({
   ...before,
   epoch: (before.epoch + 1) >>> 0 || 1,
@@ -109,7 +112,7 @@ export const taken = (before: Snapshot, holder: RouterId): Snapshot => ({
   holder,
 });
 
-/** Whether `earlier` has a session that the next holder, who wrote `later`, had not heard of when it took. */
+/** Whether `earlier` has a session that the writer of `later` did not know of when it took over. */
 export const isUntold = (later: Snapshot, earlier: Snapshot): boolean =>
   later.facts === null &&
   later.generation === 0 &&
@@ -117,31 +120,31 @@ export const isUntold = (later: Snapshot, earlier: Snapshot): boolean =>
   earlier.holder !== later.holder &&
   taken(earlier, later.holder).epoch === later.epoch;
 
-/** The snapshot after what is known of the session has changed. */
+/** The snapshot after the facts of the session have changed. */
 export const changed = (
   before: Snapshot,
   change: Partial<Pick<Snapshot, 'holder' | 'facts' | 'lease'>>,
 ): Snapshot => ({ ...before, ...change, generation: (before.generation + 1) >>> 0 });
 
-/** CARP's word for this router now (carp(4)); VRRP's states map to it. */
+/** This router's role in CARP (carp(4)); VRRP's states map to it. */
 export type Role = 'INIT' | 'BACKUP' | 'MASTER';
 
-/** What one router says of a session to the other, once its authenticity has been checked. */
+/** A message about one session from the partner, after its HMAC was checked. */
 export interface PartnerMessage {
   readonly sender: RouterId;
   readonly role: Role;
-  /** The sender could carry a session: its helper answers, its line has carrier, its watchdog has not given up. */
+  /** The sender could hold a session: its helper answers, its line has carrier, its watchdog has not given up. */
   readonly healthy: boolean;
-  /** The sender has the snapshot's session joined to its interface, ready to open its gate. */
+  /** The sender has attached the snapshot's session to its interface, and can open its gate at once. */
   readonly armed: boolean;
   /** The sender's gate is open. */
   readonly open: boolean;
-  /** The AC has answered the sender within its echo budget: only a holder can say so. */
+  /** The AC has answered the sender within its echo budget. Only a holder sets it. */
   readonly proven: boolean;
-  /** The sender is demoted because its operator asked for a handoff. */
+  /** The sender is demoted because its operator requested a handoff. */
   readonly yielding: boolean;
-  /** It hears us. */
+  /** The sender receives our datagrams. */
   readonly hearing: boolean;
-  /** What the sender believes. */
+  /** The sender's snapshot. */
   readonly snapshot: Snapshot;
 }

@@ -1,14 +1,14 @@
 /**
- * What a snapshot may hold: one definition for all who take one in (the partner's datagram, the file on the disk) and for
- * all who must be able to say what is in it (the helper's vocabulary, what is agreed with the AC). It reads no octets.
+ * The values that a snapshot may hold. One definition for every reader (the partner's datagram, the file on disk), and
+ * for the helper's messages and the negotiation with the AC, which must stay within it. It reads no octets.
  */
 import type { SessionFacts, Snapshot } from './session.ts';
 import { isMulticast, type MacAddress } from './wire/ethernet.ts';
 
-/** Octets of a PPP Information field: less is a broken peer, more is beyond any Ethernet. */
+/** Octets of a PPP Information field: a smaller value means a broken peer, a larger one exceeds any Ethernet. */
 export const INFORMATION = { min: 128, max: 9000 } as const;
 
-/** Octets of AC-Name, Service-Name and Host-Uniq together: what one discovery packet can carry (RFC 2516 §4). */
+/** Octets of AC-Name, Service-Name and Host-Uniq together: one discovery packet holds no more (RFC 2516 §4). */
 export const MAX_TAGS = 1482;
 
 /** Octets that prove an announce frame to the partner (`wire/announce-proof.ts`). */
@@ -17,10 +17,10 @@ export const PROOF_LENGTH = 17;
 /** A counter of 32 bits; a router's identifier is one too. */
 export const U32_MAX = 0xffff_ffff;
 
-/** Seconds since 1970: the end of the year 9999, beyond which not every clock can say a time. */
+/** Seconds since 1970: the end of the year 9999. Not every clock can represent a later time. */
 export const LATEST = 253_402_300_799;
 
-/** Why a snapshot cannot be used, stored or said, as words for a log; undefined if it can. */
+/** Why a snapshot cannot be used, stored or sent, as text for a log; undefined if it can. */
 export function flawOf({ epoch, generation, holder, facts, lease }: Snapshot): string | undefined {
   if (![epoch, generation, holder].every((value) => isWhole(value, 0, U32_MAX))) {
     return 'a counter beyond 32 bits';

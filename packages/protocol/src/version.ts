@@ -1,6 +1,6 @@
 /**
- * The product's version, and the oldest runtime it runs on. Constants of the build: no program reads a file to know them.
- * A test compares both with package.json.
+ * The product's version, and the oldest runtime it supports. Both are constants, so no program reads a file for them. A
+ * test compares them with package.json.
  */
 export const VERSION = '0.1.0';
 
@@ -10,7 +10,7 @@ export const OLDEST_NODE = 22;
 /**
  * Why the programs cannot run on this version of Node.js: one line for the operator. Undefined if they can.
  *
- * @param version  the runtime's own number, `24.21.0`; Bun gives that of the Node.js it stands for
+ * @param version the runtime's version, `24.21.0`; Bun reports that of the Node.js it emulates
  */
 export function tooOld(version: string): string | undefined {
   if (Number.parseInt(version, 10) >= OLDEST_NODE) return undefined;

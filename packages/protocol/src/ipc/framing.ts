@@ -1,6 +1,6 @@
 /**
  * Messages on a stream: a 4-octet big-endian length, then one msgpack value of at most 64 KiB. It knows the shape of
- * every message and nothing of sockets.
+ * every message, and nothing about sockets.
  */
 import { Packr } from 'msgpackr/index-no-eval';
 import {
@@ -22,7 +22,7 @@ import { isPlain } from './plain.ts';
 import type { Shape } from './schema.ts';
 
 const PREFIX = 4;
-/** Octets that a reader of messages begins with. */
+/** Initial octets of a reader's buffer. */
 const FIRST_ROOM = 1024;
 
 const packr = new Packr({
@@ -31,12 +31,12 @@ const packr = new Packr({
   int64AsType: 'bigint',
 });
 
-/** The other end broke the protocol; nothing after this can be trusted, so the connection ends. */
+/** The other end broke the protocol. Nothing after this can be trusted, so the caller closes the connection. */
 export class FramingError extends Error {
   override readonly name = 'FramingError';
 }
 
-/** One message as it goes on the stream. Larger than `limit`: RangeError, our own mistake. */
+/** Encodes one message with its length. Larger than `limit`: RangeError, a bug of ours. */
 export function encodeMessage(value: unknown, limit = MAX_MESSAGE): Uint8Array {
   const body = packr.pack(value);
   if (body.length > limit)
@@ -51,27 +51,27 @@ export const encodeRequest = (request: Request): Uint8Array => encodeMessage(req
 export const encodeReply = (reply: Reply): Uint8Array => encodeMessage(reply, MAX_REPLY);
 export const encodeNotice = (notice: Notice): Uint8Array => encodeMessage(notice);
 
-/** Cuts a stream into values. Holds at most one incomplete message beside what was pushed last. */
+/** Cuts a stream into values. It keeps at most one incomplete message and the last chunk. */
 export class Deframer {
   readonly #limit: number;
-  /** What has come and was not given yet is `#room` from `#start` to `#end`. */
+  /** Octets received and not yet decoded are in `#room`, from `#start` to `#end`. */
   #room = new Uint8Array(FIRST_ROOM);
   #start = 0;
   #end = 0;
 
-  /** @param limit octets of one message: the supervisor takes longer ones than the helper does */
+  /** @param limit octets of one message: the supervisor accepts longer ones than the helper */
   constructor(limit = MAX_MESSAGE) {
     this.#limit = limit;
   }
 
-  /** Octets of a message that has not wholly arrived. */
+  /** Octets of an incomplete message. */
   get pending(): number {
     return this.#end - this.#start;
   }
 
   /**
-   * Take `chunk` (it is copied) and give the messages it completes, in order, as unchecked values. The iteration throws
-   * `FramingError` at the first octets that cannot be a message; what came before has been given.
+   * Copies `chunk`, and yields the messages it completes, in order, as unchecked values. The iteration throws
+   * `FramingError` at the first octets that cannot be a message, after it has yielded the messages before them.
    */
   push(chunk: Uint8Array): Iterable<unknown> {
     this.#makeRoom(chunk.length);
@@ -80,7 +80,7 @@ export class Deframer {
     return this.#complete();
   }
 
-  /** Doubling, so that a message that comes octet by octet is not copied at each. */
+  /** Doubles the buffer, so that a message arriving octet by octet is not copied each time. */
   #makeRoom(octets: number): void {
     if (this.#end + octets <= this.#room.length) return;
     const held = this.#room.subarray(this.#start, this.#end);
@@ -105,11 +105,14 @@ export class Deframer {
   }
 }
 
-/** One msgpack value without its length. Extension types, lengths that lie and deep nesting are a FramingError. */
+/**
+ * Decodes one msgpack value without its length. Throws FramingError for extension types, wrong lengths and deep
+ * nesting.
+ */
 function decodeValue(body: Uint8Array): unknown {
   if (!isPlain(body)) throw new FramingError('not one plain msgpack value');
   try {
-    // Octets in a message are views into it: into a copy, so that one that is kept does not keep a whole chunk.
+    // Copy the message first; otherwise a kept byte field would pin the whole read buffer.
     return packr.unpack(body.slice());
   } catch (cause) {
     throw new FramingError('not msgpack', { cause });
@@ -146,7 +149,7 @@ const isNotice = (value: unknown): value is Notice => {
   return NOTICES[notice].is(body);
 };
 
-/** A verb of the vocabulary with a body that is not: it can be answered, and what comes after it understood. */
+/** A known verb with a malformed body. The helper can answer it, and can still read the messages after it. */
 export class UnfitRequest extends FramingError {
   readonly id: number;
   readonly verb: Verb;
@@ -158,14 +161,14 @@ export class UnfitRequest extends FramingError {
   }
 }
 
-/** A request of the vocabulary, exactly; anything else is a FramingError, and an UnfitRequest if it can be answered. */
+/** Checks a request. Throws FramingError for anything else: an UnfitRequest if the helper can still answer it. */
 export function decodeRequest(value: unknown): Request {
   if (!isEnvelope(value)) throw new FramingError('not a request');
   if (!isRequest(value)) throw new UnfitRequest(value);
   return value;
 }
 
-/** What a helper says: the answer to a request, or a notice. Anything else is a FramingError. */
+/** Checks a message of the helper's: a reply or a notice. Throws FramingError for anything else. */
 export function decodeHelperMessage(value: unknown): Reply | Notice {
   if (DONE.is(value) || FAILED.is(value) || isNotice(value)) return value;
   throw new FramingError('neither a reply nor a notice');
@@ -173,7 +176,7 @@ export function decodeHelperMessage(value: unknown): Reply | Notice {
 
 export const isReply = (message: Reply | Notice): message is Reply => !('notice' in message);
 
-/** What `verb` was answered with; a body that does not fit the verb is a FramingError. */
+/** Checks the body of a reply to `verb`. Throws FramingError if it does not fit. */
 export function decodeReplyBody<V extends Verb>(verb: V, done: unknown): ReplyBody<V> {
   if (!isReplyBody(verb, done)) throw new FramingError(`not a reply to ${verb}`);
   return done;

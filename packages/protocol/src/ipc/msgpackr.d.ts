@@ -1,4 +1,4 @@
-/** The two functions we use of msgpackr's build without code generation, which ships no types of its own. */
+/** Types for the two functions we use of msgpackr's build without code generation, which has none. */
 declare module 'msgpackr/index-no-eval' {
   export class Packr {
     constructor(options: {

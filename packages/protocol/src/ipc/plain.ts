@@ -1,12 +1,12 @@
 /**
- * Whether octets are one plain msgpack value: nil, boolean, number, text, octets, list or map, no more than so deep.
- * It builds nothing: it looks before the decoder allocates what a hostile length asks for, or revives an extension type.
+ * Checks that octets are one plain msgpack value: nil, boolean, number, text, octets, list or map, of limited depth. It
+ * scans without allocating, so a hostile length or an extension type is rejected before msgpackr sees it.
  */
 
-/** Lists and maps within one another; our deepest message has four. */
+/** Nesting of lists and maps, at most; our deepest message has four levels. */
 const MAX_DEPTH = 8;
 
-/** Octets of the length or value that follows each first octet 0xc0 … 0xdf, and what it introduces. */
+/** For each first octet 0xc0 … 0xdf: the octets of length or value after it, and the kind of value. */
 type Form =
   | { readonly kind: 'value'; readonly octets: number }
   | { readonly kind: 'octets' | 'list' | 'map'; readonly lengthOctets: number };
@@ -17,7 +17,7 @@ const counted = (kind: 'octets' | 'list' | 'map', lengthOctets: number): Form =>
   lengthOctets,
 });
 
-/** Extensions (0xc7 … 0xc9, 0xd4 … 0xd8) and the unused 0xc1 are absent, and so refused. */
+/** Extensions (0xc7 … 0xc9, 0xd4 … 0xd8) and the unused 0xc1 are absent, so they are rejected. */
 const FORMS = new Map<number, Form>([
   [0xc0, value(0)],
   [0xc2, value(0)],
@@ -49,7 +49,7 @@ export function isPlain(octets: Uint8Array): boolean {
   return skip(octets, 0, 0) === octets.length;
 }
 
-/** Where the value that begins at `at` ends, or -1 if it is not plain. */
+/** The end of the value that begins at `at`, or -1 if it is not plain. */
 function skip(octets: Uint8Array, at: number, depth: number): number {
   const first = octets[at];
   if (first === undefined || depth > MAX_DEPTH) return -1;
@@ -68,7 +68,7 @@ function skip(octets: Uint8Array, at: number, depth: number): number {
 }
 
 function skipItems(octets: Uint8Array, at: number, count: number, depth: number): number {
-  // A count that lies ends at the first item that is not there.
+  // A count that is too high fails at the first missing item.
   let next = at;
   for (let i = 0; i < count && next >= 0; i++) next = skip(octets, next, depth + 1);
   return next;

@@ -1,9 +1,10 @@
 /**
- * Shapes: one value that is both the type of a message and its check. Strict: no field more, no field less.
+ * Shapes: one value that is both the type of a message and its check. Strict: a missing or an extra field fails. It
+ * knows no message.
  */
 
 export interface Shape<T> {
-  /** Whether `value` is exactly this; narrows it. */
+  /** Whether `value` matches exactly; narrows its type. */
   is(value: unknown): value is T;
 }
 
@@ -13,12 +14,12 @@ const shape = <T>(is: (value: unknown) => boolean): Shape<T> => ({
   is: (value): value is T => is(value),
 });
 
-/** Checked elsewhere. */
+/** Any value; the caller checks it. */
 export const anything: Shape<unknown> = shape(() => true);
 
 export const boolean: Shape<boolean> = shape((value) => typeof value === 'boolean');
 
-/** A whole number, both ends included. */
+/** A whole number from `low` to `high`, both included. */
 export const integer = (low: number, high: number): Shape<number> =>
   shape(
     (value) =>

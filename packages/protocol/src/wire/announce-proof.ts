@@ -1,21 +1,22 @@
 /**
- * What makes an announce frame the partner's: 17 octets with the shared key, since anybody on the line can send the frame
- * itself. It checks who wrote a frame and in which order; what is in it means is the engine's.
+ * Proves that the partner sent an announce frame: 17 octets made with the shared key, because anybody on the line can
+ * send the frame itself. It checks the sender and the order of frames; the engine decides what they mean.
  *
- * Theory of operation. The proof is a key id, a counter and the first 8 octets of an HMAC over session, sender, epoch and
- * both. The counter is the sender's time, so that it rises over restarts too. A frame is believed if its epoch is later than
- * that of the last one believed, or the same with a higher counter: so one that was recorded serves once at most.
+ * Theory of operation. The proof is a key id, a counter and the first 8 octets of an HMAC over session, sender, epoch,
+ * key id and counter. The counter is the sender's time, so it rises across restarts. A frame is accepted if its epoch
+ * is later than that of the last accepted frame, or the same with a higher counter. So a recorded frame can be replayed
+ * once at most.
  */
 import { Reader, Writer } from '../bytes.ts';
 import { isLaterEpoch, type RouterId } from '../session.ts';
 import { PROOF_LENGTH } from '../snapshot-limits.ts';
 import { encodeName, equalInConstantTime, type Hmac, type KeyOf } from './partner.ts';
 
-/** Proves nothing. */
+/** A proof that never verifies. */
 export const NO_PROOF: Uint8Array = new Uint8Array(PROOF_LENGTH);
 
 const MAC_LENGTH = 8;
-/** So that no datagram's HMAC can be one of these. */
+/** Keeps these HMACs apart from those of datagrams. */
 const LABEL = 0x7070_616e; // "ppan"
 
 export interface Claim {
@@ -24,7 +25,7 @@ export interface Claim {
   readonly epoch: number;
 }
 
-/** The order of what one sender claims. */
+/** The position of a claim in its sender's sequence. */
 export interface ClaimOrder {
   readonly epoch: number;
   readonly counter: bigint;
@@ -41,7 +42,7 @@ export function proveClaim(
   return writer.octets(tagOf(claim, keyId, counter, key, hmac)).finish();
 }
 
-/** The order of a claim that `proof` proves and that is news after `last`; undefined for any other. */
+/** The order of `claim` if `proof` verifies and the claim is newer than `last`; otherwise undefined. */
 export function checkClaim(
   claim: Claim,
   proof: Uint8Array,

@@ -1,6 +1,6 @@
 /**
- * PAP (RFC 1334 §2) and CHAP (RFC 1994 §4; MS-CHAPv2 uses the same packets, RFC 2759 §4–§6). What a Value or a Message
- * means is the engine's business.
+ * PAP (RFC 1334 §2) and CHAP (RFC 1994 §4; MS-CHAPv2 uses the same packets, RFC 2759 §4–§6). The engine interprets a
+ * Value or a Message.
  */
 import type { Reader } from '../bytes.ts';
 import { decodeControlHeader, encodeControl } from './control.ts';
@@ -39,7 +39,7 @@ export const PAP_CODE = {
 export const CHAP_CODE = { Challenge: 1, Response: 2, Success: 3, Failure: 4 } as const;
 
 /**
- * A PAP packet. Octets within Length that no field claims are ignored, as are those after it.
+ * A PAP packet. Octets within Length that belong to no field are ignored, as are those after it.
  *
  * @throws DecodeError for a bad Length, a field beyond it, or another Code: RFC 1334 §2.2 discards those silently
  */
@@ -74,7 +74,7 @@ export function encodePap(packet: PapPacket): Uint8Array {
 }
 
 /**
- * A CHAP packet. Value-Size is bounded by Length; what a method wants of it is checked where the method is known.
+ * A CHAP packet. Length bounds Value-Size; the engine checks the Value's length for its method.
  *
  * @throws DecodeError for a bad Length, a Value beyond it or empty (RFC 1994 §4.1: one or more octets), or another Code
  */

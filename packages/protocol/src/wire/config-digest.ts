@@ -1,15 +1,15 @@
 /**
- * What two routers say of their configuration so that a person can be told where it differs: the name of each key and a
- * few octets that stand for its value (docs/partner-protocol.md §3). What the octets are made of is not known here.
+ * The digest of a router's configuration, sent to the partner so that doctor can name the keys that differ: each key's
+ * name and a few octets derived from its value (docs/partner-protocol.md §3). It does not derive those octets.
  */
 import { Reader, Writer } from '../bytes.ts';
 
-/** Octets that stand for a value. */
+/** Octets per value. */
 export const DIGEST_LENGTH = 4;
 
 const NAME = /^[!-~]{1,63}$/;
 
-/** @throws RangeError for a name or a digest that its field cannot hold: a mistake of ours */
+/** @throws RangeError for a name or a digest that does not fit its field: a bug of ours */
 export function encodeConfigDigest(digests: ReadonlyMap<string, Uint8Array>): Uint8Array {
   const writer = new Writer();
   for (const [name, digest] of digests) {
@@ -21,7 +21,7 @@ export function encodeConfigDigest(digests: ReadonlyMap<string, Uint8Array>): Ui
   return writer.finish();
 }
 
-/** @throws DecodeError for octets that are no such list */
+/** @throws DecodeError for octets that are not such a list */
 export function decodeConfigDigest(octets: Uint8Array): ReadonlyMap<string, Uint8Array> {
   const reader = Reader.copy(octets);
   const digests = new Map<string, Uint8Array>();

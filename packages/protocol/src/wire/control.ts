@@ -1,10 +1,10 @@
 /**
- * What every control packet of PPP has: Code, Identifier, Length, and in Configure packets a list of options
- * (RFC 1661 §5, §6). It knows no code and no option; those are `ppp.ts` and the protocols' own files.
+ * The common part of every PPP control packet: Code, Identifier, Length, and in Configure packets a list of options
+ * (RFC 1661 §5, §6). It knows no code and no option; those are in `ppp.ts` and the protocols' own files.
  */
 import { Writer, type Reader } from '../bytes.ts';
 
-/** What every decoded option carries. An option built by the engine has no `raw`: its octets follow from its value. */
+/** Part of every decoded option. An option built by the engine has no `raw`: its octets follow from its value. */
 export interface OptionOctets {
   /** The whole option as received: Type, Length, Data. */
   readonly raw?: Uint8Array;
@@ -21,13 +21,13 @@ export interface ControlHeader {
   /** Code. */
   readonly number: number;
   readonly identifier: number;
-  /** What Length says follows the header; octets after that are padding (RFC 1661 §5). */
+  /** The octets after the header, up to Length. Octets after that are padding (RFC 1661 §5). */
   readonly body: Reader;
   /** Code, Identifier, Length and body. */
   readonly raw: Uint8Array;
 }
 
-/** @throws DecodeError for a Length below 4 or beyond what arrived */
+/** @throws DecodeError for a Length below 4 or beyond the octets received */
 export function decodeControlHeader(reader: Reader): ControlHeader {
   const look = reader.fork();
   const number = look.u8('Code');
@@ -48,9 +48,9 @@ export function encodeControl(
 }
 
 /**
- * The options in the rest of `body`, in order, each through `view`.
+ * The options in the rest of `body`, in order, each decoded by `view`.
  *
- * @throws DecodeError for an option Length of 0 or 1 or beyond the packet: such a packet is not a valid one
+ * @throws DecodeError for an option Length of 0 or 1 or beyond the packet: such a packet is invalid
  */
 export function decodeOptions<Option>(
   body: Reader,
@@ -67,7 +67,7 @@ export function decodeOptions<Option>(
   return options;
 }
 
-/** One option of our own making: Type, Length, Data. */
+/** Encodes an option that we built: Type, Length, Data. */
 export const encodeOption = (type: number, data: Uint8Array): Uint8Array =>
   new Writer()
     .u8(type)

@@ -1,9 +1,9 @@
 /**
  * DHCPv6 messages between a client and a server, and their options (RFC 9915, RFC 6334, RFC 6603). It decides nothing,
- * and reads no message of a relay.
+ * and does not read relay messages.
  *
- * An option keeps the octets it came with, so that what is decoded and encoded again is what arrived. Options nest to a
- * fixed depth: leases in an IA, and what belongs to a lease in the lease. Anything deeper stays octets.
+ * A decoded option keeps its octets, so encoding it again gives the same octets. Options nest to a fixed depth: leases
+ * in an IA, and a lease's options in the lease. Deeper options stay octets.
  */
 import { Reader, Writer } from '../bytes.ts';
 
@@ -62,7 +62,7 @@ export const INFINITY = 0xffff_ffff;
 /** Sixteen octets. */
 export type Ipv6Address = Uint8Array;
 
-/** Octets after code and length, as they came; absent from an option that we built. */
+/** Octets after code and length, as received; absent from an option that we built. */
 interface Raw {
   readonly raw?: Uint8Array;
 }
@@ -72,7 +72,7 @@ export type Dhcp6Option =
   | ({
       readonly kind: 'iaNa' | 'iaPd';
       readonly iaid: number;
-      /** Seconds; 0 leaves it to the client, and `INFINITY` is never. */
+      /** Seconds; 0 leaves it to the client, and `INFINITY` means never. */
       readonly t1: number;
       readonly t2: number;
       readonly options: readonly Dhcp6Option[];
@@ -80,7 +80,7 @@ export type Dhcp6Option =
   | ({
       readonly kind: 'iaAddress';
       readonly address: Ipv6Address;
-      /** Seconds; `INFINITY` is for ever. */
+      /** Seconds; `INFINITY` means for ever. */
       readonly preferred: number;
       readonly valid: number;
       readonly options: readonly Dhcp6Option[];
@@ -89,7 +89,7 @@ export type Dhcp6Option =
       readonly kind: 'iaPrefix';
       readonly preferred: number;
       readonly valid: number;
-      /** 0 … 128 bits. Bits of `prefix` beyond it mean nothing. */
+      /** 0 … 128 bits. Ignore bits of `prefix` beyond it. */
       readonly length: number;
       readonly prefix: Ipv6Address;
       readonly options: readonly Dhcp6Option[];
@@ -103,7 +103,7 @@ export type Dhcp6Option =
   | ({ readonly kind: 'dns'; readonly servers: readonly Ipv6Address[] } & Raw)
   | ({ readonly kind: 'domainSearch'; readonly names: readonly DomainName[] } & Raw)
   | ({ readonly kind: 'aftrName'; readonly name: DomainName } & Raw)
-  /** `length` bits, of which those after the delegated prefix stand in `subnetId` (RFC 6603 §4.2). */
+  /** `length` bits; `subnetId` holds those after the delegated prefix (RFC 6603 §4.2). */
   | ({ readonly kind: 'pdExclude'; readonly length: number; readonly subnetId: Uint8Array } & Raw)
   | ({ readonly kind: 'solMaxRt' | 'infMaxRt'; readonly seconds: number } & Raw)
   | { readonly kind: 'unknown'; readonly code: number; readonly raw: Uint8Array };
@@ -118,11 +118,12 @@ export interface Dhcp6Message {
   readonly options: readonly Dhcp6Option[];
 }
 
-/** Options of one kind, of all the kinds there are. */
+/** An option of one kind. */
 export type OptionOf<Kind extends Dhcp6Option['kind']> = Dhcp6Option & { readonly kind: Kind };
 
 /**
- * @throws DecodeError for a message of another type, an option that does not fit, and a value that its option cannot have
+ * @throws DecodeError for a message of another type, an option that does not fit, or a value that its option does not
+ * allow
  */
 export function decodeDhcp6(octets: Uint8Array): Dhcp6Message {
   const reader = Reader.copy(octets);
@@ -133,7 +134,7 @@ export function decodeDhcp6(octets: Uint8Array): Dhcp6Message {
   return { type, transactionId, options: decodeOptions(reader, 'message') };
 }
 
-/** A value that its field cannot hold throws RangeError. */
+/** Throws RangeError for a value that does not fit its field. */
 export function encodeDhcp6({ type, transactionId, options }: Dhcp6Message): Uint8Array {
   if (transactionId > 0xff_ffff) throw new RangeError(`transaction-id ${transactionId}`);
   const into = new Writer();
@@ -142,7 +143,7 @@ export function encodeDhcp6({ type, transactionId, options }: Dhcp6Message): Uin
   return into.finish();
 }
 
-/** The first option of a kind; a second one is passed over. */
+/** The first option of a kind; a second one is ignored. */
 export function findOption<Kind extends Dhcp6Option['kind']>(
   options: readonly Dhcp6Option[],
   kind: Kind,
@@ -161,7 +162,7 @@ const TYPES: ReadonlyMap<number, Dhcp6Type> = new Map(
   Object.entries(DHCP6_TYPE).map(([name, number]) => [number, name as Dhcp6Type]),
 );
 
-/** Where an option stands decides which are known there. */
+/** The options allowed depend on the place. */
 type Place = 'message' | 'ia' | 'lease';
 type KnownKind = keyof typeof DHCP6_OPTION;
 

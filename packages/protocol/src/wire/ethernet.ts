@@ -1,6 +1,4 @@
-/**
- * MAC addresses, EtherTypes, the Ethernet II header and our announce frame. Not VLAN tags: those are the kernel's.
- */
+/** MAC addresses, EtherTypes, the Ethernet II header and our announce frame. The kernel handles VLAN tags. */
 import { Reader, sameOctets, toHex, Writer } from '../bytes.ts';
 
 /** Six octets. */
@@ -13,7 +11,7 @@ export const BROADCAST: MacAddress = new Uint8Array(6).fill(0xff);
 /** `02:00:5e:10:53:01`, lower case, as logs and configuration show it. */
 export const formatMac = (mac: MacAddress): string => (toHex(mac).match(/../g) ?? []).join(':');
 
-/** Six octets from six hexadecimal numbers of one digit or two between colons, as ether_aton(3) takes them. */
+/** Parses six hexadecimal numbers of one or two digits between colons, as ether_aton(3) does. */
 export function parseMac(text: string): MacAddress | undefined {
   if (!/^([0-9a-f]{1,2}:){5}[0-9a-f]{1,2}$/i.test(text)) return undefined;
   return Uint8Array.from(text.split(':'), (number) => Number.parseInt(number, 16));
@@ -29,7 +27,7 @@ export interface EthernetFrame {
   readonly destination: MacAddress;
   readonly source: MacAddress;
   readonly etherType: number;
-  /** What follows the header, padding included. */
+  /** Octets after the header, padding included. */
   readonly payload: Uint8Array;
 }
 
@@ -52,22 +50,22 @@ export function encodeEthernet(frame: EthernetFrame): Uint8Array {
   return writer.octets(new Uint8Array(Math.max(0, MIN_FRAME - writer.length))).finish();
 }
 
-/** What an announce frame says: the holder of `epoch` is where this frame came from. */
+/** The meaning of an announce frame: the holder of `epoch` is on the port that the frame came from. */
 export interface Announcement {
-  /** The session's MAC address: the frame's source, and so what switches learn. */
+  /** The session's MAC address. It is the frame's source, so switches learn its port. */
   readonly mac: MacAddress;
   /** 0 … 0xffffffff. */
   readonly epoch: number;
 }
 
 /**
- * The payload of an announce frame up to the sender's hardware address, as RFC 903 has it: Ethernet, IPv4, addresses of
- * 6 and 4 octets, request reverse. Every switch forwards and learns from such a broadcast, and no host answers it: on
- * the line there is no RARP server, and hypervisors announce a moved machine the same way.
+ * The payload of an announce frame up to the sender's hardware address, in the format of RFC 903: Ethernet, IPv4,
+ * addresses of 6 and 4 octets, request reverse. Every switch forwards this broadcast and learns from it. No host
+ * answers, because the line has no RARP server. Hypervisors announce a moved machine the same way.
  */
 const REQUEST_REVERSE = Uint8Array.of(0, 1, 0x08, 0, 6, 4, 0, 3);
 
-/** The announce frame, 60 octets. The epoch takes the place of the sender's protocol address, which is meaningless here. */
+/** The announce frame, 60 octets. The epoch replaces the sender's protocol address, which is meaningless here. */
 export function encodeAnnounce({ mac, epoch }: Announcement): Uint8Array {
   const payload = new Writer().octets(REQUEST_REVERSE).octets(mac).u32(epoch);
   payload.octets(mac).u32(0);
@@ -80,9 +78,9 @@ export function encodeAnnounce({ mac, epoch }: Announcement): Uint8Array {
 }
 
 /**
- * An announce frame; octets after it are padding.
+ * Decodes an announce frame; octets after it are padding.
  *
- * @throws DecodeError for any other frame, and one whose hardware addresses are not its source address
+ * @throws DecodeError for any other frame, or one whose hardware addresses differ from its source address
  */
 export function decodeAnnounce(frame: Uint8Array): Announcement {
   const { source, etherType, payload } = decodeEthernet(frame);

@@ -20,7 +20,7 @@ export function formatIpv6(address: Ipv6Address): string {
   return `${groups.slice(0, start).join(':')}::${groups.slice(start + longest).join(':')}`;
 }
 
-/** Undefined for anything that is not one address: a zone, a prefix length, a dotted tail. */
+/** Undefined unless `text` is exactly one address: no zone, no prefix length, no dotted tail. */
 export function parseIpv6(text: string): Ipv6Address | undefined {
   const halves = text.split('::');
   if (halves.length > 2) return undefined;
@@ -38,7 +38,7 @@ export function parseIpv6(text: string): Ipv6Address | undefined {
   );
 }
 
-/** `2001:db8:ab00::/56`: 1 … 128 bits, and none after them; undefined for anything else. */
+/** `2001:db8:ab00::/56`: 1 … 128 bits, all later bits zero; undefined for anything else. */
 export function parsePrefix(
   text: string,
 ): { readonly prefix: Ipv6Address; readonly length: number } | undefined {

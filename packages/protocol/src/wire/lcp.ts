@@ -15,7 +15,7 @@ export const LCP_OPTION = {
   callback: 13,
 } as const;
 
-/** An authentication method a Configure-Request may ask for; `unknown` is one we do not have (RFC 1661 §6.2). */
+/** An authentication method in a Configure-Request; `unknown` is one we do not have (RFC 1661 §6.2). */
 export type AuthMethod = 'PAP' | 'CHAP-MD5' | 'MS-CHAPv2' | 'unknown';
 
 export type LcpOption =
@@ -37,13 +37,14 @@ const AUTH_DATA = {
 /**
  * A typed view of one LCP option.
  *
- * - A known type whose Length its definition does not allow is `unknown`, and so will be rejected (RFC 1661 §5.4).
+ * - A known type with a Length that its definition does not allow is `unknown`, so the engine rejects it (RFC 1661
+ * §5.4).
  * - Magic-Number 0 is `unknown` too: it is illegal, and §6.4 allows rejecting it outright. So a `magic` is never 0.
- * - An Authentication-Protocol of a good Length is always `authentication`, for the answer to a method we lack is a Nak
- *   with one we have (§6.2), not a Reject. Its Data must be a method's exactly: octets after CHAP's Algorithm would
- *   belong to an algorithm that we do not have, so the method is `unknown`.
+ * - An Authentication-Protocol of a good Length is always `authentication`, because the answer to a method we lack is a
+ * Nak with one we have (§6.2), not a Reject. Its Data must match a method exactly. Octets after CHAP's Algorithm would
+ * belong to an algorithm that we lack, so the method is `unknown`.
  *
- * @param raw Type, Length and Data; Length has been checked to be `raw.length`
+ * @param raw Type, Length and Data; the caller has checked that Length is `raw.length`
  */
 export function decodeLcpOption(type: number, raw: Uint8Array): LcpOption {
   const data = new Reader(raw.subarray(2));
@@ -60,7 +61,7 @@ export function decodeLcpOption(type: number, raw: Uint8Array): LcpOption {
   return { kind: 'unknown', type, raw };
 }
 
-/** The octets an option came with if it has them (RFC 1661 §5.2), else those of its value. */
+/** The octets as received if the option has them (RFC 1661 §5.2), otherwise encoded from its value. */
 export function encodeLcpOption(option: LcpOption): Uint8Array {
   if (option.kind === 'unknown') return option.raw;
   if (option.raw !== undefined) return option.raw;

@@ -1,14 +1,14 @@
 /**
- * A DHCPv6 lease in octets, as one section of the snapshot that the partner is told (docs/partner-protocol.md §5). It
- * judges no lease.
+ * Encodes a DHCPv6 lease as one section of the snapshot for the partner (docs/partner-protocol.md §5). It judges no
+ * lease.
  *
- * It imports the engine's types, and only those, as `partner-snapshot.ts` does.
+ * It imports only the types of the engine's data, as `partner-snapshot.ts` does.
  */
 import { Reader, Writer } from '../bytes.ts';
 import type { FormerPrefix, Lease, LeasedAddress, LeasedPrefix } from '../lease.ts';
 import { networkOf } from './ipv6.ts';
 
-/** The most of each that a lease keeps: what a server gives beyond is not used. */
+/** The most of each that a lease keeps; the rest of the server's offer is ignored. */
 export const MOST = { prefixes: 4, addresses: 2, former: 4, dns: 4, search: 6 } as const;
 
 /** Octets of a DUID (RFC 9915 §11.1), characters of a domain name, bits of the shortest prefix. */
@@ -16,11 +16,11 @@ export const DUID_OCTETS = { low: 3, high: 130 } as const;
 export const NAME_CHARACTERS = 255;
 export const LEAST_PREFIX = 32;
 
-/** Labels of letters, digits, hyphens and underscores between dots; nothing else goes into a file or to a program. */
+/** Letters, digits, hyphens and underscores, in labels between dots. No other name may reach a file or a program. */
 export const isDomainName = (text: string): boolean =>
   text.length <= NAME_CHARACTERS && /^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/.test(text);
 
-/** No octets for null: there is no lease. A value that its field cannot hold throws RangeError. */
+/** Null (no lease) gives no octets. Throws RangeError for a value that does not fit its field. */
 export function encodeLease(lease: Lease | null): Uint8Array {
   const into = new Writer();
   if (lease === null) return into.finish();
@@ -45,7 +45,7 @@ export function encodeLease(lease: Lease | null): Uint8Array {
   return into.finish();
 }
 
-/** @throws DecodeError for octets that are no lease; what a later writer adds at the end is passed over */
+/** @throws DecodeError for octets that are not a lease; ignores fields that a later version adds at the end */
 export function decodeLease(reader: Reader): Lease | null {
   if (reader.remaining === 0) return null;
   const duid = duidOf(reader);

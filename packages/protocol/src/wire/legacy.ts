@@ -1,6 +1,6 @@
 /**
- * The datagrams of the original ppp_thing, so that one router of a pair can be upgraded at a time: a question of one
- * octet and a record of 17. They carry no authenticity at all; who is believed is decided where they are received.
+ * The datagrams of the original ppp_thing, so that an operator can upgrade one router of a pair at a time: a query of
+ * one octet and a record of 17. They are not authenticated; the receiver decides whom to believe.
  */
 import { Reader, Writer } from '../bytes.ts';
 import { isMulticast, type MacAddress } from './ethernet.ts';
@@ -11,14 +11,14 @@ import { isSessionId } from './pppoe.ts';
 export const LEGACY_PORT = 75;
 
 export type LegacyMessage =
-  /** Asks for the record; answered only when a session is known. */
+  /** Requests the record; a router answers only if it knows a session. */
   | { readonly kind: 'query' }
   | {
       readonly kind: 'record';
       readonly acMac: MacAddress;
-      /** 0 says that there is no session. */
+      /** 0 means no session. */
       readonly sessionId: number;
-      /** The addresses IPCP agreed on: the router's, and the AC's. */
+      /** The router's and the AC's address, from IPCP. */
       readonly ourAddress: Ipv4Address;
       readonly theirAddress: Ipv4Address;
     };
@@ -26,7 +26,7 @@ export type LegacyMessage =
 const QUERY = 0x3f; // "?"
 const RECORD = 0x21; // "!"
 
-/** @throws DecodeError for another kind or length, SESSION_ID 0xffff, and a session with a group MAC address */
+/** @throws DecodeError for another kind or length, SESSION_ID 0xffff, or a session with a group MAC address */
 export function decodeLegacy(octets: Uint8Array): LegacyMessage {
   const reader = Reader.copy(octets);
   const kind = reader.u8('kind');

@@ -1,12 +1,12 @@
 /**
- * Whether an authentic datagram of the partner is news: it stops replay, reflection and what was meant for another, as
- * a pure machine over headers. It checks no HMAC and reads no body.
+ * Decides whether an authentic datagram is new. It stops replayed and reflected datagrams, and those for another
+ * router, as a pure machine over headers. It checks no HMAC and reads no body.
  *
- * Theory of operation. Each router chooses a nonce when it starts and counts its datagrams under it. To be believed, a
- * datagram must echo the receiver's own nonce, so it was written after the receiver started; and its counter must be
- * above every counter believed under the sender's nonce, so it is believed once. A nonce that gave way to another is
- * retired and never believed again, or datagrams of the partner's previous life, which echo the same nonce of ours,
- * could be played back. What may not happen: one datagram believed twice, or one believed out of its order.
+ * Theory of operation. Each router chooses a nonce when it starts and counts its datagrams under it. An accepted
+ * datagram echoes the receiver's own nonce, so it was written after the receiver started. Its counter is above every
+ * counter accepted under the sender's nonce, so it is accepted once. When the partner changes its nonce, the old one is
+ * retired and never accepted again. Otherwise an attacker could replay datagrams from before the partner's restart,
+ * which echo the same nonce of ours. The machine must never accept one datagram twice, or one out of order.
  */
 import { sameOctets } from '../bytes.ts';
 import type { RouterId } from '../session.ts';
@@ -17,16 +17,16 @@ export type Verdict =
   | 'fresh'
   /** The partner does not know our nonce. Believe nothing, but answer at once, echoing its nonce. */
   | 'hello'
-  /** Older than one already believed: overtaken on the way, or played back. */
+  /** Older than one already accepted: overtaken on the way, or replayed. */
   | 'stale'
-  /** Heard before, or from a life of the partner that is over. */
+  /** Received before, or sent before the partner restarted. */
   | 'replayed'
   /** Our own datagram, sent back to us. */
   | 'reflected'
-  /** From or to a router that is not of this pair. */
+  /** From or to a router outside this pair. */
   | 'not-for-us';
 
-/** One for each session and partner. Plain data; it need not survive a restart, since a restart brings a new nonce. */
+/** One per session and partner. Plain data. It need not survive a restart, because a restart brings a new nonce. */
 export interface GuardState {
   readonly us: RouterId;
   readonly partner: RouterId;
@@ -34,36 +34,36 @@ export interface GuardState {
   readonly nonce: Uint8Array;
   /** The partner's nonce, once it has echoed ours, and the highest counter seen under it. */
   readonly heard: { readonly nonce: Uint8Array; readonly counter: bigint } | null;
-  /** The partner's nonces of the past, while our nonce has been the same; at most MAX_RETIRED. */
+  /** The partner's earlier nonces, since our nonce last changed; at most MAX_RETIRED. */
   readonly retired: readonly Uint8Array[];
 }
 
-/** Lives of the partner that one nonce of ours can outlast. */
+/** Restarts of the partner that one nonce of ours can outlast. */
 export const MAX_RETIRED = 64;
 
 export type GuardHeader = Pick<PartnerHeader, 'sender' | 'receiver' | 'nonce' | 'counter' | 'echo'>;
 
-/** @param nonce 8 octets nobody can predict */
+/** @param nonce 8 unpredictable octets */
 export function newGuard(us: RouterId, partner: RouterId, nonce: Uint8Array): GuardState {
   if (us === partner) throw new RangeError(`router ${us} cannot be its own partner`);
   return { us, partner, nonce: usable(nonce), heard: null, retired: [] };
 }
 
 /**
- * Choose a nonce anew, which nothing recorded so far can echo. Do it once whenever the partner falls silent, so that no
- * sequence of events can lock it out for good, and when `isExhausted`. Counting may go on or begin again.
+ * Change our nonce; no recorded datagram echoes the new one. Call it once whenever the partner falls silent, so that no
+ * sequence of events can lock the partner out permanently, and when `isExhausted`. The counter may continue or restart.
  */
 export function renew(state: GuardState, nonce: Uint8Array): GuardState {
   return { ...state, nonce: usable(nonce), retired: [] };
 }
 
-/** The partner has started so often that it is no longer believed: `renew`. */
+/** The partner has restarted so often that its datagrams are no longer accepted: call `renew`. */
 export const isExhausted = (state: GuardState): boolean => state.retired.length >= MAX_RETIRED;
 
-/** What our own datagrams echo; but the answer to a `hello` echoes the nonce of that hello. */
+/** The nonce that our datagrams echo. Only the answer to a `hello` echoes that hello's nonce instead. */
 export const echoOf = (state: GuardState): Uint8Array => state.heard?.nonce ?? NO_NONCE;
 
-/** The verdict on a datagram whose HMAC was good, and the state after it. Pure and total. */
+/** The verdict on a datagram with a good HMAC, and the state after it. Pure and total. */
 export function accept(
   state: GuardState,
   header: GuardHeader,

@@ -1,8 +1,8 @@
 /**
- * The snapshot in octets, as the partner is told it (docs/partner-protocol.md §5). It does not order or judge snapshots.
+ * Encodes the snapshot for the partner (docs/partner-protocol.md §5). It does not order or judge snapshots.
  *
- * It imports the engine's types, and only those: the snapshot is the engine's own plain data, and a second definition
- * of it here would be a copy to keep in step by hand.
+ * It imports only the types of the engine's data: a second definition of the snapshot here would have to be kept in
+ * step by hand.
  */
 import { Reader, Writer } from '../bytes.ts';
 import type { SessionFacts, Snapshot } from '../session.ts';
@@ -11,9 +11,9 @@ import { isMulticast, type MacAddress } from './ethernet.ts';
 import { decodeLease, encodeLease } from './lease.ts';
 import { decodeSections, encodeSections } from './sections.ts';
 
-/** What this file reads. */
+/** The schema that this file reads and writes. */
 const SCHEMA = 2;
-/** The least a reader must know to understand a session with IPv4, and one without: that has no section `ipv4`. */
+/** The lowest schema a reader must know: for a session with IPv4, and for one without, which has no section `ipv4`. */
 const NEEDED = { ipv4: 1, ipv6Only: 2 } as const;
 
 const SECTION = {
@@ -37,7 +37,7 @@ const AUTH_NAMES: ReadonlyMap<number, SessionFacts['auth']> = new Map(
   Object.entries(AUTH).map(([name, number]) => [number, name as SessionFacts['auth']]),
 );
 
-/** The octets of `snapshot`. A value that its field cannot hold throws RangeError. */
+/** Encodes `snapshot`. Throws RangeError for a value that does not fit its field. */
 export function encodeSnapshot(snapshot: Snapshot): Uint8Array {
   const { epoch, generation, holder, facts, lease } = snapshot;
   const isIpv6Only = facts !== null && facts.ourAddress === undefined;
@@ -53,10 +53,10 @@ export function encodeSnapshot(snapshot: Snapshot): Uint8Array {
 }
 
 /**
- * A snapshot, from this schema or a later one that only adds.
+ * Decodes a snapshot of this schema, or of a later one that only adds sections.
  *
- * @throws DecodeError for a schema that needs a newer reader, a section that is missing, short or beyond the end, and
- *         values that no session can have: a group MAC address, more than two DNS servers, what `flawOf` names
+ * @throws DecodeError for a schema that needs a newer reader; for a section that is missing, short or beyond the end;
+ * and for values that no session can have: a group MAC address, more than two DNS servers, or a flaw found by `flawOf`
  */
 export function decodeSnapshot(octets: Uint8Array): Snapshot {
   const reader = Reader.copy(octets);
@@ -187,7 +187,7 @@ function dns(reader: Reader): Uint8Array[] {
   return servers;
 }
 
-/** `parts`, each of `width` octets, after what `into` holds. */
+/** Appends `parts`, each of `width` octets, to `into`. */
 function joined(into: Writer, width: number, ...parts: readonly Uint8Array[]): Uint8Array {
   for (const part of parts) {
     if (part.length !== width) throw new RangeError(`${part.length} octets are not ${width}`);

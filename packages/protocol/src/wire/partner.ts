@@ -1,10 +1,9 @@
 /**
- * What two routers say to each other, in octets: one authenticated datagram with the whole snapshot of one session
- * (docs/partner-protocol.md). It proves who wrote a datagram; whether it is news is `partner-guard.ts`, and what it
- * means is the engine's.
+ * The messages between the two routers: one authenticated datagram with the whole snapshot of one session
+ * (docs/partner-protocol.md). It proves who wrote a datagram. `partner-guard.ts` decides whether it is new, and the
+ * engine what it means.
  *
- * It imports the engine's types, and only those: a datagram carries the engine's own plain data, and a second
- * definition of that here would be a copy to keep in step by hand.
+ * It imports only the types of the engine's data: a second definition here would have to be kept in step by hand.
  */
 import { DecodeError, Reader, Writer } from '../bytes.ts';
 import type { PartnerMessage, Role, RouterId } from '../session.ts';
@@ -17,26 +16,29 @@ export interface VersionRange {
   readonly max: number;
 }
 
-/** What this file reads and writes. */
+/** The versions that this file reads and writes. */
 export const VERSIONS: VersionRange = { min: 1, max: 1 };
 
-/** The highest version both understand, or undefined: then the two cannot talk, and an operator must be told. */
+/**
+ * The highest version that both routers support. Undefined if there is none: the operator must upgrade the older
+ * router.
+ */
 export function commonVersion(a: VersionRange, b: VersionRange): number | undefined {
   const version = Math.min(a.max, b.max);
   return version >= Math.max(a.min, b.min) ? version : undefined;
 }
 
-/** Octets of a nonce. All zero stands for "none heard yet" and is nobody's own. */
+/** Octets of a nonce. All zero means "none received yet"; no router chooses it. */
 export const NONCE_LENGTH = 8;
 export const NO_NONCE: Uint8Array = new Uint8Array(NONCE_LENGTH);
 
-/** The part that every version has in the same place. */
+/** The part that is the same in every version. */
 export interface PartnerHeader {
   /** Version of the body. */
   readonly version: number;
-  /** What the sender understands. */
+  /** The versions that the sender supports. */
   readonly versions: VersionRange;
-  /** Which of the shared keys made the HMAC, 0 … 255. */
+  /** Number of the shared key that made the HMAC, 0 … 255. */
   readonly keyId: number;
   readonly sender: RouterId;
   readonly receiver: RouterId;
@@ -44,24 +46,24 @@ export interface PartnerHeader {
   readonly session: string;
   /** Chosen at random by the sender when it started. */
   readonly nonce: Uint8Array;
-  /** Rises by at least 1 with every datagram under one nonce. It is also the sequence of what is said. */
+  /** Rises by at least 1 with every datagram under one nonce. The engine also orders messages by it. */
   readonly counter: bigint;
-  /** The receiver's nonce as the sender last heard it, or NO_NONCE. */
+  /** The last nonce that the sender received from the receiver, or NO_NONCE. */
   readonly echo: Uint8Array;
 }
 
 export interface PartnerBody {
-  /** Its sender is the header's. */
+  /** Its sender is the one in the header. */
   readonly message: PartnerMessage;
   /** Digests of the sender's configuration, 0 … 1024 octets, for `doctor` to compare. Opaque here. */
   readonly configDigest?: Uint8Array;
-  /** Counter that every announce frame of the sender's exceeds from now on (announce-proof.ts). */
+  /** Every later announce frame of the sender has a counter above this one (announce-proof.ts). */
   readonly announced?: bigint;
-  /** The sender understands summaries: it is told of a session that has not changed in a line of one (§11). */
+  /** The sender understands summaries, so an unchanged session may be sent to it as an entry of one (§11). */
   readonly summaries?: boolean;
 }
 
-/** Of a session that has not changed: the datagram that still says all there is to say about it. */
+/** An unchanged session, named by the last datagram that described it in full. */
 export interface Still {
   readonly session: string;
   readonly nonce: Uint8Array;
@@ -70,38 +72,41 @@ export interface Still {
 
 /** One datagram for many sessions of a pair. */
 export interface Summary {
-  /** What the sender has said of these sessions is as it was. */
+  /** Sessions that have not changed since the datagram named here. */
   readonly stills: readonly Still[];
-  /** Sessions of which the sender wants to be told everything: it has not believed the datagram that a still named. */
+  /** Sessions that the partner must send in full, because the sender has not accepted the datagram named by a still. */
   readonly wants: readonly string[];
-  /** As in a datagram of one session. */
+  /** As in the datagram of one session. */
   readonly announced?: bigint;
 }
 
-/** In the header of a summary, in a session's place; no session has this name. */
+/** Replaces the session's name in the header of a summary; no session has this name. */
 export const SUMMARY = '*';
 
 /** HMAC-SHA256 (RFC 2104, FIPS 180-4): 32 octets. */
 export type Hmac = (key: Uint8Array, data: Uint8Array) => Uint8Array;
 
-/** The key of an identifier, or undefined. */
+/** The key with this number, or undefined. */
 export type KeyOf = (keyId: number) => Uint8Array | undefined;
 
-/** What became of a datagram. Only `authentic` and `other-version` were written by a holder of a key. */
+/**
+ * The result of decoding a datagram. Only the holder of a key can write an `authentic`, `summary` or `other-version`
+ * one.
+ */
 export type Received =
   | { readonly kind: 'authentic'; readonly header: PartnerHeader; readonly body: PartnerBody }
-  /** Authentic too: its session is SUMMARY. */
+  /** Also authentic; the header's session is SUMMARY. */
   | { readonly kind: 'summary'; readonly header: PartnerHeader; readonly summary: Summary }
-  /** Authentic, but its body is of a version this router does not read. See commonVersion. */
+  /** Authentic, but this router cannot read the version of its body. See commonVersion. */
   | { readonly kind: 'other-version'; readonly header: PartnerHeader }
-  /** No such key here: a rotation half done, or a stranger. */
+  /** No such key here: a key rotation is half done, or the sender is a stranger. */
   | { readonly kind: 'unknown-key'; readonly keyId: number }
-  /** The HMAC is not that key's: keys differ, or the datagram was made or altered by someone else. */
+  /** The HMAC does not match the key: the keys differ, or somebody else made or altered the datagram. */
   | { readonly kind: 'forged'; readonly keyId: number };
 
 /** Octets of the HMAC at the end. */
 const HMAC_LENGTH = 32;
-/** Larger ones are not looked at; ours are about 700 octets. */
+/** Larger datagrams are dropped unread; ours have about 700 octets. */
 export const MAX_DATAGRAM = 8192;
 const MAGIC = 0x7070_7468; // "ppth"
 const SECTION = {
@@ -115,15 +120,15 @@ const SECTION = {
 } as const;
 const ROLES: readonly Role[] = ['INIT', 'BACKUP', 'MASTER'];
 const FLAGS = ['healthy', 'armed', 'open', 'proven', 'yielding', 'hearing'] as const;
-/** A name in its field of 16 octets, filled with zeros. */
+/** A name in its field of 16 octets, padded with zeros. */
 const NAME_FIELD = /^[!-~]{1,15}\0+$/;
 const NAME_LENGTH = 16;
 const MAX_DIGEST = 1024;
 
 /**
- * A datagram of version 1 with its HMAC under the key that `header.keyId` names.
+ * Encodes a datagram of version 1, with its HMAC under the key `header.keyId`.
  *
- * @throws RangeError for values their fields cannot hold: a mistake of ours
+ * @throws RangeError for a value that does not fit its field: a bug of ours
  */
 export function encodePartner(
   header: PartnerHeader,
@@ -145,11 +150,11 @@ export function encodePartner(
   return seal(header, sections, key, hmac);
 }
 
-/** Octets that a still, or a want, adds to a summary. */
+/** Octets that a still or a want adds to a summary. */
 export const stillLength = ({ session }: Pick<Still, 'session'>): number =>
   1 + session.length + NONCE_LENGTH + 8;
 
-/** A summary with its HMAC; `header.session` is SUMMARY. Throws RangeError as `encodePartner` does. */
+/** Encodes a summary with its HMAC; `header.session` is SUMMARY. Throws RangeError like `encodePartner`. */
 export function encodeSummary(
   header: PartnerHeader,
   { stills, wants, announced }: Summary,
@@ -199,10 +204,10 @@ function seal(
 }
 
 /**
- * A datagram, its authenticity checked before anything in its body is looked at.
+ * Decodes a datagram; checks the HMAC before it reads the body.
  *
- * @param keyOf every key that may be received now, by its identifier
- * @throws DecodeError for octets that are no such datagram; those with a good HMAC are a fault of the partner's software
+ * @param keyOf every key accepted now, by number
+ * @throws DecodeError for octets that are not such a datagram; if their HMAC is good, the partner's software has a bug
  */
 export function decodePartner(octets: Uint8Array, keyOf: KeyOf, hmac: Hmac): Received {
   if (octets.length > MAX_DATAGRAM) {
@@ -314,7 +319,7 @@ function decodeName(reader: Reader): string {
   return field.replaceAll('\0', '');
 }
 
-/** A name after its length. */
+/** A name preceded by its length. */
 function shortName(name: string): Uint8Array {
   const field = encodeName(name);
   return Uint8Array.of(name.length, ...field.subarray(0, name.length));
@@ -332,7 +337,7 @@ function nonce(octets: Uint8Array): Uint8Array {
   return octets;
 }
 
-/** Takes as long for octets that differ early as for those that differ late. */
+/** Takes the same time wherever the octets differ. */
 export function equalInConstantTime(a: Uint8Array, b: Uint8Array): boolean {
   let difference = a.length ^ b.length;
   for (let i = 0; i < HMAC_LENGTH; i++) difference |= (a[i] ?? 0) ^ (b[i] ?? 0);

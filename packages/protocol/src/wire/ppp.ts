@@ -1,6 +1,6 @@
 /**
- * PPP packets: the Protocol field, and the control packets of RFC 1661 §5 that LCP and the NCPs share. Options are
- * decoded to typed values that keep their raw octets, because a Configure-Ack returns them unchanged (§5.2).
+ * PPP packets: the Protocol field, and the control packets of RFC 1661 §5 that LCP and the NCPs share. A decoded option
+ * keeps its raw octets, because a Configure-Ack returns them unchanged (§5.2). It decides nothing.
  */
 import { Reader, Writer } from '../bytes.ts';
 import {
@@ -66,7 +66,7 @@ export interface ConfigurePacket<Option> {
   readonly options: readonly Option[];
 }
 
-/** Packets that LCP and every NCP understand (RFC 1661 §5.1–5.6). */
+/** Packets of LCP and of every NCP (RFC 1661 §5.1–5.6). */
 export type ControlPacket<Option> =
   | ConfigurePacket<Option>
   | {
@@ -75,7 +75,7 @@ export type ControlPacket<Option> =
       readonly data: Uint8Array;
     }
   | { readonly code: 'Code-Reject'; readonly identifier: number; readonly rejected: Uint8Array }
-  /** A Code this protocol does not have. `raw` is the whole packet from Code on, for the Code-Reject. */
+  /** A Code that this protocol does not have. `raw` is the whole packet from Code on, for the Code-Reject. */
   | {
       readonly code: 'unknown';
       readonly number: number;
@@ -83,7 +83,7 @@ export type ControlPacket<Option> =
       readonly raw: Uint8Array;
     };
 
-/** Packets that only LCP has (RFC 1661 §5.7–5.9, RFC 1570 §2, RFC 2153 §2). */
+/** Packets of LCP alone (RFC 1661 §5.7–5.9, RFC 1570 §2, RFC 2153 §2). */
 export type LcpOnlyPacket =
   | {
       readonly code: 'Protocol-Reject';
@@ -122,12 +122,12 @@ export type LcpPacket = ControlPacket<LcpOption> | LcpOnlyPacket;
 export type IpcpPacket = ControlPacket<IpcpOption>;
 export type Ipv6cpPacket = ControlPacket<Ipv6cpOption>;
 
-/** A control packet of the session: everything but IPv4 and IPv6 data, which never leave the kernel. */
+/** A control packet of the session. IPv4 and IPv6 data never leave the kernel. */
 export type PppPacket =
   | { readonly protocol: 'LCP'; readonly packet: LcpPacket }
   | { readonly protocol: 'PAP'; readonly packet: PapPacket }
   | { readonly protocol: 'CHAP'; readonly packet: ChapPacket }
-  /** `information` is there when it was received: a router without that protocol returns it in a Protocol-Reject. */
+  /** `information` is present in a received packet: a router without that protocol returns it in a Protocol-Reject. */
   | { readonly protocol: 'IPCP'; readonly packet: IpcpPacket; readonly information?: Uint8Array }
   | {
       readonly protocol: 'IPV6CP';
@@ -138,13 +138,13 @@ export type PppPacket =
   | { readonly protocol: 'unknown'; readonly number: number; readonly information: Uint8Array };
 
 /**
- * One PPP packet of the session.
+ * Decodes one PPP packet of the session.
  *
  * A Code that the protocol does not have is not an error: the packet is `unknown`, with the octets that a Code-Reject
  * must return. Octets after Length are padding.
  *
  * @param protocol the Protocol field
- * @param packet what follows the Protocol field
+ * @param packet the octets after the Protocol field
  * @throws DecodeError for a Length, an option or a field that does not fit: RFC 1661 §5 discards such packets silently
  */
 export function decodePpp(protocol: number, packet: Uint8Array): PppPacket {
@@ -173,7 +173,7 @@ export function decodePpp(protocol: number, packet: Uint8Array): PppPacket {
   }
 }
 
-/** The Protocol field and what follows it. A value that its field cannot hold throws RangeError. */
+/** Encodes the Protocol field and the packet. Throws RangeError for a value that does not fit its field. */
 export function encodePpp(ppp: PppPacket): { protocol: number; packet: Uint8Array } {
   switch (ppp.protocol) {
     case 'LCP':
@@ -268,7 +268,7 @@ function encodeLcp(packet: LcpPacket): Uint8Array {
   }
 }
 
-/** A packet of the kinds that LCP shares with the NCPs. */
+/** Encodes a packet of the kinds that LCP shares with the NCPs. */
 function encodeNcp<Option>(
   packet: ControlPacket<Option>,
   encodeOption: (option: Option) => Uint8Array,

@@ -1,10 +1,10 @@
 /**
  * PPPoE packets: the Discovery Stage with its tags, and the header of the Session Stage (RFC 2516 §4–§6, appendix A;
- * RFC 4638). The Ethernet header is not part of a packet here: the helper writes and reads it.
+ * RFC 4638). The helper, not this file, writes and reads the Ethernet header.
  */
 import { Reader, Writer } from '../bytes.ts';
 
-/** RFC 2516 §7: what is left of an Ethernet frame. */
+/** Octets of an Ethernet frame left for PPP (RFC 2516 §7). */
 export const PLAIN_PAYLOAD = 1492;
 /** VER 1, TYPE 1 (RFC 2516 §4). */
 const VER_TYPE = 0x11;
@@ -31,14 +31,14 @@ export const TAG = {
 } as const;
 
 export interface Tag {
-  /** TAG_TYPE: one of TAG, or a number we do not know and ignore. */
+  /** TAG_TYPE: one of TAG, or an unknown number, which the engine ignores. */
   readonly type: number;
   readonly value: Uint8Array;
 }
 
 export interface DiscoveryPacket {
   readonly code: DiscoveryCode;
-  /** 0 but in PADS and PADT. */
+  /** 0 except in PADS and PADT. */
   readonly sessionId: number;
   readonly tags: readonly Tag[];
 }
@@ -51,12 +51,12 @@ export const findTag = (packet: DiscoveryPacket, type: number): Tag | undefined 
   packet.tags.find((tag) => tag.type === type);
 
 /**
- * A Discovery Stage packet (RFC 2516 §4, §5). Octets after LENGTH are Ethernet padding and are ignored; an End-Of-List
- * tag ends the list and is not part of it. Tags of a type we do not know are kept: the engine ignores them.
+ * A Discovery Stage packet (RFC 2516 §4, §5). Octets after LENGTH are Ethernet padding and are ignored. An End-Of-List
+ * tag ends the list and is not part of it. Tags of unknown types are kept; the engine ignores them.
  *
- * @param payload what follows the Ethernet header
- * @throws DecodeError for another VER or TYPE, a CODE that is none of §5's, a LENGTH beyond what arrived, a tag beyond
- *         LENGTH
+ * @param payload the octets after the Ethernet header
+ * @throws DecodeError for another VER or TYPE, a CODE not in §5, a LENGTH beyond the octets received, or a tag beyond
+ * LENGTH
  */
 export function decodeDiscovery(payload: Uint8Array): DiscoveryPacket {
   const { code: number, sessionId, body } = decodeHeader(payload);
@@ -72,7 +72,7 @@ export function decodeDiscovery(payload: Uint8Array): DiscoveryPacket {
   return { code, sessionId, tags };
 }
 
-/** The octets of `packet` without padding; an End-Of-List tag is not needed (appendix A) and not written. */
+/** Encodes `packet` without padding, and without an End-Of-List tag, which appendix A makes optional. */
 export function encodeDiscovery(packet: DiscoveryPacket): Uint8Array {
   const writer = new Writer().u8(VER_TYPE).u8(CODE[packet.code]).u16(packet.sessionId);
   writer.counted16((into) => {
@@ -88,15 +88,16 @@ export interface SessionPacket {
   readonly sessionId: number;
   /** PPP Protocol field; two octets, since Protocol-Field-Compression is not negotiated (§7). */
   readonly protocol: number;
-  /** What follows the Protocol field. */
+  /** The octets after the Protocol field. */
   readonly packet: Uint8Array;
 }
 
 /**
- * A Session Stage packet, trimmed to LENGTH. The product leaves this to the kernel; a simulated line has none.
+ * A Session Stage packet, trimmed to LENGTH. In the product the kernel decodes these; a simulated line has no kernel.
  *
- * @param payload what follows the Ethernet header
- * @throws DecodeError for another VER, TYPE or CODE, a LENGTH beyond what arrived or too short for a Protocol field
+ * @param payload the octets after the Ethernet header
+ * @throws DecodeError for another VER, TYPE or CODE, or a LENGTH beyond the octets received or too short for a Protocol
+ * field
  */
 export function decodeSession(payload: Uint8Array): SessionPacket {
   const { code, sessionId, body } = decodeHeader(payload);

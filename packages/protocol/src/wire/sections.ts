@@ -1,6 +1,6 @@
 /**
- * Lists of sections: Type (u8), Length (u16, octets after it), value; Types ascending. A reader skips the Types it does
- * not know, so a later writer can add some. What a Type means is its format's business.
+ * Lists of sections: Type (u8), Length (u16, octets after it), value; Types ascending. A reader skips unknown Types, so
+ * a later version can add some. Each format defines its own Types.
  */
 import { Reader, type Writer } from '../bytes.ts';
 
@@ -15,9 +15,9 @@ export function encodeSections(into: Writer, sections: readonly Section[]): void
 }
 
 /**
- * Every section in the rest of `reader`, each with a reader of its own.
+ * Reads every section in the rest of `reader`, and gives each a reader of its own.
  *
- * @throws DecodeError for a section beyond the end, or one whose Type is not above the one before it
+ * @throws DecodeError for a section beyond the end, or one whose Type is not above the previous one
  */
 export function decodeSections(reader: Reader): ReadonlyMap<number, Reader> {
   const sections = new Map<number, Reader>();
