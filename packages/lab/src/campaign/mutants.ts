@@ -364,8 +364,8 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'released at a reconnect',
     ACTS,
-    "state === 'Redialling' ? undefined : this.#delegation.release",
-    'this.#delegation.release',
+    "case 'hangUp':\n                return this.#hangUp(now)",
+    "case 'hangUp':\n                return this.#leave(now)",
   ),
   mutant(
     'lease of the partner not learnt',
