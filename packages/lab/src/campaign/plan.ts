@@ -24,6 +24,8 @@ export interface Plan {
   readonly faults: readonly { readonly atMs: number; readonly fault: Fault }[];
   /** There is another AC on the line, which offers first and does not serve. */
   readonly rival?: Rival;
+  /** Both routers have `fast_takeover_ms`; absent in most plans. */
+  readonly isFast?: boolean;
 }
 
 /** Between two data packets from the LAN through whichever router is MASTER. */
@@ -79,6 +81,7 @@ export function makePlan(seed: number): Plan {
     ...withPrefix(seed),
     faults,
     ...(oddity?.rival && { rival: oddity.rival }),
+    ...(seed % FAST_EVERY === 3 && { isFast: true }),
   };
 }
 
@@ -91,6 +94,7 @@ function withPrefix(seed: number): Pick<Plan, 'delegating'> {
 }
 /** Every so many seeds the line is odd, by the remainder. */
 const ODD_EVERY = 40;
+const FAST_EVERY = 16;
 const ODDITIES: Readonly<
   Record<number, { readonly rival?: Rival; readonly temper?: Partial<Temper> }>
 > = {

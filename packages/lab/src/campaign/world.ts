@@ -57,7 +57,7 @@ export class World implements Surroundings, Stage {
     this.line = new Line(this.schedule, this.chance);
     this.#partnerLink = new PartnerLink(this.schedule, this.chance, plan.partnerDelayMs);
     // One life in sixteen is of a pair with fast_takeover_ms: it has many more beats than others.
-    const kind = { isFast: plan.seed % 16 === 3, withPrefix: plan.delegating !== undefined };
+    const kind = { isFast: plan.isFast === true, withPrefix: plan.delegating !== undefined };
     this.routers = [
       new SimRouter(0, sessionConfig(0, kind), this),
       new SimRouter(1, sessionConfig(1, kind), this),
