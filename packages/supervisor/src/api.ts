@@ -1,6 +1,6 @@
 /**
- * What the status and control sockets say, as types: version 1 of the API (docs/api.md). Times are milliseconds since
- * 1970-01-01 UTC, spans milliseconds, addresses text. It is all that `pppthingctl` knows of the supervisor.
+ * Types of the status and control sockets: version 1 of the API (docs/api.md). Times are milliseconds since 1970-01-01
+ * UTC, spans milliseconds, addresses text. `pppthingctl` knows nothing else of the supervisor.
  */
 
 export const API_VERSION = 1;
@@ -11,9 +11,9 @@ export interface SessionStatusJson {
   readonly mac: string;
   readonly user: string;
   readonly policy: 'follow-carp' | 'pinned' | 'manual';
-  /** CARP's word for this router now. */
+  /** This router's role in CARP. */
   readonly role: 'INIT' | 'BACKUP' | 'MASTER';
-  /** Of ownership (docs/glossary.md). */
+  /** State of ownership (docs/glossary.md). */
   readonly state:
     'Waiting' | 'Standby' | 'Holding' | 'Yielding' | 'Fenced' | 'HangingUp' | 'Redialling' | 'Off';
   /** Which router owns the session. */
@@ -23,23 +23,23 @@ export interface SessionStatusJson {
   readonly phase: string;
   /** The AC has answered within the echo budget. */
   readonly proven: boolean;
-  /** What the kernel refuses of a session that is ours; null while it forwards. */
+  /** The action that the kernel refuses for our session; null while it forwards. */
   readonly refused: {
     readonly action: string;
     readonly code: string;
     readonly message: string;
   } | null;
-  /** On standby: joined behind a closed gate, ready to be taken. */
+  /** On standby: the session is attached behind a closed gate, ready for a takeover. */
   readonly armed: boolean;
   readonly carrier: boolean;
-  /** Why we are demoted in CARP; empty when we are not. */
+  /** Reasons of our CARP demotions; empty if there are none. */
   readonly demoted: readonly string[];
   /** Null when there is no session. */
   readonly session: {
     readonly sessionId: number;
     readonly acMac: string;
     readonly acName: string;
-    /** Null, both, without IPv4. */
+    /** Both null without IPv4. */
     readonly ourAddress: string | null;
     readonly theirAddress: string | null;
     /** Interface identifiers as link-local addresses (RFC 5072 §5); null without IPV6CP. */
@@ -49,26 +49,26 @@ export interface SessionStatusJson {
     readonly auth: string;
     readonly since: number;
   } | null;
-  /** Null unless the configuration asks for a DHCPv6 lease. */
+  /** Null unless the configuration requests a DHCPv6 lease. */
   readonly dhcp6: {
-    /** Of this router's client: `Off` on the standby. */
+    /** State of this router's client: `Off` on the standby. */
     readonly state: string;
     readonly lastError: string | null;
     /** Messages since this process started. */
     readonly sent: number;
     readonly received: number;
     readonly ignored: number;
-    /** What the pair has, whichever router got it; null for nothing. */
+    /** The pair's lease, whichever router obtained it; null for none. */
     readonly lease: {
       readonly prefixes: readonly { readonly prefix: string; readonly validUntil: number | null }[];
-      /** Replaced or withdrawn, and still valid for a while. */
+      /** Replaced or withdrawn prefixes that are still valid for a while. */
       readonly former: readonly string[];
       readonly addresses: readonly string[];
       readonly dns: readonly string[];
       /** The AFTR of DS-Lite (RFC 6334); null for none. */
       readonly aftr: string | null;
       readonly grantedAt: number;
-      /** Null is never. */
+      /** Null means never. */
       readonly renewAt: number | null;
     } | null;
   } | null;
@@ -81,28 +81,28 @@ export interface SessionStatusJson {
   };
   readonly partner: {
     readonly heardAt: number | null;
-    /** Null while the partner is not heard. */
+    /** Null while the partner is silent. */
     readonly role: string | null;
     readonly healthy: boolean;
     readonly armed: boolean;
-    /** It has the snapshot that we have. */
+    /** Its snapshot is the same as ours. */
     readonly inSync: boolean;
-    /** The AC has answered it within its echo budget: only a holder can say so. */
+    /** The AC has answered the partner within its echo budget. Only a holder sets it. */
     readonly proven: boolean;
-    /** It hears us. */
+    /** The partner receives our datagrams. */
     readonly hearing: boolean;
-    /** Keys of the session's configuration that differ from ours; null if that is not known. */
+    /** Keys of the session's configuration that differ from the partner's; null if unknown. */
     readonly differs: readonly string[] | null;
   };
-  /** What ownership waits for, and when it will act, earliest first (docs/api.md). */
+  /** The events that ownership waits for, and the time at which it acts without them, earliest first (docs/api.md). */
   readonly waits: readonly { readonly name: string; readonly at: number }[];
   readonly lastTakeover: {
     readonly at: number;
     readonly epoch: number;
     readonly provenAfterMs: number | null;
     /**
-     * Milliseconds from the role's edge, as the helper read it, to each step; null for one that was not done. Null if the
-     * helper did not forward by itself at the edge.
+     * Milliseconds from the edge of the role, as the helper read it, to each step; null for a step not done. All are
+     * null if the helper did not forward by itself at the edge.
      */
     readonly parts: Readonly<
       Record<
@@ -139,19 +139,19 @@ export interface StatusJson {
     readonly routerId: number | null;
     readonly address: string | null;
     readonly trouble: string | null;
-    /** Datagrams that could be put down to no session, by reason. */
+    /** Datagrams that belong to no known session, by reason. */
     readonly refused: Readonly<Record<string, number>>;
   };
   readonly logLevel: string;
   readonly sessions: readonly SessionStatusJson[];
 }
 
-/** One reading of a session; octets count up, and begin anew with each time it is joined to its interface. */
+/** One sample of a session. Octets count up, and restart at 0 each time the session is attached to its interface. */
 export interface SampleJson {
   readonly time: number;
-  /** Of the last answered Echo-Request; null while the AC does not answer this router. */
+  /** Round trip of the last answered Echo-Request; null while the AC does not answer this router. */
   readonly echoRttMs: number | null;
-  /** Of this router's data path; null while the helper does not say. */
+  /** Of this router's data path; null while the helper does not report them. */
   readonly octetsIn: number | null;
   readonly octetsOut: number | null;
 }
@@ -160,24 +160,24 @@ export interface HolderChangeJson {
   readonly time: number;
   readonly holder: SessionStatusJson['holder'];
   readonly epoch: number;
-  /** No change: what this process found when it started. */
+  /** Not a change: the holder when this process started. */
   readonly isStart: boolean;
 }
 
-/** What is kept of a session for as long as this process lives. */
+/** Samples, holders and events of a session, kept as long as this process lives. */
 export interface HistoryJson {
   readonly session: string;
-  /** Between two samples. */
+  /** Interval between two samples. */
   readonly intervalMs: number;
-  /** The last 600, oldest first; with `?after=TIME` those after it. */
+  /** The last 600, oldest first; with `?after=TIME` only those after it. */
   readonly samples: readonly SampleJson[];
   /** The last 100, oldest first. */
   readonly holders: readonly HolderChangeJson[];
-  /** The last 100 of ownership, debug ones left out, oldest first. */
+  /** The last 100 of ownership without debug events, oldest first. */
   readonly events: readonly EventJson[];
 }
 
-/** One event of `/v1/events`: a line of the log, and what it is made of. */
+/** One event of `/v1/events`: a log line, and its parts. */
 export interface EventJson {
   readonly sequence: number;
   readonly time: number;
@@ -186,24 +186,24 @@ export interface EventJson {
   readonly line: string;
   readonly machine: string;
   readonly from: string;
-  /** Null when nothing changed but something is worth saying. */
+  /** Null for an event that changed no state. */
   readonly to: string | null;
   readonly on: string;
   readonly actions: readonly string[];
   readonly facts: Readonly<Record<string, string | number | boolean>>;
 }
 
-/** An event named `missed`: so many came after the one that the reader asked to go on from, and are kept no more. */
+/** An event named `missed`: the number of events, after the one that the reader named, that are no longer kept. */
 export interface MissedJson {
   readonly missed: number;
 }
 
-/** Whether this router is fit to be MASTER, for track scripts; 503 if not. */
+/** Whether this router should be MASTER, for track scripts; 503 if not. */
 export interface HealthJson {
   readonly healthy: boolean;
-  /** Why not, a sentence each. */
+  /** The reasons, a sentence each. */
   readonly troubles: readonly string[];
-  /** What is wrong and would not get better on the other router. */
+  /** Problems that the other router would have too. */
   readonly warnings: readonly string[];
 }
 

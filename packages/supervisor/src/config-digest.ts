@@ -1,6 +1,6 @@
 /**
- * Where the configurations of the two routers differ, without either telling the other its secrets: each value goes out as
- * a few octets of an HMAC under the partner key. It compares; what a difference means is for `pppthingctl doctor`.
+ * Finds the keys that differ between the two routers' configurations, without sending secrets: each value becomes a few
+ * octets of an HMAC under the partner key. `pppthingctl doctor` decides what a difference means.
  */
 import { DecodeError, sameOctets } from '@ppp-thing/protocol/bytes';
 import { utf8 } from '@ppp-thing/protocol/printable';
@@ -12,7 +12,9 @@ import {
 import type { SessionSettings } from './config.ts';
 import { hmacSha256 } from './hashes.ts';
 
-/** What must be alike on both routers, by key. It holds the password: it goes nowhere but through the HMAC. */
+/**
+ * The values that must be the same on both routers, by key. They include the password, so pass them only to the HMAC.
+ */
 type Values = ReadonlyMap<string, string>;
 
 const valuesOf = ({ shared, engine }: SessionSettings): Values =>
@@ -24,11 +26,11 @@ function digestsOf(values: Values, key: Uint8Array): ReadonlyMap<string, Uint8Ar
   return new Map(Array.from(values, ([name, value]) => [name, digest(name, value)]));
 }
 
-/** As it goes to the partner, under the key that authenticates the datagram. */
+/** The digest for the partner, made with the key that authenticates the datagram. */
 export const configDigest = (settings: SessionSettings, key: Uint8Array): Uint8Array =>
   encodeConfigDigest(digestsOf(valuesOf(settings), key));
 
-/** The keys whose values differ, or that only one router has; undefined for a digest that cannot be read. */
+/** The keys whose values differ, or that only one router has; undefined if the digest cannot be read. */
 export function differences(
   settings: SessionSettings,
   theirs: Uint8Array,

@@ -1,6 +1,6 @@
 /**
- * Every key of the configuration file, its default and what it may be: the convict schema, which the reference in
- * ppp_thing.conf(5) is checked against. It reads no file.
+ * Every key of the configuration file, with its default and its allowed values: the convict schema. A test compares the
+ * reference in ppp_thing.conf(5) with it. It reads no file.
  */
 import convict from 'convict';
 import { fromHex } from '@ppp-thing/protocol/bytes';
@@ -13,7 +13,7 @@ import { LOG_LEVELS } from './log.ts';
 
 type Check = (value: unknown) => void;
 
-/** A check that says what was expected; null, which stands for absent, passes where `optional`. */
+/** A check that throws the expected value; if `optional`, it accepts null, which means that the key is absent. */
 const expect =
   (expected: string, isRight: (value: unknown) => boolean, optional = false): Check =>
   (value) => {
@@ -31,14 +31,14 @@ const isDuid = (value: unknown): boolean => {
     octets !== undefined && octets.length >= DUID_OCTETS.low && octets.length <= DUID_OCTETS.high
   );
 };
-/** A link-local address needs the interface it is on. */
+/** A link-local address needs a zone: the name of its interface. */
 const isGateway6 = (value: unknown): boolean => {
   if (!isText(value)) return false;
   const [address = '', zone] = value.split('%');
   const isLocal = /^fe[89ab]/i.test(address);
   return isIpv6(address) && (isLocal ? isInterface(zone) : zone === undefined);
 };
-/** `::1`: what stands in the last 64 bits, and nothing before. */
+/** `::1`: a host part, in which only the last 64 bits are set. */
 const isHost = (value: unknown): boolean => {
   const address = isText(value) ? parseIpv6(value) : undefined;
   return (
@@ -59,7 +59,7 @@ const isWhole = (low: number, high: number) => (value: unknown) =>
 const isNumber = (low: number, high: number) => (value: unknown) =>
   typeof value === 'number' && value >= low && value <= high;
 
-/** What PAP's length fields, and a hash's, can carry (RFC 1334 §2.2.1). */
+/** Longest credential that PAP's length fields, and a hash, allow (RFC 1334 §2.2.1). */
 export const MAX_CREDENTIAL = 255;
 const fits = (value: unknown): boolean =>
   typeof value === 'string' && utf8(value).length <= MAX_CREDENTIAL;
@@ -69,7 +69,7 @@ const hostUniq = expect(
   true,
 );
 
-/** Octets from an even number of hexadecimal digits, with or without 0x, as pppd(8) takes them; else the text in UTF-8. */
+/** Octets from an even number of hexadecimal digits, with or without 0x, as in pppd(8); otherwise the text in UTF-8. */
 export function hostUniqOf(text: string): Uint8Array {
   const digits = /^(?:0x)?((?:[0-9a-f]{2})+)$/i.exec(text)?.[1];
   return (digits === undefined ? undefined : fromHex(digits)) ?? utf8(text);
@@ -477,7 +477,7 @@ export const SESSION_KEYS = {
   },
 };
 
-/** `[session.NAME.lan.IFNAME]`: an interface that has a /64 of the delegated prefix. */
+/** `[session.NAME.lan.IFNAME]`: an interface that gets a /64 of the delegated prefix. */
 export const LAN_KEYS = {
   subnet: {
     format: required(whole(0, 0xffff, true)),
@@ -502,9 +502,9 @@ export type LanTable = TableOf<typeof LAN_KEYS>;
 export type SessionTable = TableOf<typeof SESSION_KEYS>;
 
 /**
- * One table of the file with its defaults filled in, or undefined if anything in it is wrong.
+ * One table of the file with its defaults filled in, or undefined if it has a mistake.
  *
- * @param report called for each problem: table, key, what was expected
+ * @param report called for each problem, with the table, the key and the expected value
  */
 export function checkTable<K extends Keys>(
   keys: K,
@@ -521,7 +521,7 @@ export function checkTable<K extends Keys>(
     const similar = Object.keys(keys).find((each) => isSimilar(each, key));
     wrong(key, `unknown key${similar === undefined ? '' : `; did you mean ${similar}?`}`);
   }
-  // Before convict sees them: it takes the text "yes" for true and "15oo" for 15.
+  // Check before convict, which would convert the text "yes" to true and "15oo" to 15.
   for (const [key, { format, default: otherwise }] of Object.entries(keys)) {
     try {
       format(key in values ? values[key] : otherwise);
@@ -537,7 +537,7 @@ export function checkTable<K extends Keys>(
   return config.getProperties() as TableOf<K>;
 }
 
-/** The same letters but for their order and at most two of them. */
+/** The same letters in any order, with at most two differences. */
 function isSimilar(a: string, b: string): boolean {
   const count = (from: string, letter: string): number => from.split(letter).length - 1;
   const letters = [...new Set(a + b)];

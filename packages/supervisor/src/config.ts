@@ -1,7 +1,7 @@
 /**
- * The configuration file as the supervisor reads it: TOML, or the original's eight lines, told apart by looking. Every
- * error is reported at once, with its line. The helper reads the same file for its own keys; those are checked here too,
- * so that one error report is the whole report.
+ * Parses the configuration file: TOML, or the original's eight lines, recognised by their form. It reports every error
+ * at once, with its line. It also checks the keys that only the helper uses, so that one report is complete. It applies
+ * nothing.
  */
 import { networkInterfaces } from 'node:os';
 import { parse, TomlError } from 'smol-toml';
@@ -51,14 +51,14 @@ export interface PartnerSettings {
   readonly localAddress: string;
   readonly address: string;
   readonly port: number;
-  /** At the other end. */
+  /** Port at the partner's end. */
   readonly partnerPort: number;
-  /** This router's number, and the partner's. */
+  /** The numbers of this router and of the partner. */
   readonly routerId: number;
   readonly partnerId: number;
-  /** Lines of `<id> <hex>`; undefined leaves the channel off. */
+  /** A file of lines `<id> <hex>`; undefined turns the channel off. */
   readonly keyFile: string | undefined;
-  /** Which key authenticates what is sent; the first of the file unless given. */
+  /** The key that authenticates our datagrams; by default the first of the file. */
   readonly activeKey: number | undefined;
 }
 
@@ -77,31 +77,31 @@ export interface Config {
 
 export interface SessionSettings {
   readonly engine: SessionConfig;
-  /** The Ethernet interface of the line: the helper's business, shown by us. */
+  /** The Ethernet interface of the line. The helper uses it; the supervisor only shows it. */
   readonly interface: string;
   /** The session's MAC as text: `02:00:5e:10:53:01`. */
   readonly mac: string;
   readonly stub: string | undefined;
-  /** Where the password stands, if not in the configuration itself. */
+  /** File of the password, if the configuration itself does not have it. */
   readonly passwordFile: string | undefined;
-  /** Where the helper reads the role; shown by us. */
+  /** Where the helper reads the role. The supervisor only shows it. */
   readonly carp: {
     readonly interface: string | undefined;
     readonly vhid: number | undefined;
     readonly address: string | undefined;
     readonly demotionFile: string | undefined;
   };
-  /** Where the helper sets the default route; undefined where it sets none. */
+  /** Where the helper sets the default route; undefined if it sets none. */
   readonly route: { readonly fib: number; readonly metric: number | undefined } | undefined;
-  /** What must be alike on both routers, as text by key; the password is not in it. */
+  /** Values that must be the same on both routers, as text by key; without the password. */
   readonly shared: Readonly<Record<string, string>>;
-  /** The interfaces that have a /64 of the delegated prefix: the helper's business, shown by us. */
+  /** The interfaces that get a /64 of the delegated prefix. The helper uses them; the supervisor only shows them. */
   readonly lans: ReadonlyMap<string, LanTable>;
 }
 
 /**
- * Port of the partner channel. No service is registered for it (IANA's user ports 8809 … 8872), and it is easy to keep
- * in mind: 0x8863 is the EtherType of PPPoE discovery.
+ * Port of the partner channel. IANA has assigned it to no service (user ports 8809 … 8872), and it is easy to remember:
+ * 0x8863 is the EtherType of PPPoE discovery.
  */
 export const DEFAULT_PORT = 8863;
 const LEGACY_PORT = 75;
@@ -111,15 +111,15 @@ export function readConfig(file: string): Config {
   return parseConfig(readText(file), file, readText, ownAddresses());
 }
 
-/** An IPv4 address of this router's, and where it is. */
+/** An IPv4 address of this router, and its interface. */
 interface OwnAddress {
   readonly interface: string;
   readonly address: string;
 }
 
 /**
- * What the AC may not give away: addresses of networks that this router is in. Host addresses are none of those: the
- * public one may still be on another program's interface.
+ * Addresses that the AC must not assign to us: those in networks of this router. Host addresses are not among them,
+ * because the public one may still be on another program's interface.
  */
 function ownAddresses(): OwnAddress[] {
   return Object.entries(networkInterfaces()).flatMap(([name, addresses = []]) =>
@@ -133,7 +133,7 @@ function ownAddresses(): OwnAddress[] {
 
 /**
  * @param readSecret reads a password_file; throws UnreadableError
- * @param addresses of this router's interfaces
+ * @param addresses the addresses of this router's interfaces
  */
 export function parseConfig(
   text: string,
@@ -207,7 +207,7 @@ export function parseConfig(
     helperSocket: helper?.socket ?? helperSocket,
     stateDirectory: supervisor?.state_directory ?? state,
     runDirectory,
-    // The helper admits one user: the supervisor becomes that one, unless it is told otherwise.
+    // The helper admits one user, so the supervisor uses the same by default.
     user: supervisor?.user ?? helper?.user ?? 'ppp_thing',
     group: supervisor?.group ?? helper?.group ?? 'ppp_thing',
     logLevel: supervisor?.log_level ?? 'info',
@@ -231,13 +231,13 @@ function tomlTables(text: string, file: string): Tables {
     return { values: parse(text), lineOf: tomlLines(text) };
   } catch (cause) {
     if (!(cause instanceof TomlError)) throw cause;
-    // Its message ends with an excerpt of the file, which may hold a password.
+    // The parser's message ends with an excerpt of the file, which may contain a password.
     const message = cause.message.split('\n')[0] ?? 'not TOML';
     throw new ConfigError(file, [{ line: cause.line, message }]);
   }
 }
 
-/** The original's file is one session, and its partner speaks the original's datagrams. */
+/** The original's file has one session, and its partner speaks the original's protocol. */
 function legacyTables(text: string): Tables {
   const { values, lineOf } = eightLines(text);
   const partner = {
@@ -286,7 +286,7 @@ function partnerSettings(
   };
 }
 
-/** @param table undefined if it was wrong, which has been reported */
+/** @param table undefined if it had a mistake, which has been reported */
 function hookSettings(table: HookTable | undefined): HookSettings {
   const programs = HOOKS.flatMap((name) => (table?.[name] ? [[name, table[name]] as const] : []));
   return {
@@ -308,16 +308,16 @@ function ownership(partner: PartnerSettings | undefined): Pick<
   return {
     routerId: partner?.routerId ?? 1,
     hasPartner: partner !== undefined,
-    // What ppp_thing negotiates and can carry on has no Magic-Number.
+    // ppp_thing negotiates no Magic-Number, so it could not continue a session that has one.
     magicNumber: partner?.protocol !== 'ppp_thing',
-    // The original speaks at each Echo-Reply, about every 6 s: three of them may be lost.
+    // The original sends at each Echo-Reply, about every 6 s; allow three lost ones.
     leastTimeout: partner?.protocol === 'ppp_thing' ? 20 : 0,
   };
 }
 
 const METHODS = { pap: 'PAP', 'chap-md5': 'CHAP-MD5', 'ms-chap-v2': 'MS-CHAPv2' } as const;
 
-/** By interface. A table that is wrong has been reported, and is left out. */
+/** LANs by interface. A table with a mistake has been reported, and is left out. */
 function lanTables(value: unknown, at: string, report: Report): ReadonlyMap<string, LanTable> {
   const lans = new Map<string, LanTable>();
   if (!isTable(value)) report(at, '', 'expected a table [session.NAME.lan.IFNAME]');
@@ -335,7 +335,10 @@ function lanTables(value: unknown, at: string, report: Report): ReadonlyMap<stri
   return lans;
 }
 
-/** What DHCPv6 is asked for; undefined for nothing. Made from the session's MAC, it is the same on both routers. */
+/**
+ * What the DHCPv6 client requests; undefined for nothing. The DUID derives from the session's MAC, so it is the same on
+ * both routers.
+ */
 function dhcp6(table: SessionTable): Dhcp6Config | undefined {
   const { ipv6, prefix_delegation: prefix, wan_address: wan, prefix_hint: text } = table;
   const address = wan === 'dhcp';
@@ -435,14 +438,14 @@ function session(
   };
 }
 
-/** The same MAC address is the same, however it is written. */
+/** One form for a MAC address, however it is written. */
 const canonical = (key: string, value: unknown): unknown => {
   const address =
     /^(?:ac_)?mac$/.test(key) && typeof value === 'string' ? parseMac(value) : undefined;
   return address === undefined ? value : formatMac(address);
 };
 
-/** What each router has of its own, and where a secret comes from. */
+/** Keys that may differ between the routers, and secrets. */
 const OWN: readonly (keyof SessionTable)[] = [
   'interface',
   'local_address',
@@ -456,7 +459,10 @@ const OWN: readonly (keyof SessionTable)[] = [
   'password_file',
 ];
 
-/** What the previous release does not know: not told where it has its default, or that release would call it a difference. */
+/**
+ * Keys that the previous release does not know. They are compared only if not at their default, or that release would
+ * report a difference.
+ */
 const RECENT: readonly (keyof SessionTable)[] = [
   'ipv4',
   'prefix_delegation',
@@ -467,13 +473,16 @@ const RECENT: readonly (keyof SessionTable)[] = [
   'iaid',
 ];
 
-/** Seconds until a session that went silent is given up: an AC that came back would have let go of it long before. */
+/**
+ * Longest silence in seconds before a session is given up. An AC that returns later has dropped the session long
+ * before.
+ */
 const MAX_SILENCE = 120;
 
-/** Sessions of which each may tell its partner many times a second. */
+/** Sessions that may each send many datagrams a second, at most. */
 const MOST_FAST = 15;
 
-/** Whether the death of a partner can be found sooner than CARP does. `doctor` looks at the paths themselves. */
+/** Whether the partner's death can be detected sooner than by CARP. `doctor` checks the paths themselves. */
 function checkFast(
   { policy }: SessionTable,
   partner: PartnerSettings | undefined,
@@ -489,7 +498,7 @@ function checkFast(
   if (sessions > MOST_FAST) refuse(`is for at most ${MOST_FAST} sessions, found ${sessions}`);
 }
 
-/** What no single key can show. */
+/** Checks that need more than one key. */
 function checkTogether(table: SessionTable, fail: (key: string, message: string) => void): void {
   const { policy, carp_address: address, carp_vhid: vhid } = table;
   if (policy === 'follow-carp' && address === null && vhid === null) {

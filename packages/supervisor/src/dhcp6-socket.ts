@@ -1,6 +1,6 @@
 /**
- * The supervisor's one UDP socket for DHCPv6 (RFC 9915 §7.2): to all servers on a session's interface, and what servers
- * answer there. What is said on it is not its business.
+ * The supervisor's one UDP socket for DHCPv6 (RFC 9915 §7.2): sends to all servers on a session's interface, and
+ * receives their answers. It does not read the messages.
  */
 import { createSocket, type Socket } from 'node:dgram';
 import { networkInterfaces } from 'node:os';
@@ -14,23 +14,23 @@ const SERVERS = 'ff02::1:2';
 
 export interface Dhcp6Options {
   readonly log: Log;
-  /** A datagram that came in by the interface of this name. */
+  /** A datagram received on the interface of this name. */
   heard(session: string, octets: Uint8Array): void;
-  /** Where it listens and whom it asks; the ports of the RFC unless a test has others. */
+  /** The ports of the RFC, unless a test uses others. */
   readonly ports?: { readonly client: number; readonly server: number };
 }
 
 export interface Dhcp6Channel {
-  /** To the servers on the session's interface. One that is down, or has no link-local address, is sent nothing. */
+  /** Send to the servers on the session's interface. Does nothing if it is down, or has no link-local address. */
   send(session: string, octets: Uint8Array): void;
-  /** Why nothing can be sent or heard; undefined while it works. */
+  /** Why the socket does not work; undefined while it does. */
   trouble(): string | undefined;
   close(): void;
 }
 
 /**
- * Bind, and return when that has succeeded or failed. The port is below 1024, so this is the one chance, while the
- * process is still root; a failure is logged and leaves everything but DHCPv6 as it is.
+ * Bind the socket; returns when that has succeeded or failed. The port is below 1024, so there is no second attempt
+ * after the process has dropped root. A failure is logged, and only DHCPv6 is affected.
  */
 export async function openDhcp6(options: Dhcp6Options): Promise<Dhcp6Channel> {
   const { log, ports = { client: CLIENT_PORT, server: SERVER_PORT } } = options;
@@ -48,12 +48,12 @@ export async function openDhcp6(options: Dhcp6Options): Promise<Dhcp6Channel> {
   socket?.on('error', (error) => wrong(`receive on ${here}: ${codeOf(error)}`));
   socket?.on('message', (octets, from) => {
     const [, session] = from.address.split('%');
-    // A server answers to our link-local address; anything else came from another network.
+    // A server answers to our link-local address. Any other datagram comes from another network.
     if (session !== undefined) options.heard(session, new Uint8Array(octets));
   });
   return {
     send(session, octets) {
-      // Without this look a name that is no interface would send to whatever network the kernel prefers.
+      // Check the name: the kernel would send to an unknown interface through whatever network it prefers.
       const isUp = networkInterfaces()[session]?.some(({ family, scopeid }) => {
         return family === 'IPv6' && scopeid > 0;
       });

@@ -1,18 +1,18 @@
-/** A disk as the store uses it, and what makes a write durable. It knows no formats. */
+/** The disk calls of the store, and durable writes. It knows no formats. */
 
-/** The calls of node:fs that a store makes. */
+/** The functions of node:fs that the store uses. */
 export interface Disk {
   mkdirSync(path: string, options: { readonly recursive: true; readonly mode: number }): unknown;
   openSync(path: string, flags: 'r' | 'w' | 'a', mode?: number): number;
   readFileSync(path: string, encoding: 'utf8'): string;
-  /** @returns how many octets were written, from `at` on */
+  /** @returns the number of octets written from `at` on */
   writeSync(fd: number, octets: Uint8Array, at: number): number;
   fsyncSync(fd: number): void;
   closeSync(fd: number): void;
   renameSync(from: string, to: string): void;
 }
 
-/** Write `text` and fsync it. @param flags  `a`: after what is there */
+/** Write `text` and fsync it. @param flags `a` appends */
 export function writeDurably(disk: Disk, path: string, text: string, flags: 'w' | 'a' = 'w'): void {
   const fd = disk.openSync(path, flags, 0o600);
   try {
@@ -24,7 +24,7 @@ export function writeDurably(disk: Disk, path: string, text: string, flags: 'w' 
   }
 }
 
-/** Renames are durable only with the directory that holds them. */
+/** A rename is durable only after an fsync of its directory. */
 export function syncDirectory(disk: Disk, directory: string): void {
   const fd = disk.openSync(directory, 'r');
   try {

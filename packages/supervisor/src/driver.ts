@@ -1,7 +1,7 @@
 /**
- * Runs one engine: events in, actions out, one timer. Every event is handled to completion, its actions performed in
- * order, before the next one; an exception of the engine is our own mistake and ends the process. While the disk takes its
- * time, events wait.
+ * Runs one engine: events in, actions out, one timer. It performs all actions of an event, in order, before the next
+ * event. While the disk is writing, events wait. An exception from the engine is a bug of ours and ends the process. It
+ * decides nothing.
  */
 import type { Action, Event } from '@ppp-thing/protocol/engine/events';
 import type { SessionEngine } from '@ppp-thing/protocol/engine/engine';
@@ -10,7 +10,7 @@ import type { Failed, Storing } from './perform.ts';
 
 export interface DriverClock {
   now(): Instant;
-  /** Call `wake` at `at` or a little later. Returns what cancels it. */
+  /** Call `wake` at `at` or a little later. Returns a function that cancels it. */
   wakeAt(at: Instant, wake: () => void): () => void;
 }
 
@@ -18,14 +18,14 @@ export class Driver {
   readonly #engine: Pick<SessionEngine, 'handle' | 'deadline'>;
   readonly #perform: (action: Action) => Failed | Storing | undefined;
   readonly #clock: DriverClock;
-  /** Events that came while one was in hand: a refused store, or what a request was answered with at once. */
+  /** Events that arrived while another was being handled: a failed store, or an immediate answer to a request. */
   readonly #waiting: { readonly event: Event; readonly at: Instant }[] = [];
   readonly #settled: () => void;
   #isBusy = false;
   #isStoring = false;
   #cancel: () => void = () => undefined;
 
-  /** @param settled called when an event has been handled to completion */
+  /** @param settled called when an event and its actions are complete */
   constructor(
     engine: Pick<SessionEngine, 'handle' | 'deadline'>,
     perform: (action: Action) => Failed | Storing | undefined,
@@ -58,7 +58,7 @@ export class Driver {
     }
   }
 
-  /** Fire no timer any more. */
+  /** Stop the timer. */
   stop(): void {
     this.#cancel();
   }
@@ -67,7 +67,7 @@ export class Driver {
     for (const [i, action] of actions.entries()) {
       const outcome = this.#perform(action);
       if (outcome === undefined) continue;
-      // What was to come after a refused store depends on it; the engine must hear of it before anything else.
+      // The actions after a failed store depend on it, so the engine must handle the failure first.
       if (outcome.kind === 'failed') return void this.#waiting.unshift({ event: outcome, at });
       this.#isStoring = true;
       const rest = actions.slice(i + 1);
@@ -87,7 +87,7 @@ export class Driver {
       this.#cancel = () => undefined;
       return;
     }
-    // A timer may fire early; the engine must never see a time before its own deadline.
+    // A timer may fire early; the engine must never get a time before its own deadline.
     this.#cancel = this.#clock.wakeAt(at, () => {
       this.feed({ kind: 'deadline' }, Math.max(at, this.#clock.now()) as Instant);
     });

@@ -1,21 +1,21 @@
-/** What the operating system said, as words for a log line. It decides nothing about it. */
+/** Turns errors of the operating system into text for a log line. It decides nothing about them. */
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 
 /** The errno's name, or EIO for an error that has none. */
 export const codeOf = (error: unknown): string =>
   error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'EIO';
 
-/** Another supervisor of this user's is at work where this one would be. */
+/** Another supervisor of the same user is already running here. */
 export class AnotherRunsError extends Error {
   override readonly name = 'AnotherRunsError';
 }
 
-/** A file of the operator's that cannot be read. `message` is `read FILE: CODE: why`. */
+/** An operator's file that cannot be read. `message` is `read FILE: CODE: why`. */
 export class UnreadableError extends Error {
   override readonly name = 'UnreadableError';
   readonly code: string;
 
-  /** @param missing  what to do where there is no such file */
+  /** @param missing the remedy if the file does not exist */
   constructor(path: string, cause: unknown, missing?: string) {
     const code = codeOf(cause);
     const hint = code === 'ENOENT' && missing !== undefined ? `; ${missing}` : '';
@@ -36,17 +36,17 @@ const REASONS: Readonly<Record<string, string>> = {
   EPERM: 'this user may not read it; its group must be that of the supervisor, its mode 0640',
 };
 
-/** A configuration or a file of keys is never larger; octets. */
+/** Largest configuration or key file, in octets. */
 const MAX_FILE = 1024 * 1024;
 
 /**
- * The text of a file of the operator's, each of which may hold a secret: a regular file that not everybody can write,
- * and under root nobody but its owner. What is not UTF-8 is an error, since a password that was changed silently is a
- * wrong one. Throws UnreadableError, which says what to do where there is none if `missing` does.
+ * The text of an operator's file, which may hold a secret. It must be a regular file that not everybody can write, and
+ * under root only its owner. Text that is not UTF-8 is an error, because a silently changed password is a wrong one.
+ * Throws UnreadableError, with the remedy `missing` if there is no such file.
  */
 export function readText(path: string, missing?: string): string {
   try {
-    // Without O_NONBLOCK a FIFO would hold this process until somebody writes into it.
+    // Without O_NONBLOCK, opening a FIFO would block this process until somebody writes to it.
     const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
     try {
       const status = fstatSync(fd);

@@ -1,31 +1,32 @@
 /**
- * Server-sent events: what happens, as it happens, to any number of readers. What happened is kept once, in a ring that
- * every reader walks at its own speed; nothing is kept for a reader, and one that the ring has left behind is cut off.
+ * Server-sent events for any number of readers. Events are stored once, in a ring that every reader walks at its own
+ * speed. Nothing is stored per reader; a reader that falls behind the ring is disconnected. It does not interpret
+ * events.
  */
 import type { ServerResponse } from 'node:http';
 import type { OneRequest } from './one-request.ts';
 import type { Happening, Supervisor } from './supervisor.ts';
 import { eventJson } from './view.ts';
 
-/** Happenings that a reader who comes back, or is slow, can still be told. */
+/** Events kept for readers that reconnect or are slow. */
 export const KEPT = 1000;
-/** Connections that may follow at one time. Fewer than a socket takes, so that there is always room to ask. */
+/** Readers at one time. Fewer than the connections of a socket, so that requests always find one. */
 export const MAX_READERS = 400;
-/** Characters given to a reader at one time. */
+/** Characters given to a reader at once. */
 const PORTION = 16 * 1024;
 
 interface Reader {
   readonly response: ServerResponse;
   readonly connection: OneRequest;
-  /** The sequence that it is told next. */
+  /** Sequence of the next event for this reader. */
   next: number;
   readonly follow: boolean;
-  /** Its next portion is in the queue already. */
+  /** Its next portion is already queued. */
   isQueued: boolean;
 }
 
 export class EventStreams {
-  /** Before each sequence, which begins anew with each process: who comes back from an earlier one is told everything. */
+  /** Prefix that identifies this process, so a client that reconnects after a restart gets the full history. */
   readonly #process: string;
   /** By sequence, modulo KEPT. */
   readonly #ring: string[] = [];
@@ -43,10 +44,10 @@ export class EventStreams {
   }
 
   /**
-   * Tell `response`, which goes out on `connection`, everything that is kept and, with `follow`, what happens from now on.
+   * Send `response`, on `connection`, all kept events and, with `follow`, later ones as they happen.
    *
-   * @param lastId of the last event the reader has; only what came after it is told. If some of that is kept no more,
-   *     an event `missed` says how many
+   * @param lastId id of the reader's last event; only later events are sent. If some of those are no longer kept, an
+   * event `missed` says how many
    */
   open(
     response: ServerResponse,
@@ -79,7 +80,7 @@ export class EventStreams {
     return Math.max(1, this.#last - KEPT + 1);
   }
 
-  /** 0 for none, and for one of another process. */
+  /** 0 for no id, and for an id of another process. */
   #sequenceOf(id: string | undefined): number {
     const [process, digits = ''] = id?.split('-') ?? [];
     if (process !== this.#process || !/^\d{1,15}$/.test(digits)) return 0;
@@ -97,7 +98,7 @@ export class EventStreams {
     }
   }
 
-  /** In its turn. */
+  /** Queue the reader's next portion. */
   #feed(reader: Reader): void {
     if (reader.isQueued) return;
     reader.isQueued = true;
@@ -107,7 +108,7 @@ export class EventStreams {
     });
   }
 
-  /** A portion, if there is one; `drain` asks for more. */
+  /** Write a portion, if there is one; on `drain` the next is queued. */
   #portion(reader: Reader): void {
     const { response } = reader;
     if (response.destroyed) return;

@@ -1,13 +1,13 @@
 /**
- * Counts what happened to each session since this process started, for alarms: dials, takeovers, handoffs, ends of
- * sessions, and how long takeovers took. It reads the happenings that the log shows, and decides nothing.
+ * Counts the events of each session since this process started, for alarms: dials, takeovers, handoffs, ends of
+ * sessions, and the duration of takeovers. It reads the events of the log, and decides nothing.
  */
 import type { Happening, Supervisor } from './supervisor.ts';
 
 /** Upper bounds of the histogram of takeovers, seconds. */
 export const TAKEOVER_BOUNDS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5] as const;
 
-/** Words of the log to a closed set, so that no peer can make labels; the first that fits. */
+/** Maps text of the log to a closed set, so that no peer can create labels; the first match wins. */
 const CAUSES: readonly (readonly [RegExp, string])[] = [
   [/^role /, 'role'],
   [/partner|claim|handoff/i, 'partner'],
@@ -22,7 +22,7 @@ const ENDINGS: readonly (readonly [RegExp, string])[] = [
   [/operator|disconnect|hang/i, 'operator'],
 ];
 
-/** Every class, from 0: what is not there yet has no increase when it comes. */
+/** Every class starts at 0: a new series would show no increase for its first event. */
 const zeros = (classes: readonly (readonly [RegExp, string])[]): Map<string, number> =>
   new Map([...classes.map(([, name]) => name), 'other'].map((name) => [name, 0]));
 
@@ -34,7 +34,7 @@ export interface Events {
   readonly takeovers: ReadonlyMap<string, number>;
   readonly handoffs: ReadonlyMap<string, number>;
   readonly ended: ReadonlyMap<string, number>;
-  /** Seconds from each takeover to the AC's first answer: how many within each bound, how many, and their sum. */
+  /** Seconds from each takeover to the AC's first answer: a count per bound, the total count, and the sum. */
   readonly proven: {
     readonly within: readonly number[];
     readonly count: number;
@@ -51,7 +51,7 @@ class Counts {
   ]);
   readonly ended = zeros(ENDINGS);
   readonly proven = { within: TAKEOVER_BOUNDS.map(() => 0), count: 0, sum: 0 };
-  /** Of the takeover that is in `proven`. */
+  /** Start of the takeover counted in `proven`. */
   lastProven: number | undefined;
 }
 

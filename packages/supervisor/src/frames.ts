@@ -1,6 +1,6 @@
 /**
- * What the helper says, as events: the one place where the AC's octets are decoded. What comes of an event is the
- * engine's business.
+ * Turns the helper's messages into events: the one place that decodes the AC's octets. The engine decides what follows
+ * from an event.
  */
 import { toHex } from '@ppp-thing/protocol/bytes';
 import type { Action, Event } from '@ppp-thing/protocol/engine/events';
@@ -11,7 +11,7 @@ import { decodeDiscovery, encodeDiscovery } from '@ppp-thing/protocol/wire/pppoe
 
 export type Heard = Exclude<Notice, { notice: 'dropped' | 'forwarded' }>;
 
-/** @throws DecodeError for octets that are not what their format says */
+/** @throws DecodeError for octets that violate their format */
 export function eventOf(notice: Heard): Event {
   switch (notice.notice) {
     case 'discovery-frame': {
@@ -35,14 +35,14 @@ export function eventOf(notice: Heard): Event {
   }
 }
 
-/** The octets of a frame that was received; undefined for what is no frame. */
+/** The octets of a received frame; undefined if the notice is not a frame. */
 export function octetsOf(notice: Heard): Uint8Array | undefined {
   if (notice.notice === 'discovery-frame') return notice.payload;
   if (notice.notice === 'ppp-frame') return notice.packet;
   return undefined;
 }
 
-/** One line for a frame that was received: `<- LCP Echo-Request | 09010008…`. Undefined for what is no frame. */
+/** One line for a received frame: `<- LCP Echo-Request | 09010008…`. Undefined if it is not a frame. */
 export function receivedLine(event: Event, octets: Uint8Array | undefined): string | undefined {
   if (octets === undefined) return undefined;
   if (event.kind === 'discovery') {
@@ -51,7 +51,7 @@ export function receivedLine(event: Event, octets: Uint8Array | undefined): stri
   return event.kind === 'ppp' ? `<- ${nameOf(event.packet)} | ${toHex(octets)}` : undefined;
 }
 
-/** One line for a frame to be sent: `-> LCP Echo-Request | 09010008…`. Undefined for what is no frame. */
+/** One line for a frame to send: `-> LCP Echo-Request | 09010008…`. Undefined if it is not a frame. */
 export function sentLine(action: Action): string | undefined {
   if (action.kind === 'send-discovery') {
     const { destination, packet } = action;
@@ -59,7 +59,7 @@ export function sentLine(action: Action): string | undefined {
   }
   if (action.kind !== 'send-ppp') return undefined;
   const { packet } = action;
-  // PAP carries the password and nothing hides it there: its octets are no one's to log.
+  // PAP carries the password in clear, so never log its octets.
   const octets = packet.protocol === 'PAP' ? '(not shown)' : toHex(encodePpp(packet).packet);
   return `-> ${nameOf(packet)} | ${octets}`;
 }

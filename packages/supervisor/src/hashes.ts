@@ -1,6 +1,4 @@
-/**
- * The hashes the engine and the partner channel ask for, from OpenSSL where it still has them. It knows no protocol.
- */
+/** The hashes for the engine and the partner channel, from OpenSSL where it still has them. It knows no protocol. */
 import { createCipheriv, createHash, createHmac, createSecretKey } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import type { Hashes } from '@ppp-thing/protocol/engine/hashes';
@@ -10,8 +8,8 @@ const digest = (algorithm: string, data: Uint8Array): Uint8Array =>
   new Uint8Array(createHash(algorithm).update(data).digest());
 
 /**
- * OpenSSL 3 keeps single DES in a provider that is not loaded, but triple DES in the usual one: with the same key three
- * times it is single DES, and one block of CBC after a vector of zeros is that block.
+ * OpenSSL 3 keeps single DES in a provider that is not loaded, but triple DES in the default one. Triple DES with the
+ * same key three times is single DES, and the first block of CBC after a zero vector is that block.
  */
 function des(key: Uint8Array, clear: Uint8Array): Uint8Array {
   if (key.length !== 8 || clear.length !== 8) throw new RangeError('DES takes 8 octets and 8');
@@ -27,10 +25,10 @@ export const systemHashes: Hashes = {
   des,
 };
 
-/** Keys as OpenSSL has them, which to make takes as long as to use. */
+/** Keys as OpenSSL objects: creating one costs as much as using it. */
 const secrets = new WeakMap<Uint8Array, KeyObject>();
 
-/** HMAC-SHA256 (RFC 2104): 32 octets. A key that is used again may not have changed. */
+/** HMAC-SHA256 (RFC 2104): 32 octets. Do not change a key's octets after its first use. */
 export function hmacSha256(key: Uint8Array, data: Uint8Array): Uint8Array {
   let secret = secrets.get(key);
   if (secret === undefined) secrets.set(key, (secret = createSecretKey(key)));

@@ -1,20 +1,20 @@
 /**
- * Which hellos of the partner's are answered: each costs an HMAC and a datagram, and whoever has recorded some can send them
- * again without end. It bounds answers and memory; whether a datagram is a hello is `partner-guard.ts`.
+ * Limits the answers to the partner's hellos. Each costs an HMAC and a datagram, and an attacker can replay recorded
+ * hellos without end. It bounds answers and memory; `partner-guard.ts` decides whether a datagram is a hello.
  *
- * Theory of operation. A life of the partner is its nonce. Its hellos count upwards, so one that does not is a replay; and
- * they come once a second. A life that is new here has an allowance of its own, which the known ones cannot use up: so a
- * partner that starts is answered at once, unless somebody replays more of its starts than are remembered.
+ * Theory of operation. A nonce stands for one run of the partner. Its hellos count upwards, so one that does not is a
+ * replay, and they come once a second. New nonces have an allowance of their own, which known ones cannot use up. So a
+ * partner that starts gets an answer at once, unless somebody replays more of its starts than are remembered.
  */
 import { toHex } from '@ppp-thing/protocol/bytes';
 import type { Instant } from '@ppp-thing/protocol/time';
 import type { PartnerHeader } from '@ppp-thing/protocol/wire/partner';
 
-/** Lives that are remembered; the one that was answered longest ago goes first. */
+/** Nonces remembered; the one answered longest ago is forgotten first. */
 const MOST_LIVES = 64;
-/** Between two answers to one life. */
+/** Interval between two answers to one nonce. */
 const BETWEEN_MS = 500;
-/** Answers a second to all lives that are known, and as many to new ones. */
+/** Answers a second to all known nonces together, and as many to new ones. */
 const MOST_A_SECOND = 8;
 
 interface Life {
@@ -27,7 +27,7 @@ export class HelloPace {
   readonly #known = new Allowance();
   readonly #new = new Allowance();
 
-  /** Whether this hello is answered now; it counts as answered if so. */
+  /** Whether to answer this hello now; if so, it counts as answered. */
   mayAnswer({ nonce, counter }: Pick<PartnerHeader, 'nonce' | 'counter'>, now: Instant): boolean {
     const name = toHex(nonce);
     const life = this.#lives.get(name);

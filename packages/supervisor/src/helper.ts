@@ -1,12 +1,12 @@
 /**
- * The helper's client: requests by id, their answers in order, and what the helper says unasked. It reconnects for as
- * long as it lives; what a notice means, and what to do without a helper, is the engine's.
+ * Client of the helper: sends requests by id, and receives answers in order and notices. It reconnects as long as it
+ * lives. The engine decides what a notice means, and what to do without a helper.
  *
- * Theory of operation. A connection counts from the answer to `hello` until it ends, however it ends: closed by the
- * helper, octets that are not the vocabulary, or no answer at all for 15 s while one is owed, which is a helper that hangs:
- * one that answers slowly has a long queue, or little of its processor, and to leave it would end every session. Requests
- * without a connection are dropped: the engine has been told that there is none, and says everything again at the next
- * `hello`. The first attempt to come back is made at once, since a helper's service manager starts it anew at once.
+ * Theory of operation. A connection counts from the answer to `hello` until it ends. It ends when the helper closes it,
+ * when octets violate the protocol, or when a request has waited 15 s without any answer: then the helper hangs. The
+ * limit is long because a slow helper may have a long queue or little CPU, and leaving it would end every session.
+ * Requests without a connection are dropped: the engine knows that there is no helper, and repeats everything after the
+ * next `hello`. The first attempt to reconnect is immediate, because the service manager restarts a helper at once.
  */
 import {
   decodeHelperMessage,
@@ -34,9 +34,9 @@ import type { HelperView } from './supervisor.ts';
 import { thisSystem, type Stream, type System } from './system.ts';
 
 export interface HelperEvents {
-  /** The helper is there: every session that it knows, and how it is. */
+  /** The helper has connected; `sessions` are all sessions it knows, with their state. */
   up(sessions: readonly SessionState[]): void;
-  /** It is there no more. Nothing asked before will be answered. */
+  /** The helper has gone. Earlier requests will get no answer. */
   down(): void;
   notice(notice: Notice): void;
 }
@@ -45,9 +45,9 @@ export interface HelperOptions {
   readonly path: string;
   readonly log: Log;
   readonly events: HelperEvents;
-  /** Milliseconds without any answer, while one is owed, after which the helper hangs. */
+  /** Milliseconds without an answer, while a request waits, after which the helper counts as hung. */
   readonly patience?: number;
-  /** This machine unless given. */
+  /** This machine by default. */
   readonly system?: System;
 }
 
@@ -56,16 +56,16 @@ interface Pending {
   readonly askedAt: number;
   done(body: unknown): void;
   failed(failure: Failure): void;
-  /** The connection ended first. */
+  /** The connection ended before the answer. */
   lost(): void;
 }
 
 const PATIENCE_MS = 15_000;
-/** Before the first, second … attempt to come back; the last one for all that follow. */
+/** Delay before each attempt to reconnect; the last one repeats. */
 const DELAYS_MS = [0, 20, 40, 80, 160, 250] as const;
-/** A connection that lasted so long makes the next first attempt immediate again. */
+/** After a connection this long, the next first attempt is immediate again. */
 const LASTED_MS = 1000;
-/** Requests in flight: more are a helper that hangs, or a loop of ours. */
+/** Requests without an answer, at most. More mean a hung helper, or a loop of ours. */
 const MAX_PENDING = 65_536;
 
 export class HelperClient {
@@ -78,7 +78,7 @@ export class HelperClient {
   #attempt = 0;
   #reconnects = 0;
   #upAt = 0;
-  /** When the last answer came. */
+  /** Time of the last answer. */
   #answeredAt = 0;
   #stopRetry: () => void = () => undefined;
   /** Undefined while no request waits. */
@@ -90,7 +90,7 @@ export class HelperClient {
     this.#system = options.system ?? thisSystem;
   }
 
-  /** Connect, now and for ever. */
+  /** Connect, and reconnect until `close`. */
   start(): void {
     const socket = this.#system.connect(this.#options.path);
     const deframer = new Deframer(MAX_REPLY);
@@ -128,7 +128,8 @@ export class HelperClient {
   }
 
   /**
-   * Ask, if there is a helper. Exactly one of `done` and `failed` is called later, unless the connection ends first.
+   * Send a request, if there is a helper. Exactly one of `done` and `failed` is called later, unless the connection
+   * ends first.
    */
   ask<V extends Verb>(
     verb: V,
@@ -140,7 +141,7 @@ export class HelperClient {
     this.#send(verb, body, failed, done);
   }
 
-  /** The kernel's counters of a session; undefined if the helper does not answer or refuses. Never rejects. */
+  /** The kernel's counters of a session; undefined if the helper refuses or does not answer. Never rejects. */
   counters(session: string): Promise<ReplyBody<'counters'> | undefined> {
     if (this.#hello === undefined) return Promise.resolve(undefined);
     return new Promise((resolve) => {
@@ -202,10 +203,10 @@ export class HelperClient {
     else pending.done(message.done);
   }
 
-  /** One timer, for the request that has waited longest. */
+  /** One timer, for the oldest request. */
   #watch(span: number): void {
     this.#stopWatchdog = this.#wakeIn(span, () => {
-      // A process that was itself asleep finds the timer due and the answer unread: let it be read first.
+      // After a suspend the timer is due while the answer is still unread: read it first.
       this.#system.soon(() => {
         this.#stopWatchdog = undefined;
         const patience = this.#options.patience ?? PATIENCE_MS;
@@ -223,7 +224,7 @@ export class HelperClient {
     return this.#system.wakeAt((this.#system.now() + span) as Instant, wake);
   }
 
-  /** End a connection that is of no use. */
+  /** Close a connection that is useless. */
   #drop(reason: string): void {
     const socket = this.#socket;
     if (socket === undefined) return;
@@ -250,7 +251,7 @@ export class HelperClient {
     const delay = DELAYS_MS[Math.min(this.#attempt, DELAYS_MS.length - 1)] ?? 0;
     this.#attempt += 1;
     this.#stopRetry = this.#wakeIn(delay, () => this.start());
-    // Once when it goes, and once if it does not come back at once.
+    // Log once when the connection is lost, and once if it does not return at once.
     if (wasUp) log.line('warn', `helper: lost ${path}: ${reason}`);
     else if (this.#attempt === DELAYS_MS.length) {
       log.line('error', `helper: connect ${path}: ${reason}`);

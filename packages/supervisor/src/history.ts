@@ -1,7 +1,7 @@
 /**
- * What a status page draws: the last ten minutes of each session in samples, who held it, and what ownership did. All of
- * it is bounded and lives as long as this process. Traffic is counted only while somebody looks, since each count is a
- * question to the kernel; all else is kept whether or not anybody does. It decides nothing.
+ * Data for a status page: the last ten minutes of each session in samples, its holders, and ownership events. All of it
+ * is bounded and lives as long as this process. Traffic is read only while somebody watches, because each reading is a
+ * request to the kernel; the rest is always kept. It decides nothing.
  */
 import { after, millis, type Instant } from '@ppp-thing/protocol/time';
 import type { EventJson, HistoryJson, HolderChangeJson, SampleJson } from './api.ts';
@@ -12,14 +12,14 @@ import { eventJson, holderOf, roundedSpan } from './view.ts';
 export const SAMPLE_INTERVAL = millis(1000);
 /** Ten minutes. */
 export const SAMPLES = 600;
-/** Changes of holder, and events of ownership, of each session. */
+/** Changes of holder, and ownership events, kept for each session. */
 export const CHANGES = 100;
 
-/** Somebody who asked so long ago looks no longer. */
+/** A reader that has not asked for this long has stopped watching. */
 const LOOKS_FOR = millis(10_000);
 
 interface Kept {
-  /** When somebody asked last. */
+  /** Time of the last request. */
   askedAt: Instant | undefined;
   readonly samples: Samples;
   readonly holders: HolderChangeJson[];
@@ -40,7 +40,7 @@ export class History {
   #cancel: () => void = () => undefined;
   #isSampling = false;
 
-  /** Begins at once; `close` ends it. The clock is this system's unless given. */
+  /** Starts at once; `close` ends it. The clock is this system's by default. */
   constructor(supervisor: HistorySource, system: Clock = thisSystem) {
     this.#supervisor = supervisor;
     this.#system = system;
@@ -59,7 +59,7 @@ export class History {
     this.#arm();
   }
 
-  /** What is kept of a session, and of the samples those after `since`, milliseconds since 1970-01-01 UTC. */
+  /** The history of a session, with the samples after `since`, milliseconds since 1970-01-01 UTC. */
   of(name: string, since: number): HistoryJson {
     const kept = this.#kept.get(name);
     if (kept !== undefined) kept.askedAt = this.#system.now();
@@ -84,7 +84,7 @@ export class History {
     });
   }
 
-  /** One of every session. While a helper takes longer than the interval there is no second round. */
+  /** Sample every session. No second round starts while the helper takes longer than the interval. */
   async #sample(): Promise<void> {
     if (this.#isSampling) return;
     this.#isSampling = true;
@@ -119,7 +119,7 @@ export class History {
     keep(this.#kept.get(happening.session)?.events, CHANGES, eventJson(happening));
   }
 
-  /** The holder may also change without an event here: while the partner holds, it is the partner who says so. */
+  /** Poll the holder: while the partner holds, it may change without an event here. */
   #look({ name, status: { snapshot } }: SessionView, time: number): void {
     const holders = this.#kept.get(name)?.holders;
     const holder = holderOf(snapshot.holder, this.#supervisor.routerId);
@@ -128,14 +128,14 @@ export class History {
   }
 }
 
-/** Numbers of a sample: time, echo, octets in, octets out; NaN for null. */
+/** Columns of a sample: time, echo, octets in, octets out; NaN for null. */
 const ROW = 4;
 
-/** The newest SAMPLES of one session, in 20 kB: with a thousand sessions, as objects, they would be 80 MB. */
+/** The newest SAMPLES of one session, in 20 kB. As objects, those of a thousand sessions would take 80 MB. */
 export class Samples {
   /** A ring of rows. */
   readonly #rows = new Float64Array(SAMPLES * ROW);
-  /** Ever added. */
+  /** Samples ever added. */
   #count = 0;
 
   add({ time, echoRttMs, octetsIn, octetsOut }: SampleJson): void {
@@ -144,7 +144,7 @@ export class Samples {
     this.#count += 1;
   }
 
-  /** Those later than `since`, oldest first. */
+  /** The samples later than `since`, oldest first. */
   after(since: number): SampleJson[] {
     const kept = Math.min(this.#count, SAMPLES);
     const numbers = Array.from({ length: kept }, (_, i) => (this.#count - kept + i) % SAMPLES);

@@ -1,12 +1,12 @@
 /**
- * Who runs: one supervisor for a state directory, as long as its process lives. It says so by listening on a socket in the
- * directory, which the kernel takes away with the process, however it ends; the file that stays says nothing.
+ * Ensures that one supervisor runs per state directory, as long as its process lives. That process listens on a socket
+ * in the directory, which the kernel closes however the process ends. The file that remains means nothing.
  *
- * Theory of operation. The holds are numbered, `hold.1`, `hold.2` and on, and only the highest counts. Whoever wants to run
- * connects to that one: an answer, and another runs. No answer, and it listens under a private name and links that to the
- * next number, which only one process can. Then it looks again: a still higher number is a hold that was taken meanwhile,
- * and is asked in turn. A hold removes those below it, and none above; so two that start at once over a dead one cannot
- * both find themselves the highest.
+ * Theory of operation. The holds are numbered, `hold.1`, `hold.2` and so on, and only the highest counts. A process
+ * that wants to run connects to that one. If it answers, another supervisor runs. If not, the process listens under a
+ * private name and links that to the next number, which only one process can do. Then it lists the numbers again: a
+ * still higher one was taken meanwhile, and is tried in turn. A hold removes those below it, and none above. So of two
+ * processes that start at once over a dead hold, only one finds itself the highest.
  */
 import { chmodSync, linkSync, readdirSync, unlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -14,23 +14,23 @@ import { join } from 'node:path';
 import { AnotherRunsError, codeOf } from './errors.ts';
 import { isAnswered, listenForNobody } from './publish.ts';
 
-/** A process that was killed answers until the kernel has taken it apart: asked this often. */
+/** A killed process still answers until the kernel has torn it down, so try this often. */
 const ATTEMPTS = 10;
 const BETWEEN_MS = 40;
 
 /**
- * Hold `directory` until this process ends, or until what is returned is called.
+ * Hold `directory` until this process ends, or until the returned function is called.
  *
- * @throws AnotherRunsError; the error of the system for a directory in which nothing can be made
+ * @throws AnotherRunsError; or the system's error if the directory is not writable
  */
 export async function hold(directory: string): Promise<() => void> {
   const server = createServer((socket) => socket.destroy());
   const privately = join(directory, `hold.new-${process.pid}`);
   removeFile(privately);
   await listenForNobody(server, privately);
-  // Whoever asks is of our own user.
+  // Only our own user may connect.
   chmodSync(privately, 0o600);
-  // It keeps no process alive that has nothing else to do.
+  // The server must not keep the process alive.
   server.unref();
   try {
     const held = await take(directory, privately);
@@ -67,7 +67,7 @@ async function take(directory: string, privately: string): Promise<string> {
   }
 }
 
-/** Holds up to `number`, and private names of processes that were killed before they could hold. */
+/** Remove holds up to `number`, and private names of processes killed before they could hold. */
 async function removeDead(directory: string, number: number): Promise<void> {
   for (const each of numbers(directory)) {
     if (each <= number) removeFile(join(directory, nameOf(each)));
@@ -88,7 +88,7 @@ const numbers = (directory: string): number[] =>
 
 const highest = (directory: string): number => Math.max(0, ...numbers(directory));
 
-/** False if the name is taken. Throws AnotherRunsError if whoever holds has taken our private name for a dead one's. */
+/** False if the name is taken. Throws AnotherRunsError if the holder has removed our private name as a dead one. */
 function linked(from: string, to: string): boolean {
   try {
     linkSync(from, to);

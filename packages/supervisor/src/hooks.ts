@@ -1,10 +1,11 @@
 /**
- * The operator's programs: run when the session comes up or goes down on this router, and when the role changes. Each is
- * bounded in time, and at most one runs for each session. It decides nothing and delays nobody.
+ * Runs the operator's programs when the session comes up or goes down on this router, and when the role or the prefixes
+ * change. Each is bounded in time, and at most one runs for each session. It decides nothing and delays no takeover.
  *
- * Theory of operation. Up and down are one pair of states, MASTER and BACKUP another, a prefix and none a third. What was last told of a pair is
- * remembered; what is not told yet waits behind the program that runs, and something newer of the same pair takes its
- * place. So however fast things change, no more than three wait, and the last state of each pair is always told.
+ * Theory of operation. There are three pairs of states: up and down, MASTER and BACKUP, a prefix and none. Each pair
+ * remembers its last state. While a program runs, the next one of each pair waits, and a newer state of the pair
+ * replaces it. So at most three wait, however fast states change, and a program always runs for the last state of each
+ * pair.
  */
 import type { OwnerStatus } from '@ppp-thing/protocol/engine/engine';
 import { secondsLeft, type Lease } from '@ppp-thing/protocol/lease';
@@ -28,13 +29,13 @@ export const HOOKS = [
 export type HookName = (typeof HOOKS)[number];
 
 export interface HookSettings {
-  /** The program of each hook, an absolute path; undefined for none. */
+  /** The program of each hook, as an absolute path; undefined for none. */
   readonly programs: Readonly<Partial<Record<HookName, string>>>;
-  /** Milliseconds a program may run until it is asked to end; after as long again it is killed. */
+  /** Milliseconds until a program gets SIGTERM; after as long again it gets SIGKILL. */
   readonly limit: number;
 }
 
-/** What does not change while the session is configured. */
+/** The facts that stay the same while the session is configured. */
 export interface HookSubject {
   /** The session's name, which is its interface's. */
   readonly session: string;
@@ -51,16 +52,16 @@ export class Hooks {
   settings: HookSettings;
   readonly #subject: HookSubject;
   readonly #log: Log;
-  /** What each pair was last found to be. */
+  /** The last state of each pair. */
   readonly #state = new Map<Pair, HookName>();
   readonly #waiting = new Map<Pair, { readonly name: HookName; readonly facts: Environment }>();
-  /** Of the session that was last up: what goes down is what was up. */
+  /** Facts of the session that was last up, for `session-down`. */
   #facts: SessionFacts | undefined;
-  /** The prefixes that a program was last told, as text. */
+  /** The prefixes of the last prefix hook, as text. */
   #prefixes = '';
-  /** Milliseconds since 1970-01-01 UTC at the last look. */
+  /** Milliseconds since 1970-01-01 UTC at the last `observe`. */
   #time = 0;
-  /** Asks the program that runs to end. */
+  /** Asks the running program to end. */
   #end: (() => void) | undefined;
   #isStopped = false;
 
@@ -71,7 +72,8 @@ export class Hooks {
   }
 
   /**
-   * Look at the session, after each event. A router that has just started tells its role, and nothing that is not up.
+   * Poll the session, after each event. After start, run the role hook, and `session-up` if the session is up; never
+   * `session-down`.
    *
    * @param time milliseconds since 1970-01-01 UTC
    */
@@ -81,7 +83,7 @@ export class Hooks {
     const speaks = status.state === 'Holding' || status.state === 'Yielding';
     const wasUp = this.#state.get('session') === 'session-up';
     const isSame = identity(this.#facts) === identity(facts);
-    // Up once the AC has answered; a moment's silence on a session that is still held changes nothing.
+    // Up once the AC has answered. If it then falls silent for a while, a session that is still held stays up.
     const isUp = speaks && facts !== null && (status.proven || (wasUp && isSame));
     if (wasUp && !(isUp && isSame)) this.#became('session', 'session-down', status);
     if (isUp) this.#facts = facts;
@@ -90,18 +92,21 @@ export class Hooks {
     this.#observePrefixes(status);
   }
 
-  /** On both routers, because both advertise it in their turn. A lease that is only renewed changes nothing here. */
+  /**
+   * On both routers, because each advertises the prefixes when it is MASTER. A renewed lease with the same prefixes
+   * changes nothing.
+   */
   #observePrefixes(status: OwnerStatus): void {
     const { lease } = status.snapshot;
     const prefixes = (lease?.prefixes ?? []).map(formatPrefix).join(' ');
     if (prefixes === this.#prefixes) return;
     this.#prefixes = prefixes;
-    // Other prefixes are news, though there were some before.
+    // Other prefixes run the hook again, although there were some before.
     this.#state.delete('prefix');
     this.#became('prefix', prefixes === '' ? 'prefix-down' : 'prefix-up', status);
   }
 
-  /** Ask what runs to end, and start nothing more. This process is about to end: nobody waits for it. */
+  /** Ask the running program to end, and start no other. This process is about to exit, and does not wait. */
   stop(): void {
     this.#isStopped = true;
     this.#waiting.clear();
@@ -126,7 +131,7 @@ export class Hooks {
     this.#waiting.delete(pair);
     const program = this.settings.programs[name];
     if (program !== undefined) return this.#run(name, program, facts);
-    // It was configured when it began to wait, and SIGHUP took it away since.
+    // The hook was configured when it was queued, and a SIGHUP has removed it since.
     this.#next();
   }
 
@@ -146,7 +151,7 @@ export class Hooks {
     });
   }
 
-  /** The names are those that pppd(8) gives its ip-up, where it has one. */
+  /** The names are those of pppd(8)'s ip-up, where it has one. */
   #environment(name: HookName, status: OwnerStatus): Environment {
     const { session, line } = this.#subject;
     const { snapshot, role, state } = status;
@@ -165,7 +170,7 @@ export class Hooks {
   }
 }
 
-/** A session that was negotiated anew with another address is another one to whoever is told. */
+/** A session renegotiated with another address counts as another session. */
 const identity = (facts: SessionFacts | null | undefined): string =>
   facts ? `${facts.key.sessionId} ${facts.ourAddress ? formatIpv4(facts.ourAddress) : ''}` : '';
 
@@ -189,7 +194,7 @@ function sessionVariables(facts: SessionFacts): Environment {
   };
 }
 
-/** The names, and the form of the values, that odhcp6c(8) gives its script. */
+/** The names and value formats are those of odhcp6c(8)'s script. */
 function leaseVariables(lease: Lease, time: number): Environment {
   const left = (span: number): number => secondsLeft(lease, span, time);
   const prefixes = lease.prefixes.map(({ preferred, valid, exclude, ...prefix }) => {

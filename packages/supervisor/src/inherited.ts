@@ -1,6 +1,6 @@
 /**
- * Descriptors that whoever started this process left open. They are closed before anything of ours is opened, so that no
- * hook inherits them. It knows no descriptor of our own: the runtime marks those close-on-exec as it opens them.
+ * Closes descriptors that the parent process left open, before we open any of our own, so that no hook inherits them.
+ * It knows no descriptor of ours: the runtime opens those close-on-exec.
  */
 import { closeSync, readdirSync, readFileSync } from 'node:fs';
 
@@ -9,15 +9,15 @@ const INFO = '/proc/self/fdinfo';
 const CLOSE_ON_EXEC = 0o2_000_000;
 
 /**
- * Close every descriptor above 2 that an exec would pass on. Node.js has marked those up to 15 by itself, and further ones
- * up to the first gap. It has no effect where the system lists no descriptors, as FreeBSD does.
+ * Close every descriptor above 2 that an exec would pass on. Node.js itself marks those up to 15, and further ones up
+ * to the first gap. Does nothing where the system lists no descriptors, as on FreeBSD.
  */
 export function closeInherited(): void {
   for (const fd of listed().filter(isPassedOn)) {
     try {
       closeSync(fd);
     } catch {
-      // The listing was a descriptor itself, and is gone.
+      // The descriptor of the listing itself, already closed.
     }
   }
 }

@@ -1,12 +1,12 @@
 /**
- * The snapshots of many sessions in one file that grows: what a role's edge changes is one record for all the sessions that
- * it moves, one write, and one fsync. It decides nothing about their content.
+ * The snapshots of many sessions in one append-only file. An edge of the role changes many sessions: they become one
+ * record, one write, and one fsync. It decides nothing about their content.
  *
- * Theory of operation. A line is JSON: the number of its batch, and the text of one snapshot with its checksum. The last
- * line of a session counts. `append` returns when its batch is on the disk. A crash leaves a torn tail, which nobody has
- * relied on; a bad line before a later batch is damage, and is said. The first batch of a process, one after a write that
- * failed, and one that finds the file much larger than what it holds, write the file anew, rename it over the old one, and
- * fsync the directory: so nothing is ever written after a torn line.
+ * Theory of operation. A line is JSON: the number of its batch, and the text of one snapshot with its checksum. The
+ * last line of a session counts. `append` returns when its batch is on the disk. A crash leaves a torn tail, on which
+ * nothing has relied yet; a bad line before a later batch is damage, and is logged. Three kinds of batch rewrite the
+ * file, rename it over the old one, and fsync the directory: the first of a process, one after a failed write, and one
+ * that finds the file much larger than its content. So nothing is ever written after a torn line.
  */
 import { join } from 'node:path';
 import type { Snapshot } from '@ppp-thing/protocol/session';
@@ -14,7 +14,7 @@ import { syncDirectory, writeDurably, type Disk } from './disk.ts';
 import { codeOf } from './errors.ts';
 import { CorruptSnapshot, decodeSnapshotText } from './snapshot-text.ts';
 
-/** Octets that the file may have beside twice what it holds. */
+/** Octets that the file may have beyond twice its content. */
 const SPARE = 1024 * 1024;
 
 interface Line {
@@ -32,13 +32,13 @@ export class Journal {
   readonly #lines = new Map<string, string>();
   readonly #snapshots = new Map<string, Snapshot>();
   #batch = 0;
-  /** Octets of the file, and of the last lines; undefined: the next batch writes it anew. */
+  /** Octets of the file, and of the last lines; undefined: the next batch rewrites it. */
   #size: number | undefined;
   #held = 0;
-  /** A line is lost that was once on the disk. */
+  /** A line that was once on the disk is lost. */
   readonly isDamaged: boolean;
 
-  /** Throws what the disk throws, but for ENOENT. */
+  /** Throws the disk's errors except ENOENT. */
   constructor(directory: string, disk: Disk) {
     this.#directory = directory;
     this.#path = join(directory, 'journal');
@@ -46,12 +46,12 @@ export class Journal {
     this.isDamaged = this.#read();
   }
 
-  /** The last that is known of a session. */
+  /** The last known snapshot of a session. */
   find(session: string): Snapshot | undefined {
     return this.#snapshots.get(session);
   }
 
-  /** Durable when it returns; throws what the disk throws, and then what was in the file still is. */
+  /** Durable when it returns. Throws the disk's errors; the file's earlier content then still counts. */
   append(texts: ReadonlyMap<string, string>): void {
     this.#batch += 1;
     let added = '';
@@ -75,7 +75,7 @@ export class Journal {
     }
   }
 
-  /** @returns whether it is damaged */
+  /** @returns whether the file is damaged */
   #read(): boolean {
     let text: string;
     try {
@@ -102,7 +102,7 @@ export class Journal {
   }
 }
 
-/** Undefined for what is no whole line. */
+/** Undefined if the line is not whole. */
 function decodeLine(line: string): Line | undefined {
   try {
     const value: unknown = JSON.parse(line);

@@ -1,7 +1,7 @@
 /** Fields of a stored JSON object, each checked as it is read. It knows no snapshot. */
 import { fromHex } from '@ppp-thing/protocol/bytes';
 
-/** The text is not a snapshot of `session`, or not as it was written. */
+/** The text is not a snapshot of `session`, or has changed since it was written. */
 export class CorruptSnapshot extends Error {
   override readonly name = 'CorruptSnapshot';
 }
@@ -15,7 +15,7 @@ export function fields(value: unknown, name: string): Fields {
   return Object.fromEntries(Object.entries(value));
 }
 
-/** @param most items */
+/** @param most largest number of items */
 export function list(from: Fields, name: string, most: number): readonly unknown[] {
   const value = from[name];
   if (!Array.isArray(value) || value.length > most)

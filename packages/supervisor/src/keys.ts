@@ -1,26 +1,26 @@
 /**
- * The keys that the two routers share: a file of lines, each a number and hexadecimal digits. It reads; which key is
- * used when is the partner channel's business.
+ * Reads the keys shared by the two routers: a file of lines, each a number and hexadecimal digits. The partner channel
+ * decides which key to use.
  */
 import { ConfigError, type Problem } from '@ppp-thing/protocol/config-text';
 import { fromHex } from '@ppp-thing/protocol/bytes';
 import { readText } from './errors.ts';
 
 export interface Keys {
-  /** Every key that is accepted, by its identifier 0 … 255. */
+  /** Every accepted key, by its number 0 … 255. */
   readonly byId: ReadonlyMap<number, Uint8Array>;
-  /** The one that authenticates what is sent. */
+  /** Number of the key that authenticates our datagrams. */
   readonly active: number;
 }
 
-/** Octets of a key: as many as the HMAC has, or more, to no profit, up to a block of SHA-256. */
+/** Octets of a key: at least as many as the HMAC. More, up to a block of SHA-256, are allowed but gain nothing. */
 const LENGTH = { min: 32, max: 64 } as const;
 
 /**
- * Read and check a key file. Empty lines and lines that begin with `#` are passed over.
+ * Read and check a key file. Empty lines and lines that begin with `#` are ignored.
  *
- * @param active the configured active key; the first of the file if undefined
- * @throws ConfigError with every problem; no digit of a key is in it. UnreadableError
+ * @param active the configured active key; by default the first of the file
+ * @throws ConfigError with every problem, without a digit of a key; UnreadableError
  */
 export function readKeys(path: string, active: number | undefined): Keys {
   const missing = `make a key on one router: pppthingctl keygen > ${path}; then copy it to the other`;

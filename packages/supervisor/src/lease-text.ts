@@ -1,4 +1,4 @@
-/** A DHCPv6 lease as a JSON object that a person can read. It knows no files. */
+/** Converts a DHCPv6 lease to and from a JSON object that people can read. It knows no files. */
 import { toHex } from '@ppp-thing/protocol/bytes';
 import type { Lease, LeasedPrefix } from '@ppp-thing/protocol/lease';
 import { DUID_OCTETS, isDomainName, LEAST_PREFIX, MOST } from '@ppp-thing/protocol/wire/lease';

@@ -1,11 +1,12 @@
 /**
- * The channel to a router that still runs the original ppp_thing: its question and its record, on UDP port 75. It
- * authenticates nothing, as the original does not: whoever can send from the partner's address and port is believed.
+ * The channel to a router that still runs the original ppp_thing: its query and its record, on UDP port 75. Like the
+ * original it authenticates nothing: it believes any sender with the partner's address and port.
  *
- * Theory of operation. The original knows neither epoch nor holder: whoever is MASTER owns the session and says so with
- * every Echo-Reply. So a record heard while we are not MASTER is read as "the partner has taken", an epoch above ours,
- * unless it says what we know already; heard while we are MASTER it is nothing, as with the original. What a BACKUP of
- * the original's knows cannot be learnt, so it counts as silent, and a planned handoff to it is refused.
+ * Theory of operation. The original has neither epoch nor holder: the MASTER owns the session and sends a record at
+ * every Echo-Reply. So a record received while we are not MASTER means that the partner has taken the session, in an
+ * epoch above ours, unless it says what we already know. A record received while we are MASTER is ignored, as in the
+ * original. A BACKUP running the original sends nothing, so it counts as silent, and a planned handoff to it is
+ * refused.
  */
 import {
   changed,
@@ -28,10 +29,10 @@ import { openUdp, type Udp } from './udp.ts';
 export interface LegacyOptions {
   readonly localAddress: string;
   readonly address: string;
-  /** 75, but for tests. */
+  /** 75, except in tests. */
   readonly port: number;
   readonly partnerId: RouterId;
-  /** The one session: a record carries no name. */
+  /** The only session: a record has no name. */
   readonly session: { readonly name: string; readonly ourMac: MacAddress };
   readonly log: Log;
   /** Milliseconds since 1970-01-01 UTC. */
@@ -49,14 +50,14 @@ export class LegacyPartner implements PartnerChannel {
   readonly #tally = new Tally();
   readonly #strangers = new Tally();
   #udp: Udp | undefined;
-  /** What we told last: our own side of the story, and so durable. */
+  /** The last message from our engine; its snapshot is durable. */
   #told: PartnerMessage | undefined;
 
   private constructor(options: LegacyOptions) {
     this.#options = options;
   }
 
-  /** With its socket bound, or being tried again. */
+  /** Returns with the socket bound, or with the bind being retried. */
   static async open(options: LegacyOptions): Promise<LegacyPartner> {
     const partner = new LegacyPartner(options);
     const { localAddress, address, port, log } = options;
@@ -81,7 +82,7 @@ export class LegacyPartner implements PartnerChannel {
     this.#told = message;
     const { facts } = message.snapshot;
     if (message.open && facts?.ourAddress !== undefined) return this.#send(record(facts));
-    // The original says once, on closing while MASTER, that there is none any more.
+    // The original sends this once, when it closes the session while MASTER.
     if (message.open && before?.open === true && before.snapshot.facts?.ourAddress !== undefined) {
       return this.#send(NO_SESSION);
     }
@@ -92,7 +93,7 @@ export class LegacyPartner implements PartnerChannel {
     return this.#tally.read();
   }
 
-  /** The original announces nothing on the line, and believes nothing that is announced. */
+  /** The original sends no announce frames, and ignores ours. */
   proof(): Uint8Array {
     return NO_PROOF;
   }
@@ -101,7 +102,7 @@ export class LegacyPartner implements PartnerChannel {
     return false;
   }
 
-  /** Its protocol says nothing of that. */
+  /** The protocol has no digests. */
   differs(): undefined {
     return undefined;
   }
@@ -123,7 +124,7 @@ export class LegacyPartner implements PartnerChannel {
     this.#tally.out += 1;
   }
 
-  /** The one place where the partner's octets are decoded. */
+  /** The one place that decodes the partner's octets. */
   #receive(octets: Uint8Array): void {
     try {
       const message = decodeLegacy(octets);
@@ -146,7 +147,7 @@ export class LegacyPartner implements PartnerChannel {
   #hear(heard: LegacyRecord): void {
     const { session, partnerId } = this.#options;
     const told = this.#told;
-    // Until we have said what we are, nobody can tell whether we are MASTER.
+    // Until the engine has told us its role, we may be MASTER.
     if (told === undefined || told.role === 'MASTER') return this.#tally.refuse('we-are-master');
     this.#tally.in += 1;
     const holds = heard.sessionId !== 0;
@@ -158,17 +159,17 @@ export class LegacyPartner implements PartnerChannel {
       open: holds,
       proven: holds,
       yielding: false,
-      // Its protocol cannot say otherwise.
+      // The protocol has no such flag.
       hearing: true,
       snapshot: this.#snapshotOf(heard, told.snapshot),
     });
   }
 
-  /** What we know, if that is what was heard; else the partner's, one epoch on. */
+  /** Our own snapshot if the record matches it; otherwise the partner's, one epoch later. */
   #snapshotOf(heard: LegacyRecord, ours: Snapshot): Snapshot {
     const { partnerId } = this.#options;
     const facts = heard.sessionId === 0 ? null : this.#factsOf(heard, ours.facts);
-    // To say that there is none is more than to know of none: a generation tells them apart.
+    // "No session" is a stronger statement than "unknown"; the generation tells them apart.
     if (ours.holder !== partnerId) {
       const next = taken(ours, partnerId);
       return facts === null ? changed(next, { facts }) : { ...next, facts };
@@ -192,7 +193,7 @@ export class LegacyPartner implements PartnerChannel {
   }
 }
 
-/** Its protocol knows no session without IPv4: of such a one nothing is told. */
+/** The protocol knows only sessions with IPv4, so others are not sent. */
 const record = ({ key, ourAddress, theirAddress }: Ipv4Facts): LegacyRecord => ({
   kind: 'record',
   acMac: key.acMac,
@@ -210,7 +211,7 @@ const NO_SESSION: LegacyRecord = {
 };
 
 /**
- * The session of an original ppp_thing, as far as it can be known: it negotiates an MRU of 1492, CHAP with MD5, no
+ * The facts of an original's session, as far as they are known. It negotiates an MRU of 1492, CHAP with MD5, no
  * Magic-Number and no DNS, and all its requests have the Identifier 1.
  *
  * @param startedAt seconds since 1970-01-01 UTC

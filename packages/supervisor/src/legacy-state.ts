@@ -1,6 +1,6 @@
 /**
- * The state file of the original ppp_thing, seven lines, read once when a router is upgraded so that its session goes
- * on. It is never written.
+ * Reads the original ppp_thing's state file, seven lines, once when a router is upgraded, so that its session
+ * continues. It never writes it.
  */
 import type { Snapshot } from '@ppp-thing/protocol/session';
 import { isMulticast, parseMac, type MacAddress } from '@ppp-thing/protocol/wire/ethernet';
@@ -9,11 +9,11 @@ import { isSessionId } from '@ppp-thing/protocol/wire/pppoe';
 import { legacyFacts } from './legacy-partner.ts';
 
 /**
- * AC MAC, SESSION_ID, our address and the AC's address, a line each; what follows is not read, as the original does not
- * read it either. The snapshot's epoch is 0 and its holder nobody: any partner knows better.
+ * The first four lines are AC MAC, SESSION_ID, our address and the AC's address. Later lines are ignored, as the
+ * original does. The snapshot has epoch 0 and no holder, so any partner's snapshot outranks it.
  *
- * @param startedAt seconds since 1970-01-01 UTC to tell for the session's start, which the file does not hold
- * @returns undefined when the file says that there is no session, or is not such a file
+ * @param startedAt seconds since 1970-01-01 UTC to use as the session's start, which the file does not have
+ * @returns undefined if the file says that there is no session, or is not such a file
  */
 export function parseLegacyState(
   text: string,

@@ -1,6 +1,6 @@
 /**
  * The log: one line per note, `<session> <machine>: <from> -> <to> on <event> [actions] key=value…`, to standard
- * output, where daemon(8) and journald put the time to it. It decides only what is too unimportant to be written.
+ * output. daemon(8) and journald add the time. It decides only which lines are too unimportant to write.
  */
 import type { Note } from '@ppp-thing/protocol/engine/events';
 import { wallClock } from './clock.ts';
@@ -8,7 +8,7 @@ import { wallClock } from './clock.ts';
 export const LOG_LEVELS = ['error', 'warn', 'info', 'debug', 'trace'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** How a line begins: with nothing for syslog, its priority for journald (sd-daemon(3)), the time for a terminal. */
+/** Prefix of a line: none for syslog, its priority for journald (sd-daemon(3)), the time for a terminal. */
 export type LogStyle = 'plain' | 'journal' | 'timestamps';
 
 /** sd-daemon(3): the priorities of syslog(3). */
@@ -17,10 +17,10 @@ const PRIORITY = { error: 3, warn: 4, info: 6, debug: 7, trace: 7 } as const sat
   number
 >;
 
-/** Lines of one kind within a second after which the rest of that second is only counted. */
+/** Lines of one kind a second; further ones are only counted. */
 const MAX_PER_SECOND = 20;
 
-/** Lines of all kinds within a second after which the rest of that second is only counted: kinds can be made up too. */
+/** Lines of all kinds a second; further ones are only counted, because a peer can create kinds too. */
 const MAX_OF_ALL_PER_SECOND = 2000;
 
 export class Log {
@@ -28,7 +28,7 @@ export class Log {
   readonly #write: (line: string) => void;
   readonly #now: () => number;
   readonly #style: LogStyle;
-  /** Per kind of line: the second it was last written in, and how often. */
+  /** Per kind of line: the second of the last one, and how many it had. */
   readonly #written = new Map<string, { second: number; count: number }>();
   /** Of all kinds: the current second, and how many lines it had. */
   #all = { second: 0, count: 0 };
@@ -61,9 +61,7 @@ export class Log {
     );
   }
 
-  /**
-   * @param kind lines of one kind share a limit, since a peer may provoke them
-   */
+  /** @param kind lines of one kind share a limit, because a peer may cause them */
   line(level: LogLevel, text: string, kind = text): void {
     if (!this.shows(level)) return;
     const second = Math.floor(this.#now() / 1000);
@@ -77,7 +75,7 @@ export class Log {
     if (count <= MAX_PER_SECOND && this.#hasRoom(second)) this.#put(level, text);
   }
 
-  /** Whether this second takes another line of any kind. What the one before did not take is told. */
+  /** Whether this second takes another line of any kind. Logs how many lines the previous second dropped. */
   #hasRoom(second: number): boolean {
     if (this.#all.second !== second) {
       const more = this.#all.count - MAX_OF_ALL_PER_SECOND;
@@ -96,10 +94,10 @@ export class Log {
   }
 }
 
-/** What an operator would not miss needs no word for its level. */
+/** `info` needs no prefix. */
 const prefix = (level: LogLevel): string => (level === 'info' ? '' : `${level}: `);
 
-/** Whatever a peer put into it, a line is one line. */
+/** Keeps a line one line, whatever a peer put into it. */
 const oneLine = (text: string): string =>
   text.replaceAll(
     /[\p{Cc}\p{Cf}\u2028\u2029]/gu,
@@ -113,7 +111,7 @@ export function formatNote({ machine, from, to, on, actions = [], facts = {} }: 
   return `${machine}: ${move} on ${on}${done}${told.join('')}`;
 }
 
-/** A measured number to three places: the rest is noise. */
+/** Rounds a measured number to three places. */
 const shown = (value: string | number | boolean): string =>
   String(typeof value === 'number' ? Math.round(value * 1000) / 1000 : value);
 
