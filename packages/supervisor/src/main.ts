@@ -1,6 +1,6 @@
 /**
- * The supervisor's command: the composition root, to be read first. It puts the parts together in the order that
- * privileges and promises need, and decides nothing itself.
+ * The supervisor's command: the composition root; read it first. It starts the parts in the order that privileges and
+ * durability require, and decides nothing itself.
  */
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -50,7 +50,7 @@ interface Arguments {
   readonly style: LogStyle;
 }
 
-/** Throws TypeError for arguments that are not ours. */
+/** Throws TypeError for unknown arguments. */
 function readArguments(): Arguments {
   const { values } = parseArgs({
     options: {
@@ -62,7 +62,7 @@ function readArguments(): Arguments {
     },
   });
   const mode = (['help', 'version', 'check'] as const).find((each) => values[each]) ?? 'run';
-  // systemd sets it for a service whose output is the journal's (systemd.exec(5)).
+  // systemd sets it for a service that logs to the journal (systemd.exec(5)).
   const isJournal = process.env['JOURNAL_STREAM'] !== undefined;
   const style = values.timestamps ? 'timestamps' : isJournal ? 'journal' : 'plain';
   return { config: values.config, mode, style };
@@ -92,7 +92,7 @@ async function main(): Promise<void> {
   const log = new Log(config.logLevel, lineOutput(process.stdout, lost), now, style);
   log.line('info', `ppp_thing ${VERSION}: ${file}, pid ${process.pid}`);
 
-  // As root, if we are: the ports, and a file of the original's that may be root's alone.
+  // Still as root, if we are: for ports below 1024, and because root may own the original's file.
   const inherited = readLegacyState(config, log);
   const running: { now?: Running } = {};
   const heard = (session: string, message: PartnerMessage): void =>
@@ -124,7 +124,7 @@ async function main(): Promise<void> {
 
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.once(signal, () => {
-      // Nothing is sent, so that a restart or an upgrade costs nothing (R3).
+      // Send nothing, so that a restart or an upgrade does not end the session (R3).
       log.line('info', `${signal}: the session stays up`);
       supervisor.stop();
       process.exit(0);
@@ -133,13 +133,14 @@ async function main(): Promise<void> {
   process.on('SIGHUP', () => reload(config, log, supervisor, partner));
 }
 
-/** Before the store is read, and before the helper: where another supervisor runs, this one must not take its place. */
+/** Before reading the store and before connecting to the helper: two supervisors must not share either. */
 async function holdState(directory: string, log: Log): Promise<void> {
   try {
     await hold(directory);
   } catch (error) {
     if (error instanceof AnotherRunsError) throw error;
-    // A disk that takes no file, or has no sockets: the session matters more than a second supervisor that nobody starts.
+    // The disk takes no file, or has no sockets. Go on: the session matters more than a second supervisor that nobody
+    // starts.
     log.line(
       'error',
       `hold ${directory}: ${codeOf(error)}: a second supervisor would not be noticed`,
@@ -149,7 +150,7 @@ async function holdState(directory: string, log: Log): Promise<void> {
 
 const print = (text: string): void => void process.stdout.write(text);
 
-/** Undefined without a partner, or without a key_file: then the channel is off. */
+/** Undefined without a partner, or without a key_file; the channel is then off. */
 function readAllKeys({ partner }: Config): Keys | undefined {
   if (partner?.protocol !== 'ppp-thing' || partner.keyFile === undefined) return undefined;
   return readKeys(partner.keyFile, partner.activeKey);
@@ -185,7 +186,7 @@ async function openPartner(
   });
 }
 
-/** The session of the original, which ran here before. A store that holds the session already outranks it. */
+/** The session of the original, which ran here before the upgrade. A stored snapshot outranks it. */
 function readLegacyState({ sessions }: Config, log: Log): Snapshot | undefined {
   const [first, ...others] = sessions;
   const path = places().legacyState;
@@ -201,7 +202,7 @@ function readLegacyState({ sessions }: Config, log: Log): Snapshot | undefined {
   }
 }
 
-/** SIGHUP. What is wrong with the file is said, and what was in force stays. */
+/** SIGHUP. If the file has mistakes, log them and keep the current configuration. */
 function reload(
   before: Config,
   log: Log,
@@ -224,14 +225,14 @@ function reload(
   }
 }
 
-/** What an operator can put right, a line each; undefined for our own mistakes. */
+/** Problems that the operator can fix, a line each; undefined for bugs of ours. */
 function problemsOf(error: unknown): readonly string[] | undefined {
   if (error instanceof ConfigError) return error.message.split('\n');
   if (error instanceof UnreadableError) return [error.message];
   return undefined;
 }
 
-/** Our own mistakes go on to the runtime: a trace, and the service manager starts anew. */
+/** For a bug of ours, rethrow: the runtime prints a trace, and the service manager restarts us. */
 function report(error: unknown): number {
   const problems = problemsOf(error);
   if (problems !== undefined) {
@@ -254,7 +255,7 @@ const EXITS = [
   [AnotherRunsError, EX_UNAVAILABLE],
 ] as const;
 
-// Until it can be obeyed it must not end us: the files have only just been read.
+// Ignore SIGHUP during start-up; the configuration was read moments ago.
 process.on('SIGHUP', () => undefined);
 await main().catch((error: unknown) => {
   process.exit(report(error));

@@ -1,6 +1,6 @@
 /**
- * MD4 (RFC 1320), which OpenSSL 3 no longer loads and MS-CHAPv2 still needs for the hash of a password. Broken as a
- * hash: for nothing else.
+ * MD4 (RFC 1320). OpenSSL 3 no longer loads it, and MS-CHAPv2 still needs it for the hash of a password. The hash is
+ * broken: use it for nothing else.
  */
 
 type Words = readonly [number, number, number, number];
@@ -11,9 +11,9 @@ const INITIAL: Words = [0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476];
 interface Round {
   readonly mix: (x: number, y: number, z: number) => number;
   readonly constant: number;
-  /** In which order the sixteen words of a block are taken. */
+  /** The order of the sixteen words of a block. */
   readonly order: readonly number[];
-  /** By how much is rotated, in turn. */
+  /** Bits to rotate by, in turn. */
   readonly shifts: Words;
 }
 

@@ -1,6 +1,6 @@
 /**
- * The facts as Prometheus text, through the official client's text format. It keeps no state between two readings: what
- * counts is counted elsewhere.
+ * Formats the facts as Prometheus text, with the official client. It keeps no state between two readings; other modules
+ * count.
  */
 import { Counter, Gauge, Registry } from 'prom-client';
 import { TAKEOVER_BOUNDS, type Events, type EventTally } from './event-tally.ts';
@@ -9,7 +9,7 @@ import type { SessionStatusJson } from './api.ts';
 import type { Supervisor, Traffic } from './supervisor.ts';
 
 type Labels = Readonly<Record<string, string>>;
-/** A value and what it is of; null leaves the sample out. */
+/** A value and its labels; null leaves the sample out. */
 type Sample = readonly [value: number | boolean | null, labels?: Labels];
 
 const ROLES = ['INIT', 'BACKUP', 'MASTER'] as const;
@@ -33,7 +33,7 @@ const directions = (octetsIn: number, octetsOut: number): Sample[] => [
   [octetsOut, { direction: 'out' }],
 ];
 
-/** What is measured of one session: name, help, samples. */
+/** A metric of one session: name, help, samples. */
 type Measure = readonly [string, string, (json: SessionStatusJson) => readonly Sample[]];
 
 // prettier-ignore
@@ -87,7 +87,7 @@ const EVENTS: readonly (readonly [string, string, (events: Events) => readonly S
 
 const DURATION = 'ppp_thing_takeover_duration_seconds';
 
-/** A histogram in the text format: the client's own counts by itself, and here everything is counted elsewhere. */
+/** Writes a histogram by hand: the client's own would count by itself, and `EventTally` has counted already. */
 function durations(sessions: readonly string[], tally: EventTally): string {
   const lines = sessions.flatMap((name) => {
     const { within, count, sum } = tally.of(name).proven;
@@ -108,7 +108,7 @@ function durations(sessions: readonly string[], tally: EventTally): string {
   return [...head, ...lines, ''].join('\n');
 }
 
-/** Everything of every session; traffic is asked of the helper, and left out if it does not answer. */
+/** All metrics of all sessions. Traffic comes from the helper, and is left out if it does not answer. */
 export async function metricsText(supervisor: Supervisor, tally: EventTally): Promise<string> {
   const registry = new Registry();
   const put = (Kind: typeof Gauge | typeof Counter, name: string, help: string) => {

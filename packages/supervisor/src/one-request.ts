@@ -1,17 +1,16 @@
 /**
- * A connection that carries one request and its answer, as the HTTP server sees it: a few octets at a time, each piece in
- * its turn, the whole within a deadline. So whatever a client sends, and however fast, it costs one small piece of work a
- * turn.
+ * A connection that gives the HTTP server one request: a few octets at a time, each piece in its turn, all within a
+ * deadline. So a client costs one small piece of work a turn, whatever it sends. It parses nothing.
  */
 import { Duplex } from 'node:stream';
 import type { Socket } from 'node:net';
 import type { Pace } from './pace.ts';
 
-/** Octets given to the parser at one time: the head of an ordinary request. */
+/** Octets given to the parser at once: the head of an ordinary request. */
 const PIECE = 512;
-/** Octets that wait to be parsed: more than one request may have, so whoever sends them sends more than one. */
+/** Octets waiting to be parsed, at most. One request is smaller, so a client with more is sending several. */
 const MOST_AHEAD = 16 * 1024;
-/** For the request to come and its answer to be read. */
+/** Time for the request to arrive and for the client to read the answer. */
 export const DEADLINE_MS = 10_000;
 
 export class OneRequest extends Duplex {
@@ -21,7 +20,7 @@ export class OneRequest extends Duplex {
   #isAsked = false;
   #isQueued = false;
 
-  /** @param socket connected and not read from; this owns it from now on */
+  /** @param socket connected and unread; this class owns it from now on */
   constructor(socket: Socket, pace: Pace) {
     super({ allowHalfOpen: true });
     this.pace = pace;
@@ -33,7 +32,7 @@ export class OneRequest extends Duplex {
     socket.on('close', () => this.destroy());
   }
 
-  /** It may last: its reader is cut off by other means. */
+  /** Let the connection last: other limits cut off its reader. */
   liftDeadline(): void {
     clearTimeout(this.#deadline);
   }
@@ -64,7 +63,7 @@ export class OneRequest extends Duplex {
   #more(): void {
     const waiting = this.#socket.readableLength;
     if (waiting > MOST_AHEAD) return void this.destroy();
-    // Asked for nothing, so that the end is noticed.
+    // Read nothing, but let the stream notice the end.
     if (waiting === 0) return void this.#socket.read(0);
     if (!this.#isAsked || this.#isQueued) return;
     this.#isQueued = true;

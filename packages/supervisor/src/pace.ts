@@ -1,18 +1,18 @@
 /**
- * Work that strangers ask for, done in slices between the turns of the loop, so that it never takes more than a fifth of
- * this process's time: the sessions' deadlines and the helper's notices come first. It knows no sockets.
+ * Runs work for strangers in slices between the turns of the event loop. It takes at most a fifth of this process's
+ * time, so that the sessions' deadlines and the helper's notices come first. It knows no sockets.
  */
 import type { Instant } from '@ppp-thing/protocol/time';
 import type { DriverClock } from './driver.ts';
 
-/** A slice ends with the task that makes it this long. */
+/** A slice ends with the task that reaches this time. */
 export const SLICE_MS = 2;
-/** After a slice, nothing is done for this many times as long as it took. */
+/** Each slice is followed by a pause of this many times its length. */
 export const REST = 4;
 
 export class Pace {
   readonly #clock: DriverClock;
-  /** At most one of each connection: its length is bounded by the connections. */
+  /** At most one per connection, so the limit on connections bounds the list. */
   readonly #tasks: (() => void)[] = [];
   #restUntil = 0 as Instant;
   #cancel: (() => void) | undefined;
@@ -21,13 +21,13 @@ export class Pace {
     this.#clock = clock;
   }
 
-  /** Run `task` in its turn, and not within this call. It must not throw. */
+  /** Run `task` in its turn, never within this call. It must not throw. */
   run(task: () => void): void {
     this.#tasks.push(task);
     this.#arm();
   }
 
-  /** A turn for work that goes on after its first step: the time until `done` is called counts as worked. */
+  /** A turn for asynchronous work: the time until the caller calls `done` counts as worked. */
   async turn(): Promise<{ done(): void }> {
     await new Promise<void>((resolve) => this.run(resolve));
     const began = this.#clock.now();

@@ -1,6 +1,6 @@
 /**
- * The channel to the other router: one authenticated datagram for each thing the engine wants told, and verified events
- * from those that come in (docs/partner-protocol.md). When something is told, and what it means, is the engine's.
+ * The channel to the other router: sends one authenticated datagram for each message of the engine, and turns verified
+ * datagrams into events (docs/partner-protocol.md). The engine decides when to send, and what a message means.
  */
 import type { PartnerMessage, RouterId } from '@ppp-thing/protocol/session';
 import { DecodeError, sameOctets, toHex } from '@ppp-thing/protocol/bytes';
@@ -50,20 +50,20 @@ export interface PartnerCounters {
   readonly datagramsRefused: Readonly<Record<string, number>>;
 }
 
-/** What main and a session's driver need of a partner channel, whichever protocol it speaks. */
+/** The partner channel as main and a session use it, whichever protocol it speaks. */
 export interface PartnerChannel {
-  /** Say it to the partner, once. Never throws: a partner that cannot be told is silent, which the engine sees. */
+  /** Send once to the partner. Never throws: to the engine an unreachable partner is a silent one. */
   tell(session: string, message: PartnerMessage): void;
   counters(session: string): PartnerCounters;
-  /** Datagrams that could not be put down to a session, by reason. */
+  /** Datagrams that belong to no known session, by reason. */
   refused(): Readonly<Record<string, number>>;
-  /** What makes an announce frame of ours at `epoch` believed by the partner; zeros where nothing can. */
+  /** The proof for our announce frame at `epoch`; zeros if there is none. */
   proof(session: string, epoch: number): Uint8Array;
-  /** Whether an announce frame was the partner's, and is none that was believed before. */
+  /** Whether the partner sent the announce frame, and it was not accepted before. */
   believes(session: string, epoch: number, proof: Uint8Array): boolean;
-  /** Keys of the session's configuration that differ from the partner's; undefined if that is not known. */
+  /** Keys of the session's configuration that differ from the partner's; undefined if unknown. */
   differs(session: string): readonly string[] | undefined;
-  /** Why nothing can be said; undefined while the channel works. */
+  /** Why the channel does not work; undefined while it does. */
   trouble(): string | undefined;
   close(): void;
 }
@@ -72,21 +72,21 @@ export interface PartnerOptions {
   readonly localAddress: string;
   readonly address: string;
   readonly port: number;
-  /** At the other end; the same unless given. */
+  /** Port at the partner's end; the same by default. */
   readonly partnerPort?: number;
   readonly routerId: RouterId;
   readonly partnerId: RouterId;
-  /** Undefined leaves the channel off. */
+  /** Undefined turns the channel off. */
   readonly keys: Keys | undefined;
   readonly sessions: readonly PartnerSession[];
   readonly log: Log;
   readonly random: Random;
   readonly now: () => Instant;
-  /** Milliseconds since 1970-01-01 UTC; this machine's unless given. */
+  /** Milliseconds since 1970-01-01 UTC; this machine's clock by default. */
   readonly wallClock?: () => number;
-  /** Call `wake` at `at` or a little later; this machine's unless given. */
+  /** Call `wake` at `at` or a little later; this machine's timer by default. */
   readonly wakeAt?: (at: Instant, wake: () => void) => () => void;
-  /** The real socket unless given. */
+  /** The real socket by default. */
   readonly openUdp?: typeof openUdp;
   /** A verified message, in the order of arrival. */
   heard(session: string, message: PartnerMessage): void;
@@ -96,11 +96,11 @@ export interface PartnerSession {
   readonly name: string;
   /** Milliseconds of silence after which the partner counts as gone. */
   readonly timeout: number;
-  /** What the two routers' configurations are compared by. */
+  /** The settings to compare with the partner's. */
   readonly settings: SessionSettings;
 }
 
-/** What is kept of one session's conversation. */
+/** The state of one session's conversation. */
 interface Conversation {
   readonly name: string;
   readonly timeout: number;
@@ -108,38 +108,41 @@ interface Conversation {
   readonly tally: Tally;
   guard: GuardState;
   counter: bigint;
-  /** What was told last: it is durable, so it may answer a hello. */
+  /** Our last message. Its snapshot is durable, so it may answer a hello. */
   told: PartnerMessage | undefined;
   freshAt: Instant | undefined;
-  /** What was sent last, whole, and under which number. */
+  /** The last message sent in full, and its counter. */
   sent: { readonly message: PartnerMessage; readonly counter: bigint } | undefined;
-  /** What of the partner's was believed last, and under which number. */
+  /** The partner's last accepted message, and its nonce and counter. */
   believed: (Pick<Still, 'nonce' | 'counter'> & { readonly message: PartnerMessage }) | undefined;
-  /** The partner understands summaries. */
+  /** The partner supports summaries. */
   summaries: boolean;
-  /** What an announce frame of the partner's must come after: the last that was believed, or what it last told us. */
+  /**
+   * The partner's next announce frame must come after this: the last accepted one, or the counter from its last
+   * datagram.
+   */
   claimed: ClaimOrder | undefined;
   readonly hellos: HelloPace;
-  /** What we say of our configuration. */
+  /** The digest of our configuration. */
   digest: { readonly key: Uint8Array; readonly octets: Uint8Array } | undefined;
-  /** What the partner last said of its configuration, and where ours differs; undefined if it cannot be known. */
+  /** The partner's last digest, and the keys that differ from ours; undefined if unknown. */
   config:
     { readonly said: Uint8Array; readonly differs: readonly string[] | undefined } | undefined;
 }
 
-/** With so many sessions or more, what has not changed is said in summaries. */
+/** With this many sessions or more, unchanged ones are sent in summaries. */
 export const SUMMARIES_FROM = 16;
-/** What is to be in a summary waits so long for others. */
+/** How long an entry waits for others to share its summary. */
 const GATHER_MS = 100;
-/** Octets of one summary's sessions, so that it fits in an Ethernet frame. */
+/** Octets of the entries of one summary, so that it fits in an Ethernet frame. */
 const MOST_SUMMED = 1200;
 
-/** Between two lines about the same kind of refused datagram. */
+/** Interval between log lines about refused datagrams of one kind. */
 const COMPLAIN_MS = 60_000;
-/** Between summaries to a partner that has not answered one. */
+/** Interval between summaries to a partner that has not answered one. */
 const GREET_MS = 1000;
 
-/** A snapshot is replaced whole wherever it changes. */
+/** Every change replaces the snapshot, so comparing references is enough. */
 const saysTheSame = (a: PartnerMessage, b: PartnerMessage): boolean =>
   a.snapshot === b.snapshot &&
   a.role === b.role &&
@@ -155,7 +158,7 @@ export class Partner implements PartnerChannel {
   readonly #conversations = new Map<string, Conversation>();
   readonly #strangers = new Tally();
   readonly #complained = new Map<string, number>();
-  /** Of summaries: the pair's, not a session's. */
+  /** For summaries: one per pair, not per session. */
   readonly #pair: {
     guard: GuardState;
     counter: bigint;
@@ -167,7 +170,7 @@ export class Partner implements PartnerChannel {
   #greetedAt = Number.NEGATIVE_INFINITY;
   #keys: Keys | undefined;
   #udp: Udp | undefined;
-  /** Counter of the last announce frame of ours: milliseconds since 1970, as this process began to count them. */
+  /** Counter of our last announce frame: milliseconds since 1970, by this process's clock. */
   #claimed = 0n;
   readonly #startedAt: number;
 
@@ -196,7 +199,7 @@ export class Partner implements PartnerChannel {
     }
   }
 
-  /** With its socket bound, or being tried again. */
+  /** Returns with the socket bound, or with the bind being retried. */
   static async open(options: PartnerOptions): Promise<Partner> {
     const partner = new Partner(options);
     if (options.keys === undefined) {
@@ -219,10 +222,10 @@ export class Partner implements PartnerChannel {
     return partner;
   }
 
-  /** Use these keys from now on: a rotation. A channel that was opened without any stays off. */
+  /** Use these keys from now on: a key rotation. A channel opened without keys stays off. */
   setKeys(keys: Keys): void {
     this.#keys = keys;
-    // Digests are made with a key.
+    // Digests depend on the key, so send the next message in full.
     for (const conversation of this.#conversations.values()) conversation.sent = undefined;
   }
 
@@ -258,7 +261,7 @@ export class Partner implements PartnerChannel {
     return order !== undefined;
   }
 
-  /** Counter that our next announce frame exceeds: by then the partner need believe no older one. */
+  /** Counter below that of our next announce frame: the partner can ignore older frames from now on. */
   #announced(): bigint {
     const before = BigInt(Math.floor(this.#startedAt + this.#options.now())) - 1n;
     return before > this.#claimed ? before : this.#claimed;
@@ -307,7 +310,7 @@ export class Partner implements PartnerChannel {
     return { udp: this.#udp, keyId: active, key };
   }
 
-  /** Of the next datagram in what `of` counts. */
+  /** The header of the next datagram under the nonce of `of`. */
   #header(
     session: string,
     of: { readonly guard: GuardState; counter: bigint },
@@ -334,17 +337,17 @@ export class Partner implements PartnerChannel {
     return this.#conversations.size >= SUMMARIES_FROM;
   }
 
-  /** The partner believes summaries, and has been sent all there is to say of this session. */
+  /** The partner supports summaries, and our last full message of this session still holds. */
   #isSummed({ summaries, sent, timeout }: Conversation, message: PartnerMessage): boolean {
     if (!this.#sums || !summaries) return false;
     const { freshAt } = this.#pair;
     const now = this.#options.now();
     if (freshAt !== undefined && now - freshAt <= timeout)
       return sent !== undefined && saysTheSame(sent.message, message);
-    // The two must know each other's nonces first.
+    // The routers must exchange nonces first.
     if (now - this.#greetedAt >= GREET_MS) {
       this.#greetedAt = now;
-      // As a conversation: nothing recorded so far can echo the new nonce.
+      // As in a conversation: no recorded datagram echoes the new nonce.
       if (freshAt !== undefined) this.#pair.guard = renew(this.#pair.guard, this.#nonce());
       this.#pair.freshAt = undefined;
       this.#sendSummary(echoOf(this.#pair.guard));
@@ -371,7 +374,7 @@ export class Partner implements PartnerChannel {
     });
   }
 
-  /** What has been gathered, or nothing: that too says that we are here. */
+  /** Send the gathered entries. An empty summary is sent too, as a sign of life. */
   #sendSummary(echo: Uint8Array): void {
     const { stills, wants } = this.#summary;
     this.#summary = { stills: [], wants: [], octets: 0 };
@@ -408,7 +411,10 @@ export class Partner implements PartnerChannel {
     }
   }
 
-  /** As if the datagram that the still names had come again. One that was not believed is asked for. */
+  /**
+   * Treats a still as a repetition of the datagram it names. If that one was not accepted, requests the session in
+   * full.
+   */
   #hearStill(
     { session, nonce, counter }: Still,
     announced: bigint | undefined,
@@ -426,7 +432,7 @@ export class Partner implements PartnerChannel {
     this.#options.heard(session, believed.message);
   }
 
-  /** The same for as long as the key is. */
+  /** Cached as long as the key stays the same. */
   #digest(conversation: Conversation, key: Uint8Array): Uint8Array {
     const { digest, settings } = conversation;
     if (digest?.key === key) return digest.octets;
@@ -435,7 +441,7 @@ export class Partner implements PartnerChannel {
     return octets;
   }
 
-  /** The one place where the partner's octets are decoded. */
+  /** The one place that decodes the partner's octets. */
   #receive(octets: Uint8Array): void {
     try {
       const received = decodePartner(octets, (id) => this.#keys?.byId.get(id), hmacSha256);
@@ -485,7 +491,7 @@ export class Partner implements PartnerChannel {
     if (verdict === 'fresh' && body !== undefined) {
       conversation.tally.in += 1;
       conversation.freshAt = this.#options.now();
-      // Written in this life of ours, so it counts for more than the order of frames that anybody can record.
+      // The datagram was written since we started, so its counter outranks that of any recorded frame.
       if (body.announced !== undefined)
         conversation.claimed = { epoch: body.message.snapshot.epoch, counter: body.announced };
       const { nonce, counter } = header;
@@ -504,13 +510,14 @@ export class Partner implements PartnerChannel {
       conversation.guard = renew(conversation.guard, this.#nonce());
       conversation.sent = undefined;
     }
-    // One datagram, at once, with the nonce of that hello: two routers need one round trip to know each other.
+    // Answer at once with one datagram that echoes the hello's nonce: then two routers know each other after one round
+    // trip.
     const { told, hellos } = conversation;
     if (told !== undefined && hellos.mayAnswer(header, this.#options.now()))
       this.#send(conversation, told, header.nonce);
   }
 
-  /** A partner of an earlier version says nothing of its configuration. */
+  /** A partner of an earlier version sends no digest. */
   #compare(conversation: Conversation, said: Uint8Array | undefined, keyId: number): void {
     const { config, settings, name } = conversation;
     const key = this.#keys?.byId.get(keyId);
@@ -535,7 +542,7 @@ export class Partner implements PartnerChannel {
     this.#refuse('no-common-version', `it speaks ${min} to ${max}, this router ${ours}`);
   }
 
-  /** Once each time the partner falls silent: nothing recorded so far can echo the new nonce. */
+  /** Once each time the partner falls silent: no recorded datagram echoes the new nonce. */
   #renewAfterSilence(conversation: Conversation): void {
     const { freshAt, timeout } = conversation;
     if (freshAt === undefined || this.#options.now() - freshAt <= timeout) return;
@@ -545,7 +552,7 @@ export class Partner implements PartnerChannel {
     conversation.sent = undefined;
   }
 
-  /** Who can send this cannot be known, so the operator is told now and then. */
+  /** The sender is unknown, so log this only now and then. */
   #refuse(reason: string, what: string): void {
     this.#strangers.refuse(reason);
     const now = this.#options.now();

@@ -1,4 +1,4 @@
-/** One action of the engine, one effect in the world: the exhaustive switch. It decides nothing and waits for nothing. */
+/** Performs one action of the engine: the exhaustive switch. It decides nothing and waits for nothing. */
 import type { RequestBody, Verb } from '@ppp-thing/protocol/ipc/messages';
 import type { Action, Event, Note, SessionSettings } from '@ppp-thing/protocol/engine/events';
 import type { PartnerMessage, Snapshot } from '@ppp-thing/protocol/session';
@@ -7,26 +7,26 @@ import { encodePpp } from '@ppp-thing/protocol/wire/ppp';
 import { encodeDiscovery } from '@ppp-thing/protocol/wire/pppoe';
 import { StoreError } from './store.ts';
 
-/** What a session can do to the world. */
+/** The outside world as a session can affect it. */
 export interface Effects {
   readonly session: string;
-  /** Durable when it returns, unless it returns what to wait for; throws StoreError. */
+  /** Durable when it returns undefined; otherwise the result says when. Throws StoreError. */
   store(snapshot: Snapshot): Storing | undefined;
-  /** Ask the helper. A refusal comes back later, as a `failed` event that names `action`. */
+  /** Send a request to the helper. A refusal arrives later as a `failed` event that names `action`. */
   ask<V extends Verb>(verb: V, body: RequestBody<V>, action: Action['kind']): void;
-  /** Ask the kernel what it has received; a `counted` event comes later, if it can say. */
+  /** Request the kernel's receive counters. A `counted` event arrives later, unless they are unavailable. */
   count(): void;
   tell(message: PartnerMessage): void;
-  /** What makes the partner believe an announce frame. */
+  /** The proof for an announce frame. */
   proof(epoch: number): Uint8Array;
-  /** To the DHCPv6 servers on the session's interface. */
+  /** Send to the DHCPv6 servers on the session's interface. */
   dhcp6(octets: Uint8Array): void;
-  /** For the programs that advertise prefixes. */
+  /** Publish the prefixes for the programs that advertise them. */
   delegated(action: Extract<Action, { kind: 'delegate' }>): void;
   note(note: Note): void;
 }
 
-/** Something is being stored with what other sessions store. `then` is called once, later. */
+/** A store in progress, shared with other sessions. `then` is called once, later. */
 export interface Storing {
   readonly kind: 'storing';
   wait(then: (failed: Failed | undefined) => void): void;
@@ -35,8 +35,8 @@ export interface Storing {
 export type Failed = Extract<Event, { kind: 'failed' }>;
 
 /**
- * Perform `action`. Only a `store` can fail at once, or take its time; nothing that comes after it may be performed then,
- * or before.
+ * Perform `action`. Only a `store` can fail at once or take time. The caller must then perform no later action until it
+ * has finished.
  */
 export function perform(action: Action, effects: Effects): Failed | Storing | undefined {
   const { session } = effects;
@@ -116,7 +116,7 @@ export function perform(action: Action, effects: Effects): Failed | Storing | un
   }
 }
 
-/** What is absent is null in the helper's vocabulary. */
+/** The helper's messages have null for an absent value. */
 function settingsBody(settings: SessionSettings): Omit<RequestBody<'configure'>, 'session' | 'up'> {
   const { mtu, ourAddress = null, theirAddress = null, interfaceIds = null } = settings;
   return { mtu, ourAddress, theirAddress, interfaceIds };
@@ -126,7 +126,7 @@ function store(snapshot: Snapshot, effects: Effects): Failed | Storing | undefin
   try {
     return effects.store(snapshot);
   } catch (error) {
-    // Anything else, such as an epoch that falls, is our own mistake.
+    // Any other error, such as a falling epoch, is a bug of ours.
     if (!(error instanceof StoreError)) throw error;
     return notStored(error);
   }

@@ -1,6 +1,6 @@
-/** Where things are on each platform. It reads nothing. */
+/** Default paths on each platform. It reads nothing. */
 
-/** Where things are unless the file says otherwise. */
+/** Paths unless the configuration sets others. */
 export const PLACES = {
   linux: {
     config: '/etc/ppp_thing.conf',

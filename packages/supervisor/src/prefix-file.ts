@@ -1,6 +1,7 @@
 /**
- * SESSION.prefix.json in the run directory: what the LANs have of the lease, for programs that advertise it. It is
- * written when that changes, on both routers, and says nothing that a program could not also learn from the kernel.
+ * Writes SESSION.prefix.json in the run directory: the delegated prefixes and the LANs' addresses, for programs that
+ * advertise them. It is rewritten when they change, on both routers. It holds nothing that a program could not also
+ * learn from the kernel.
  */
 import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -44,7 +45,7 @@ export function prefixFile(directory: string, log: Log, wallClock: () => number)
       const path = join(directory, `${session}.prefix.json`);
       const text = `${JSON.stringify(prefixJson(delegate, wallClock()), null, 2)}\n`;
       try {
-        // A reader finds the old text or the new one, and never half of it.
+        // A reader sees the old text or the new one, never a part.
         writeFileSync(`${path}.new`, text, { mode: 0o644 });
         renameSync(`${path}.new`, path);
       } catch (error) {

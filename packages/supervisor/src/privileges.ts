@@ -1,5 +1,6 @@
 /**
- * Giving root up for good: groups, group, user, and then proof. What needs root has been done before; it opens nothing.
+ * Gives up root permanently: groups, group, user, then a check that it worked. The caller has done everything that
+ * needs root. It opens nothing.
  */
 import { codeOf } from './errors.ts';
 
@@ -12,17 +13,17 @@ declare global {
   }
 }
 
-/** The operator named a user or a group that this system does not have, or privileges could not be given up. */
+/** The system lacks the user or group in the configuration, or dropping privileges failed. */
 export class PrivilegeError extends Error {
   override readonly name = 'PrivilegeError';
 }
 
 /**
- * Become `user` and `group`, names or numbers, if this process is root; one that is not stays who it is. The
- * configuration may name root itself: then nothing is given up.
+ * Become `user` and `group`, names or numbers, if this process is root; otherwise do nothing. If the configuration
+ * names root itself, the process stays root.
  *
- * @returns what was done, for the log; undefined if nothing was to be done
- * @throws PrivilegeError; the process must not go on
+ * @returns a description for the log; undefined if nothing was done
+ * @throws PrivilegeError; the process must not continue
  */
 export function giveUpRoot(user: string, group: string): string | undefined {
   const { getuid, setuid, setgid, setgroups } = process;
@@ -39,7 +40,7 @@ export function giveUpRoot(user: string, group: string): string | undefined {
 /** A number written out is a number; anything else is a name. */
 const idOf = (name: string): string | number => (/^\d+$/.test(name) ? Number(name) : name);
 
-/** A number need not belong to a user that has a name, and so groups. */
+/** A numeric user may have no name, and then no groups. */
 function joinGroups(user: string, group: string | number): void {
   if (/^\d+$/.test(user)) process.setgroups?.([group]);
   else process.initgroups?.(user, group);
@@ -51,7 +52,7 @@ function isReversible(): boolean {
       back();
       return true;
     } catch {
-      // As it must be: EPERM.
+      // Expected: EPERM.
     }
   }
   return process.geteuid?.() === 0 || process.getgroups?.().includes(0) === true;

@@ -1,6 +1,6 @@
 /**
- * One program of the operator's, run to its end: bounded in time, its output a line at a time and not without end. Why it
- * is run is not known here.
+ * Runs one of the operator's programs to its end: with a time limit, and a limit on its output, which is read line by
+ * line. It does not know why the program runs.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { printable } from '@ppp-thing/protocol/printable';
@@ -8,31 +8,34 @@ import { now } from './clock.ts';
 import { codeOf } from './errors.ts';
 
 export interface ProgramOptions {
-  /** An absolute path; it gets no arguments and no standard input. */
+  /** An absolute path. The program gets no arguments and no standard input. */
   readonly path: string;
-  /** The whole of its environment. */
+  /** The program's whole environment. */
   readonly env: Readonly<Record<string, string>>;
-  /** Milliseconds until it is asked to end; after as long again it is killed. */
+  /** Milliseconds until SIGTERM; after as long again SIGKILL. */
   readonly limit: number;
   /** One line of its output, printable. */
   line(text: string): void;
-  /** Called once, last. @param outcome for the log */
+  /** Called once, last. @param outcome text for the log */
   ended(isWell: boolean, outcome: string): void;
 }
 
-/** Its output is waited for after its end, milliseconds: what it left running may hold it open. */
+/** Milliseconds to wait for output after the exit: a child of the program may keep the pipe open. */
 const OUTPUT_WAIT = 1000;
 const MAX_LINES = 20;
 const MAX_LINE = 200;
 
-/** Start it. Returns what asks it, and all that it started, to end. Throws nothing: one that cannot be run has ended. */
+/**
+ * Start the program. Returns a function that asks it, and everything it started, to end. Never throws: a program that
+ * cannot start counts as ended.
+ */
 export function runProgram({ path, env, limit, line, ended }: ProgramOptions): () => void {
   const started = now();
   const output = new Lines(line);
   const cannot = (error: unknown): string => `cannot be run: ${codeOf(error)}`;
   const child = spawned(path, env);
   if (child instanceof Error) {
-    // Later, as for every other program: whoever starts one has not heard of it yet.
+    // Call `ended` later, as for other programs: the caller has no handle yet.
     setImmediate(() => ended(false, cannot(child)));
     return () => undefined;
   }
@@ -70,10 +73,10 @@ export function runProgram({ path, env, limit, line, ended }: ProgramOptions): (
   return () => kill(child, 'SIGTERM');
 }
 
-/** Some errors come as an event; others (ENOTDIR, ELOOP, ETXTBSY, ENOMEM) are thrown at once, and are returned here. */
+/** Some errors arrive as an event. Others (ENOTDIR, ELOOP, ETXTBSY, ENOMEM) are thrown at once; return those. */
 function spawned(path: string, env: ProgramOptions['env']): ChildProcess | Error {
   try {
-    // A process group of its own, so that what it starts can be ended with it.
+    // A process group of its own, so that `kill` also reaches its children.
     return spawn(path, [], {
       env,
       cwd: '/',
@@ -86,7 +89,7 @@ function spawned(path: string, env: ProgramOptions['env']): ChildProcess | Error
   }
 }
 
-/** The whole group. It may be gone already (ESRCH), or what is left of it another user's, by sudo or doas (EPERM). */
+/** Signals the whole group. It may be gone already (ESRCH), or run as another user by sudo or doas (EPERM). */
 function kill(child: ChildProcess, signal: NodeJS.Signals): void {
   if (child.pid === undefined) return;
   try {

@@ -1,6 +1,6 @@
 /**
- * A Unix socket under a public name, put there whole: made under a private name, for nobody, given its owner and mode, and
- * renamed over whatever a dead process left. It accepts nothing itself.
+ * Publishes a Unix socket in one step: creates it under a private name with mode 0, sets owner and mode, and renames it
+ * over the file of a dead process. It accepts no connections itself.
  */
 import { chmodSync, chownSync, lstatSync, readdirSync, renameSync, unlinkSync } from 'node:fs';
 import { connect, type Server } from 'node:net';
@@ -15,15 +15,15 @@ export interface Place {
   readonly report: (line: string) => void;
 }
 
-/** Between attempts at a name that cannot be had: the sessions do not wait for it. */
+/** Interval between attempts. The sessions do not wait for them. */
 const RETRY_MS = 5000;
 
 /**
- * Publish a listener, now or, where the system says no, every 5 s until it can be.
+ * Publish a listener now, or, if the system refuses, retry every 5 s.
  *
- * @param listener makes a server that does not listen yet
- * @returns how to take it away
- * @throws AnotherRunsError where another process of this user answers there: EADDRINUSE
+ * @param listener creates a server that does not listen yet
+ * @returns a function that removes the socket
+ * @throws AnotherRunsError if another process of this user answers there: EADDRINUSE
  */
 export async function publish(place: Place, listener: () => Server): Promise<() => void> {
   const path = join(place.directory, place.name);
@@ -71,7 +71,7 @@ async function put({ directory, name, mode }: Place, server: Server): Promise<vo
   const privately = join(directory, `${name}.${process.pid}`);
   removeLeftOvers(directory, name);
   await listenForNobody(server, privately);
-  // The group of a new file may be its directory's. The unit allows no chown(2), and there it need not be called.
+  // A new file may get its directory's group. The unit forbids chown(2), and there the group is right anyway.
   const [uid, gid] = [process.getuid?.(), process.getgid?.()];
   const made = lstatSync(privately);
   if (uid !== undefined && gid !== undefined && (made.uid !== uid || made.gid !== gid))
@@ -80,7 +80,7 @@ async function put({ directory, name, mode }: Place, server: Server): Promise<vo
   renameSync(privately, join(directory, name));
 }
 
-/** Of processes that were killed before they could rename. */
+/** Remove the sockets of processes killed before the rename. */
 function removeLeftOvers(directory: string, name: string): void {
   for (const each of readdirSync(directory)) {
     if (each.startsWith(`${name}.`) && /^\d+$/.test(each.slice(name.length + 1))) {
@@ -89,7 +89,7 @@ function removeLeftOvers(directory: string, name: string): void {
   }
 }
 
-/** Bound with mode 0: nobody but root can connect before there is a mode. */
+/** Bind with mode 0: only root can connect before the mode is set. */
 export function listenForNobody(server: Server, path: string): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
@@ -102,7 +102,7 @@ export function listenForNobody(server: Server, path: string): Promise<void> {
   });
 }
 
-/** Whether a process of this user listens there. What another user put there is in our way, and no sign of anything. */
+/** Whether a process of this user listens there. Another user's socket does not count. */
 function isOurs(path: string): Promise<boolean> {
   const stat = attemptTo(() => lstatSync(path));
   if (stat === undefined || !stat.isSocket() || stat.uid !== process.getuid?.()) {
@@ -111,7 +111,7 @@ function isOurs(path: string): Promise<boolean> {
   return isAnswered(path);
 }
 
-/** Whether a process listens there; a socket file outlives the process that made it. */
+/** Whether a process listens there; a socket file outlives its process. */
 export function isAnswered(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(path);
@@ -119,7 +119,8 @@ export function isAnswered(path: string): Promise<boolean> {
       socket.destroy();
       resolve(true);
     });
-    // A full backlog is somebody's too. Any other error is nobody: no mode of ours keeps us out of our own socket.
+    // A full backlog belongs to a living process too. Any other error means nobody listens: our own socket's mode never
+    // keeps us out.
     socket.once('error', (error) => resolve(codeOf(error) === 'EAGAIN'));
   });
 }

@@ -1,12 +1,12 @@
-/** A costly answer that many may ask for at once: one reading serves everybody who asked before it began. */
+/** Shares a costly answer: one reading serves every request that arrived before it began. It keeps no result. */
 import type { Pace } from './pace.ts';
 
 export class Readings {
   readonly #pace: Pace;
   readonly #read: () => Promise<string>;
-  /** That which has not begun. */
+  /** The reading that has not begun yet. */
   #next: Promise<string> | undefined;
-  /** Settles when the last one that began has ended. */
+  /** Settles when the last reading that began has ended. */
   #running: Promise<unknown> = Promise.resolve();
 
   constructor(pace: Pace, read: () => Promise<string>) {

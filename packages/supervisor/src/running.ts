@@ -1,6 +1,6 @@
 /**
- * A whole supervisor at work: every session of the configuration on one helper, one partner channel and one store. What
- * `main.ts` runs, and what the status sockets read. It parses nothing and owns no privilege.
+ * A running supervisor: every session of the configuration on one helper, one partner channel and one store. `main.ts`
+ * starts it, and the status sockets read it. It parses nothing and has no privileges.
  */
 import type { AdminVerb } from '@ppp-thing/protocol/engine/events';
 import type { Snapshot } from '@ppp-thing/protocol/session';
@@ -33,11 +33,11 @@ export interface RunningOptions {
   readonly log: Log;
   readonly store: Store;
   readonly partner: PartnerChannel | undefined;
-  /** Undefined when no session asks for a lease. */
+  /** Undefined if no session requests a lease. */
   readonly dhcp6?: Dhcp6Channel | undefined;
-  /** What a session that was never stored begins with: the original's state file. */
+  /** The snapshot for a session that was never stored: from the original's state file. */
   readonly inherited?: Snapshot | undefined;
-  /** This machine unless given. */
+  /** This machine by default. */
   readonly system?: System;
 }
 
@@ -103,12 +103,12 @@ export class Running implements Supervisor {
     return this.#options.config.partner?.routerId ?? 1;
   }
 
-  /** Look for the helper. Nothing happens before. */
+  /** Connect to the helper. Nothing happens before. */
   start(): void {
     this.#helper.start();
   }
 
-  /** Let go of everything and send nothing: the session stays in the kernel (R3). */
+  /** Close everything and send nothing: the session stays in the kernel (R3). */
   stop(): void {
     this.#helper.close();
     this.#turns.stop();
@@ -117,7 +117,7 @@ export class Running implements Supervisor {
     this.#options.dhcp6?.close();
   }
 
-  /** From now on. */
+  /** Use these hooks from now on. */
   setHooks(hooks: HookSettings): void {
     this.#each((session) => session.setHooks(hooks));
   }
@@ -193,7 +193,10 @@ export class Running implements Supervisor {
     return () => void this.#listeners.delete(listener);
   }
 
-  /** Once what has arrived has been handled: all lines that an edge of the role moves are in it. */
+  /**
+   * Commit once the notices received so far are handled, so that one commit covers all sessions that an edge of the
+   * role moves.
+   */
   #commitSoon(): void {
     if (this.#isCommitting) return;
     this.#isCommitting = true;
@@ -214,7 +217,7 @@ export class Running implements Supervisor {
 
   #notice(notice: Notice): void {
     const session = this.#sessions.get(notice.session);
-    // The helper may have a session that this process was not started with: it is nobody's here.
+    // The helper may have a session that is not in this process's configuration; ignore it.
     if (session === undefined) return;
     if (notice.notice === 'dropped') session.shed(notice.frames);
     else if (notice.notice === 'forwarded') session.forwarded(notice);

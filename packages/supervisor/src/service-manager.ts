@@ -1,8 +1,8 @@
 /**
- * What the service manager is told of this process: that its sockets answer, and then at every beat that it still lives.
- * systemd takes datagrams, which Node.js cannot send: systemd-notify(1) sends them. Native code is not let into the process
- * that reads the Access Concentrator's octets for the sake of one a beat. For daemon(8) a guard ends a process that has
- * fallen silent, and daemon(8) starts the next one.
+ * Notifies the service manager that our sockets answer, and then at every beat that this process lives. systemd expects
+ * datagrams, which Node.js cannot send, so systemd-notify(1) sends them: one datagram a beat does not justify native
+ * code in the process that parses the AC's octets. Under daemon(8) a guard kills this process when it hangs, and
+ * daemon(8) restarts it. It watches no session.
  */
 import { spawn } from 'node:child_process';
 import { BEAT_MS, guardArguments, guarded } from '@ppp-thing/protocol/guard';
@@ -11,9 +11,9 @@ import { now, wakeAt } from './clock.ts';
 import { codeOf } from './errors.ts';
 
 /**
- * Call it when the sockets answer; it goes on by itself.
+ * Call it once the sockets answer; it repeats by itself.
  *
- * @param log  one line
+ * @param log takes one line
  */
 export function serving(log: (line: string) => void): void {
   const { NOTIFY_SOCKET: path, WATCHDOG_USEC: limit } = process.env;
@@ -23,7 +23,7 @@ export function serving(log: (line: string) => void): void {
       program.once('error', (error) => log(`notify: systemd-notify: ${codeOf(error)}`));
     };
     notify('READY=1');
-    // As sd_watchdog_enabled(3) advises, and once more.
+    // sd_watchdog_enabled(3) advises half the limit; a third tolerates a lost beat.
     if (limit !== undefined) every(Number(limit) / 3000, () => notify('WATCHDOG=1'));
   } else if (process.platform === 'freebsd') {
     const beat = guarded(startGuard, log);

@@ -1,6 +1,6 @@
 /**
- * One session of this process: its engine, the driver that runs it, and what can be counted and shown of it. Who decides
- * is the engine; what the other sessions do is not seen here.
+ * One session of this process: its engine, the driver that runs it, and its counters and status. The engine decides;
+ * this file does not see other sessions.
  */
 import { DecodeError, sameOctets, toHex } from '@ppp-thing/protocol/bytes';
 import type { SessionEngine } from '@ppp-thing/protocol/engine/engine';
@@ -27,7 +27,7 @@ import type { System } from './system.ts';
 import { PartsOfTakeover, type Forwarded } from './takeover-parts.ts';
 import type { Turns } from './turns.ts';
 
-/** What a session shares with the others. */
+/** The parts that all sessions share. */
 export interface Surroundings {
   readonly system: System;
   /** The wall clock at Instant 0. */
@@ -35,18 +35,18 @@ export interface Surroundings {
   readonly helper: HelperClient;
   /** Undefined without a partner. */
   readonly partner: PartnerChannel | undefined;
-  /** Undefined when no session asks for a lease. */
+  /** Undefined if no session requests a lease. */
   readonly dhcp6: Dhcp6Channel | undefined;
   readonly prefixes: PrefixFile;
   readonly store: Store;
-  /** Commit what waits to be stored, soon, with what others store meanwhile. */
+  /** Commit waiting stores soon, together with those of other sessions. */
   commitSoon(): void;
   readonly log: Log;
   readonly hooks: HookSettings;
   readonly turns: Turns;
-  /** The next number of a happening. */
+  /** The next sequence number of an event. */
   sequence(): number;
-  /** Tell the subscribers. */
+  /** Notify the subscribers. */
   happened(happening: Happening): void;
 }
 
@@ -92,7 +92,7 @@ export class Session {
     );
   }
 
-  /** The helper is there, and this is how it found the session; undefined if its policy does not name it. */
+  /** The helper is connected, with this state of the session; undefined if the helper's policy lacks the session. */
   helperUp(state: SessionState | undefined): void {
     const { ourMac } = this.#settings.engine.link;
     const { log } = this.#around;
@@ -116,10 +116,10 @@ export class Session {
     this.#driver.feed({ kind: 'helper-down' });
   }
 
-  /** What the helper said of this session. Octets that are not what their format says are dropped here. */
+  /** A notice of the helper about this session. Octets that violate their format are dropped here. */
   notice(notice: Heard): void {
     const { log, partner } = this.#around;
-    // Anybody on the line can send such a frame: only the partner is listened to.
+    // Anybody on the line can send such a frame: check that the partner did.
     if (
       notice.notice === 'own-mac-heard' &&
       partner?.believes(this.name, notice.epoch, notice.proof) !== true
@@ -144,12 +144,12 @@ export class Session {
     }
   }
 
-  /** What the helper did by itself at an edge that it tells of next. */
+  /** Timing of the helper's own actions at an edge; the notice of the edge follows. */
   forwarded(notice: Forwarded): void {
     this.#parts.forwarded(notice, this.#around.system.now());
   }
 
-  /** Frames that the helper could not pass on. */
+  /** Frames that the helper dropped. */
   shed(frames: number): void {
     this.#counts.framesShed += frames;
     this.#around.log.line('warn', `${this.name}: ${frames} frames shed`, `${this.name} shed`);
@@ -206,7 +206,7 @@ export class Session {
     };
   }
 
-  /** From now on. */
+  /** Use these hooks from now on. */
   setHooks(hooks: HookSettings): void {
     this.#hooks.settings = hooks;
   }
@@ -248,7 +248,7 @@ export class Session {
       },
       ask: (verb, body, action) =>
         helper.ask(verb, body, (failure) => this.#failed(action, failure)),
-      // A kernel that cannot say proves nothing, and is not worth an event.
+      // Without counters from the kernel nothing is proven, so there is no event.
       count: () =>
         helper.ask(
           'counters',
@@ -293,7 +293,7 @@ export class Session {
   }
 
   #trace(line: string | undefined): void {
-    // Asked for by the operator, to see every frame: there is no limit to it.
+    // The operator asked to see every frame, so do not rate-limit.
     if (line !== undefined) this.#around.log.line('trace', `${this.name}: ${line}`, line);
   }
 }

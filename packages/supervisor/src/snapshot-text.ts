@@ -1,5 +1,5 @@
 /**
- * A snapshot as JSON that a person can read, with a schema version and a checksum. It knows no files.
+ * Converts a snapshot to and from JSON that people can read, with a schema version and a checksum. It knows no files.
  */
 import { createHash } from 'node:crypto';
 import { toHex } from '@ppp-thing/protocol/bytes';
@@ -13,14 +13,20 @@ import { decodeLeaseFields, encodeLeaseFields } from './lease-text.ts';
 
 export { CorruptSnapshot };
 
-/** What this file reads. A later writer that only adds fields keeps it; a reader passes over fields it does not know. */
+/**
+ * The schema that this file reads. A later version that only adds fields keeps the number; readers ignore unknown
+ * fields.
+ */
 export const SCHEMA = 2;
-/** What it writes: the least that a reader must know. The first has IPv4 in every session, the second may be without. */
+/**
+ * The schema it writes: the lowest that can express the session. In 1 every session has IPv4; 2 allows sessions
+ * without.
+ */
 const WRITTEN = { ipv4: 1, ipv6Only: 2 } as const;
 
 const READ: ReadonlySet<unknown> = new Set(Object.values(WRITTEN));
 
-/** A later release wrote it, in a schema that this one does not read. What every schema has, it has too. */
+/** A later release wrote it, in a schema that this one cannot read. The fields common to all schemas are readable. */
 export class NewerSnapshot extends CorruptSnapshot {
   readonly epoch: number;
 
@@ -30,7 +36,7 @@ export class NewerSnapshot extends CorruptSnapshot {
   }
 }
 
-/** Ends in a line feed. `checksum` is the SHA-256 of the JSON of everything before it. */
+/** Ends in a line feed. `checksum` is the SHA-256 of the JSON of all fields before it. */
 export function encodeSnapshotText(session: string, snapshot: Snapshot): string {
   const { epoch, generation, holder, facts, lease } = snapshot;
   const body = {
@@ -45,7 +51,7 @@ export function encodeSnapshotText(session: string, snapshot: Snapshot): string 
   return `${JSON.stringify({ ...body, checksum: checksum(body) }, null, 2)}\n`;
 }
 
-/** @throws CorruptSnapshot with the reason, which quotes nothing of the text */
+/** @throws CorruptSnapshot with the reason, which quotes none of the text */
 export function decodeSnapshotText(session: string, text: string): Snapshot {
   const body = checked(session, text);
   if (!READ.has(body['schema'])) {
@@ -66,17 +72,17 @@ export function decodeSnapshotText(session: string, text: string): Snapshot {
   return snapshot;
 }
 
-/** The record of the epoch alone: what is left of the order of things when the snapshot is not. */
+/** Encodes the epoch alone: it preserves the order of snapshots if the snapshot itself is lost. */
 export function encodeEpochText(session: string, epoch: number): string {
   const body = { schema: WRITTEN.ipv4, session, epoch };
   return `${JSON.stringify({ ...body, checksum: checksum(body) })}\n`;
 }
 
-/** Of whatever schema. @throws CorruptSnapshot */
+/** Accepts any schema. @throws CorruptSnapshot */
 export const decodeEpochText = (session: string, text: string): number =>
   whole(checked(session, text), 'epoch', U32_MAX);
 
-/** The fields of a file that is as it was written. */
+/** The fields of a file whose checksum is right. */
 function checked(session: string, text: string): Fields {
   const { checksum: written, ...body } = parse(text);
   if (written !== checksum(body))
@@ -164,7 +170,7 @@ function decodeFacts(from: Fields): SessionFacts {
   };
 }
 
-/** The reverse of `printable`. */
+/** Reverses `printable`. */
 function text(from: Fields, name: string): Uint8Array {
   const value = from[name];
   if (typeof value !== 'string' || !/^(?:[ -[\]-~]|\\\\|\\x[0-9a-f]{2})*$/.test(value)) {

@@ -1,6 +1,6 @@
 /**
- * What is asked and answered on the status and control sockets (docs/api.md): each path, its method, and who may. Whatever
- * a client sends, it gets an answer and nobody else notices.
+ * The requests and answers of the status and control sockets (docs/api.md): each path, its method, and who may use it.
+ * Every client gets an answer, whatever it sends, and disturbs no other. It opens no socket.
  */
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { VERBS, type AcceptedJson, type ErrorJson, type HealthJson, type LogJson } from './api.ts';
@@ -14,7 +14,7 @@ import type { SessionView, Supervisor } from './supervisor.ts';
 
 const MAX_BODY_OCTETS = 4096;
 
-/** What the routes of one socket work with. */
+/** Input of the routes of one socket. */
 export interface Serving {
   readonly supervisor: Supervisor;
   readonly streams: EventStreams;
@@ -54,11 +54,11 @@ const ROUTES: readonly Route[] = [
   },
 ];
 
-/** The listener of one socket. It throws nothing. */
+/** The request listener of one socket. It never throws. */
 export function answerTo(serving: Serving): RequestListener {
   return (request, response) => {
     Promise.resolve(dispatch(serving, request, response)).catch((error: unknown) => {
-      // A client that went away in the middle of its request takes the answer with it.
+      // The client has gone in the middle of its request, so there is nobody to answer.
       if (request.destroyed && !request.complete) return;
       const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
       serving.report(`answer ${request.method ?? ''} ${request.url ?? ''}: ${what}`);
@@ -91,7 +91,7 @@ function dispatch(
   return route.answer(asked);
 }
 
-/** Undefined for text that is not percent-encoded UTF-8 (RFC 3986 §2.1). */
+/** Undefined unless the text is percent-encoded UTF-8 (RFC 3986 §2.1). */
 function decoded(text: string): string | undefined {
   try {
     return decodeURIComponent(text);
@@ -168,7 +168,7 @@ async function log({ supervisor, request, response }: Asked): Promise<void> {
   reply(response, 200, body);
 }
 
-/** The session that the path names; if there is none, that is the answer. */
+/** The session in the path; if it does not exist, answers 404 and returns undefined. */
 function known({ supervisor, response, words }: Asked): SessionView | undefined {
   const [name = ''] = words;
   const view = supervisor.session(name);

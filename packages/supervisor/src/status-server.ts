@@ -1,6 +1,6 @@
 /**
- * The status and control sockets: HTTP over Unix sockets, with a limit for everything a client can use up. What is asked
- * and answered there is `status-routes.ts`.
+ * The status and control sockets: HTTP over Unix sockets, with a limit for every resource a client can use.
+ * `status-routes.ts` has the requests and answers.
  */
 import { createServer, type RequestListener } from 'node:http';
 import { createServer as createListener, type Server } from 'node:net';
@@ -16,9 +16,9 @@ import { Readings } from './readings.ts';
 import { answerTo } from './status-routes.ts';
 import type { Supervisor } from './supervisor.ts';
 
-/** Connections to one socket at one time; more are closed unheard. */
+/** Connections to one socket; further ones are closed at once. */
 const MAX_CONNECTIONS = 512;
-/** Octets of answers that wait to be read, on one socket; while there are more, nothing is answered. */
+/** Octets of unread answers on one socket; while there are more, it answers nothing. */
 const MAX_UNREAD = 16 * 1024 * 1024;
 const MAX_HEAD_OCTETS = 8192;
 
@@ -27,11 +27,11 @@ export interface StatusServers {
 }
 
 /**
- * Listen on `status.sock` (0666, reading only) and `control.sock` (0660) in `directory`. Each has a pace of its own, so
- * that those who may control are not shut out by those who may only read.
+ * Listen on `status.sock` (0666, read-only) and `control.sock` (0660) in `directory`. Each has its own pace, so that
+ * readers cannot shut out the users of the control socket.
  *
- * @param report takes a line for the log when a request or a connection goes wrong through no fault of the client
- * @throws AnotherRunsError where another supervisor of this user's answers there already: EADDRINUSE
+ * @param report takes a line for the log when a request or a connection fails through no fault of the client
+ * @throws AnotherRunsError if another supervisor of this user already answers there: EADDRINUSE
  */
 export async function startStatusServers(
   supervisor: Supervisor,
@@ -44,7 +44,7 @@ export async function startStatusServers(
   const clock = { now, wakeAt };
   const readingPace = new Pace(clock);
   const metrics = new Readings(readingPace, async () => {
-    // Loaded when asked for: where nobody does, it costs neither time nor memory.
+    // Imported on demand: without a scraper it costs neither time nor memory.
     const { metricsText } = await import('./metrics.ts');
     return metricsText(supervisor, tally);
   });
@@ -72,7 +72,7 @@ export async function startStatusServers(
   return { close };
 }
 
-/** One request a connection, a piece of it a turn. */
+/** Serves one request per connection, one piece of it a turn. */
 class PacedServer {
   readonly #pace = new Pace({ now, wakeAt });
   readonly #connections = new Set<OneRequest>();
@@ -84,7 +84,7 @@ class PacedServer {
     this.#report = report;
     this.#http = createServer({ maxHeaderSize: MAX_HEAD_OCTETS }, (request, response) => {
       const { socket } = request;
-      // A second one on this connection: nobody waits for the answers who sends so.
+      // A second request on this connection: such a client does not wait for answers.
       if (this.#answered.has(socket)) return void socket.destroy();
       this.#answered.add(socket);
       response.setHeader('connection', 'close');
@@ -94,7 +94,7 @@ class PacedServer {
   }
 
   listener(): Server {
-    // Bun on FreeBSD drops every connection that is to begin paused.
+    // Bun on FreeBSD drops every connection that should begin paused.
     const pauseOnConnect = process.platform !== 'freebsd';
     const listener = createListener({ pauseOnConnect }, (socket) => {
       const connection = new OneRequest(socket, this.#pace);

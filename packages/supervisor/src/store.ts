@@ -1,14 +1,16 @@
 /**
- * Snapshots on disk: one JSON file a session, replaced whole or not at all, with the one before it kept. It decides
- * nothing about their content, but that the epoch never falls.
+ * Snapshots on disk: one JSON file a session, replaced whole or not at all, with the previous one kept. It decides
+ * nothing about their content, except that the epoch never falls.
  *
  * Theory of operation. `save` returns when the snapshot is on the disk: written beside the old one, fsynced, renamed
- * over it, the directory fsynced. So a crash at any instant leaves the old file or the new one, whole. NAME.json.last is
- * the one before; it serves when the crash was between the two renames. NAME.epoch is the epoch alone, written when that
- * changes and renamed after the snapshot: it outlives damage to the snapshot, and tells one that was put back from a copy.
+ * over it, the directory fsynced. So a crash at any instant leaves the old file or the new one, whole. NAME.json.last
+ * is the previous snapshot, which serves after a crash between the two renames. NAME.epoch is the epoch alone, written
+ * when the epoch changes and renamed after the snapshot. It survives damage to the snapshot, and reveals a snapshot
+ * that was restored from a copy.
  *
- * A supervisor of many sessions writes a journal instead, where all that one edge of the role changes is one write and one
- * fsync: it gathers with `later`, and `commit` makes it durable. Of a session in both places the newer snapshot counts.
+ * A supervisor of many sessions writes a journal instead, so that all changes of one edge of the role are one write and
+ * one fsync: `later` gathers them, and `commit` makes them durable. If a session is in both places, the newer snapshot
+ * counts.
  */
 import * as fs from 'node:fs';
 import { join } from 'node:path';
@@ -27,7 +29,7 @@ import {
 } from './snapshot-text.ts';
 import { CorruptSnapshot } from './json-fields.ts';
 
-/** The disk said no. `message` is `verb subject: CODE: what to do`. */
+/** The disk refused. `message` is `verb subject: CODE: remedy`. */
 export class StoreError extends Error {
   override readonly name = 'StoreError';
   readonly code: string;
@@ -50,7 +52,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   EIO: 'the disk is failing: replace it',
 };
 
-/** With so many sessions or more the store is a journal. */
+/** With this many sessions or more, the store is a journal. */
 export const JOURNAL_FROM = 16;
 
 interface Later {
@@ -65,24 +67,24 @@ export class Store {
   readonly #log: Log;
   readonly #disk: Disk;
   readonly #epochs = new Map<string, number>();
-  /** What NAME.epoch holds. */
+  /** Contents of NAME.epoch. */
   readonly #records = new Map<string, number>();
-  /** What NAME.json holds: an engine that says everything again costs no disk its time. */
+  /** Contents of NAME.json: a repeated snapshot needs no write. */
   readonly #texts = new Map<string, string>();
-  /** Sessions whose NAME.json is whole, and so worth keeping as the one before. */
+  /** Sessions whose NAME.json is whole, and so worth keeping as NAME.json.last. */
   readonly #whole = new Set<string>();
 
-  /** In the order in which they came. */
+  /** In the order of arrival. */
   #waiting: Later[] = [];
   readonly #journal: Journal;
-  /** Whether what is saved goes to the journal. */
+  /** Whether snapshots are saved to the journal. */
   readonly isJournal: boolean;
 
   /**
-   * Makes the directory if it is not there. Throws StoreError.
+   * Creates the directory if needed. Throws StoreError.
    *
-   * @param disk this machine's unless given
-   * @param isJournal  there are many sessions
+   * @param disk this machine's by default
+   * @param isJournal there are many sessions
    */
   constructor(directory: string, log: Log, disk: Disk = fs, isJournal = false) {
     this.#directory = directory;
@@ -104,12 +106,12 @@ export class Store {
   }
 
   /**
-   * The newest whole snapshot of a session, or undefined if none was ever stored. Throws StoreError for a file that is
-   * there and cannot be read: going on without it would be to forget.
+   * The newest whole snapshot of a session, or undefined if none was ever stored. Throws StoreError for a file that
+   * exists and cannot be read: continuing would lose the session.
    *
-   * Where the newest is damaged, of a later release, or older than the record of its epoch, the disk has lost its memory.
-   * That is said, and what is returned is the last that is known, in the last epoch that is known, with nobody as its
-   * holder: so the partner, who may know more, is believed, and the epoch never falls.
+   * The disk has lost data if the newest file is damaged, was written by a later release, or is older than the record
+   * of its epoch. `load` logs that. It then returns the last known facts in the last known epoch, without a holder. So
+   * the partner's snapshot, which may be newer, outranks it, and the epoch never falls.
    */
   load(session: string): Snapshot | undefined {
     const path = this.#path(session);
@@ -138,7 +140,7 @@ export class Store {
     return { ...NO_SNAPSHOT, ...last, epoch: epoch || 1, generation: 0, holder: 0 };
   }
 
-  /** Durable when it returns. Throws StoreError; what was stored before then still stands. */
+  /** Durable when it returns. Throws StoreError; the previous snapshot then still counts. */
   save(session: string, snapshot: Snapshot): void {
     const text = this.#textOf(session, snapshot);
     if (this.#texts.get(session) === text) return;
@@ -147,9 +149,9 @@ export class Store {
   }
 
   /**
-   * Save with the next `commit`. `done` is called then, with the refusal if there was one.
+   * Save with the next `commit`, which calls `done`, with the error if there was one.
    *
-   * @returns whether there is anything to wait for: it may be stored already
+   * @returns whether there is something to wait for; false if it is stored already
    */
   later(session: string, snapshot: Snapshot, done: Later['done']): boolean {
     const text = this.#textOf(session, snapshot);
@@ -158,7 +160,7 @@ export class Store {
     return true;
   }
 
-  /** Make durable what waits, in one write and one fsync; then tell each. */
+  /** Make the waiting snapshots durable, in one write and one fsync; then call each `done`. */
   commit(): void {
     const waiting = this.#waiting;
     this.#waiting = [];
@@ -185,7 +187,7 @@ export class Store {
     }
   }
 
-  /** Throws Error for a snapshot that may not be stored: a mistake of ours. */
+  /** Throws Error for a snapshot that must not be stored: a bug of ours. */
   #textOf(session: string, snapshot: Snapshot): string {
     const flaw = flawOf(snapshot);
     if (flaw !== undefined)
@@ -228,7 +230,7 @@ export class Store {
     return join(this.#directory, `${session}.epoch`);
   }
 
-  /** @param lost takes the epoch of a file that is of no use, 0 if it is not known */
+  /** @param lost receives the epoch of a useless file, 0 if unknown */
   #read<T>(path: string, decode: (text: string) => T, lost: { epoch: number }[]): T | undefined {
     try {
       return decode(this.#disk.readFileSync(path, 'utf8'));
@@ -242,7 +244,7 @@ export class Store {
     }
   }
 
-  /** As the one before. Somebody may have removed it: then there is none. */
+  /** Keep the file as NAME.json.last. If somebody has removed it, there is nothing to keep. */
   #keep(path: string): void {
     try {
       this.#disk.renameSync(path, `${path}.last`);

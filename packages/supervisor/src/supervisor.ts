@@ -1,6 +1,6 @@
 /**
- * What the running supervisor shows and takes: the facts behind the status and control sockets. It serves no socket
- * and decides nothing; everything here is plain data read at the moment of asking.
+ * The facts and verbs behind the status and control sockets. It serves no socket and decides nothing; everything is
+ * plain data, read at the moment of the request.
  */
 import type { AdminVerb, Note } from '@ppp-thing/protocol/engine/events';
 import type { SessionStatus } from '@ppp-thing/protocol/engine/engine';
@@ -9,7 +9,7 @@ import type { Instant } from '@ppp-thing/protocol/time';
 import type { LogLevel } from './log.ts';
 import type { TakeoverParts } from './takeover-parts.ts';
 
-/** One thing that happened, in the order it happened. */
+/** One event, in the order of occurrence. */
 export interface Happening {
   /** 1, 2, 3 … for the life of this process, over all sessions. */
   readonly sequence: number;
@@ -27,9 +27,9 @@ export interface SessionCounters {
   readonly framesIn: number;
   /** Discovery and control packets given to the helper. */
   readonly framesOut: number;
-  /** Received frames that were not what their format says: dropped. */
+  /** Received frames that violated their format: dropped. */
   readonly framesMalformed: number;
-  /** Frames the helper shed because this process read too slowly. */
+  /** Frames that the helper dropped because this process read too slowly. */
   readonly framesShed: number;
   /** Requests that the helper or the kernel refused. */
   readonly refusals: number;
@@ -37,7 +37,7 @@ export interface SessionCounters {
   readonly storeFailures: number;
   readonly datagramsIn: number;
   readonly datagramsOut: number;
-  /** Datagrams of the partner's that were not believed, by reason: forged, replayed, stale, malformed … */
+  /** Refused datagrams of the partner, by reason: forged, replayed, stale, malformed … */
   readonly datagramsRefused: Readonly<Record<string, number>>;
 }
 
@@ -49,7 +49,7 @@ export interface Traffic {
   readonly packetsOut: number;
 }
 
-/** What is configured of a session and may be shown: no secret. */
+/** Settings of a session that may be shown: no secrets. */
 export interface SessionSettingsView {
   readonly interface: string;
   /** `02:00:5e:10:53:01` */
@@ -67,7 +67,7 @@ export interface SessionView {
   readonly counters: SessionCounters;
   /** Of the last takeover; undefined if the helper did not forward by itself at its edge. */
   readonly takeoverParts: TakeoverParts | undefined;
-  /** Keys of the configuration that differ from the partner's; undefined if that is not known. */
+  /** Keys of the configuration that differ from the partner's; undefined if unknown. */
   readonly partnerDiffers: readonly string[] | undefined;
   /** The last notes of level info and above, oldest first; at most RECENT. */
   readonly recent: readonly Happening[];
@@ -87,13 +87,13 @@ export interface PartnerView {
   readonly routerId?: RouterId;
   /** `10.99.0.3:8863` */
   readonly address?: string;
-  /** Datagrams that could not be put down to a session, by reason: forged, malformed, stranger … */
+  /** Datagrams that belong to no known session, by reason: forged, malformed, stranger … */
   readonly refused?: Readonly<Record<string, number>>;
-  /** Why nothing can be said to the partner; absent when the channel works. */
+  /** Why the partner channel does not work; absent while it does. */
   readonly trouble?: string;
 }
 
-/** A control verb was taken, or why not: a sentence for the operator. */
+/** Whether a control verb was accepted; if not, why: a sentence for the operator. */
 export type Outcome =
   { readonly accepted: true } | { readonly accepted: false; readonly reason: string };
 
@@ -102,7 +102,7 @@ export interface Supervisor {
   readonly routerId: RouterId;
   /** Milliseconds since 1970-01-01 UTC. */
   readonly startedAt: number;
-  /** The monotonic clock that every Instant in a status is of. */
+  /** The monotonic clock of every Instant in a status. */
   now(): Instant;
   /** Milliseconds since 1970-01-01 UTC at `at`. */
   timeOf(at: Instant): number;
@@ -111,15 +111,15 @@ export interface Supervisor {
   /** Every session, in the order of the configuration. */
   sessions(): readonly SessionView[];
   session(name: string): SessionView | undefined;
-  /** The operator's verb. Accepted means that the engine has taken it; what comes of it is told in happenings. */
+  /** Run the operator's verb. Accepted means that the engine has it; events report the result. */
   admin(name: string, verb: AdminVerb): Outcome;
-  /** Undefined when the helper does not answer or the session is unknown. Never rejects. */
+  /** Undefined if the helper does not answer or the session is unknown. Never rejects. */
   traffic(name: string): Promise<Traffic | undefined>;
   logLevel(): LogLevel;
   setLogLevel(level: LogLevel): void;
-  /** Be told of every happening from now on, in order; a listener must not throw. Returns how to stop. */
+  /** Receive every event from now on, in order; a listener must not throw. Returns a function that unsubscribes. */
   subscribe(listener: (happening: Happening) => void): () => void;
 }
 
-/** Happenings kept for each session. */
+/** Events kept for each session. */
 export const RECENT = 100;

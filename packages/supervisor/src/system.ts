@@ -1,6 +1,6 @@
 /**
- * What a supervisor needs of the machine it runs on, its files and datagrams apart: time, randomness, and a stream to its
- * helper. `thisSystem` is the real one; a simulator passes its own. It decides nothing.
+ * The supervisor's interface to the machine, except files and datagrams: time, randomness, and a stream to its helper.
+ * `thisSystem` is the real one; a simulator passes its own. It decides nothing.
  */
 import { connect } from 'node:net';
 import { SessionEngine } from '@ppp-thing/protocol/engine/engine';
@@ -20,14 +20,14 @@ export interface Stream {
 export interface System {
   /** Monotonic. */
   now(): Instant;
-  /** Milliseconds since 1970-01-01 UTC. For people; nothing is decided by it. */
+  /** Milliseconds since 1970-01-01 UTC. For people; no decision depends on it. */
   wallClock(): number;
-  /** Call `wake` at `at` or a little later. Returns what cancels it. */
+  /** Call `wake` at `at` or a little later. Returns a function that cancels it. */
   wakeAt(at: Instant, wake: () => void): () => void;
-  /** Call `run` once what has already arrived on the sockets has been read. */
+  /** Call `run` after the data already received on the sockets has been read. */
   soon(run: () => void): void;
   readonly random: Random;
-  /** A stream to the Unix socket at `path`, being connected. */
+  /** A stream to the Unix socket at `path`; it is still connecting. */
   connect(path: string): Stream;
   /** The engine of one session. */
   makeEngine(...made: ConstructorParameters<typeof SessionEngine>): SessionEngine;

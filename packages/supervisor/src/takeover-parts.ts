@@ -1,15 +1,15 @@
 /**
- * The last takeover, taken apart: when each of its steps was done, from the role's edge as the helper read it. It watches
- * what passes, and decides nothing.
+ * Times the steps of the last takeover, from the edge of the role as the helper read it. It observes events and
+ * actions, and decides nothing.
  */
 import type { Action, Event } from '@ppp-thing/protocol/engine/events';
 import type { Notice } from '@ppp-thing/protocol/ipc/messages';
 import type { Instant } from '@ppp-thing/protocol/time';
 
-/** In the order in which they are done where nothing goes wrong. */
+/** In the usual order. */
 type Part = 'gate' | 'up' | 'route' | 'stored' | 'announced' | 'asked' | 'told' | 'answered';
 
-/** Milliseconds from the edge; a step that has not been done is absent. */
+/** Milliseconds from the edge; absent for a step not done. */
 export type TakeoverParts = Readonly<Partial<Record<Part, number>>>;
 
 export type Forwarded = Extract<Notice, { notice: 'forwarded' }>;
@@ -18,7 +18,10 @@ export class PartsOfTakeover {
   #edgeAt: number | undefined;
   #parts: Partial<Record<Part, number>> = {};
 
-  /** The helper has forwarded at an edge, and this came at `now`. The way between the processes is not counted. */
+  /**
+   * The helper has forwarded at an edge, and its notice arrived at `now`. The time between the processes is not
+   * counted.
+   */
   forwarded({ gate, up, route, told }: Forwarded, now: Instant): void {
     this.#edgeAt = now - told / 1000;
     this.#parts = { gate: gate / 1000, up: up / 1000, route: route / 1000 };
@@ -38,19 +41,19 @@ export class PartsOfTakeover {
     if (isEcho(event, 'Echo-Reply')) this.#mark('answered', now);
   }
 
-  /** Of the takeover that began at `at`; undefined if the helper did not forward at its edge. */
+  /** The steps of the takeover that began at `at`; undefined if the helper did not forward at its edge. */
   of(at: Instant): TakeoverParts | undefined {
     if (this.#edgeAt === undefined || Math.abs(at - this.#edgeAt) > SAME_EDGE_MS) return undefined;
     return this.#parts;
   }
 
-  /** The first of its kind after the edge. */
+  /** Record the first of its kind after the edge. */
   #mark(part: Part, now: Instant): void {
     if (this.#edgeAt !== undefined) this.#parts[part] ??= now - this.#edgeAt;
   }
 }
 
-/** The engine takes the session within this after the helper has told the edge. */
+/** The engine takes the session within this time after the helper's notice of the edge. */
 const SAME_EDGE_MS = 5000;
 
 const isEcho = (

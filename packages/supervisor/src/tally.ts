@@ -1,11 +1,11 @@
-/** How many datagrams came and went, and why some were not believed. It only counts. */
+/** Counts datagrams sent, received, and refused by reason. It only counts. */
 
 export class Tally {
   in = 0;
   out = 0;
   readonly #refused = new Map<string, number>();
 
-  /** @param reason one of a closed set of words, so that this cannot grow without end */
+  /** @param reason one of a closed set of words, so that the map cannot grow without end */
   refuse(reason: string): void {
     this.#refused.set(reason, (this.#refused.get(reason) ?? 0) + 1);
   }

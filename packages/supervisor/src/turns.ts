@@ -1,12 +1,12 @@
 /**
- * Whose turn it is to dial, of all lines of this process: so many at a time, first come, first served. A turn ends with
- * the dial, or after a while: a line whose AC does not answer goes on dialling, and holds nobody up.
+ * Limits how many lines of this process dial at once: first come, first served. A turn ends with the dial, or after a
+ * while. A line whose AC does not answer then continues to dial without a turn, and delays no other. It sends nothing.
  */
 import type { Turn } from '@ppp-thing/protocol/engine/link/turn';
 import { after, seconds } from '@ppp-thing/protocol/time';
 import type { System } from './system.ts';
 
-/** Lines that dial at one time. */
+/** Lines that may dial at once. */
 export const AT_ONCE = 32;
 const LONGEST = seconds(10);
 
@@ -14,9 +14,9 @@ type Line = () => void;
 
 export class Turns {
   readonly #clock: Pick<System, 'now' | 'wakeAt' | 'soon'>;
-  /** Lines that dial, and what cancels the end of each one's turn. */
+  /** Lines that dial, each with a function that cancels the timer of its turn. */
   readonly #dialling = new Map<Line, () => void>();
-  /** Lines that dial without a turn, because theirs is over. */
+  /** Lines that still dial after their turn has ended. */
   readonly #late = new Set<Line>();
   readonly #queue = new Set<Line>();
 
@@ -24,7 +24,7 @@ export class Turns {
     this.#clock = clock;
   }
 
-  /** Of one line. `wake` is called when it may ask again. */
+  /** The turns of one line. `wake` is called when it may ask again. */
   of(wake: Line): Turn {
     return {
       take: () => this.#take(wake),
@@ -52,7 +52,7 @@ export class Turns {
     return true;
   }
 
-  /** There is a free turn for this one and for all before it. */
+  /** Whether there is a free turn for this line and for all queued before it. */
   #isNext(line: Line): boolean {
     let free = AT_ONCE - this.#dialling.size;
     for (const each of this.#queue) {
@@ -73,7 +73,7 @@ export class Turns {
     this.#callNext();
   }
 
-  /** Not from within the line that has just left: its event is still in hand. */
+  /** Call the next lines later: the line that has just left is still handling its event. */
   #callNext(): void {
     this.#clock.soon(() => {
       let free = AT_ONCE - this.#dialling.size;

@@ -1,6 +1,6 @@
 /**
- * One UDP socket between the two routers: bound to our address, heard from the partner's only. What is said on it is
- * not its business.
+ * One UDP socket between the two routers: bound to our address, and receiving only from the partner's. It does not read
+ * the datagrams.
  */
 import { createSocket, type Socket } from 'node:dgram';
 import { codeOf } from './errors.ts';
@@ -10,30 +10,30 @@ export interface UdpOptions {
   /** IPv4, as text. */
   readonly localAddress: string;
   readonly address: string;
-  /** At this end. */
+  /** Port at this end. */
   readonly port: number;
-  /** At the other end; the same unless given. */
+  /** Port at the partner's end; the same by default. */
   readonly partnerPort?: number;
   readonly log: Log;
   /** A datagram from the partner's address. */
   receive(octets: Uint8Array, fromPort: number): void;
-  /** One came from another address. */
+  /** A datagram came from another address. */
   stranger(): void;
 }
 
 export interface Udp {
   send(octets: Uint8Array): void;
-  /** Why nothing can be sent or heard; undefined while it works. */
+  /** Why the socket does not work; undefined while it does. */
   trouble(): string | undefined;
   close(): void;
 }
 
-/** Between attempts at an address that is not there yet. */
+/** Interval between attempts to bind an address that does not exist yet. */
 const RETRY_MS = 2000;
 
 /**
- * Bind, and return when that has succeeded or failed. A failure is logged and tried again every 2 s: an address may
- * come late. A port below 1024 has this one chance, while the process is still root.
+ * Bind the socket; returns when that has succeeded or failed. A failure is logged and retried every 2 s, because an
+ * address may appear late. A port below 1024 gets only the first attempt, while the process is still root.
  */
 export async function openUdp(options: UdpOptions): Promise<Udp> {
   const { localAddress, address, port, log } = options;

@@ -1,4 +1,4 @@
-/** The supervisor's facts as the JSON of the API. It reads; it changes nothing. */
+/** Converts the supervisor's facts to the JSON of the API. It reads; it changes nothing. */
 import { isNewer } from '@ppp-thing/protocol/session';
 import { formatMac } from '@ppp-thing/protocol/wire/ethernet';
 import { formatIpv4 } from '@ppp-thing/protocol/wire/ncp';
@@ -184,8 +184,8 @@ function dhcp6Json({ status }: SessionView): SessionStatusJson['dhcp6'] {
 }
 
 /**
- * Whether this router is fit to be MASTER. A session that is down is no trouble in this sense while it would be down on
- * the other router as well: the watchdog judges that, and demotes.
+ * Whether this router should be MASTER. A session that is down is no trouble here if it would be down on the other
+ * router as well: the watchdog decides that, and demotes.
  */
 export function healthJson(supervisor: Supervisor): HealthJson {
   const troubles: string[] = [];
