@@ -101,8 +101,8 @@ export interface SessionStatusJson {
     readonly epoch: number;
     readonly provenAfterMs: number | null;
     /**
-     * Milliseconds from the edge of the role, as the helper read it, to each step; null for a step not done. All are
-     * null if the helper did not forward by itself at the edge.
+     * Milliseconds from the edge of the role, as the helper read it, to each step; null for a step not done. Null if
+     * the helper did not forward by itself at the edge.
      */
     readonly parts: Readonly<
       Record<
