@@ -157,7 +157,7 @@ export class SimRouter implements RouterView {
     const zero = chance.between(1e3, 1e9);
     const random = (length: number): Uint8Array => chance.octets(length);
     // A lease counts by the wall clock, which both routers have of the same servers.
-    const wallClockAtZero = WALL_CLOCK_AT_ZERO - (this.config.dhcp6 === undefined ? 0 : zero);
+    const wallClockAtZero = WALL_CLOCK_AT_ZERO - zero;
     const engine = new SessionEngine(this.config, this.disk, hashes, random, wallClockAtZero);
     this.supervisor = { engine, zero, connected: false, wakeAt: Infinity };
     this.#world.started(this);
