@@ -14,6 +14,9 @@ const ALIKE_MS = 2000;
 /** A kernel that was told nothing: the helper is asked again every 30 s. */
 const DELEGATED_MS = 31_000;
 
+/** Between two looks: every rule of this file allows seconds, and a look costs more than a step. */
+const LOOK_MS = 500;
+
 /** Milliseconds since 1970-01-01 UTC when the world begins. */
 export const WALL_CLOCK_AT_ZERO = 1.7e12;
 
@@ -27,6 +30,7 @@ export const delegatedOf = ({ lease, prefixes }: Extract<Action, { kind: 'delega
 export class Leases {
   readonly #stage: Stage;
   readonly #fail: Break;
+  #lookedAt = -Infinity;
   #differsSince: number | undefined;
   readonly #staleSince: [number | undefined, number | undefined] = [undefined, undefined];
   /** What the line had first: no single fault may change it. */
@@ -52,7 +56,8 @@ export class Leases {
 
   afterStep(isSingle: boolean): void {
     const { plan, routers, now } = this.#stage;
-    if (plan.delegating === undefined) return;
+    if (plan.delegating === undefined || now - this.#lookedAt < LOOK_MS) return;
+    this.#lookedAt = now;
     const shown = routers.map((router) => shownBy(router, now));
     this.#checkAlike(shown, now);
     for (const router of routers) this.#checkKernel(router, now);
