@@ -76,20 +76,47 @@ t.test('docs/architecture.md › every directory of the sources has its row', as
   }
 });
 
-/** Of TypeScript directly in a directory. */
-const linesIn = (directory: string): number =>
+/** The modules directly in a directory. */
+const modulesIn = (directory: string): readonly string[] =>
   readdirSync(directory)
     .filter((name) => name.endsWith('.ts'))
-    .reduce((sum, name) => sum + read(join(directory, name)).split('\n').length - 1, 0);
+    .map((name) => join(directory, name));
 
-t.test('docs/architecture.md › the lines of the helper, to the hundred', async (t) => {
-  const text = read('docs/architecture.md').replaceAll('\n', ' ');
-  const [, ...said] = /is ([\d,]+) lines; .*?, ([\d,]+) lines for FreeBSD and ([\d,]+) for Linux/.exec(text) ?? [];
-  const root = 'packages/helper/src';
-  const found = [root, `${root}/freebsd`, `${root}/linux`].map(
-    (directory) => Math.round(linesIn(directory) / 100) * 100,
+/** Adds to `found` the module at `path` and what it imports of the protocol package, and each npm package by name. */
+const follow = (path: string, found: Set<string>): void => {
+  if (found.has(path)) return;
+  found.add(path);
+  for (const [, name = ''] of read(path).matchAll(/(?:^(?:import|export)(?! type)[^;]*? from |import\()'([^']+)'/gm)) {
+    const own = /^@ppp-thing\/(\w+)\/(.+)$/.exec(name);
+    if (own) follow(`packages/${own[1]}/src/${own[2]}.ts`, found);
+    else if (name.startsWith('.')) follow(join(path, '..', name), found);
+    else if (!name.startsWith('node:')) found.add(name.split('/')[0] ?? '');
+  }
+};
+
+t.test('docs/architecture.md › what an auditor of the root program reads', async (t) => {
+  const [root, freebsd, linux] = ['', '/freebsd', '/linux'].map((below) => modulesIn(`packages/helper/src${below}`));
+  const found = new Set<string>();
+  for (const path of [root, freebsd, linux].flatMap((paths) => paths ?? [])) follow(path, found);
+  const protocol = [...found].filter((path) => path.startsWith('packages/protocol/'));
+  const text = read('docs/architecture.md');
+  const rows = Array.from(text.matchAll(/^\| `packages\/.* \| (?:both|FreeBSD|Linux) +\| (\d+) +\| ([\d,]+) +\|$/gm));
+  t.strictSame(
+    rows.map(([, files, lines = '']) => [Number(files), Number(lines.replace(',', ''))]),
+    [root, freebsd, linux, protocol].map((paths = []) => {
+      const lines = paths.reduce((sum, path) => sum + read(path).split('\n').length - 1, 0);
+      return [paths.length, Math.round(lines / 100) * 100];
+    }),
   );
-  t.strictSame(said.map((number) => Number(number.replace(',', ''))), found);
+
+  const pinned = ['helper', 'protocol'].flatMap((name) => {
+    const manifest = JSON.parse(read(`packages/${name}/package.json`)) as { dependencies: Record<string, string> };
+    return Object.entries(manifest.dependencies);
+  });
+  const npm = pinned.filter(([name]) => found.has(name)).map(([name, version]) => `\`${name}\` ${version}`);
+  const [, said = ''] = /^\| npm: (.+?) +\| both/m.exec(text) ?? [];
+  t.strictSame(said.split(', '), npm.sort());
+  t.equal([...found].filter((path) => !path.includes('/')).length, npm.length, 'no npm package beside these');
 });
 
 t.test('docs/testing.md › the number of mutants, by judge', async (t) => {
