@@ -144,12 +144,12 @@ t.test('errors › each in a line that says what to do, with its exit code', asy
       /unknown option '--jsno'\nusage: pppthingctl status \[--json \| --check\]/,
     ],
     [['connect', 'a', 'b'], 64, /unexpected argument 'b'/],
-    [['status', 'other'], 64, /no session other; there is pppoe0/],
+    [['status', 'other'], 64, /no session other; configured: pppoe0/],
     [['--run'], 64, /--run/],
     [['--fly', 'status'], 64, /--fly/],
     [['--run', folder, 'status'], 69, /ENOENT: is the supervisor running\?/],
     [['--run', folder, 'handoff', 'x'], 69, /connect .*control\.sock: ENOENT/],
-    [['keygen', '0'], 64, /numbered 1 to 255/],
+    [['keygen', '0'], 64, /the number of a key is 1 to 255/],
     [['handoff'], 1, /the helper does not answer|is not possible/],
   ] as const) {
     const outcome = await ctl(directory, ...words);
@@ -193,7 +193,10 @@ t.test(
       t.match(outcome, { code: 69, err: /ETIMEDOUT: .*not answer\n$/ });
     const broken = await pretender(t, `${head}{"api"`, true);
     for (const words of ASKING)
-      t.match(await ctl(broken, ...words), { code: 69, err: /ECONNRESET: .* went away\n$/ });
+      t.match(await ctl(broken, ...words), {
+        code: 69,
+        err: /ECONNRESET: .* closed the connection\n$/,
+      });
   },
 );
 
@@ -210,7 +213,7 @@ t.test('errors › watch of a session that is not there ends', async (t) => {
   t.match(await ctl(directory, 'watch', 'other'), {
     code: 64,
     out: /^$/,
-    err: /no session other; there is pppoe0\n$/,
+    err: /no session other; configured: pppoe0\n$/,
   });
 });
 

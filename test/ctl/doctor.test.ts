@@ -216,7 +216,7 @@ t.test('doctor', async (t) => {
     ],
     [
       'error',
-      /speaks 1400 here, 1301 there/,
+      /version 1400 here, 1301 there/,
       { partnerReport: { ...REPORT, release: '13.2-RELEASE', pfsyncVersion: null } },
     ],
     [
@@ -251,7 +251,7 @@ t.test('doctor', async (t) => {
     ['warn', /none is configured/, { config: known({ ...CONFIG, partner: null }) }],
     ['error', /the channel is off: no key/, channel('no key')],
     ['error', /keys of the two routers differ \(3/, channel(null, { forged: 3 })],
-    ['error', /sends with a key that is not here/, channel(null, { 'unknown-key': 1 })],
+    ['error', /uses a key that this router does not have/, channel(null, { 'unknown-key': 1 })],
     ['error', /speaks another version/, channel(null, { 'no-common-version': 1 })],
     ['error', /a session that is not configured here/, channel(null, { 'unknown-session': 1 })],
     ['error', /the partner is not heard/, one({ partner: { ...session.partner, role: null } })],
@@ -346,7 +346,7 @@ t.test('doctor', async (t) => {
     const vmac = keepalived.replace('interface eth1', 'interface eth1\n    use_vmac');
     t.match(
       found(on('keepalived', vmac)),
-      /^error pppoe0: keepalived puts 192.168.7.1 on vrrp.51, and .* on eth1: take use_vmac out of vrrp_instance line/,
+      /^error pppoe0: keepalived puts 192.168.7.1 on vrrp.51, and .* on eth1: remove use_vmac from vrrp_instance line/,
     );
     const named = keepalived.replace('interface eth1', 'interface eth1\n    use_vmac lan0');
     t.equal(

@@ -45,7 +45,10 @@ t.test('check-config › names the program, and a heading that docs/migrating.md
     writeFileSync(path, text, { mode: 0o640 });
     const { code, err } = await ctl(folder, 'check-config', path);
     t.equal(code, 78);
-    t.match(err, `pppthingctl: ${path}: a configuration of ${program}: docs/migrating.md#`);
+    t.match(
+      err,
+      `pppthingctl: ${path}: a configuration file of ${program}: see docs/migrating.md#`,
+    );
     t.equal(err.trim().split('\n').length, 1, 'in one line');
   }
 });

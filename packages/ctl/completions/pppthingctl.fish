@@ -23,7 +23,7 @@ complete -c pppthingctl -n "not __fish_seen_subcommand_from $commands" -a doctor
 complete -c pppthingctl -n "not __fish_seen_subcommand_from $commands" -a web -d 'serve a status page for a browser'
 complete -c pppthingctl -n "not __fish_seen_subcommand_from $commands" -a keygen -d 'print a line for the key file of both routers'
 complete -c pppthingctl -n "not __fish_seen_subcommand_from $commands" -a check-config -d 'list every error in the configuration'
-complete -c pppthingctl -n "not __fish_seen_subcommand_from $commands" -a version -d 'of this command and of the supervisor'
+complete -c pppthingctl -n "not __fish_seen_subcommand_from $commands" -a version -d 'show the versions of this command and of the supervisor'
 complete -c pppthingctl -n "not __fish_seen_subcommand_from $commands" -a help -d 'the commands'
 
 complete -c pppthingctl -n '__fish_seen_subcommand_from status events doctor' -l json -d 'as the API says it'

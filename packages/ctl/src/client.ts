@@ -30,7 +30,7 @@ export class CtlError extends Error {
 /** Longest silence of a healthy supervisor. */
 const TIMEOUT_MS = 5000;
 
-/** Where the sockets are, and what ends a wait before its time. */
+/** The directory of the sockets, and a signal that aborts a wait. */
 export interface Sockets {
   readonly directory: string;
   readonly signal: AbortSignal;
@@ -145,7 +145,7 @@ function reasonOf(text: string): string {
 const HINTS: Readonly<Record<string, readonly [hint: string, exit: number]>> = {
   ENOENT: ['is the supervisor running?', EXIT.unavailable],
   ECONNREFUSED: ['the supervisor is not running; its socket is left over', EXIT.unavailable],
-  EACCES: ['only root and the group ppp_thing may', EXIT.noPermission],
+  EACCES: ['only root and the group ppp_thing may connect', EXIT.noPermission],
   ETIMEDOUT: ['the supervisor does not answer', EXIT.unavailable],
 };
 
@@ -153,6 +153,6 @@ const HINTS: Readonly<Record<string, readonly [hint: string, exit: number]>> = {
 export function explain(sockets: Sockets, method: 'GET' | 'POST', cause: Error): Error {
   if (cause.name === 'AbortError') return cause;
   const code = 'code' in cause ? String(cause.code) : cause.message;
-  const [hint, exit] = HINTS[code] ?? ['the supervisor went away', EXIT.unavailable];
+  const [hint, exit] = HINTS[code] ?? ['the supervisor closed the connection', EXIT.unavailable];
   return new CtlError(`connect ${pathOf(sockets, method)}: ${code}: ${hint}`, exit, { cause });
 }

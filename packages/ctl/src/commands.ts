@@ -66,7 +66,7 @@ function sessionOf(sessions: readonly SessionStatusJson[], name: string): Sessio
   const found = sessions.find((each) => each.name === name);
   if (found !== undefined) return found;
   const names = sessions.map((each) => each.name).join(', ');
-  throw new CtlError(`no session ${name}; there is ${names}`, EXIT.usage);
+  throw new CtlError(`no session ${name}; configured: ${names}`, EXIT.usage);
 }
 
 /** The named session, or the only one. */
@@ -102,7 +102,7 @@ async function handoff(given: Given, context: Context): Promise<number> {
   }
   const limit = HANDOFF_LIMIT_MS / 1000;
   throw new CtlError(
-    `handoff ${name}: the partner has not said it holds in ${limit} s`,
+    `handoff ${name}: the partner has not taken the session in ${limit} s`,
     EXIT.refused,
   );
 }
@@ -191,5 +191,10 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   },
   keygen,
   'check-config': checkConfig,
-  version: { takes: '', does: 'of this command and of the supervisor', words: 0, run: version },
+  version: {
+    takes: '',
+    does: 'show the versions of this command and of the supervisor',
+    words: 0,
+    run: version,
+  },
 };

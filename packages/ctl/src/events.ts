@@ -63,7 +63,7 @@ export async function* stream(
     for (const block of blocks) yield read(block);
   }
   if (response.statusCode === 200) return;
-  throw new CtlError('too many follow the events already', EXIT.refused);
+  throw new CtlError('too many clients follow the events already', EXIT.refused);
 }
 
 function read(block: string): Sent {

@@ -8,7 +8,7 @@ const KEY_OCTETS = 32;
 
 async function makeKey({ words: [id = '1'] }: Given, { print }: Context): Promise<number> {
   if (!/^\d{1,3}$/.test(id) || Number(id) < 1 || Number(id) > 255) {
-    throw new CtlError('keygen: a key is numbered 1 to 255', EXIT.usage);
+    throw new CtlError('keygen: the number of a key is 1 to 255', EXIT.usage);
   }
   // Imported on demand: `status` starts faster.
   const { randomBytes } = await import('node:crypto');
@@ -39,7 +39,9 @@ async function check({ words: [file] }: Given, context: Context): Promise<number
       if (other === undefined) throw cause;
       const { program, heading } = other;
       const page = `docs/migrating.md#${heading} lists the key for each of its settings`;
-      throw new CtlError(`${path}: a configuration of ${program}: ${page}`, EXIT.config, { cause });
+      throw new CtlError(`${path}: a configuration file of ${program}: see ${page}`, EXIT.config, {
+        cause,
+      });
     }
     if (!(cause instanceof UnreadableError)) throw cause;
     const exit = cause.code === 'EACCES' ? EXIT.noPermission : EXIT.config;

@@ -15,9 +15,9 @@ function help(): string {
 
 ${lines.join('\n')}
 
-Without a command: a shell that takes them.
+Without a command: a shell that runs these commands.
   --run DIRECTORY   where status.sock and control.sock are; or PPP_THING_RUN
-  --config FILE     what check-config checks unless told
+  --config FILE     default file of check-config
 Exit: 0 done, 1 refused, 64 usage, 69 no supervisor, 74 output, 76 another version, 77 no permission, 78 configuration.
 `;
 }

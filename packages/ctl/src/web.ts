@@ -121,7 +121,7 @@ async function answer(
   }
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     response.setHeader('allow', 'GET, HEAD');
-    return refuse(response, 405, 'this page only reads; see pppthingctl(8) for what acts');
+    return refuse(response, 405, 'this page is read-only; the commands of pppthingctl(8) act');
   }
   const [path = '', search = ''] = (request.url ?? '').split('?', 2);
   const file = serving.files.get(path);

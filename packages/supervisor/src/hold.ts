@@ -96,7 +96,7 @@ function linked(from: string, to: string): boolean {
   } catch (error) {
     if (codeOf(error) === 'EEXIST') return false;
     if (codeOf(error) === 'ENOENT')
-      throw new AnotherRunsError(`hold ${to}: EBUSY: another supervisor was faster`);
+      throw new AnotherRunsError(`hold ${to}: EBUSY: another supervisor has just started`);
     throw error;
   }
 }

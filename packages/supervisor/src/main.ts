@@ -38,10 +38,10 @@ const USAGE = `usage: ppp_thing [--config FILE] [--timestamps] [--check]
 
   --config FILE  the configuration, TOML or the eight lines of ppp_thing
   --timestamps   begin each line of the log with the time
-  --check        read the configuration, say what is wrong with it, and exit
+  --check        read the configuration, list its errors, and exit
 
-It stays in the foreground and logs to standard output. Started as root, it binds its ports and becomes the user of the
-configuration for good. SIGTERM ends it and leaves the session as it is; SIGHUP reads log_level, hooks and keys again.
+It stays in the foreground and logs to standard output. Started as root, it binds its ports and then changes permanently
+to the user in the configuration. SIGTERM ends it and leaves the session up; SIGHUP reads log_level, hooks and keys again.
 `;
 
 interface Arguments {

@@ -132,7 +132,7 @@ async function metrics({ metrics, response }: Asked): Promise<void> {
 }
 
 function events({ streams, request, response, query }: Asked): void {
-  if (streams.isFull) return refuse(response, 503, 'too many follow the events already');
+  if (streams.isFull) return refuse(response, 503, 'too many clients follow the events already');
   const [header] = [request.headers['last-event-id']].flat();
   const lastId = header ?? query.get('after') ?? undefined;
   const { socket } = request;

@@ -43,7 +43,7 @@ export const virtualAddress: Check = (facts) =>
     return judge(
       session.name,
       facts.vrrp,
-      'keepalived puts its address where it is looked for',
+      'keepalived puts its address where the helper looks for it',
       (vrrp) => [...placeOf(session, vrrp), ...trackOf(session, vrrp)],
     );
   });
@@ -78,7 +78,7 @@ function placeOf(
       name,
       `keepalived puts ${carpAddress} on ${found}, and the helper looks for it on ${carpInterface}`,
       instance.usesVmac
-        ? `take use_vmac out of vrrp_instance ${instance.name}, or set carp_interface = "${found}"`
+        ? `remove use_vmac from vrrp_instance ${instance.name}, or set carp_interface = "${found}"`
         : `carp_interface = "${found}", or another dev in virtual_ipaddress`,
     ),
   );
@@ -89,7 +89,7 @@ function trackOf({ name, demotionFile }: SessionFacts, { tracked }: VrrpFacts): 
     return [
       warn(
         name,
-        'has no demotion_file: this router cannot give its role away, and a handoff is refused',
+        'has no demotion_file: this router cannot hand its role over, so it refuses a handoff',
         'demotion_file, and the track_file of etc/linux/keepalived.conf.sample',
       ),
     ];

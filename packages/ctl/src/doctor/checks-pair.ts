@@ -86,7 +86,7 @@ export const advskew: Check = ({ interfaces, partnerReport, platform }) => {
         error(
           'carp',
           `vhid ${vhid} has advskew ${skew} on both routers`,
-          'give the one that shall be MASTER 0, the other 100',
+          'set 0 on the preferred router, 100 on the other',
         ),
       ),
   );
@@ -95,7 +95,7 @@ export const advskew: Check = ({ interfaces, partnerReport, platform }) => {
 const needsReport = (subject: string, what: string): Finding => ({
   severity: 'unknown',
   subject,
-  what: `not known: ${what}: give the file that pppthingctl doctor --json made on the partner`,
+  what: `not known: ${what}: run pppthingctl doctor --json on the partner, and give its output to this command as a file`,
   fix: '',
 });
 
@@ -109,7 +109,9 @@ export const pfsync: Check = ({ interfaces, partnerReport, platform, release }) 
     const its = partnerReport.pfsyncVersion ?? versionOf(partnerReport.release);
     if (ours === its) return [];
     const fix = `on the newer one: ifconfig pfsync0 version ${Math.min(ours, its)}, also as pfsync_ifconfig in rc.conf`;
-    return [error('pfsync', `speaks ${ours} here, ${its} there: no state is carried over`, fix)];
+    return [
+      error('pfsync', `version ${ours} here, ${its} there: states are not synchronised`, fix),
+    ];
   });
 };
 
@@ -163,7 +165,7 @@ export const nat: Check = ({ config, pf, interfaces, platform }) => {
             error(
               name,
               `${filter} skips ${name}, so nothing is translated`,
-              `take ${name} out of set skip`,
+              `remove ${name} from set skip`,
             ),
           );
         }
@@ -181,7 +183,7 @@ export const nat: Check = ({ config, pf, interfaces, platform }) => {
               ? `nat on ${name} inet from !(${stub}) to any -> (${stub}:0)`
               : `snat to the address of ${stub} on oifname ${name}`;
           findings.push(
-            error(name, `no rule translates to ${stub}: connections die with every move`, fix),
+            error(name, `no rule translates to ${stub}: every takeover ends all connections`, fix),
           );
         }
         return findings;
@@ -193,7 +195,11 @@ export const nat: Check = ({ config, pf, interfaces, platform }) => {
 export const configuration: Check = ({ config }) => [
   config.known
     ? ok('configuration', `${config.value.file} can be read`)
-    : error('configuration', config.why, 'pppthingctl check-config says what and where; as root'),
+    : error(
+        'configuration',
+        config.why,
+        'run pppthingctl check-config as root: it lists the errors',
+      ),
 ];
 
 export const answers: Check = ({ status, platform }) => [
@@ -209,7 +215,7 @@ export const answers: Check = ({ status, platform }) => [
 ];
 
 export const supervisor: Check = ({ status, platform }) =>
-  judge('supervisor', status, 'is well, and its helper answers', ({ helper, sessions }) => [
+  judge('supervisor', status, 'runs, and its helper answers', ({ helper, sessions }) => [
     ...(helper.connected
       ? []
       : [
@@ -230,7 +236,7 @@ export const supervisor: Check = ({ status, platform }) =>
         error(
           name,
           'fenced: both routers are MASTER',
-          'why does CARP not see its partner? LAN, vhid, password, packet filter',
+          'find out why they do not receive each other’s CARP advertisements: LAN, vhid, password, packet filter',
         ),
       ),
   ]);
@@ -242,7 +248,7 @@ const REFUSALS: Readonly<Record<string, readonly [what: string, fix: string]>> =
     'copy the key_file from one to the other; then SIGHUP',
   ],
   'unknown-key': [
-    'the partner sends with a key that is not here',
+    'the partner uses a key that this router does not have',
     'copy the key_file; then SIGHUP',
   ],
   'no-common-version': ['the partner speaks another version', 'upgrade the older router'],

@@ -140,7 +140,7 @@ export const clock: Check = ({ clockSynchronised, platform, partnerReport, now }
       : [
           warn(
             'clock',
-            `the partner's report is ${apart} s off: the logs do not fit together`,
+            `the partner's report is ${apart} s off: the times of the two logs cannot be compared`,
             start,
           ),
         ];
@@ -148,7 +148,7 @@ export const clock: Check = ({ clockSynchronised, platform, partnerReport, now }
     ...judge('clock', clockSynchronised, 'synchronised', (isRight) =>
       isRight
         ? []
-        : [warn('clock', 'not synchronised: the times of two logs do not fit together', start)],
+        : [warn('clock', 'not synchronised: the times of the two logs cannot be compared', start)],
     ),
     ...skew,
   ];
@@ -159,7 +159,7 @@ const SCRAPERS: readonly string[] = ['prometheus', 'vmagent', 'alloy', 'grafana-
 const OVER_TCP: readonly string[] = ['prometheus', 'alloy', 'grafana-agent'];
 
 export const scraping: Check = ({ processes, files: rules }) =>
-  judge('metrics', processes, 'nobody is kept from them', (all) => {
+  judge('metrics', processes, 'no program here is kept from reading them', (all) => {
     const socket = rules.find(({ path }) => path.endsWith('/status.sock'));
     const mode = socket?.found.known === true ? socket.found.value.mode : undefined;
     const served = all.some(({ arguments: words }) =>
