@@ -1,4 +1,4 @@
-/** Numbers of users and groups from the files of local accounts. Not from a directory service. */
+/** Reads uids and gids from the files of local accounts. Does not ask a directory service. */
 import { readFileSync } from 'node:fs';
 
 /** The uid of a user name, or of a number written out; undefined if there is none. */

@@ -1,13 +1,13 @@
 /**
- * The announce frame, the same on every backend: one router says, with the session's MAC, where that MAC is now and at
- * which epoch, and proves it to the other. It does not send or receive it, and does not look into the proof.
+ * The announce frame, the same on every backend. With the session's MAC as its source, a router announces where that MAC
+ * is now, at which epoch, and with a proof. This module neither sends nor receives frames, and does not check the proof.
  */
 import { PROOF_LENGTH } from '@ppp-thing/protocol/snapshot-limits';
 
 export const ETHERTYPE_ANNOUNCE = 0x8035;
 const HEADER = 14;
 
-/** Reverse ARP (RFC 903): Ethernet, IPv4, lengths 6 and 4, "request reverse". No host of today answers one. */
+/** Reverse ARP (RFC 903): Ethernet, IPv4, lengths 6 and 4, "request reverse". Hosts no longer answer one. */
 const RARP_REQUEST = Uint8Array.of(0, 1, 8, 0, 6, 4, 0, 3);
 const LENGTH = 28;
 const SENDER_MAC = 8;
@@ -21,7 +21,7 @@ export interface Announced {
   readonly proof: Uint8Array;
 }
 
-/** The whole frame, to everybody. Switches learn the port from its source. The proof stands where others pad. */
+/** The whole frame, to broadcast. Switches learn the port from its source. The proof takes the place of the padding. */
 export function encodeAnnounce(mac: Uint8Array, { epoch, proof }: Announced): Uint8Array {
   const frame = new Uint8Array(HEADER + LENGTH + PROOF_LENGTH);
   frame.fill(0xff, 0, 6);
@@ -36,7 +36,7 @@ export function encodeAnnounce(mac: Uint8Array, { epoch, proof }: Announced): Ui
   return frame;
 }
 
-/** What is in a frame that another station sent with our `mac`, or undefined for any other frame. */
+/** Decodes an announce that another station sent with our `mac`; undefined for any other frame. */
 export function decodeAnnounce(frame: Uint8Array, mac: Uint8Array): Announced | undefined {
   if (frame.length < HEADER + LENGTH) return undefined;
   const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength);

@@ -2,8 +2,8 @@
  * The privileged verbs, and what each promises, on every platform. A backend moves octets and asks the kernel; it
  * knows Ethernet headers, EtherTypes and the names in its policy, and nothing of PPP or PPPoE tags.
  *
- * Every verb is synchronous and never waits on the network. It throws `BackendError` and then has changed nothing, or
- * says in its comment what it leaves. Verbs are idempotent: the supervisor repeats them after a restart.
+ * Every verb is synchronous and never waits on the network. A verb that throws `BackendError` has changed nothing, unless
+ * its comment lists what it leaves. Verbs are idempotent, because the supervisor repeats them after a restart.
  */
 import type { Announced } from './announce.ts';
 import type { Libc } from './libc.ts';
@@ -23,7 +23,7 @@ export type Ipv4Ends =
   | { readonly ourAddress: Uint8Array; readonly theirAddress: Uint8Array }
   | { readonly ourAddress: null; readonly theirAddress: null };
 
-/** What the session's interface is given. */
+/** The settings of the session's interface. */
 export type SessionSettings = Ipv4Ends & {
   readonly mtu: number;
   readonly interfaceIds: { readonly ours: Uint8Array; readonly theirs: Uint8Array } | null;
@@ -62,7 +62,7 @@ export interface Counters {
   readonly packetsOut: number;
 }
 
-/** What the kernel holds for a session now. */
+/** The kernel's state of a session. */
 export interface Found {
   readonly role: Role;
   readonly carrier: boolean;
@@ -71,15 +71,15 @@ export interface Found {
   readonly demoted: boolean;
 }
 
-/** What a backend tells the server, from within `Loop` callbacks and never from within a verb. */
+/** A backend's notices to the server. It calls them from `Loop` callbacks, never from within a verb. */
 export interface BackendEvents {
   /** `payload` begins after the Ethernet header, padding included. Only frames to the session's MAC, or broadcast. */
   discoveryFrame(session: string, source: Uint8Array, payload: Uint8Array): void;
   /** `packet` begins after PPP's Protocol field. Never a data protocol (IPv4, IPv6). */
   pppFrame(session: string, protocol: number, packet: Uint8Array): void;
   /**
-   * Roles may have changed: the server compares, applies the interlock and tells the supervisor. All that one look found
-   * in one call, so that every gate moves before anything else does.
+   * Roles may have changed: the server compares, applies the interlock and notifies the supervisor. One call has all the
+   * changes of one poll, so that every gate moves before anything else does.
    */
   roles(edges: readonly Edge[]): void;
   carrier(session: string, up: boolean): void;
@@ -88,7 +88,7 @@ export interface BackendEvents {
   dropped(session: string, frames: number): void;
 }
 
-/** What a backend is made with. `log` takes one line, without the program's name. */
+/** A backend's surroundings. `log` takes one line, without the program's name. */
 export interface BackendContext {
   readonly libc: Libc;
   readonly loop: Loop;
@@ -103,10 +103,10 @@ export interface Backend {
   readonly platform: 'linux' | 'freebsd';
   /** Build what the session needs, or adopt what an earlier helper left. Gate closed unless adopted open and MASTER. */
   start(session: SessionPolicy): void;
-  /** What is there now. */
+  /** Reads the kernel's state. */
   inspect(session: string): Found;
   sendDiscovery(session: string, destination: Uint8Array, payload: Uint8Array): void;
-  /** Join the session, gate closed. A different session that is attached is detached first; the same one is kept as it is. */
+  /** Join the session, gate closed. Detaches a different session first; keeps the same session as it is. */
   attach(session: string, key: Key, maxPayload: number): void;
   /** One kernel call where the kernel allows it. Open without an attached session: ENOTCONN. */
   gate(session: string, open: boolean): void;
@@ -114,38 +114,38 @@ export interface Backend {
   sendPpp(session: string, protocol: number, packet: Uint8Array): void;
   configure(session: string, settings: Settings): void;
   /**
-   * What `configure` with `up` does, in as few kernel calls as there can be: of what this process has configured with
-   * these same settings only the interface's flag is set.
+   * As `configure` with `up`, in the fewest kernel calls: if this process has configured the same settings before, it
+   * sets only the interface's flag.
    */
   raise(session: string, settings: SessionSettings): void;
   deconfigure(session: string): void;
   route(session: string, via: Via): void;
   announce(session: string, announced: Announced): void;
-  /** Give an interface an IPv6 address, or that address other lifetimes. ENXIO: there is no such interface. */
+  /** Add an IPv6 address to an interface, or change its lifetimes. ENXIO: there is no such interface. */
   setAddress6(address: Address6): void;
-  /** Not there, or the interface is not: no effect. */
+  /** No effect if the address or the interface does not exist. */
   removeAddress6(interfaceName: string, address: Uint8Array, bits: number): void;
-  /** A route of last resort that drops: what a more specific route leads somewhere is not touched. Idempotent. */
+  /** Drop packets to the prefix, unless a more specific route forwards them. Idempotent. */
   setUnreachable6(aggregate: Aggregate, fib: number, on: boolean): void;
   /** Without a PADT on the wire. Nothing attached: no effect. */
   detach(session: string): void;
-  /** Called only to change what is in force: the server remembers it, across restarts too. */
+  /** The server calls it only for a change: the server remembers the demotion in force, across restarts too. */
   demote(session: string, on: boolean): void;
   /**
-   * After `start`, for a session that an earlier helper demoted since the machine booted: take it as demoted by `amount`,
-   * the policy's unless given, if the kernel can still hold that, and say whether. Absent where `inspect` reads our own
-   * demotion back.
+   * Adopt the demotion that an earlier helper set for the session in this boot, after `start`. `amount` is the policy's
+   * unless given. Returns false if the kernel's sum is too small to contain it. Absent where `inspect` can read our own
+   * demotion.
    */
   adoptDemotion?(session: string, amount?: number): boolean;
   /**
-   * Take back `amount` that an earlier helper put in force for a session that nobody will adopt, if the kernel can still
-   * hold it beside what has been adopted. Absent where `adoptDemotion` is.
+   * Remove `amount`, which an earlier helper set for a session that is no longer configured, if the kernel's sum can
+   * contain it beside the adopted demotions. Absent where `adoptDemotion` is.
    */
   returnDemotion?(amount: number): void;
   counters(session: string): Counters;
-  /** Make this router MASTER of the session's vhid. Absent where the role is another program's. */
+  /** Make this router MASTER of the session's vhid. Absent where another program decides the role. */
   claim?(session: string): void;
-  /** Leave every session as it is, for the next helper to adopt; release only what dies with the process anyway. */
+  /** Leave every session for the next helper to adopt; release only what ends with the process anyway. */
   leave(): void;
   /** Remove everything this program ever built, for an administrator's stop: no PADT, no leftovers. */
   remove(): void;

@@ -1,6 +1,6 @@
 /**
- * How often the supervisor may ask for the role of a vhid: seldom, and each time more seldom. A supervisor that somebody
- * has taken over cannot hold the role by asking for it, since a living MASTER takes it back with its next advertisement.
+ * Limits how often the supervisor may claim the role of a vhid; each claim doubles the pause. A compromised supervisor
+ * cannot hold the role by claiming it, because a living MASTER takes the role back with its next advertisement.
  */
 
 /** Between the first two claims; each further one doubles it. */
@@ -15,7 +15,7 @@ export class ClaimPace {
     const last = this.#last.get(vhid);
     const since = last === undefined ? Number.POSITIVE_INFINITY : now - last.at;
     if (last !== undefined && since < last.waitMs) return false;
-    // An hour in which nobody asked: what came before is forgotten.
+    // An hour without a claim resets the pause.
     const waitMs =
       last === undefined || since > LONGEST_MS + last.waitMs
         ? FIRST_MS

@@ -1,6 +1,6 @@
 /**
- * The helper's command on a given system: reads its arguments and the root-owned configuration, and runs `serve` until it
- * is told to stop. Everything else is elsewhere.
+ * The helper's command on a given system: reads its arguments and the root-owned configuration, and runs `serve` until a
+ * signal stops it. It decides nothing about sessions.
  */
 import { parseArgs } from 'node:util';
 import { gidOf, uidOf } from './accounts.ts';
@@ -33,7 +33,7 @@ const CONFIG_FILE = {
   freebsd: '/usr/local/etc/ppp_thing.conf',
 } as const;
 
-/** Loaded when asked for: the other system's backend costs nothing. */
+/** Imported on demand, so that the other system's backend is never loaded. */
 const BACKENDS: Readonly<Record<Libc['platform'], () => Promise<MakeBackend>>> = {
   async freebsd() {
     const { FreebsdBackend } = await import('./freebsd/backend.ts');
@@ -57,12 +57,12 @@ interface Arguments {
   readonly mode: 'serve' | 'check' | 'remove' | 'version' | 'help';
 }
 
-/** The arguments are not ours. */
+/** The command line is wrong. */
 class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-/** Throws UsageError for arguments that are not ours. */
+/** Throws UsageError for unknown arguments. */
 function readArguments(platform: Libc['platform']): Arguments {
   const values = parseOptions();
   const { config = CONFIG_FILE[platform] } = values;
@@ -87,7 +87,7 @@ function parseOptions() {
   }
 }
 
-/** The numbers of the user and group that may connect. A root's helper must know them; another serves its own user. */
+/** The uid and gid that may connect. A helper run by root needs both; any other serves its own user. */
 function admitted(policy: HelperPolicy, file: string): Pick<ServeOptions, 'uid' | 'gid'> {
   const uid = uidOf(policy.user);
   const own = process.getuid?.() ?? 0;
@@ -153,7 +153,7 @@ async function run({ loadLibc, uptime }: Machine): Promise<number> {
   return 0;
 }
 
-/** Our own faults go on to the runtime: a trace, and the service manager starts anew. */
+/** Leaves our own faults to the runtime: it prints a trace, and the service manager restarts the helper. */
 function report(error: unknown): number {
   if (error instanceof ConfigError) {
     for (const line of error.message.split('\n')) log(line);
@@ -168,7 +168,7 @@ function report(error: unknown): number {
     return 1;
   }
   if (error instanceof Error && 'syscall' in error && 'path' in error && 'code' in error) {
-    // Node's own words: `ENOENT: no such file or directory, open '/usr/local/etc/ppp_thing.conf'`.
+    // Node's message: `ENOENT: no such file or directory, open '/usr/local/etc/ppp_thing.conf'`.
     const reason = error.message.replace(/^\w+: /, '').replace(/, \w+(?: '.*')?$/, '');
     log(`${String(error.syscall)} ${String(error.path)}: ${String(error.code)}: ${reason}`);
     return EX_CONFIG;

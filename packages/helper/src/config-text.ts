@@ -9,7 +9,7 @@ export type Values = Readonly<Record<string, unknown>>;
 export const isTable = (value: unknown): value is Values =>
   typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date);
 
-/** Turns a value into what is wanted, or undefined if it is not that. */
+/** Converts a value, or returns undefined if it has the wrong type. */
 export type Parse<T> = (value: unknown) => T | undefined;
 
 /** One table of the file: its values, its name in errors, and where the errors go. */
@@ -26,7 +26,7 @@ export class Section {
     this.#problems = problems;
   }
 
-  /** The value of `key`, or undefined if it is absent or wrong; wrong is a problem. */
+  /** The value of `key`, or undefined if it is absent or wrong. Records a wrong value as a problem. */
   optional<T>(key: string, expected: string, parse: Parse<T>): T | undefined {
     const value = this.#values[key];
     if (value === undefined) return undefined;
@@ -40,7 +40,7 @@ export class Section {
     return this.optional(key, expected, parse);
   }
 
-  /** The table at `key`; an empty one if it is absent, or no table, which is a problem. */
+  /** The table at `key`, or an empty one. Records a value that is not a table as a problem. */
   section(key: string): Section {
     const values = this.#values[key] ?? {};
     if (!isTable(values)) this.problem(key, 'expected a table');

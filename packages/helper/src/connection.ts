@@ -1,9 +1,9 @@
 /**
- * One supervisor's connection: octets to requests, replies and notices to octets, each way within its limits. What a
- * request means is the server's.
+ * One supervisor's connection: decodes requests, encodes replies and notices, and limits both. `requests.ts` handles
+ * the requests.
  *
- * Replies and edges are never lost: a supervisor that does not read them is cut off. Frames are: they are shed and
- * counted, as a full queue of a network card would, and the count is told when there is room again.
+ * Replies and edges are never lost: the connection closes if the supervisor does not read them. Frames may be: the
+ * connection drops and counts them, as a network card with a full queue does, and reports the count when there is room.
  */
 import {
   Deframer,
@@ -18,13 +18,13 @@ import { SystemError, type Libc } from './libc.ts';
 import type { MainLoop } from './loop.ts';
 import { POLLIN, POLLOUT, noSignal } from './unix.ts';
 
-/** Octets waiting, beyond which frames are shed. */
+/** Octets in the queue beyond which the connection drops frames. */
 const SHED_AT = 256 * 1024;
-/** Octets waiting, beyond which the supervisor is cut off. */
+/** Octets in the queue beyond which the connection closes. */
 const CUT_AT = 1024 * 1024;
 /**
- * Requests handled before other descriptors have their turn: a flood must not delay the interlock. More, while they are
- * quick: of a thousand sessions that an edge has moved, each asks for several things, and each turn polls them all.
+ * Requests handled before other descriptors have their turn: a flood must not delay the interlock. Quick requests get a
+ * longer turn, because an edge of a thousand sessions brings several requests for each, and every turn polls them all.
  */
 const REQUESTS_A_TURN = 16;
 const MOST_A_TURN = 256;
@@ -51,7 +51,7 @@ export class Connection {
   #queued = 0;
   #events = 0;
   #open = true;
-  /** Requests have arrived that are not handled yet; nothing is read until they are. */
+  /** Requests wait for their turn. The connection reads nothing until they are handled. */
   #backlog = false;
 
   /** @param fd  connected and not blocking; this owns it from now on */
@@ -76,7 +76,7 @@ export class Connection {
     this.#send(encodeNotice(notice));
   }
 
-  /** Close, and tell the owner why; what waits is lost. No effect the second time. */
+  /** Close, and notify the owner of the reason. Queued messages are lost. No effect the second time. */
   close(reason?: string): void {
     if (!this.#open) return;
     this.#open = false;
@@ -100,7 +100,7 @@ export class Connection {
     else if (length !== undefined && length > 0) this.#take(this.#room.subarray(0, length));
   }
 
-  /** Handle what `chunk` completes, but no more than a turn's worth. */
+  /** Handle the requests that `chunk` completes, up to a turn's worth. */
   #take(chunk: Uint8Array): void {
     let handled = 0;
     const began = this.#loop.now();
@@ -123,7 +123,7 @@ export class Connection {
     this.#watch();
   }
 
-  /** A value that the vocabulary does not have is refused, as one that the policy does not allow. */
+  /** Refuse a value that the protocol does not have, as one that the policy does not allow. */
   #replyTo(message: unknown): Reply {
     try {
       return this.#owner.handle(decodeRequest(message));
@@ -143,7 +143,7 @@ export class Connection {
     this.#watch();
   }
 
-  /** Write what the socket takes. When everything is written, what was shed meanwhile is told. */
+  /** Write as much as the socket takes. When the queue is empty, report the number of dropped frames. */
   #flush(): void {
     for (let first = this.#queue[0]; first !== undefined; first = this.#queue[0]) {
       const octets = first;
@@ -159,7 +159,7 @@ export class Connection {
     this.#watch();
   }
 
-  /** The other end may go at any moment: that is no error of ours. */
+  /** The supervisor may close its end at any moment: that is not an error. */
   #guard(run: () => number): number | undefined {
     try {
       return run();

@@ -1,12 +1,12 @@
 /**
- * Our own CARP demotion, put in force once and given back once, even by the helper after the one that was killed. It
- * remembers; the backend acts.
+ * Our own CARP demotion, added once and removed once, even if the helper is killed in between. This module keeps the
+ * record; the backend acts.
  *
- * The kernel may show only the sum of everybody's demotion, so the amounts that are ours stand in a file, written before
- * they are put in force and forgotten after they are removed. A crash in between leaves a record of a demotion that is
- * not in force: `adoptDemotion` tells. A reboot clears the kernel's sum. The file lies in the run directory, which a
- * reboot empties too; so it needs no fsync, and no clock that somebody may set says which boot it belongs to. A
- * directory that takes no record refuses a demotion and nothing else: the helper goes on without.
+ * The kernel may show only the sum of all demotions, so a file holds our amounts. The helper writes an amount before it
+ * demotes, and deletes it after it has removed the demotion. A crash in between leaves a record of a demotion that is not
+ * in force; `adoptDemotion` detects that. A reboot clears both the kernel's sum and the run directory, where the file is.
+ * So the file needs no fsync, and its boot is not told by a clock that somebody may set. If the file cannot be written,
+ * the helper refuses to demote and goes on.
  */
 import { join } from 'node:path';
 import { BackendError, diskError } from './errors.ts';
@@ -26,18 +26,18 @@ export type DemotionBackend = Pick<
 >;
 
 export interface Demotions {
-  /** Once for each session, after the backend has started it: take over what an earlier helper left in force. */
+  /** Adopt the demotion that an earlier helper left. Called once for each session, after the backend has started it. */
   adopt(session: string): void;
   /** Whether ours is in force for `session`. */
   has(session: string): boolean;
   /**
-   * Give back what is on record for sessions that will not be adopted, once: those that `isAwaited` does not name. After
-   * the others have been adopted. Throws what the backend throws, and keeps the record of what is still in force.
+   * Remove the recorded demotions of the sessions for which `isAwaited` is false. Called after the others have been
+   * adopted. Throws the backend's error, and keeps the record of each demotion that is still in force.
    */
   settle(isAwaited: (session: string) => boolean): void;
   /**
-   * Put in force or take back; no effect if it is so already. Throws what the backend throws, and BackendError when it
-   * cannot be written down before it is put in force; then nothing changed.
+   * Add or remove the demotion; no effect if it is so already. Throws the backend's error. Throws BackendError, with
+   * nothing changed, if the record cannot be written first.
    */
   set(session: string, on: boolean): void;
 }
@@ -53,8 +53,8 @@ export interface RecordPlaces {
  *
  * @param uptime  seconds since the machine booted, by a clock that nobody sets; asked at every write
  * @param amounts by how much each session demotes, as it is configured now
- * @param log     one line, if a demotion that is no longer in force cannot be forgotten: `adoptDemotion` judges it at
- *                the next start
+ * @param log     one line, if a removed demotion cannot be deleted from the record; the next start checks it again with
+ *                `adoptDemotion`
  * @param disk    this machine's unless given
  */
 export function openDemotions(
@@ -104,14 +104,14 @@ export function openDemotions(
           : recorded.has(session) && backend.adoptDemotion(session, amount);
       const wasRecorded = recorded.delete(session);
       if (held) inForce.set(session, amount);
-      // What is on record already, or rightly is not, is not written once more for each session that starts.
+      // Do not rewrite a correct record for each session that starts.
       if (wasRecorded !== held) rememberIfPossible();
     },
     has: (session) => inForce.has(session),
     settle(isAwaited) {
       for (const [session, amount] of recorded) {
         if (isAwaited(session)) continue;
-        // Given back and not forgotten, it would be given back again: a disk that takes nothing comes first.
+        // Try the disk first: a demotion that is removed but still on record would be removed twice.
         remember();
         if (amount !== undefined) backend.returnDemotion?.(amount);
         recorded.delete(session);
@@ -150,8 +150,8 @@ function makeDirectory(disk: Disk, path: string): void {
 type Recorded = Map<string, number | undefined>;
 
 /**
- * Make the demotion that began with the boot the first session's, so that it stays in force without a pause until that
- * session's supervisor removes it. Without a session, `settle` gives it back.
+ * Assign the demotion from boot to the first session, so that it stays in force without a pause until that session's
+ * supervisor removes it. Without a session, `settle` removes it.
  */
 function takeBoot(recorded: Recorded, amounts: Amounts): boolean {
   const [first] = amounts.keys();
@@ -169,11 +169,11 @@ function readRecord(disk: Disk, path: string, uptime: number): Recorded | undefi
     const amount = amounts?.[i];
     return typeof amount === 'number' ? amount : undefined;
   };
-  // Where a boot does not empty the run directory, one that is younger than the record still shows.
+  // If a boot does not empty the run directory, an uptime below the recorded one shows that boot.
   return new Map(uptime >= record.uptime ? demoted.map((name, i) => [name, amountAt(i)]) : []);
 }
 
-/** The record of a previous release, once. It may be of an earlier boot: `adoptDemotion` judges what it says. */
+/** Reads a previous release's record once. It may be of an earlier boot, so `adoptDemotion` checks its amounts. */
 function inherit(disk: Disk, path: string, uptime: number, log: (line: string) => void): Recorded {
   const record = readRecord(disk, path, uptime);
   if (record !== undefined) forget(disk, path, log);

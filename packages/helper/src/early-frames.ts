@@ -1,13 +1,13 @@
 /**
- * Session frames that come before the kernel knows the session: an AC may send its first Configure-Request right behind
- * its PADS, and repeats it only after three seconds. They are kept, few, from the PADR until the gate opens, and then
- * handed over as if they had come then. It reads the PPPoE header and no PPP.
+ * Session frames that arrive before the kernel knows the session. An AC may send its first Configure-Request right behind
+ * its PADS, and repeats it only after three seconds. This module keeps a few frames from the PADR until the gate opens,
+ * and then delivers them. It reads the PPPoE header and no PPP.
  */
 import type { Key } from './backend.ts';
 import { sameOctets } from './octets.ts';
 
 export const ETHERTYPE_SESSION = 0x8864;
-/** More than an AC says before it is answered. */
+/** More frames than an AC sends before the first answer. */
 const MAX_KEPT = 16;
 const VER_TYPE_CODE = 0x1100;
 /** Offsets in an Ethernet frame. */
@@ -29,7 +29,7 @@ export class EarlyFrames {
     return this.#acMac !== undefined;
   }
 
-  /** A discovery frame goes to this one station: from now on what it says is kept, and nothing of before. */
+  /** A discovery frame goes to this one station: drop the frames kept so far, and keep those of this station. */
   keep(acMac: Uint8Array): void {
     this.#frames = [];
     this.#acMac = acMac.slice();
@@ -42,7 +42,7 @@ export class EarlyFrames {
       this.#frames.push(frame.slice());
   }
 
-  /** The control packets of this session, in order; nothing is kept any more. */
+  /** The control packets of this session, in order. Stops keeping frames. */
   take({ sessionId, acMac }: Key): { protocol: number; packet: Uint8Array }[] {
     const frames = this.#frames;
     this.forget();

@@ -1,7 +1,7 @@
-/** The one error of the helper: a refusal, with the code that the supervisor is told. */
+/** The helper's one error class: a refusal, with the code that the reply to the supervisor carries. */
 import { SystemError } from './libc.ts';
 
-/** A refusal by the kernel or by the policy. `code` is an errno name or a word of our own, and is the contract. */
+/** A refusal by the kernel or by the policy. Callers rely on `code`: an errno name or one of our own. */
 export class BackendError extends Error {
   override readonly name = 'BackendError';
   readonly code: string;
@@ -18,7 +18,7 @@ export class BackendError extends Error {
   }
 }
 
-/** `run`, and whether it succeeded; what the kernel or the policy refuses is passed to `tell`. A fault of our own is thrown. */
+/** Returns whether `run` succeeded. Passes a refusal by kernel or policy to `tell`; throws our own faults. */
 export function anyway(run: () => void, tell: (message: string) => void = () => {}): boolean {
   try {
     run();
@@ -30,7 +30,7 @@ export function anyway(run: () => void, tell: (message: string) => void = () => 
   }
 }
 
-/** What node:fs threw while the helper did `verb` with a file at `path`. */
+/** Converts an error of node:fs, thrown during `verb` on the file at `path`. */
 export function diskError(
   verb: string,
   path: string,

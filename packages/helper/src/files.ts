@@ -1,27 +1,27 @@
 /**
- * The files that the helper reads and writes as root: which of them it may trust, and how one is replaced. It knows no
+ * The files that the helper reads and writes as root: checks whether root may trust them, and replaces them. It knows no
  * file by name.
  *
  * Root follows no name that somebody else can change. A directory counts as safe if nobody but its owner can put a
- * link or a file into it, and the same holds for every directory above it; in a safe directory no check can be
- * outrun.
+ * link or a file into it, and the same holds for every directory above it. In a safe directory nobody can change a file
+ * between the check and the use.
  */
 import { closeSync, constants, fstatSync, openSync, readFileSync, realpathSync } from 'node:fs';
 import { mkdirSync, renameSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { ConfigError } from '@ppp-thing/protocol/config-text';
 
-/** A configuration larger than this is another file. */
+/** Largest configuration file. */
 const MAX_FILE = 1024 * 1024;
 const GROUP_OR_OTHERS_WRITE = 0o022;
 const STICKY = 0o1000;
-/** Without O_NONBLOCK a FIFO would hold root until somebody writes into it. */
+/** Without O_NONBLOCK, opening a FIFO would block the helper until somebody writes into it. */
 const READ = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
 
 /**
- * The text of a regular file that only root can change, if it is root who reads it.
+ * The text of a regular file. If root reads it, only root may be able to change it.
  *
- * @param uid  who reads: another than root may read whatever the system lets it
+ * @param uid  the reader; any other than root may read whatever the system lets it
  * @throws ConfigError, and the errors of node:fs as they are
  */
 export function readTrusted(path: string, uid: number): string {
@@ -45,15 +45,15 @@ export function readTrusted(path: string, uid: number): string {
 }
 
 /**
- * Why `directory` is not safe for files of root, with what to do about it; undefined if it is. A directory that does
- * not exist yet is judged by the nearest one above it that does.
+ * Why `directory` is not safe for root's files, and the remedy; undefined if it is safe. For a directory that does not
+ * exist yet, checks the nearest one above it that does.
  */
 export function unsafeDirectory(directory: string): string | undefined {
   const real = nearestReal(directory);
   for (let at = real, isLeaf = true; ; at = dirname(at), isLeaf = false) {
     const { uid, mode } = statSync(at);
     const isOpen = (mode & GROUP_OR_OTHERS_WRITE) !== 0;
-    // In a sticky directory such as /tmp nobody can rename what root made; but a name there may be taken first.
+    // In a sticky directory such as /tmp nobody can rename root's file, but somebody may create the name first.
     const isSticky = (mode & STICKY) !== 0 && !isLeaf;
     if (uid !== 0 || (isOpen && !isSticky)) {
       const found = `${at} has owner ${uid}, mode ${modeOf(mode)}`;
@@ -75,8 +75,8 @@ function nearestReal(path: string): string {
 }
 
 /**
- * Put `text` in the place of the file at `path`, whole or not at all: a reader sees the old text or the new one. It
- * follows no link, neither at `path` nor beside it. After a power cut it may be the old text or none.
+ * Replace the file at `path` by `text`, whole or not at all: a reader sees the old text or the new one. Follows no link,
+ * neither at `path` nor beside it. After a power cut the file may have the old text or none.
  */
 export function replaceFile(path: string, text: string, mode: number): void {
   const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
@@ -91,7 +91,7 @@ export function replaceFile(path: string, text: string, mode: number): void {
   renameSync(aside, path);
 }
 
-/** The text of a file of our own, or undefined if there is none. It follows no link at `path`. */
+/** The text of a file of our own, or undefined if there is none. Follows no link at `path`. */
 export function readOwn(path: string): string | undefined {
   let fd: number;
   try {
@@ -117,7 +117,7 @@ export function removeFile(path: string): void {
   }
 }
 
-/** What keeps the helper's own files. */
+/** The store of the helper's own files. */
 export interface Disk {
   /** The text of the file, or undefined if there is none. */
   read(path: string): string | undefined;
@@ -128,7 +128,7 @@ export interface Disk {
   makeDirectory(path: string, mode: number): void;
 }
 
-/** This machine's. Each call throws what node:fs throws. */
+/** This machine's disk. Each call throws the errors of node:fs. */
 export const DISK: Disk = {
   read: readOwn,
   replace: replaceFile,
@@ -136,7 +136,7 @@ export const DISK: Disk = {
   makeDirectory: (path, mode) => void mkdirSync(path, { recursive: true, mode }),
 };
 
-/** Remove a previous release's file. A disk that refuses keeps nobody from starting: `log` gets a line. */
+/** Remove a previous release's file. If the disk refuses, logs a line; the start goes on. */
 export function forget(disk: Disk, path: string, log: (line: string) => void): void {
   try {
     disk.remove(path);

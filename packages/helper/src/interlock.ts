@@ -5,18 +5,18 @@
 import type { Role, Via } from './backend.ts';
 import type { SessionPolicy } from './policy.ts';
 
-/** Everything the decision looks at. */
+/** The inputs of the decision. */
 export interface Interlock {
   readonly policy: SessionPolicy['policy'];
   readonly role: Role;
   /** Joined to the kernel's session, so that an open gate means something. */
   readonly attached: boolean;
-  /** The supervisor's leave, given with `attach`, to open on the edge to MASTER without asking it again. */
+  /** The supervisor's permission, given with `attach`, to open the gate on the edge to MASTER without a further request. */
   readonly autoOpen: boolean;
   readonly open: boolean;
 }
 
-/** Under `pinned` nothing decides but the configuration: whatever the kernel says, this router is MASTER. */
+/** Under `pinned` the configuration alone decides: this router is MASTER whatever role the kernel reports. */
 export const effectiveRole = (policy: SessionPolicy['policy'], role: Role): Role =>
   policy === 'pinned' ? 'MASTER' : role;
 
@@ -25,9 +25,9 @@ export const mayOpen = ({ policy, role }: Pick<Interlock, 'policy' | 'role'>): b
   policy !== 'follow-carp' || role === 'MASTER';
 
 /**
- * Where the gate belongs now that the role is what it is.
+ * Whether the gate should be open under the current role.
  *
- * @param edge  the role has just changed to this; without an edge an allowed gate stays as it was asked to be
+ * @param edge  the role has just changed to this; without an edge an allowed gate stays as the supervisor requested it
  */
 export function gateAfter(state: Interlock, edge: boolean): boolean {
   if (!mayOpen(state)) return false;
@@ -35,17 +35,17 @@ export function gateAfter(state: Interlock, edge: boolean): boolean {
   return state.open;
 }
 
-/** What the decision about the default route looks at, beside the gate as it is now. */
+/** The inputs of the decision about the default route, with the current gate. */
 export interface Routing extends Pick<Interlock, 'policy' | 'role' | 'open'> {
   /** The session's addresses are known. */
   readonly settings: boolean;
-  /** As this helper has set it; undefined if it has not: an earlier one may have. */
+  /** The route that this helper has set; undefined if it has set none. An earlier helper may have. */
   readonly route: Via | undefined;
 }
 
 /**
- * Whether the traffic of the LAN is this router's to forward: what it sends to its partner instead would come back. Under
- * `manual` the helper knows no other sign of it than the open gate.
+ * Whether this router forwards the traffic of the LAN: packets sent to the partner instead would come back. Under
+ * `manual` the open gate is the helper's only sign of it.
  */
 export const isLive = ({
   policy,
@@ -54,7 +54,7 @@ export const isLive = ({
 }: Pick<Interlock, 'policy' | 'role' | 'open'>): boolean =>
   open || (policy !== 'manual' && role === 'MASTER');
 
-/** Where the default route belongs now that role and gate are what they are; undefined: it stays, and is not known. */
+/** The default route that role and gate require; undefined: leave it, because it is not known. */
 export function routeAfter(state: Routing): Via | undefined {
   const { open, settings, route } = state;
   if (open && settings) return 'session';

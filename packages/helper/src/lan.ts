@@ -1,12 +1,11 @@
 /**
- * The LANs' part of a delegated prefix: which addresses the policy's interfaces get out of it, and that nothing else is
- * touched. The supervisor names prefixes; which interface gets which subnet is the policy's, read from a file of root's.
+ * The LANs' part of a delegated prefix: gives the policy's interfaces their addresses, and touches no others. The
+ * supervisor names prefixes. The policy, a file of root's, assigns a subnet to each interface.
  *
- * Theory of operation. What is set stands in a record, written before it is set: so a later helper removes what an
- * earlier one set, and never an address of an administrator's. An address stays as long as its prefix is named, with the
- * lifetimes that are named last; the kernel counts them down by itself, whoever lives. The whole prefix is unreachable
- * but for the subnets in use, so that a packet to the rest of it does not go round between us and the ISP (RFC 7084
- * WPD-5).
+ * Theory of operation. The helper records each address before it sets it. So a later helper can remove the addresses of
+ * an earlier one, and never removes an administrator's. An address stays while the supervisor names its prefix, with the
+ * lifetimes named last; the kernel counts them down even if both processes are dead. An unreachable route covers the
+ * whole prefix but for the subnets in use, so that no packet loops between us and the ISP (RFC 7084 WPD-5).
  */
 import { join } from 'node:path';
 import type { RequestBody } from '@ppp-thing/protocol/ipc/messages';
@@ -32,7 +31,7 @@ export interface Wanted {
 const RECORD = 'lan.json';
 const LAN_BITS = 64;
 
-/** What a policy makes of prefixes. Pure. */
+/** The addresses and routes that a policy derives from prefixes. Pure. */
 export function wanted(policy: SessionPolicy, request: Request): Wanted {
   const problems: string[] = [];
   const onLans = request.prefixes.flatMap((prefix) =>
@@ -54,7 +53,7 @@ export function wanted(policy: SessionPolicy, request: Request): Wanted {
   }));
   return {
     addresses: [...onLans, ...onSession],
-    // A prefix of one LAN is that LAN's own route.
+    // A /64 needs no unreachable route: it is one LAN's own.
     aggregates: request.prefixes.filter(({ length }) => length < LAN_BITS),
     problems,
   };
@@ -80,16 +79,16 @@ function subnetOf({ prefix, length, exclude }: Prefix, number: number): Uint8Arr
 
 export interface Lans {
   /**
-   * Make it so for one session. What the kernel refuses is thrown as BackendError once all else has been done.
+   * Set one session's prefixes. Throws BackendError for what the kernel refused, after everything else is done.
    */
   set(policy: SessionPolicy, request: Request): void;
-  /** Remove everything that was ever set, for an administrator's stop. */
+  /** Remove every recorded address and route, for an administrator's stop. */
   remove(): void;
 }
 
 type Verbs = Pick<Backend, 'setAddress6' | 'removeAddress6' | 'setUnreachable6'>;
 
-/** What a record says is set, addresses in hexadecimal. */
+/** The addresses and routes in a record, in hexadecimal. */
 interface Entry {
   readonly session: string;
   readonly addresses: readonly { interface: string; address: string; bits: number }[];
@@ -115,7 +114,7 @@ export function openLans(
       disk.makeDirectory(places.run, 0o755);
       disk.replace(path, `${JSON.stringify([...entries.values()])}\n`, 0o600);
     } catch (error) {
-      // What is set is worth more than that a later helper can take it away: the kernel's lifetimes end it in any case.
+      // Set the addresses even without a record: the kernel's lifetimes end them if no later helper can remove them.
       log(`record ${path}: ${error instanceof Error ? error.message : String(error)}`);
     }
   };
@@ -168,7 +167,7 @@ export function openLans(
     for (const each of next.aggregates) attempt(() => backend.setUnreachable6(each, fib, true));
     for (const each of next.addresses) attempt(() => backend.setAddress6(each));
     const [first] = refused;
-    // On record stays what may still be set.
+    // Keep on record what may still be set.
     if (first === undefined) remember(after);
     else throw first;
   };

@@ -19,7 +19,7 @@ export interface PollEntry {
   revents: number;
 }
 
-/** Each function throws `SystemError`, except that where it says so would-block is a value. */
+/** Each function throws `SystemError`. Those that return -1 if they would block say so. */
 export interface Libc {
   /** `process.platform` of the system behind these calls. */
   readonly platform: 'linux' | 'freebsd';

@@ -1,9 +1,8 @@
 /**
- * The helper's log: so many lines a second, one line each, whatever provokes them. It knows no times: daemon(8) or journald
- * puts them to it.
+ * The helper's log: one line for each message, rate-limited. It adds no timestamps; daemon(8) or journald does.
  */
 
-/** Something that is wrong, or something that happened. */
+/** An error, or an event. */
 export type Urgency = 'warning' | 'info';
 
 export type HelperLog = (line: string, urgency?: Urgency) => void;
@@ -11,7 +10,7 @@ export type HelperLog = (line: string, urgency?: Urgency) => void;
 /** sd-daemon(3): the priorities of syslog(3). */
 const PRIORITY = { warning: '<4>', info: '<6>' } as const satisfies Record<Urgency, string>;
 
-/** Lines within a second after which the rest of that second is only counted. */
+/** Lines a second; the log only counts the rest. */
 const MAX_PER_SECOND = 100;
 
 /**

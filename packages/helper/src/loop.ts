@@ -1,6 +1,6 @@
 /**
- * The one place that waits: a single `poll()` over every descriptor of the helper. Callbacks run to completion, one at
- * a time; none may block. It knows nothing of what the descriptors are.
+ * The helper's only wait: a single `poll()` over every descriptor. Callbacks run to completion, one at a time; none may
+ * block. The loop does not know what the descriptors are for.
  */
 import { BackendError } from './errors.ts';
 import { SystemError, type Libc, type PollEntry } from './libc.ts';
@@ -17,21 +17,21 @@ export interface Loop {
 }
 
 export interface MainLoop extends Loop {
-  /** When the last wait ended: everything in this turn has come by then. */
+  /** When the last wait ended. Everything handled in this turn arrived before. */
   turnedAt(): number;
   /** Call `run` once after `delayMs`. Returns what stops it. */
   after(delayMs: number, run: () => void): () => void;
-  /** Run `soon` in the loop's turn, and end a wait that is under way: for signal handlers. */
+  /** For signal handlers: end the current wait, and run `soon` in the loop's next turn. */
   wake(soon: () => void): void;
-  /** Wait and call until `until` says so. Rejects with what `poll` rejects with, or with a fault of our own. */
+  /** Run until `until` returns true. Rejects with the error of `poll`, or with a fault of our own. */
   run(until: () => boolean): Promise<void>;
-  /** Close the wake pipe. The descriptors are their owners'. */
+  /** Close the wake pipe. The owners close their descriptors. */
   close(): void;
 }
 
-/** A wait ends by then, so that a wake-up that is lost costs no more than this. */
+/** Longest wait, so that a lost wake-up costs no more than this. */
 const LONGEST_WAIT_MS = 1000;
-/** Polls in a row that find a descriptor broken, and its owner idle, before it is left alone. */
+/** The loop drops a descriptor after this many polls in a row that find it broken and its owner idle. */
 const STRIKES = 16;
 
 interface Watched extends PollEntry {
@@ -57,7 +57,7 @@ export function createLoop(libc: Libc, now: () => number, log: (line: string) =>
     setNonblocking(libc, fd);
     setCloseOnExec(libc, fd);
   }
-  /** All that is watched, in an array that is made anew only after one has come or gone. */
+  /** The watched descriptors; the loop rebuilds the array only after a change. */
   let polled: readonly Watched[] | undefined;
   const changed = (): void => void (polled = undefined);
   const drain = new Uint8Array(64);
@@ -80,7 +80,7 @@ export function createLoop(libc: Libc, now: () => number, log: (line: string) =>
     return () => void timers.delete(timer);
   };
 
-  /** What the owner of a descriptor throws of the kernel's is a log line; what is our own fault ends the loop. */
+  /** Logs a kernel error that a descriptor's owner throws. A fault of our own ends the loop. */
   const call = (subject: string, run: () => void): boolean => {
     try {
       run();

@@ -1,11 +1,11 @@
 /**
- * What every kernel's backend does alike: keep one entry for each session that was started, and pass a verb on to the
- * session it is about. It starts none and watches nothing.
+ * The common part of the backends: keeps one entry for each started session, and passes a verb to its session. It starts
+ * no session and watches nothing.
  */
 import { BackendError } from './errors.ts';
 import type { Backend } from './backend.ts';
 
-/** The verbs of `Backend` that are one session's business, without its name. */
+/** The verbs of `Backend` that concern one session, without its name. */
 export interface SessionVerbs {
   sendDiscovery: Of<'sendDiscovery'>;
   attach: Of<'attach'>;

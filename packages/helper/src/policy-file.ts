@@ -1,6 +1,6 @@
 /**
- * The helper's policy from the configuration file: TOML, or the original's eight lines, told apart by looking. Keys that
- * only the supervisor needs are passed over, secrets among them: they never leave this file's reading.
+ * Reads the helper's policy from the configuration file, in TOML or in the original's eight lines; it detects which.
+ * It ignores the supervisor's keys, and never copies a secret out of the parsed file.
  */
 import { dirname, join } from 'node:path';
 import { parse, TomlError } from 'smol-toml';
@@ -19,11 +19,11 @@ import type { DelegationPolicy, HelperPolicy, LanPolicy, SessionPolicy } from '.
 /** On which system, and for whom, the file is read. */
 export interface Host {
   readonly platform: 'linux' | 'freebsd';
-  /** Who runs: 0 may only read a file that nobody else may write. */
+  /** The reader's uid: root (0) refuses a file that anybody else may write. */
   readonly uid: number;
 }
 
-/** Where things are unless the file says otherwise (docs/configuration.md). */
+/** The default paths (docs/configuration.md). */
 const PLACES = {
   linux: { socket: '/run/ppp_thing_helper/helper.sock', state: '/var/lib/ppp_thing_helper' },
   freebsd: { socket: '/var/run/ppp_thing_helper/helper.sock', state: '/var/db/ppp_thing_helper' },
@@ -99,7 +99,7 @@ export function readPolicyFile(path: string, host: Host): HelperPolicy {
   return policy;
 }
 
-/** Every directory of the policy that root will write in, and that others may write in too. */
+/** A problem for each directory that root writes in and that others may write in too. */
 function unsafePlaces(policy: HelperPolicy): Problem[] {
   const files = new Map<string, string>([
     ['helper.socket', policy.socketPath],
@@ -147,7 +147,7 @@ function parseToml(content: string, path: string): Values {
     return parse(content);
   } catch (cause) {
     if (!(cause instanceof TomlError)) throw cause;
-    // Its message ends with an excerpt of the file, which may hold a password.
+    // Cut the excerpt of the file off the parser's message: it may hold a password.
     const message = cause.message.split('\n')[0] ?? 'not TOML';
     throw new ConfigError(path, [{ line: cause.line, message }]);
   }
@@ -218,7 +218,7 @@ function sessionPolicy(name: string, from: Section, host: Host): SessionPolicy {
   };
 }
 
-/** The keys that the supervisor asks the server by: what it may not ask for, it may not set. */
+/** The keys that limit the supervisor's requests: it may set nothing beyond them. */
 function delegationOf(from: Section): DelegationPolicy | undefined {
   const flag = (key: string): boolean => from.optional(key, 'true or false', truth) ?? false;
   const within = from.optional('delegated_within', A_PREFIX, (value) =>
@@ -247,7 +247,7 @@ function lansOf(name: string, from: Section): LanPolicy[] {
 
 const LAN_HOST = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 1);
 
-/** Where the role is read. Only `follow-carp` needs it; the others may name it to show the role. */
+/** The source of the role. Only `follow-carp` needs it; under the other modes it only shows the role. */
 function carpOf(from: Section, policy: SessionPolicy['policy'], host: Host): SessionPolicy['carp'] {
   const vhid = from.optional('carp_vhid', 'a whole number from 1 to 255', whole(1, 255));
   const address = from.optional('carp_address', AN_ADDRESS, ipv4);
@@ -272,7 +272,7 @@ function carpOf(from: Section, policy: SessionPolicy['policy'], host: Host): Ses
   };
 }
 
-/** What one session's table cannot show: two that want the same thing. */
+/** Checks across sessions: no two may use the same name, or the same interface and MAC. */
 function checkTogether(sessions: readonly SessionPolicy[], errors: Section): void {
   const names = new Map<string, string>();
   for (const { name } of sessions) names.set(name, name);

@@ -3,7 +3,7 @@
  * timers or anything else that only the supervisor needs.
  */
 
-/** An interface that has a /64 of every delegated prefix. */
+/** An interface that gets a /64 of every delegated prefix. */
 export interface LanPolicy {
   readonly interface: string;
   /** Which /64, counted from 0: 0 … 65535. */
@@ -12,7 +12,7 @@ export interface LanPolicy {
   readonly host: Uint8Array;
 }
 
-/** What of a lease the helper sets. Whoever runs the supervisor can choose within this, and nothing beyond. */
+/** The limits of a DHCPv6 lease. The supervisor, even a compromised one, can set nothing beyond them. */
 export interface DelegationPolicy {
   /** Prefixes for the LANs: within this one, or any for the Internet of /48 and longer. Null: none at all. */
   readonly prefixes: { readonly within?: Network } | null;
@@ -33,11 +33,11 @@ export interface SessionPolicy {
   readonly interface: string;
   /** The MAC address both routers use for the session; locally administered. */
   readonly mac: Uint8Array;
-  /** Who decides which router is live (docs/failover.md, rule R11): carp(4), this router always, or only the operator. */
+  /** What decides which router is live (docs/failover.md, rule R11): carp(4), the configuration, or the operator. */
   readonly policy: 'follow-carp' | 'pinned' | 'manual';
   /**
-   * Where the role is read. On FreeBSD the vhid on an interface; on Linux the presence of `address` on it. Without
-   * `interface` it is the one that holds `address`.
+   * The source of the role: on FreeBSD the vhid on an interface, on Linux the presence of `address` on it. Without
+   * `interface`, the interface that holds `address`.
    */
   readonly carp?: {
     readonly interface?: string;
@@ -50,7 +50,7 @@ export interface SessionPolicy {
   readonly partnerAddress?: Uint8Array;
   /** The same for IPv6; with the interface it is on if it is link-local. */
   readonly partnerAddress6?: { readonly address: Uint8Array; readonly interface?: string };
-  /** What DHCPv6 may bring; absent: nothing. */
+  /** Limits of the DHCPv6 lease; absent: no lease. */
   readonly delegation?: DelegationPolicy;
   /** Interfaces that get addresses out of a delegated prefix. */
   readonly lans?: readonly LanPolicy[];
@@ -68,7 +68,7 @@ export interface SessionPolicy {
   readonly demotionFile?: string;
   /** What we add to net.inet.carp.demotion. */
   readonly demotion: number;
-  /** The supervisor may ask for the role when the partner is dead by every sign. */
+  /** The supervisor may claim the role when every sign shows that the partner is dead. */
   readonly mayClaim?: boolean;
 }
 

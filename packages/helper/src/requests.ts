@@ -1,5 +1,5 @@
 /**
- * What each request does, after the checks that no backend should have to repeat. It answers, and never waits.
+ * Performs each request, after the checks that are common to all backends. It never waits.
  */
 import { isHost } from '@ppp-thing/protocol/addresses';
 import { FramingError } from '@ppp-thing/protocol/ipc/framing';
@@ -24,7 +24,7 @@ import type { SessionPolicy } from './policy.ts';
 import { NOTHING_ARMED, type Session, type Sessions } from './sessions.ts';
 
 export interface Requests {
-  /** @param greeted  the supervisor has said hello; it must, first. Throws FramingError to end the connection. */
+  /** @param greeted  the supervisor has sent `hello`, which must come first. Throws FramingError to end the connection. */
   handle(request: Request, greeted: boolean): Reply;
 }
 
@@ -81,8 +81,8 @@ export function createRequests(
 }
 
 /**
- * Which requests only a router that the interlock lets speak is granted: what would be heard on the line, and what would
- * draw this router's own traffic to a session that it does not hold. Every other verb is any router's.
+ * Whether a request needs the interlock's permission: those that send on the line, and those that would route this
+ * router's own traffic into a session that it does not hold. Either router may use every other verb.
  */
 const NEEDS_ROLE: {
   readonly [V in SessionRequest['verb']]: (
@@ -98,11 +98,11 @@ const NEEDS_ROLE: {
   route: ({ via }) => via === 'session',
   announce: () => true,
   detach: () => false,
-  // Both routers have the LANs' addresses ready, and a standby advertises nothing.
+  // Both routers hold the LANs' addresses; a standby must not advertise them.
   delegate: () => false,
   demote: () => false,
   counters: () => false,
-  // Of a router that is MASTER already there is nothing to claim.
+  // A MASTER has nothing to claim.
   claim: () => false,
 };
 
@@ -184,7 +184,7 @@ function perform(
   }
 }
 
-/** An ISP gives a site no more than this, unless the policy says so (RFC 6177). */
+/** The largest prefix of a site (RFC 6177), unless the policy allows a larger one. */
 const SHORTEST = 48;
 
 /** Prefixes and addresses of the Internet only (RFC 4291 §2.4, RFC 4193), and of these what the policy lets in. */
@@ -217,7 +217,7 @@ function attach(
 ): void {
   const { name } = session.policy;
   checkUnicast('attach', name, key.acMac);
-  // 1492 needs no leave: it is what PPPoE leaves of an Ethernet frame.
+  // 1492 is always allowed: PPPoE leaves that much of an Ethernet frame.
   const most = Math.max(1492, session.policy.mtu);
   if (maxPayload > most)
     throw refusal(
@@ -230,13 +230,13 @@ function attach(
   try {
     backend.attach(name, key, maxPayload);
   } finally {
-    // The same session keeps its gate; another one is joined behind a closed gate, and where that fails there is none.
+    // The same session keeps its gate. A different one is attached with its gate closed; if that fails, none is attached.
     const { attached, gateOpen } = backend.inspect(name);
     Object.assign(session, { attached, gateOpen, autoOpen, settings: armed });
   }
 }
 
-/** The role is CARP's: this only makes it look sooner, and seldom. */
+/** CARP decides the role. A claim only makes it decide sooner, and the helper allows few claims. */
 function claim({ backend, claims, now }: Means, { policy, role, attached }: Session): void {
   const { name, carp } = policy;
   const refuse = (code: string, reason: string): BackendError =>
@@ -265,7 +265,7 @@ function gate(backend: Backend, session: Session, open: boolean): boolean {
   return true;
 }
 
-/** What a live router sends to its partner comes back (R13). */
+/** Refuses a route via the partner on a live router: the packets would come back (R13). */
 function checkPartnerRoute({ policy, role, gateOpen }: Session): void {
   const { name, partnerAddress } = policy;
   if (partnerAddress === undefined)
@@ -285,7 +285,7 @@ function configure(
   session.settings = settings;
 }
 
-/** What an interface may be given: IPv4, IPv6 or both, within the policy. */
+/** Checks an interface's settings against the policy: IPv4, IPv6 or both. */
 function settingsOf(
   verb: string,
   policy: SessionPolicy,
@@ -306,7 +306,7 @@ function settingsOf(
   return { mtu, ourAddress, theirAddress, interfaceIds };
 }
 
-/** What the policy does not allow of a lease; undefined for nothing. */
+/** The part of a lease that the policy forbids; undefined if it allows all of it. */
 function beyond(
   delegation: SessionPolicy['delegation'],
   prefixes: RequestBody<'delegate'>['prefixes'],
@@ -345,7 +345,7 @@ function checkDestination(verb: string, session: string, mac: Uint8Array): void 
 const refusal = (verb: string, subject: string, code: string, reason: string): BackendError =>
   new BackendError(verb, subject, code, reason);
 
-/** What the kernel or the policy said no to, within the limits of a reply. Anything else is our own fault and is thrown on. */
+/** Converts a refusal of the kernel or the policy to a reply. Throws any other error on: it is our own fault. */
 function failure(error: unknown, verb: string, subject: string): Failure {
   if (error instanceof BackendError) {
     return {

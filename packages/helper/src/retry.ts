@@ -1,4 +1,4 @@
-/** What cannot be done yet is tried again, and each new reason is logged once. It decides nothing. */
+/** Retries an action until it succeeds, and logs each new reason once. It decides nothing. */
 import type { Loop } from './loop.ts';
 
 /**

@@ -1,6 +1,6 @@
 /**
- * A whole helper on a given system, policy and backend: what `main.ts` runs, and what a harness runs on a system of its
- * own. It reads no file but its own record, and no arguments.
+ * A whole helper on a given system, policy and backend. `command.ts` runs it, and a test runs it on its own system. It
+ * reads no file but its own records, and no arguments.
  */
 import { uptime } from 'node:os';
 import { dirname } from 'node:path';
@@ -34,25 +34,25 @@ export interface ServeOptions {
   readonly uptime?: () => number;
   /** Where demotions and the addresses of LANs are recorded; this machine's unless given. */
   readonly disk?: Disk;
-  /** Called every `interval` milliseconds by the loop, for whoever must notice that it turns no more. */
+  /** The loop calls it every `interval` milliseconds, so that a watchdog notices when the loop hangs. */
   readonly alive?: { readonly interval: number; beat(): void };
-  /** To be followed by `stop('remove')`: sessions that cannot be started, be it all of them, are only logged. */
+  /** Used before `stop('remove')`: sessions that fail to start are logged, not fatal, even if all fail. */
   readonly removing?: boolean;
 }
 
 export interface Serving {
   /** Settles when the helper has stopped: after `stop`, or by a fault of our own. */
   readonly stopped: Promise<void>;
-  /** Stop. Every session is left for the next helper to adopt, or with `remove` taken down without a PADT. */
+  /** Stop, and leave every session for the next helper to adopt. With `remove`, take them down without a PADT. */
   stop(how?: 'leave' | 'remove'): void;
 }
 
-/** The socket that cannot be made is tried again after this. */
+/** Pause before the next attempt to make the socket. */
 const LISTEN_RETRY_MS = 1000;
 
 /**
- * Start, and return with every session under the interlock, and the socket listening if it can be made: else it is tried
- * until it can. Throws BackendError or SystemError with nothing left open.
+ * Start; on return every session is under the interlock. If the socket cannot be made, the loop retries until it can.
+ * Throws BackendError or SystemError with nothing left open.
  */
 export function serve(options: ServeOptions): Serving {
   const { libc, policy, makeBackend, log, uid, gid, alive } = options;
@@ -79,9 +79,9 @@ export function serve(options: ServeOptions): Serving {
       options.disk,
     );
     lans = openLans(places, backend, log, options.disk);
-    // A second helper must find out before it touches what the first one serves.
+    // Refuse a second helper before it touches the first one's sessions.
     refuseSecond(libc, policy.socketPath);
-    // The kernel first: the interlock is at work before anybody can ask for anything, whatever is wrong with the socket.
+    // Start the sessions first: the interlock must work before a request can arrive, and even without a socket.
     const starting = (): void =>
       sessions.start(backend, {
         started: (name) => demotions.adopt(name),
@@ -89,7 +89,7 @@ export function serve(options: ServeOptions): Serving {
       });
     if (options.removing === true) anyway(starting, log);
     else starting();
-    // What a session that is configured no more has left in force.
+    // Remove the demotions of sessions that are no longer in the configuration.
     anyway(() => demotions.settle((name) => amounts.has(name)), log);
     const requests = createRequests(backend, sessions, demotions, lans, () => loop.now());
     server = createServer({ libc, loop, uid, requests, log });
@@ -111,7 +111,7 @@ export function serve(options: ServeOptions): Serving {
   const reason = options.removing === true ? undefined : listen();
   if (reason !== undefined) retry(loop, LISTEN_RETRY_MS, reason, listen, log);
 
-  /** What cannot be given back stays on record, and keeps nothing else from being removed. */
+  /** Removes all that is recorded. What fails stays on record, and the rest is still removed. */
   const giveBack = (): void => {
     for (const name of sessions.names()) anyway(() => demotions.set(name, false), log);
     anyway(() => demotions.settle(() => false), log);

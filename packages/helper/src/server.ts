@@ -1,5 +1,5 @@
 /**
- * The helper's socket: admits one supervisor by its uid and keeps the newest. What the supervisor asks is `requests.ts`.
+ * The helper's socket: admits one supervisor by its uid and keeps the newest. `requests.ts` performs the requests.
  */
 import type { Notice } from '@ppp-thing/protocol/ipc/messages';
 import { Connection } from './connection.ts';
@@ -18,19 +18,19 @@ export interface ServerOptions {
 }
 
 export interface Server {
-  /** Tell the supervisor, if there is one that has said hello. */
+  /** Send a notice to the supervisor, if one has sent `hello`. */
   notify(notice: Notice): void;
-  /** Cut the supervisor off, to come back and hear what there is now. */
+  /** Close the supervisor's connection, so that it reconnects and reads the current state. */
   greetAgain(reason: string): void;
-  /** Admit who connects to `listener`, which listens and does not block; this owns it from now on. */
+  /** Accept connections on `listener`, a non-blocking descriptor that the server owns from now on. */
   listen(listener: number): void;
-  /** Stop listening and cut the supervisor off. */
+  /** Stop listening and close the supervisor's connection. */
   close(): void;
 }
 
-/** Connections taken at a time: whoever connects in a loop must not keep a role's edge waiting. */
+/** Connections accepted in one turn: a client that connects in a loop must not delay a role's edge. */
 const ACCEPTED_A_TURN = 4;
-/** A kernel that refuses to hand over a connection (no descriptor left) is asked again after this. */
+/** Pause after the kernel refused to accept a connection, for want of a descriptor. */
 const ACCEPT_PAUSE_MS = 1000;
 
 export function createServer(options: ServerOptions): Server {
@@ -38,7 +38,7 @@ export function createServer(options: ServerOptions): Server {
   let listener: number | undefined;
   let current: { readonly connection: Connection; greeted: boolean } | undefined;
 
-  /** Who has connected; undefined, and the descriptor closed, if it is gone already. */
+  /** The client's credentials. If the client has gone already, closes the descriptor and returns undefined. */
   const identify = (fd: number): ReturnType<Libc['getpeereid']> | undefined => {
     try {
       setCloseOnExec(libc, fd);
@@ -61,7 +61,7 @@ export function createServer(options: ServerOptions): Server {
       log(`admit supervisor: EPERM: ${who} is not uid ${uid}`);
       return;
     }
-    // The newest wins: a hung supervisor must not lock its successor out.
+    // Keep the newest: a hung supervisor must not lock its successor out.
     current?.connection.close(`replaced by ${who}`);
     const connection = new Connection(libc, loop, fd, {
       handle(request) {

@@ -1,7 +1,7 @@
 /**
- * What the service manager is told of this process: that it serves, and then at every beat that it still does. systemd
- * listens by itself; for daemon(8) a guard ends a process that has fallen silent, and daemon(8) starts the next one. It
- * decides nothing, and a manager that does not listen is no error.
+ * Notifies the service manager that this process serves, and again at every beat. systemd receives the notifications
+ * itself. Under daemon(8) a guard kills a silent process, and daemon(8) starts the next one. It is no error if no manager
+ * receives them.
  */
 import { spawn } from 'node:child_process';
 import { BEAT_MS, guardArguments, guarded } from '@ppp-thing/protocol/guard';
@@ -22,7 +22,7 @@ export function serviceManager(libc: Libc, log: (line: string) => void): Service
   const { NOTIFY_SOCKET: path, WATCHDOG_USEC: limit } = process.env;
   if (path !== undefined) {
     const say = systemd(libc, path, log);
-    // As sd_watchdog_enabled(3) advises, and once more.
+    // sd_watchdog_enabled(3) advises two beats in the timeout; a third allows for a lost one.
     const interval = limit === undefined ? BEAT_MS : Math.min(BEAT_MS, Number(limit) / 3000);
     return { interval, ready: () => say('READY=1'), beat: () => say('WATCHDOG=1') };
   }

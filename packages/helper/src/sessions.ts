@@ -1,10 +1,10 @@
 /**
- * What the helper holds of each session, and the interlock at work on it: the role's edges move the gate here, and all
- * that only forwards behind it, without asking anybody. Requests reach the same state through `requests.ts`.
+ * The helper's state of each session, and the interlock applied to it: on a role's edge this module moves the gate, the
+ * interface and the route, without asking the supervisor. Requests reach the same state through `requests.ts`.
  *
- * One edge is one act: the gate, then the session's interface up, then the default route into the session, from what the
- * supervisor armed the session with; back again the gate, then the default route out of the session. Of several sessions
- * that one look found on an edge all gates move first. Only then is anybody told, or anything logged.
+ * One edge is one act, with the settings that the supervisor armed. To MASTER: open the gate, bring the interface up,
+ * point the default route into the session. To BACKUP: close the gate, then move the default route out of the session.
+ * If one poll finds several sessions on an edge, all gates move first. Notices and log lines come last.
  */
 import type { Notice, SessionState } from '@ppp-thing/protocol/ipc/messages';
 import { anyway, BackendError } from './errors.ts';
@@ -18,9 +18,9 @@ import { sameOctets } from './octets.ts';
 import type { SessionPolicy } from './policy.ts';
 import { retry } from './retry.ts';
 
-/** A gate that would not close is tried again after this. */
+/** Pause before the next attempt to close a gate. */
 const RETRY_MS = 100;
-/** A session that could not be started (its interface is not there yet) is tried again after this. */
+/** Pause before the next attempt to start a session, whose interface may not exist yet. */
 const RESTART_MS = 5000;
 
 /** Mutable on purpose: one per session for the life of the process. */
@@ -48,7 +48,7 @@ export interface SessionsOptions {
   readonly log: HelperLog;
 }
 
-/** A session on an edge, and when what was done, microseconds. */
+/** A session on an edge, and the time of each step, microseconds. */
 interface Moved {
   readonly session: Session;
   readonly from: Role;
@@ -60,7 +60,7 @@ interface Moved {
 /** Called as sessions start. */
 export interface Starting {
   started(name: string): void;
-  /** It could not be started with the others, and has been now. */
+  /** The session started later than the others, after a failed attempt. */
   late(name: string): void;
 }
 
@@ -74,8 +74,8 @@ export class Sessions {
   }
 
   /**
-   * Build or adopt every session. One that cannot be is logged, left out and tried again; if none can be, the first
-   * error is thrown, for whoever started the helper to see.
+   * Build or adopt every session. Logs and retries one that fails. If all fail, throws the first error, so that the
+   * operator who started the helper sees it.
    */
   start(backend: Backend, tell: Starting): void {
     this.#backend = backend;
@@ -97,7 +97,7 @@ export class Sessions {
       const session: Session = { policy, ...idle, ...found };
       this.#byName.set(policy.name, session);
       this.#enforce(session, false);
-      // On a router that is not live what an earlier helper left stands until the supervisor says what is true now.
+      // On a router that is not live, keep the earlier helper's settings until the supervisor sends the current ones.
       if (isLive({ policy: policy.policy, role: session.role, open: session.gateOpen }))
         this.follow(session);
       tell.started(policy.name);
@@ -108,7 +108,7 @@ export class Sessions {
     }
   }
 
-  /** Say why it has not come, once for each reason, and try again. */
+  /** Log why the session has not started, once for each reason, and retry. */
   #startLater(policy: SessionPolicy, tell: Starting, reason: string): void {
     const { loop, log } = this.#options;
     const again = (): string | undefined => {
@@ -127,7 +127,7 @@ export class Sessions {
     return [...this.#byName.keys()];
   }
 
-  /** As the kernel has it now: the truth for a supervisor that has just come. */
+  /** The kernel's current state, for a supervisor that has just connected. */
   states(demotions: Demotions): SessionState[] {
     const backend = this.#started();
     return Array.from(this.#byName.values(), (session) => {
@@ -148,7 +148,7 @@ export class Sessions {
     });
   }
 
-  /** What the backend reports, with the role's edges acted upon before anybody is told. */
+  /** Handles the backend's notices. Acts on a role's edge before it notifies the supervisor. */
   events(): BackendEvents {
     const { notify } = this.#options;
     return {
@@ -211,9 +211,8 @@ export class Sessions {
   }
 
   /**
-   * Bring what forwards to where gate and role are: interface and default route behind an open gate, no default route
-   * into a closed one, none via the partner on a live router. What the kernel refuses is logged; the supervisor asks for
-   * all of it once more.
+   * Bring interface and default route in line with gate and role: both set behind an open gate, no default route into a
+   * closed one, none via the partner on a live router. Logs what the kernel refuses; the supervisor will request it again.
    */
   follow(session: Session): void {
     this.#raise(session);
@@ -233,7 +232,7 @@ export class Sessions {
       anyway(() => this.setRoute(session, via), this.#options.log);
   }
 
-  /** The default route, which the configuration may keep from us altogether. Throws what the backend throws. */
+  /** Sets the default route, unless the configuration leaves it to the administrator. Throws the backend's error. */
   setRoute(session: Session, via: Via): void {
     const { name, defaultRoute } = session.policy;
     session.route = undefined;
@@ -241,7 +240,7 @@ export class Sessions {
     session.route = via;
   }
 
-  /** Bring the gate to where the interlock wants it. A gate that does not close is tried until it does. */
+  /** Move the gate as the interlock decides. Retries a gate that does not close. */
   #enforce(session: Session, edge: boolean): void {
     const { policy, role, autoOpen } = session;
     const state = { policy: policy.policy, role, autoOpen, open: session.gateOpen };
@@ -276,8 +275,8 @@ export class Sessions {
 const FROM_AC: readonly number[] = [0x07, 0x65, 0xa7];
 
 /**
- * Whether the supervisor can use a discovery frame: other Hosts' are none of its business, and while a session is joined
- * only its AC has anything to say. A flood of the rest must not fill the queue that the session's own frames go through.
+ * Whether the supervisor can use a discovery frame: only an AC's, and while a session is attached only its own AC's. A
+ * flood of other frames must not fill the queue that the session's own frames share.
  */
 function isUseful(payload: Uint8Array, source: Uint8Array, acMac: Uint8Array | undefined): boolean {
   if (!FROM_AC.includes(payload[1] ?? 0)) return false;

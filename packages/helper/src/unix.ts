@@ -1,6 +1,6 @@
 /**
- * Unix sockets by number: the constants and the address layout of both systems, and opening one to listen or to notify.
- * It does not read or write them.
+ * Unix sockets: the constants and address layouts of both systems, and how to open one to listen or to notify. It does
+ * not read streams or write to them.
  */
 import { lchownSync, lstatSync } from 'node:fs';
 import { endianness } from 'node:os';
@@ -27,7 +27,7 @@ const NUMBERS = {
   freebsd: { nonblock: 4, noSignal: 0x20000, path: 104 },
 } as const;
 
-/** MSG_NOSIGNAL: a reader that is gone is an errno and not a signal. */
+/** MSG_NOSIGNAL: a closed reader gives an errno, not a signal. */
 export const noSignal = (libc: Libc): number => NUMBERS[libc.platform].noSignal;
 
 export function setNonblocking(libc: Libc, fd: number): void {
@@ -76,7 +76,7 @@ export function listenAt(libc: Libc, path: string, gid?: number): number {
 }
 
 /**
- * Sends datagrams to the socket at `path`; one that nobody takes now is lost. Each throws SystemError.
+ * Sends datagrams to the socket at `path`. A datagram that no process receives is lost. Each call throws SystemError.
  *
  * @param path  begins with `@` in the abstract namespace of Linux
  */
@@ -133,7 +133,7 @@ function answers(libc: Libc, address: Uint8Array): boolean {
     libc.connect(fd, address);
     return true;
   } catch (error) {
-    // A live one that is too busy to take another connection says EAGAIN.
+    // A live helper with a full backlog gives EAGAIN.
     if (error instanceof SystemError) return error.code === 'EAGAIN';
     throw error;
   } finally {
