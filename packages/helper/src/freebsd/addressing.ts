@@ -1,6 +1,6 @@
 /**
- * Addresses and default routes of a session, brought to what is wanted in an order in which each step leaves the router
- * reachable. It decides no policy: which addresses and which route is the caller's word.
+ * Sets the addresses and default routes of a session, in an order in which each step leaves the router reachable. The
+ * caller decides which addresses and which route.
  *
  * With a stub the session's interface carries the router's own address, and the stub the public one. On a router that is
  * not live the interface is configured but down: up, its route to the AC's address would lead nowhere.
@@ -69,7 +69,7 @@ export function setUp(interfaces: Interfaces, name: string, up: boolean): void {
   );
 }
 
-/** The one address of an interface and its other end, or none. One that is there stays untouched, and so do the flags. */
+/** Sets the one address of an interface and its other end, or none. Keeps a correct address, and the flags. */
 function setAddress(
   interfaces: Interfaces,
   name: string,
@@ -89,7 +89,7 @@ function setAddress(
   });
 }
 
-/** A router's own administrator may add as many as this. */
+/** The most addresses that an administrator may add. */
 const MOST_ADDRESSES = 16;
 
 function deleteAddresses(interfaces: Interfaces, name: string, but: Uint8Array | undefined): void {
@@ -124,7 +124,7 @@ export interface Way {
   readonly via: Via;
   /** The AC's IPv6 interface identifier, if IPv6 is configured. */
   readonly theirs: Uint8Array | undefined;
-  /** The gateway that was set last: a session that has another end now had that one before. */
+  /** The gateway that was set last; the session's other end may have changed since. */
   readonly before?: Uint8Array | undefined;
   /** Whether another session's default route in the same FIB has this gateway. */
   readonly isShared: (gateway: Uint8Array) => boolean;
@@ -164,7 +164,7 @@ export function route(
     () => {
       const routes = new Routes(libc, fib);
       try {
-        // The new one first, so that no packet finds no route.
+        // Add the new route first, so that every packet finds one.
         const other = gateway && routes.add(gateway4(gateway));
         if (other !== undefined) way.beside(addressOf(other));
         for (const each of [theirAddress, partnerAddress, way.before]) {

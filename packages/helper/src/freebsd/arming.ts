@@ -1,7 +1,7 @@
 /**
- * Arming: how the kernel's PPPoE is made to believe in a session that exists at the AC. It is led through a discovery of
- * its own, on `local`, where we answer in the AC's name with the SESSION_ID that is wanted; none of it reaches the wire.
- * The hook's name tells the next helper which session it is, because the kernel does not.
+ * Arming: makes the kernel's PPPoE accept a session that exists at the AC. The kernel runs its own discovery on `local`,
+ * where we answer in the AC's name with the session's SESSION_ID; none of it reaches the wire. The hook's name identifies
+ * the session to the next helper, because the kernel does not.
  *
  * The octets of PPPoE here are constants of this exchange between the kernel and us; nothing an AC sends is read.
  */
@@ -33,7 +33,7 @@ const CODE = HEADER + 1;
 const hookName = ({ sessionId, acMac }: Key, serial: number): string =>
   `x${sessionId.toString(16).padStart(4, '0')}-${hex(acMac)}-${serial}`;
 
-/** What a hook's name says; undefined if no session is on it. */
+/** The session in a hook's name; undefined if no session is on it. */
 export function keyOf(hook: string): { readonly key: Key; readonly serial: number } | undefined {
   const [, sessionId, acMac, serial] = /^x([0-9a-f]{4})-([0-9a-f]{12})-(\d+)$/.exec(hook) ?? [];
   if (sessionId === undefined || acMac === undefined || serial === undefined) return undefined;
@@ -73,12 +73,12 @@ export class Arming {
     return this.#graph.sessionHook() === this.#hook;
   }
 
-  /** The kernel has given the session up by itself. */
+  /** The kernel has closed the session by itself. */
   lost(): void {
     this.#hook = undefined;
   }
 
-  /** Take over a session that an earlier helper armed to the end; what it had not finished is undone. */
+  /** Adopt a session that an earlier helper finished arming. Undo one that it did not finish. */
   adopt(): void {
     const hook = this.#graph.sessionHook();
     const named = hook === undefined ? undefined : keyOf(hook);
@@ -116,7 +116,7 @@ export class Arming {
     }
   }
 
-  /** Leave the session: the kernel's PADT goes to `local` and is forgotten there. */
+  /** Leave the session: the kernel's PADT goes to `local`, where we drop it. */
   disarm(): void {
     if (this.#hook === undefined) return;
     const hook = this.#hook;
@@ -148,7 +148,7 @@ export class Arming {
     if (success === undefined) throw this.#silent('did not confirm the session');
   }
 
-  /** Wait for the kernel's own discovery packet; what else is on `local` is left of an earlier session. */
+  /** Wait for the kernel's own discovery packet; any other packet on `local` is of an earlier session. */
   #await(code: number, destination: Uint8Array): void {
     const frame = soon(() => {
       for (let data = this.#netgraph.readData(); data; data = this.#netgraph.readData()) {

@@ -2,8 +2,7 @@
  * The FreeBSD backend: the verbs of `../backend.ts` on netgraph, BPF, ioctls, routing sockets and carp(4). It keeps the
  * sessions, watches role and carrier, and leaves the work of one session to `session.ts`.
  *
- * devd's lines and routing messages are reasons to look; what counts is what is there when we look, and we look once a
- * second in any case.
+ * devd's lines and routing messages only trigger a poll of the kernel's state. The backend also polls once a second.
  */
 import { SESSION_NODE } from '@ppp-thing/protocol/node-names';
 import { BackendError } from '../errors.ts';
@@ -55,7 +54,7 @@ interface Common {
 export class FreebsdBackend extends PerSession<Entry> implements Backend {
   readonly platform = 'freebsd';
   readonly #context: BackendContext;
-  /** What is in force for each session: the policy's amount, or that of the helper which put it in force. */
+  /** The demotion in force for each session: the policy's amount, or the amount that an earlier helper added. */
   readonly #demoted = new Map<string, number>();
   #common: Common | undefined;
   #toldOfDevd = false;
@@ -72,7 +71,7 @@ export class FreebsdBackend extends PerSession<Entry> implements Backend {
     try {
       this.#start(shared, policy);
     } catch (error) {
-      // Nobody watches the role of a session that could not be started, and its gate may have been left open.
+      // Nothing watches the role of a session that failed to start, and an earlier helper may have left its gate open.
       const isOthers = error instanceof BackendError && error.code === 'EADDRINUSE';
       if (!isOthers) anyway(() => this.#withSweeper((netgraph) => shutGate(netgraph, name)));
       throw error;
@@ -113,7 +112,7 @@ export class FreebsdBackend extends PerSession<Entry> implements Backend {
     });
   }
 
-  /** Writing the sysctl adds, and it shows everybody's sum: what is ours is remembered, here and by the server. */
+  /** Writing the sysctl adds, and reading it gives the sum of all. So this object and the server remember our part. */
   demote(name: string, on: boolean): void {
     const { policy } = this.session('demote', name);
     if (on === this.#demoted.has(name)) return;
@@ -129,7 +128,7 @@ export class FreebsdBackend extends PerSession<Entry> implements Backend {
     });
   }
 
-  /** A crash between the record and the sysctl leaves a record of nothing: then the sum is too small to hold ours. */
+  /** A crash before the write of the sysctl leaves a false record: then the sum is too small to contain ours. */
   adoptDemotion(name: string, amount = this.session('demote', name).policy.demotion): boolean {
     if (!this.#holds(amount)) return false;
     this.#demoted.set(name, amount);
@@ -140,7 +139,7 @@ export class FreebsdBackend extends PerSession<Entry> implements Backend {
     if (this.#holds(amount)) this.#addDemotion('an earlier session', -amount);
   }
 
-  /** Whether the sum has room for `amount` beside what is known to be in force. */
+  /** Whether the sum can contain `amount` beside the known demotions. */
   #holds(amount: number): boolean {
     const sum = unless(['ENOENT'], () => demotion.read(this.#context.libc)) ?? 0;
     let known = 0;
@@ -188,7 +187,7 @@ export class FreebsdBackend extends PerSession<Entry> implements Backend {
       session.leave();
     }
     this.entries.clear();
-    // Also what an earlier configuration left, and the sessions that could not be started.
+    // Also the objects of an earlier configuration, and of the sessions that failed to start.
     try {
       const { interfaces } = this.#open().shared;
       for (const each of unstarted)
@@ -244,7 +243,7 @@ export class FreebsdBackend extends PerSession<Entry> implements Backend {
     shared.interfaces.close();
   }
 
-  /** Loaded already is fine, and so is a jail, which may not: what is missing then shows at its first use. */
+  /** Ignores a module that is loaded already. A jail may not load any: a missing one fails at its first use. */
   #loadModules(): void {
     for (const module of MODULES) {
       attempt(
@@ -256,7 +255,7 @@ export class FreebsdBackend extends PerSession<Entry> implements Backend {
     }
   }
 
-  /** Remove what no session of `wanted` stands for. */
+  /** Remove the objects of sessions that are not in `wanted`. */
   #sweep(interfaces: Interfaces, wanted: readonly SessionPolicy[]): void {
     this.#withSweeper((netgraph) => {
       const nodes = netgraph.nodes();
@@ -299,12 +298,12 @@ export class FreebsdBackend extends PerSession<Entry> implements Backend {
       anyway(() => session.tick(), this.#context.log);
   }
 
-  /** Compare the level with what was last told, and tell what changed. All roles first: they move gates. */
+  /** Compare the state with the last notice, and notify the changes. All roles first, because they move gates. */
   #look(concerns: (entry: Entry) => boolean): void {
     const { events } = this.#context;
     const { interfaces } = this.#open().shared;
     const entries = [...this.entries].filter(([, entry]) => concerns(entry));
-    // A thousand sessions that share a vhid and a line ask for each once.
+    // Read each vhid and each line once, even if a thousand sessions share it.
     const roleOf = once(
       (entry: Entry) => vhidKey(entry.vhid),
       (entry) => readVhid(interfaces, entry.vhid),

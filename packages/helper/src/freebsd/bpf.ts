@@ -98,7 +98,7 @@ export class Bpf {
     this.#libc.write(this.fd, padded);
   }
 
-  /** Frames the kernel shed because we read too slowly, since the last call. */
+  /** Frames the kernel dropped because we read too slowly, since the last call. */
   drops(): number {
     const statistics = new Uint8Array(S.bpf_stat.size);
     this.#libc.ioctl(this.fd, C.BIOCGSTATS, statistics);

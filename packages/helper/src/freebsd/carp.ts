@@ -1,6 +1,6 @@
 /**
- * CARP: a vhid's role as the kernel has it, the edges that devd(8) tells, and our demotion. What the role means for a gate
- * is decided elsewhere.
+ * CARP: a vhid's role in the kernel, the edges that devd(8) reports, and our demotion. `../interlock.ts` decides what the
+ * role means for a gate.
  *
  * An edge is only a reason to read the level. Routing messages are not even an edge: an interface that comes up as BACKUP
  * is announced with the same RTM_NEWADDR as a MASTER, and that may come before or after devd's line.
@@ -67,7 +67,7 @@ export const readRole = (interfaces: Interfaces, which: Vhid): Role =>
 
 /**
  * Make this router MASTER of a vhid that is BACKUP: it advertises at once, and steps down when it hears a MASTER that
- * advertises more often. What the kernel holds of the vhid is written back as it was; without a key it keeps its own.
+ * advertises more often. Writes the vhid's other settings back unchanged; without a key the kernel keeps its own.
  */
 export function claimRole(interfaces: Interfaces, which: Vhid): void {
   const { size, carpr_vhid, carpr_state, carpr_advskew, carpr_advbase } = S.carpreq;
@@ -119,7 +119,7 @@ export class Devd {
     this.#heard = heard;
   }
 
-  /** Connect, unless it is. Whether there is a devd to hear. */
+  /** Connect if not connected. Returns whether devd runs. */
   listen(): boolean {
     if (this.#fd !== undefined) return true;
     const fd = this.#libc.socket(C.AF_UNIX, C.SOCK_SEQPACKET | C.SOCK_CLOEXEC | C.SOCK_NONBLOCK, 0);

@@ -1,16 +1,16 @@
 /**
- * From an errno to an error that says what was tried, on what, and what to do about it; and the two ways to take an errno
- * in one's stride. It decides nothing else.
+ * Converts an errno to an error that names the attempt, its subject and the remedy; and helpers that ignore or retry
+ * given errnos. It decides nothing else.
  */
 import { BackendError } from '../errors.ts';
 import { SystemError } from '../libc.ts';
 
 export { anyway } from '../errors.ts';
 
-/** What an errno means here, by its name. */
+/** Explanations of errnos, by name. */
 export type Reasons = Readonly<Record<string, string>>;
 
-/** What these mean wherever they come from. */
+/** Explanations that hold for every call. */
 const EVERYWHERE: Reasons = {
   EPERM: 'only root may',
   EACCES: 'only root may',
@@ -20,7 +20,7 @@ const EVERYWHERE: Reasons = {
   ENOBUFS: 'the kernel is out of buffers',
 };
 
-/** `run`, its errno told as `verb subject: CODE: reason`. */
+/** Calls `run`; its errno becomes the error `verb subject: CODE: reason`. */
 export function attempt<T>(verb: string, subject: string, run: () => T, reasons: Reasons = {}): T {
   try {
     return run();
@@ -34,7 +34,7 @@ export function attempt<T>(verb: string, subject: string, run: () => T, reasons:
 const codeOf = (error: unknown): string | undefined =>
   error instanceof SystemError || error instanceof BackendError ? error.code : undefined;
 
-/** `run`; an errno in `codes` is undefined instead. */
+/** Calls `run`; returns undefined for an errno in `codes`. */
 export function unless<T>(codes: readonly string[], run: () => T): T | undefined {
   try {
     return run();
@@ -45,7 +45,7 @@ export function unless<T>(codes: readonly string[], run: () => T): T | undefined
   }
 }
 
-/** Whether `run` is refused with this errno. */
+/** Whether `run` fails with this errno. */
 export function refuses(code: string, run: () => void): boolean {
   try {
     run();
@@ -61,8 +61,8 @@ const TRIES = 2000;
 const never = new Int32Array(new SharedArrayBuffer(4));
 
 /**
- * Ask until there is an answer, with pauses of 0.1 ms, for what the kernel does a moment after the call that asked for it.
- * Undefined after 0.2 s: none came.
+ * Poll every 0.1 ms until the kernel has done what it does a moment after the call. Undefined after 0.2 s without an
+ * answer.
  */
 export function soon<T>(ask: () => T | undefined): T | undefined {
   for (let tries = 0; tries < TRIES; tries++) {
@@ -73,7 +73,7 @@ export function soon<T>(ask: () => T | undefined): T | undefined {
   return undefined;
 }
 
-/** `run` again while the errno is in `codes`, with the same patience; then the last errno. */
+/** Retries `run` for 0.2 s while the errno is in `codes`, then throws the last one. */
 export function settle<T>(codes: readonly string[], run: () => T): T {
   let last: unknown;
   const done = soon(() => {

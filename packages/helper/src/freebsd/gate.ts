@@ -2,9 +2,9 @@
  * The gate of one session: the hook `wire` of its EtherType filter, and the node behind it that looks at the destination
  * MAC. It knows no session and no role.
  *
- * The hook without a filter is closed, both ways. To open is one message, the filter; to close is one, the removal of the
- * hook, which takes the filter with it. Then, at leisure, it is joined again under another name, since the other end of a
- * removed hook goes a moment later.
+ * Without a filter the hook is closed both ways. One message opens it: setting the filter. One message closes it: removing
+ * the hook, and the filter with it. The gate joins the hook again later, under another name, because the other end of a
+ * removed hook goes a moment after it.
  */
 import { C, S } from './abi.ts';
 import { refuses, settle, unless } from './errors.ts';

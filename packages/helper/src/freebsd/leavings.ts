@@ -1,6 +1,6 @@
 /**
- * What the original ppp_thing leaves in the kernel when it ends: a graph on the line's `orphans` hook, under names that
- * never change. This removes it, so that the helper can build its own there. It knows no other program's nodes.
+ * Removes the graph that the original ppp_thing leaves on the line's `orphans` hook, under names that never change, so
+ * that the helper can build its own there. It knows no other program's nodes.
  *
  *   ether ── orphans:etfA:pppoe_sess ── etfB:downstream ── ethernet:pppoe:session ── link0:ppp0:inet ── ng0      ng1
  */
@@ -17,7 +17,7 @@ const PPPOE = 'pppoe';
 const PPP = 'ppp0';
 const GET_IFNAME = { cookie: C.NGM_IFACE_COOKIE, command: C.NGM_IFACE_GET_IFNAME };
 
-/** Whether what holds a line's hook is the original's, and if so whether the original is still running. */
+/** Whether the node on a line's hook is the original's, and if so whether the original is still running. */
 export function originalOn(
   netgraph: NetgraphSocket,
   { peer }: Link,
@@ -37,7 +37,7 @@ export function removeOriginal(netgraph: NetgraphSocket): void {
   // The second interface, which held the public address, is joined to nothing. It was made right after the first.
   const numbers = inner.map(({ peer }) => /^ng(\d+)$/.exec(interfaceOf(netgraph, peer.name))?.[1]);
   const [first] = numbers;
-  // From the wire inwards: ng_pppoe says goodbye to the AC when its session's hook goes, and has no way out by then.
+  // From the wire inwards: ng_pppoe sends a PADT when its session's hook goes, and has no way to the wire by then.
   for (const name of [ORIGINAL, FILTER, PPPOE, PPP]) shutdown(netgraph, name);
   for (const { peer } of inner) shutdown(netgraph, peer.name);
   if (first === undefined) return;

@@ -1,13 +1,13 @@
 /**
- * What the sessions of one line share: the hub on its interface's `orphans` hook, and the promiscuity without which frames
- * to a session's own MAC do not arrive. It knows no session.
+ * The common part of a line's sessions: the hub on its interface's `orphans` hook, and promiscuous mode, without which
+ * frames to a session's own MAC do not arrive. It knows no session.
  *
  * The hub stays for as long as a session stands on it, because ng_ether resets itself, a moment later, when its last hook
  * goes. Every session has a hook of its own on the hub, and its own filter behind it, so that sessions come and go without
  * touching each other; the price is a copy of each frame for each further session on the same line.
  *
- * The hub's name tells the next helper whether the promiscuity is ours to give back. A hub and the flag live and end with
- * the same boot, so that no file can be wrong about them.
+ * The hub's name tells the next helper whether to clear promiscuous mode when the hub goes. Both hub and flag end with the
+ * boot, so that this needs no file.
  */
 import { HUB_KEEP, HUB_RESTORE, isOurHub } from '@ppp-thing/protocol/node-names';
 import { BackendError } from '../errors.ts';
@@ -28,7 +28,7 @@ const etherNode = (interfaceName: string): string => interfaceName.replaceAll(/[
 
 const isHub = ({ name, type }: NodeInfo): boolean => type === 'hub' && isOurHub(name);
 
-/** A hub that a helper made in its last moment: nobody else's use of one has a single hook. */
+/** A hub that a helper made just before it died: no other program's hub has a single hook. */
 const isNewborn = ({ peer, peerHook }: Link): boolean =>
   peer.type === 'hub' && peer.name === '' && peer.hooks === 1 && peerHook === UPLINK;
 

@@ -1,6 +1,5 @@
 /**
- * The classic BPF programs: which frames a descriptor reads and writes, and which frames a netgraph node passes. They look
- * at Ethernet headers alone.
+ * The classic BPF programs that choose the frames a descriptor reads and writes, and those a netgraph node passes.
  */
 import { C, S, SEEN } from './abi.ts';
 import { putText, putU16, putU32 } from './octets.ts';

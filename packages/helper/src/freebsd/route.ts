@@ -1,6 +1,5 @@
 /**
- * The default route of a FIB, by messages on a routing socket, and the news that the kernel tells there. It knows no
- * session.
+ * The default route of a FIB, by messages on a routing socket, and the kernel's notifications there. It knows no session.
  */
 import type { Libc } from '../libc.ts';
 import { C, S } from './abi.ts';
@@ -180,7 +179,7 @@ export const gateway6 = (address: Uint8Array, index: number): Gateway => ({
   socketAddress: sockaddrIn6(scoped(address, index)),
 });
 
-/** The address alone: the kernel may say more of its interface than it was told. */
+/** The address alone: the kernel may return more about its interface than we sent. */
 export function addressOf({ socketAddress }: Gateway): Uint8Array {
   const { sin_family, sin_addr } = S.sockaddr_in;
   const isIpv4 = socketAddress[sin_family] === C.AF_INET;
@@ -195,7 +194,7 @@ function scoped(linkLocal: Uint8Array, index: number): Uint8Array {
   return address;
 }
 
-/** A routing socket, not blocking: news is read from it with `readNews`. */
+/** A non-blocking routing socket; `readNews` reads its notifications. */
 export const openRouteSocket = (libc: Libc): number =>
   libc.socket(C.AF_ROUTE, C.SOCK_RAW | C.SOCK_CLOEXEC | C.SOCK_NONBLOCK, 0);
 
@@ -205,13 +204,13 @@ const NEWS: readonly number[] = [C.RTM_NEWADDR, C.RTM_DELADDR, C.RTM_IFINFO];
 const READ_A_TURN = 64;
 
 export interface News {
-  /** Something was said of addresses or links. */
+  /** A message was about addresses or links. */
   readonly isRelevant: boolean;
-  /** Of each IPv4 default route that somebody added, we ourselves among them. */
+  /** The gateway of each IPv4 default route added, our own included. */
   readonly gateways: readonly Uint8Array[];
 }
 
-/** Read what waits. */
+/** Read the waiting messages. */
 export function readNews(libc: Libc, fd: number): News {
   const message = new Uint8Array(ROOM);
   const gateways: Uint8Array[] = [];

@@ -96,7 +96,7 @@ export class FreebsdSession {
 
   #start(mayBeOpen: boolean): void {
     const { name, interface: line } = this.policy;
-    // A session of the original may still pass through what it left: then an operator must say so.
+    // The original's graph may still forward a session: an operator must allow its removal.
     const clearing = mayBeOpen ? undefined : (): void => tellOfOriginal(line, this.#shared.log);
     const state = this.#graph.start(clearing);
     if (state === undefined) return;
@@ -216,7 +216,7 @@ export class FreebsdSession {
       this.#shared.events.pppFrame(this.policy.name, protocol, packet);
   }
 
-  /** Make the next opening one message. What fails here is tried again once a second. */
+  /** Prepare the gate so that one message opens it. A failure is retried once a second. */
   #joinGate(): void {
     anyway(
       () => this.#graph.gate.join(),
@@ -311,7 +311,7 @@ export class FreebsdSession {
     };
   }
 
-  /** Once a second: what was missed, and what failed before. */
+  /** Once a second: read missed changes, and retry failed steps. */
   tick(): void {
     const { events, log } = this.#shared;
     const { name } = this.policy;
@@ -326,7 +326,7 @@ export class FreebsdSession {
   #readLine(bpf: Bpf): void {
     const { events } = this.#shared;
     const { name, mac } = this.policy;
-    // What the AC said on the session before it spoke of it here (a Terminate-Request, then a PADT) comes first.
+    // Deliver session packets before discovery frames: the AC sends a Terminate-Request, then a PADT.
     this.#readData();
     const take = (frame: Uint8Array): void => {
       if (etherType(frame) === DISCOVERY) {
@@ -363,7 +363,7 @@ export class FreebsdSession {
     return textAt(body, S.ngpppoe_sts.hook, S.ngpppoe_sts.size) === this.#arming.hook;
   }
 
-  /** Someone else took the session from the kernel. */
+  /** Another program removed the session from the kernel. */
   #closed(): void {
     const { log, events } = this.#shared;
     const { name } = this.policy;

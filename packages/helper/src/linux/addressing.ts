@@ -1,6 +1,6 @@
 /**
- * Addresses and default routes of a session, brought to what is wanted by comparing with what the kernel has, so that
- * asking twice changes nothing. It decides no policy: which route and which addresses is the caller's word.
+ * Sets the addresses and default routes of a session. It compares with the kernel's first, so that a repeated call changes
+ * nothing. The caller decides which addresses and which route.
  */
 import type { Settings } from '../backend.ts';
 import type { SessionPolicy } from '../policy.ts';

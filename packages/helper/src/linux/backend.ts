@@ -2,8 +2,8 @@
  * The Linux backend: the verbs of `../backend.ts` on the kernel's own PPPoE. It keeps the sessions, watches the role
  * and the carrier, and leaves the work of one session to `session.ts`.
  *
- * The role is the presence of the virtual address on its interface, so that any VRRP daemon will do. News from the
- * kernel is only a hint to look; what counts is what is there when we look, and we look once a second in any case.
+ * The role is the presence of the virtual address on its interface, so that any VRRP daemon will do. Notifications from
+ * the kernel only trigger a poll of its state. The backend also polls once a second.
  */
 import { BackendError } from '../errors.ts';
 import type { Backend, BackendContext, Edge, Found, Role } from '../backend.ts';
@@ -29,7 +29,7 @@ interface Level {
 
 interface Entry extends Level {
   readonly session: LinuxSession;
-  /** There was news of the line or of what it stands on since it was last seen in order. */
+  /** The kernel has sent a notification about the line, or an interface below it, since the last good check. */
   lineDoubtful: boolean;
 }
 
@@ -113,7 +113,7 @@ export class LinuxBackend extends PerSession<Entry> implements Backend {
       session.detach();
       if (policy.demotionFile !== undefined) this.#demotion.set(policy, false);
     }
-    // Also what an earlier configuration left, under names that no session has any more.
+    // Also the interfaces of an earlier configuration, under names that no session has now.
     for (const link of ourLinks(kernel)) removeLink(kernel, link);
     this.leave();
   }
@@ -144,7 +144,7 @@ export class LinuxBackend extends PerSession<Entry> implements Backend {
     return 'BACKUP';
   }
 
-  /** Once for each time it happens: without a word a router would stay BACKUP for ever and nobody know why. */
+  /** Logs each occurrence once: otherwise a router would stay BACKUP without a visible reason. */
   #tellElsewhere(session: string, address: string, name: string, isElsewhere: boolean): void {
     if (isElsewhere && !this.#elsewhere.has(session))
       this.#log(
@@ -182,7 +182,7 @@ export class LinuxBackend extends PerSession<Entry> implements Backend {
     }
   }
 
-  /** Compare the level with what was last told, and tell what changed. All roles first: they move gates. */
+  /** Compare the state with the last notice, and notify the changes. All roles first, because they move gates. */
   #look(entries: readonly Entry[]): void {
     const { events, kernel } = this.#shared;
     const view = new View(kernel);
@@ -199,8 +199,8 @@ export class LinuxBackend extends PerSession<Entry> implements Backend {
   }
 
   /**
-   * If someone took our line down or deleted it, put it back: once a second at most, since what we do is news too.
-   * Without its parent that must wait until the parent is there again.
+   * Restore a line that another program took down or deleted, at most once a second, because our own changes cause
+   * notifications too. Without its parent the line must wait until the parent is back.
    */
   #mend(entry: Entry): void {
     const { kernel } = this.#shared;
@@ -219,7 +219,7 @@ export class LinuxBackend extends PerSession<Entry> implements Backend {
   }
 }
 
-/** One look at the kernel: a thousand sessions that share an interface ask for it once. */
+/** One poll of the kernel; it reads an interface once, even if a thousand sessions share it. */
 class View {
   readonly #kernel: Rtnetlink;
   readonly #links = new Map<string, Link | undefined>();

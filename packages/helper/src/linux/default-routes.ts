@@ -1,6 +1,6 @@
 /**
  * The default routes of the sessions: each session has its own, beside those of the other sessions and of other
- * programs. It decides nothing; where a session's route leads is the caller's word.
+ * programs. The caller decides where a session's route leads.
  *
  * Theory of operation. A route is a session's by what it leads to: the session's interface, or its partner's address. Two
  * that lead elsewhere may have the same metric; then the kernel uses the one that came first, and the next one when
@@ -70,7 +70,7 @@ export class DefaultRoutes {
       () => {
         const present = this.#ours(family, tableOf(policy));
         const kept = wanted && present.find((route) => sameRoute(wanted, route));
-        // The new one first, so that no packet finds no route.
+        // Add the new route first, so that every packet finds one.
         if (wanted && !kept) this.#add(subject, wanted, present);
         for (const route of present)
           if (route !== kept && this.#isOf(policy, own, route))

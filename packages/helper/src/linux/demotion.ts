@@ -1,6 +1,6 @@
 /**
  * Demotion on Linux: the file that a VRRP daemon tracks (keepalived's track_file), holding 1 while a session wants
- * this router demoted and 0 otherwise. What the number is worth is the daemon's configuration.
+ * this router demoted and 0 otherwise. The daemon's configuration gives the number its weight.
  */
 import { BackendError, diskError } from '../errors.ts';
 import { readOwn, replaceFile } from '../files.ts';

@@ -1,6 +1,6 @@
 /**
- * Conversations with the kernel over rtnetlink: a request and its answer, a dump, and the news it multicasts. It
- * decides nothing; the callers say what an errno means.
+ * rtnetlink with the kernel: a request and its answer, a dump, and multicast notifications. It decides nothing; the
+ * callers interpret an errno.
  *
  * The kernel answers rtnetlink within the `sendto` of the request (a dump: within each receive), so that a request
  * needs no waiting and a would-block is an error.
@@ -98,7 +98,7 @@ export class Rtnetlink {
           if (errno !== 0) throw new SystemError('rtnetlink', getSystemErrorName(-errno), errno);
           return answers;
         }
-        // The room is used again: what is kept must be a copy.
+        // Copy the message: the next receive reuses the buffer.
         answers.push({ ...message, body: message.body.slice() });
         if ((message.flags & 2) === 0) return answers;
       }

@@ -94,7 +94,7 @@ export function message(
   return octets;
 }
 
-/** The same octets, numbered in place, so that the answer can be told from another's. */
+/** Sets the sequence number in place, so that the answer can be matched. Returns the same octets. */
 export function withSequence(request: Uint8Array, sequence: number): Uint8Array {
   putU32(request, 8, sequence);
   return request;

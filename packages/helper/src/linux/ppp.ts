@@ -98,7 +98,7 @@ export class PppSession {
    * IPv6 stays closed unless it was negotiated, so that nothing of the kernel's own accord can leave.
    */
   gate(open: boolean): void {
-    // Closed first in our own mind: should the kernel refuse, control packets are refused all the same.
+    // Mark the gate closed first: if the kernel refuses to close it, control packets are still refused.
     this.#open = false;
     this.#mode(DATA.IPV4, open);
     if (this.#ipv6) this.#mode(DATA.IPV6, open);
@@ -158,7 +158,7 @@ export class PppSession {
     return true;
   }
 
-  /** Leave the session without a word to the AC; the interface goes too. */
+  /** Leave the session without a PADT; the interface goes too. */
   close(): void {
     for (const fd of [this.channelFd, this.unitFd, this.#socket]) this.#libc.close(fd);
     this.#open = false;

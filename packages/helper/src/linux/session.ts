@@ -1,6 +1,6 @@
 /**
  * One session on Linux: its line, its sockets and what the kernel holds for it. It performs the verbs of
- * `../backend.ts` for that session; which verbs may come when is the server's decision, not its.
+ * `../backend.ts` for that session. The server decides when a verb may run.
  */
 import { ETHERTYPE_ANNOUNCE, encodeAnnounce, decodeAnnounce, type Announced } from '../announce.ts';
 import { EarlyFrames, ETHERTYPE_SESSION } from '../early-frames.ts';
@@ -38,7 +38,7 @@ import { ETHERNET_HEADER, ETHERTYPE_DISCOVERY, PacketSocket, ethernetFrame } fro
 const MAXIMUM_DISCOVERY = 1500;
 const NO_COUNTERS: Counters = { octetsIn: 0, octetsOut: 0, packetsIn: 0, packetsOut: 0 };
 
-/** What the sessions of one helper share. */
+/** The common surroundings of a helper's sessions. */
 export interface Shared {
   readonly libc: Libc;
   readonly loop: Loop;
@@ -57,7 +57,7 @@ export class LinuxSession {
   #ppp: { readonly session: PppSession; readonly index: number } | undefined;
   #settings: Settings | undefined;
   readonly #early = new EarlyFrames();
-  /** Hears what comes in a session that is being dialled, while the kernel does not know it; read at the end. */
+  /** Receives the frames of a session being dialled, while the kernel does not know it; read when the gate opens. */
   #earlySocket: PacketSocket | undefined;
   /** IPv6 addresses of an administrator's, to be put back when the interface is up again. */
   #others: Address[] = [];
@@ -72,7 +72,7 @@ export class LinuxSession {
     return this.policy.name;
   }
 
-  /** Whether the line stood when it was last looked at. */
+  /** Whether the line existed at the last check. */
   get hasLine(): boolean {
     return this.#line !== undefined;
   }
@@ -113,11 +113,11 @@ export class LinuxSession {
     const [discovery, announces] = sockets as [PacketSocket, PacketSocket];
     const { mac } = this.policy;
     loop.watch(discovery.fd, POLLIN, () => {
-      // What the AC said on the session before it spoke of it here (a Terminate-Request, then a PADT) comes first.
+      // Deliver session packets before discovery frames: the AC sends a Terminate-Request, then a PADT.
       this.#readSession();
       discovery.read((frame) => {
         const source = frame.subarray(6, 12);
-        // With our own MAC as source it is the partner's, heard because the line is shared: no AC sent it.
+        // A frame with our own MAC as source is the partner's, received because the line is shared.
         if (!sameOctets(source, mac))
           events.discoveryFrame(this.#name, source, frame.subarray(ETHERNET_HEADER));
       });
@@ -177,7 +177,7 @@ export class LinuxSession {
     this.#early.forget();
   }
 
-  /** The gate of a session that was dialled has opened: what the AC has said in it meanwhile comes first. */
+  /** The gate of a dialled session has opened: deliver the packets that the AC sent meanwhile first. */
   #handOver(key: Key): void {
     this.#earlySocket?.read((frame) => this.#early.add(frame));
     const packets = this.#early.take(key);
@@ -222,7 +222,7 @@ export class LinuxSession {
         () => kernel.request(changeLink(born.index, { name: this.#name, mtu: maxPayload })),
         { EEXIST: 'another interface has this name' },
       );
-      // Its link-local address is the one that IPV6CP agreed on. A kernel without IPv6 needs no telling.
+      // IPV6CP has agreed on the link-local address. A kernel without IPv6 makes none of its own.
       attempt('attach', this.#name, () =>
         tolerate(['EAFNOSUPPORT', 'ENOTSUP', 'EINVAL'], () =>
           kernel.request(withoutLinkLocal(born.index)),
@@ -241,14 +241,14 @@ export class LinuxSession {
       this.#shared.loop.watch(fd, POLLIN, () => this.#readSession());
   }
 
-  /** Tell what the AC said on the session, and whether the kernel has given it up. */
+  /** Deliver the AC's packets on the session, and notify if the kernel has closed it. */
   #readSession(): void {
     const session = this.#ppp?.session;
     if (!session) return;
     const { events } = this.#shared;
     const alive = session.read((protocol, packet) => {
-      // Behind a closed gate the AC's words are the other router's to answer: a standby on a hub, or on a switch that
-      // floods, hears every Echo-Request the holder does. They are read, so that none waits, and forgotten.
+      // Behind a closed gate read the AC's packets and drop them; the holder answers. A standby on a hub, or on a switch
+      // that floods, receives every Echo-Request that the holder does.
       if (session.gateOpen) events.pppFrame(this.#name, protocol, packet);
     });
     if (alive) return;
@@ -369,7 +369,7 @@ export class LinuxSession {
       throw new BackendError('route', this.#name, 'ENOTCONN', 'no session is attached');
     const session = via === 'session' ? index : undefined;
     const gateway = via === 'partner' ? policy.partnerAddress : undefined;
-    // With a stub the router's own connections need to be told that the public address is theirs too.
+    // With a stub, the router's own connections need a route that names the public address as their source.
     const source = this.#stub ? this.#settings?.ourAddress : undefined;
     const hasIpv4 = this.#settings?.ourAddress !== null;
     const ipv4 =

@@ -76,7 +76,7 @@ export class PacketSocket {
   /** @param pcp  of the frames it sends */
   constructor(libc: Libc, link: number, etherType: number, pcp?: number) {
     this.#libc = libc;
-    // Protocol 0 hears nothing, so that between here and bind() no other interface's frames get in.
+    // Protocol 0 receives nothing, so that no other interface's frames arrive before bind().
     this.fd = libc.socket(AF_PACKET, SOCK.RAW | SOCK.NONBLOCK | SOCK.CLOEXEC, 0);
     try {
       libc.bind(this.fd, packetAddress(link, etherType));
@@ -97,7 +97,7 @@ export class PacketSocket {
     }
   }
 
-  /** Octets received; -1 if there is nothing, or if this is how we hear that the interface has gone down. */
+  /** Octets received; -1 if nothing waits, or if the error reports that the interface has gone down. */
   #receive(): number {
     let length = -1;
     tolerate(['ENETDOWN'], () => {
@@ -125,7 +125,7 @@ export class PacketSocket {
   }
 }
 
-/** Tell the kernel of a session that exists at the AC. Sends nothing. Its descriptor holds the session. */
+/** Give the kernel a session that exists at the AC. Sends nothing. The descriptor holds the session. */
 export function openSession(libc: Libc, key: Key, interfaceName: string): number {
   const fd = libc.socket(AF_PPPOX, SOCK.STREAM | SOCK.CLOEXEC, PX_PROTO_OE);
   try {
