@@ -27,5 +27,12 @@ t.test('linux/nftables.conf.sample is what a kernel takes, and lists again', asy
   );
   t.match(stdout, 'oifname "pppoe0" snat to 198.51.100.9');
   t.match(stdout, 'oifname "pppoe0" tcp flags syn tcp option maxseg size set rt mtu');
+  for (const rule of [
+    'iifname "pppoe0" ip6 saddr fe80::/10 udp sport 547 udp dport 546 accept',
+    'iifname "pppoe0" ip6 saddr fe80::/10 icmpv6 type nd-router-advert accept',
+    'iifname "pppoe0" icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } accept',
+    'iifname "pppoe0" icmpv6 type packet-too-big accept',
+  ])
+    t.match(stdout, rule);
   t.match(stdout, 'type filter hook forward priority filter; policy drop;');
 });
