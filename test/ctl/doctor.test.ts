@@ -10,6 +10,7 @@ import { known, unknown, type Facts, type InterfaceFacts } from '@ppp-thing/ctl/
 import { parseKeepalived } from '@ppp-thing/ctl/doctor/keepalived';
 import { linuxInterfaces } from '@ppp-thing/ctl/doctor/linux';
 import {
+  parseAcceptsRa,
   parseIfconfig,
   parseKldstat,
   parseOrphans,
@@ -60,6 +61,7 @@ const SESSION = {
   demotionFile: undefined as string | undefined,
   isFast: true,
   route: { fib: 0, metric: undefined },
+  ipv6: { delegation: true, wan: 'slaac' as const, subnets: [1] },
 };
 const CONFIG = {
   file: '/f',
@@ -115,6 +117,8 @@ t.test('doctor', async (t) => {
     modules: known(MODULES),
     interfaces: known(CARDS),
     preempt: known(true),
+    forwards6: known(true),
+    acceptsRa: known(['pppoe0']),
     processes: known([{ pid: 1, name: 'init', arguments: 'init' }]),
     orphans: known({ igb0: 'pthr_igb0' }),
     pf: known(PF),
@@ -293,6 +297,25 @@ t.test('doctor', async (t) => {
       /vmagent may not read \S+status.sock, which has mode 660/,
       { ...scraper('vmagent'), files: [STATUS_SOCKET] },
     ],
+    ['warn', /no LAN gets/, withSession({ ipv6: { ...SESSION.ipv6, subnets: [] } })],
+    ['error', /does not forward IPv6/, { forwards6: known(false) }],
+    ['error', /it ignores router adv/, { acceptsRa: known([]) }],
+    [
+      'error',
+      /^2001:db8::\/63 has no subnet 2$/,
+      {
+        ...withSession({ ipv6: { ...SESSION.ipv6, subnets: [2] } }),
+        ...one({ dhcp6: { lease: { prefixes: [{ prefix: '2001:db8::/63', validUntil: null }] } } }),
+      },
+    ],
+    [
+      'error',
+      /session.pppoe0.lan differs/,
+      {
+        ...one({ partner: { ...session.partner, differs: null } }),
+        partnerReport: { ...REPORT, shared: { ...CONFIG.shared, 'session.pppoe0.lan': '[1]' } },
+      },
+    ],
     ['error', /^no file$/, { config: unknown('no file') }],
     ['error', /^no socket$/, { status: unknown('no socket') }],
     ['unknown', /not known: run as root/, { pf: unknown('run as root') }],
@@ -462,6 +485,8 @@ pfsync0: flags=41<UP,RUNNING> metric 0 mtu 1500
   t.strictSame(parsePs('  60 ppp  /usr/sbin/ppp -ddial isp\n'), [
     { pid: 60, name: 'ppp', arguments: '/usr/sbin/ppp -ddial isp' },
   ]);
+  const nd6 = '\tnd6 options=23<PERFORMNUD,ACCEPT_RTADV>\n';
+  t.strictSame(parseAcceptsRa(`${text}pppoe0: flags=1 mtu 1\n${nd6}`), ['pppoe0']);
   t.strictSame(parseSkipped('all\nlo0 (skip)\n\tCleared: now\n'), ['lo0']);
   t.equal(
     parseOrphans('  Local hook      Peer name\n  orphans         mpd1   pppoe  0005  x\n'),

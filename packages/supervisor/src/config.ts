@@ -97,6 +97,9 @@ export interface SessionSettings {
   readonly shared: Readonly<Record<string, string>>;
   /** The interfaces that get a /64 of the delegated prefix. The helper uses them; the supervisor only shows them. */
   readonly lans: ReadonlyMap<string, LanTable>;
+  /** Undefined without `ipv6`. */
+  readonly ipv6:
+    { readonly delegation: boolean; readonly wan: SessionTable['wan_address'] } | undefined;
 }
 
 /**
@@ -435,6 +438,7 @@ function session(
       ...(subnets.length === 0 ? {} : { lan: JSON.stringify(subnets) }),
     },
     lans,
+    ipv6: table.ipv6 ? { delegation: table.prefix_delegation, wan: table.wan_address } : undefined,
   };
 }
 

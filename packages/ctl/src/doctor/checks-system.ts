@@ -217,3 +217,68 @@ export const runtime: Check = ({ node }) =>
   tooOld(node) === undefined
     ? [ok('runtime', `version ${node}`)]
     : [error('runtime', `version ${node} is too old`, `install Node.js ${OLDEST_NODE} or newer`)];
+
+/** Sessions that ask for a prefix. */
+const delegated = ({ config }: Facts): readonly SessionFacts[] =>
+  config.known ? config.value.sessions.filter(({ ipv6 }) => ipv6?.delegation === true) : [];
+
+export const lanTables: Check = (facts) =>
+  delegated(facts).map(({ name, ipv6 }) =>
+    ipv6?.subnets.length === 0
+      ? warn(
+          name,
+          'prefix_delegation is on, and no LAN gets a part of the prefix',
+          `add a table [session.${name}.lan.IFNAME]`,
+        )
+      : ok(name, 'a LAN gets a part of the prefix'),
+  );
+
+export const forwarding6: Check = (facts) =>
+  delegated(facts).length === 0
+    ? []
+    : judge('ipv6', facts.forwards6, 'the kernel forwards it', (isOn) => {
+        const fix =
+          facts.platform === 'freebsd'
+            ? 'sysrc ipv6_gateway_enable=YES; sysctl net.inet6.ip6.forwarding=1'
+            : 'sysctl -w net.ipv6.conf.all.forwarding=1, and in /etc/sysctl.conf';
+        return isOn ? [] : [error('ipv6', 'the kernel does not forward IPv6', fix)];
+      });
+
+export const advertisements: Check = (facts) => {
+  const { acceptsRa, config, platform } = facts;
+  const sessions = config.known
+    ? config.value.sessions.filter(({ ipv6 }) => ipv6?.wan === 'slaac')
+    : [];
+  if (sessions.length === 0) return [];
+  return judge('ipv6', acceptsRa, 'the sessions obey router advertisements', (names) =>
+    sessions
+      .filter(({ name }) => !names.includes(name))
+      .map(({ name }) => {
+        const fix =
+          platform === 'freebsd'
+            ? `ifconfig ${name} inet6 accept_rtadv; sysctl net.inet6.ip6.rfc6204w3=1`
+            : `sysctl -w net.ipv6.conf.${name}.accept_ra=2`;
+        return error(name, 'wan_address is slaac, and it ignores router advertisements', fix);
+      }),
+  );
+};
+
+/** The prefix has a /64 for every subnet. */
+export const prefixSize: Check = (facts) =>
+  delegated(facts).length === 0
+    ? []
+    : judge('ipv6', facts.status, 'the prefix has room for every subnet', ({ sessions }) =>
+        delegated(facts).flatMap(({ name, ipv6 }) => {
+          const { prefixes = [] } = sessions.find((each) => each.name === name)?.dhcp6?.lease ?? {};
+          const largest = Math.max(-1, ...(ipv6?.subnets ?? []));
+          return prefixes
+            .filter(({ prefix }) => largest >= 2 ** (64 - Number(prefix.split('/')[1])))
+            .map(({ prefix }) =>
+              error(
+                name,
+                `${prefix} has no subnet ${largest}`,
+                'smaller values of subnet, or ask the ISP for a shorter prefix: prefix_hint',
+              ),
+            );
+        }),
+      );

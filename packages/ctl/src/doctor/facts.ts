@@ -46,6 +46,15 @@ export interface SessionFacts {
   readonly isFast?: boolean;
   /** Where the session sets its default route; undefined if it sets none. */
   readonly route: { readonly fib: number; readonly metric: number | undefined } | undefined;
+  /** Undefined without `ipv6`. */
+  readonly ipv6?:
+    | {
+        readonly delegation: boolean;
+        readonly wan: 'none' | 'slaac' | 'dhcp';
+        /** Numbers of the /64s that the LANs get. */
+        readonly subnets: readonly number[];
+      }
+    | undefined;
 }
 
 export interface ConfigFacts {
@@ -129,6 +138,10 @@ export interface Facts {
   readonly interfaces: Known<readonly InterfaceFacts[]>;
   /** `net.inet.carp.preempt`; on FreeBSD only. */
   readonly preempt: Known<boolean>;
+  /** Whether the kernel forwards IPv6. */
+  readonly forwards6: Known<boolean>;
+  /** Interfaces whose router advertisements the kernel obeys. */
+  readonly acceptsRa: Known<readonly string[]>;
   readonly processes: Known<readonly ProcessFacts[]>;
   /** For each session's interface, the peer of its `orphans` hook, or '' if free; on FreeBSD only. */
   readonly orphans: Known<Readonly<Record<string, string>>>;

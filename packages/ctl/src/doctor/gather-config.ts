@@ -47,20 +47,23 @@ function factsOf(config: Config, file: string): ConfigFacts {
             keyFile: partner.keyFile,
           },
     shared,
-    sessions: config.sessions.map(({ engine, interface: line, mac, stub, carp, route }) => ({
-      name: engine.name,
-      interface: line,
-      mac,
-      mtu: engine.link.mtu,
-      stub,
-      policy: engine.owner.policy,
-      carpInterface: carp.interface,
-      carpVhid: carp.vhid,
-      carpAddress: carp.address,
-      demotionFile: carp.demotionFile,
-      isFast: engine.owner.fastTakeover !== undefined,
-      route,
-    })),
+    sessions: config.sessions.map(
+      ({ engine, interface: line, mac, stub, carp, route, lans, ipv6 }) => ({
+        name: engine.name,
+        interface: line,
+        mac,
+        mtu: engine.link.mtu,
+        stub,
+        policy: engine.owner.policy,
+        carpInterface: carp.interface,
+        carpVhid: carp.vhid,
+        carpAddress: carp.address,
+        demotionFile: carp.demotionFile,
+        isFast: engine.owner.fastTakeover !== undefined,
+        route,
+        ipv6: ipv6 && { ...ipv6, subnets: [...lans.values()].map(({ subnet }) => subnet) },
+      }),
+    ),
   };
 }
 

@@ -20,9 +20,16 @@ import {
   type VrrpFacts,
 } from './facts.ts';
 import { gatherConfig } from './gather-config.ts';
-import { linuxInterfaces, linuxModules, linuxProcesses } from './linux.ts';
+import { linuxInterfaces, linuxIpv6, linuxModules, linuxProcesses } from './linux.ts';
 import { parseKeepalived } from './keepalived.ts';
-import { parseIfconfig, parseKldstat, parseOrphans, parsePs, parseSkipped } from './parse.ts';
+import {
+  parseAcceptsRa,
+  parseIfconfig,
+  parseKldstat,
+  parseOrphans,
+  parsePs,
+  parseSkipped,
+} from './parse.ts';
 
 const TOOL_MS = 5000;
 const run = promisify(execFile);
@@ -91,6 +98,11 @@ async function freebsd(lines: readonly string[]): Promise<OfPlatform> {
       await output('sysctl', '-n', 'net.inet.carp.preempt'),
       (text) => text.trim() === '1',
     ),
+    forwards6: map(
+      await output('sysctl', '-n', 'net.inet6.ip6.forwarding'),
+      (text) => text.trim() === '1',
+    ),
+    acceptsRa: map(await output('ifconfig', '-a'), parseAcceptsRa),
     processes: map(await output('ps', '-axo', 'pid=,comm=,args='), parsePs),
     orphans,
     pf: await pf(),
@@ -125,6 +137,7 @@ async function linux(): Promise<OfPlatform> {
     modules: linuxModules(),
     interfaces: links.known ? linuxInterfaces(links.value) : links,
     preempt: unknown('there is none on Linux'),
+    ...linuxIpv6(),
     processes: known(processes),
     orphans: unknown('there is none on Linux'),
     pf: map(rules, (nat) => ({ enabled: nat.trim() !== '', nat, skipped: [] })),

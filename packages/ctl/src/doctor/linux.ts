@@ -1,6 +1,13 @@
 /** Facts of a Linux router from /proc, /sys and ip(8). It judges nothing. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { known, unknown, type InterfaceFacts, type Known, type ProcessFacts } from './facts.ts';
+import {
+  known,
+  unknown,
+  type Facts,
+  type InterfaceFacts,
+  type Known,
+  type ProcessFacts,
+} from './facts.ts';
 
 /** Modules built in or loaded, recognised by the files they provide. */
 export const linuxModules = (): Known<readonly string[]> =>
@@ -58,6 +65,22 @@ function linksOf(text: string): readonly IpLink[] | undefined {
     return Array.isArray(links) && links.every(isLink) ? links : undefined;
   } catch {
     return undefined;
+  }
+}
+
+/** What the kernel does with IPv6: /proc/sys/net/ipv6/conf. A router obeys advertisements with accept_ra=2 only. */
+export function linuxIpv6(): Pick<Facts, 'forwards6' | 'acceptsRa'> {
+  const root = '/proc/sys/net/ipv6/conf';
+  try {
+    const read = (path: string): string => readFileSync(`${root}/${path}`, 'utf8').trim();
+    return {
+      forwards6: known(read('all/forwarding') === '1'),
+      acceptsRa: known(readdirSync(root).filter((name) => read(`${name}/accept_ra`) === '2')),
+    };
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error)) throw error;
+    const none = unknown(`read ${root}: ${String(error.code)}`);
+    return { forwards6: none, acceptsRa: none };
   }
 }
 

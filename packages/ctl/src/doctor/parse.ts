@@ -46,3 +46,7 @@ export const parseSkipped = (text: string): readonly string[] =>
 
 /** `ngctl show igb0:`: the peer of the `orphans` hook, or '' if free. */
 export const parseOrphans = (text: string): string => /^\s*orphans\s+(\S+)/m.exec(text)?.[1] ?? '';
+
+/** The interfaces of `ifconfig -a` with the flag ACCEPT_RTADV. */
+export const parseAcceptsRa = (text: string): readonly string[] =>
+  text.split(/^(?=\S)/m).flatMap((part) => (/ACCEPT_RTADV/.test(part) ? part.split(':', 1) : []));
