@@ -123,6 +123,7 @@ t.test('doctor', async (t) => {
     orphans: known({ igb0: 'pthr_igb0' }),
     pf: known(PF),
     vrrp: unknown('there is none on FreeBSD'),
+    checksWindows: unknown('there is none on FreeBSD'),
     clockSynchronised: known(true),
     files: file(0o640),
     config: known(CONFIG),
@@ -423,6 +424,23 @@ t.test('doctor', async (t) => {
     });
     for (const odd of ['', '}', '{', '} } {', 'vrrp_instance {', 'a { b { c'])
       t.match(parseKeepalived(odd), { known: true });
+  });
+
+  t.test('conntrackd needs a kernel that does not check TCP windows', async (t) => {
+    const on = (name: string, checksWindows: Facts['checksWindows']) =>
+      linux.tcpWindows({
+        ...healthy,
+        platform: 'linux',
+        processes: known([{ pid: 9, name, arguments: name }]),
+        checksWindows,
+      });
+    t.match(on('conntrackd', known(true)), [
+      { severity: 'warn', subject: 'conntrackd', fix: /nf_conntrack_tcp_be_liberal=1/ },
+    ]);
+    t.match(on('conntrackd', known(false)), [{ severity: 'ok' }]);
+    t.match(on('conntrackd', unknown('modprobe nf_conntrack')), [{ severity: 'unknown' }]);
+    t.same(on('init', known(true)), [], 'nothing copies a connection');
+    t.same(linux.tcpWindows(healthy), [], 'pf has a check of its own');
   });
 
   t.test('metrics that are served on TCP are no trouble', async (t) => {

@@ -39,7 +39,7 @@ export const roleSource: Check = (facts) =>
  */
 export const virtualAddress: Check = (facts) =>
   following(facts).flatMap((session) => {
-    if (!isKeepalived(facts)) return [];
+    if (!runs(facts, 'keepalived')) return [];
     return judge(
       session.name,
       facts.vrrp,
@@ -48,8 +48,8 @@ export const virtualAddress: Check = (facts) =>
     );
   });
 
-const isKeepalived = ({ processes }: Facts): boolean =>
-  processes.known && processes.value.some(({ name }) => name === 'keepalived');
+const runs = ({ processes }: Facts, program: string): boolean =>
+  processes.known && processes.value.some(({ name }) => name === program);
 
 const withAddress = ({ instances }: VrrpFacts, address: string | undefined) =>
   instances.flatMap((instance) =>
@@ -130,3 +130,22 @@ export const virtualRouterIds: Check = (facts) => {
     }),
   );
 };
+
+/**
+ * conntrackd copies a TCP connection when its state changes, without its window. A router that gets the session back
+ * still has the window of the time when it gave the session away.
+ */
+export const tcpWindows: Check = (facts) =>
+  facts.platform !== 'linux' || !runs(facts, 'conntrackd')
+    ? []
+    : judge('conntrackd', facts.checksWindows, 'the kernel does not check TCP windows', (checks) =>
+        checks
+          ? [
+              warn(
+                'conntrackd',
+                'the kernel checks TCP windows, which conntrackd does not copy: connections die when the session comes back',
+                'net.netfilter.nf_conntrack_tcp_be_liberal=1 in sysctl.d, and nf_conntrack in modules-load.d: docs/linux.md',
+              ),
+            ]
+          : [],
+      );

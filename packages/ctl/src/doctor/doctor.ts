@@ -34,6 +34,7 @@ export const CHECKS: readonly Check[] = [
   linux.roleSource,
   linux.virtualAddress,
   linux.virtualRouterIds,
+  linux.tcpWindows,
   pair.defaultRoutes,
   system.lanTables,
   system.forwarding6,

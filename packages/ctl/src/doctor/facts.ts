@@ -148,6 +148,8 @@ export interface Facts {
   readonly pf: Known<PfFacts>;
   /** keepalived's configuration; on Linux only. */
   readonly vrrp: Known<VrrpFacts>;
+  /** Whether conntrack drops a TCP packet for its window; on Linux only. */
+  readonly checksWindows: Known<boolean>;
   readonly clockSynchronised: Known<boolean>;
   readonly files: readonly FileRule[];
   readonly config: Known<ConfigFacts>;

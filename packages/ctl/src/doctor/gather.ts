@@ -107,6 +107,7 @@ async function freebsd(lines: readonly string[]): Promise<OfPlatform> {
     orphans,
     pf: await pf(),
     vrrp: unknown('there is none on FreeBSD'),
+    checksWindows: unknown('there is none on FreeBSD'),
     clockSynchronised: map(await output('ntptime'), (text) => !text.includes('UNSYNC')),
   };
 }
@@ -142,8 +143,20 @@ async function linux(): Promise<OfPlatform> {
     orphans: unknown('there is none on Linux'),
     pf: map(rules, (nat) => ({ enabled: nat.trim() !== '', nat, skipped: [] })),
     vrrp: keepalived(processes),
+    checksWindows: checksWindows(),
     clockSynchronised: map(clock, (text) => text.trim() === 'yes'),
   };
+}
+
+/** The setting exists once nf_conntrack is loaded. */
+function checksWindows(): Known<boolean> {
+  try {
+    const path = '/proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal';
+    return known(readFileSync(path, 'utf8').trim() === '0');
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error)) throw error;
+    return unknown('modprobe nf_conntrack');
+  }
 }
 
 /** The configuration that the running keepalived was started with. */
