@@ -265,6 +265,7 @@ await machines.r1.powerCut();
 await until('r2 holds the session', SEE_LIMIT, () => holds('r2'));
 await steady();
 const cut = await probe.report();
+const after = await sessionId('r2');
 
 /** What dpkg leaves behind, of the paths that it may not and must not. */
 const left = (): Promise<string> =>
@@ -285,7 +286,7 @@ for (const [option, wanted] of [
 const result: GuideReport = {
   steps,
   sessionIdBefore: before,
-  sessionIdAfter: await sessionId('r2'),
+  sessionIdAfter: after,
   acSessions: log.sessions,
   acLcpNegotiations: log.lcpNegotiations,
   handoffs: { probesLost: moved.probesLost, outageMs: moved.gapMs, tcpSurvived: moved.tcpAlive },
