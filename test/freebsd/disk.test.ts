@@ -29,7 +29,9 @@ t.test('freebsd › no request touches a file outside the run directory', async 
   };
   const host = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 2);
   const lans = [{ interface: 'igb1', subnet: 1, host }];
-  const helper = life.start([{ ...SESSION, lans }], { disk });
+  const helper = life.start([{ ...SESSION, delegation: { prefixes: {}, address: false }, lans }], {
+    disk,
+  });
   const client = await Client.greet(helper.path);
   touched.length = 0;
   const prefix = Uint8Array.of(0x20, 0x01, 0x0d, 0xb8, ...new Uint8Array(12));
