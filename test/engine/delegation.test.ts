@@ -117,6 +117,34 @@ t.test(
   },
 );
 
+t.test('delegation › a full disk at a Renew costs the session nothing', async (t) => {
+  const router = holder();
+  const passed: Action[] = [];
+  for (let i = 0; i < 1810 && sent(passed).length === 0; i++) {
+    passed.push(...router.pass(1000));
+    router.echoReply();
+  }
+  const [renew] = sent(passed);
+  router.feed({ kind: 'dhcp6', message: reply(renew as Dhcp6Message) });
+  router.feed({ kind: 'failed', action: 'store', code: 'ENOSPC', message: 'no space left' });
+  const asked = router.feed({
+    kind: 'ppp',
+    packet: {
+      protocol: 'LCP',
+      packet: {
+        code: 'Echo-Request',
+        identifier: 9,
+        magic: facts.theirMagic,
+        data: new Uint8Array(0),
+      },
+    },
+  });
+  t.ok(kinds(asked).includes('send-ppp'), 'the AC is answered');
+  const again = kinds(router.pass(1000)).filter((kind) => kind !== 'note');
+  t.ok(again.includes('store'), 'the lease is stored again');
+  t.notOk(again.includes('attach'), 'and the session is left alone');
+});
+
 t.test(
   'delegation › T1 that fell due while nobody held is served by the next holder',
   async (t) => {

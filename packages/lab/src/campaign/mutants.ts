@@ -166,7 +166,7 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'told what the disk refused',
     OUTBOX,
-    '(this.isBarred ? actions.filter(isSayableUnsaved) : actions)',
+    'actions.filter(isSayable)',
     'actions',
   ),
   mutant(
@@ -394,8 +394,8 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'a new lease is not given to the LANs',
     ACTS,
-    'this.#write({ lease: output.lease });\n                this.delegate(now);',
-    'this.#write({ lease: output.lease });',
+    '#leaseStored(now) {\n        this.delegate(now);',
+    '#leaseStored(now) {',
   ),
   mutant('a new lease is not kept', ACTS, 'this.#write({ lease: output.lease });', ''),
   mutant('not renewed', DHCP6_CLIENT, "this.#timers.set('t1', later(t1, now));", ''),

@@ -93,6 +93,8 @@ export class Rules {
   started(router: RouterView): void {
     this.#watches[router.index].restart(this.#now);
     this.#conversation.started(router);
+    // It knows of no refusal yet.
+    this.#emptyClaims[router.index] = 0;
     this.#backOffs[router.index].restart();
   }
 

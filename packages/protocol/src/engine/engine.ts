@@ -58,7 +58,7 @@ export class SessionEngine implements Engine<Event, Action> {
   readonly #standing: Standing;
   readonly #link: Link;
   readonly #waits: Waits;
-  readonly #out = new Outbox();
+  readonly #out: Outbox;
   readonly #judge: Judge;
   readonly #delegation: Delegation;
 
@@ -77,6 +77,7 @@ export class SessionEngine implements Engine<Event, Action> {
   ) {
     this.#delegation = new Delegation(config.dhcp6, random, wallClockAtZero);
     this.#standing = new Standing(config.owner, this.#delegation.stored(stored));
+    this.#out = new Outbox(this.#standing.snapshot);
     this.#link = new Link(config.link, hashes, random, wallClockAtZero, turn);
     this.#waits = new Waits(config.owner);
     const acts = new Acts(

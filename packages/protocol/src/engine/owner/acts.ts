@@ -415,11 +415,21 @@ export class Acts {
     for (const output of outputs) {
       if (output.kind === 'lease') {
         this.#write({ lease: output.lease });
-        this.delegate(now);
-        this.tell(now);
+        this.#leaseStored(now);
       } else if (output.kind === 'released') this.#absorb(this.#link.hangUp(now), now);
       else this.#out.emit(output);
     }
+  }
+
+  /** Again, after the disk refused it. */
+  storeLease(now: Instant): void {
+    this.#out.emit({ kind: 'store', snapshot: this.#standing.snapshot });
+    this.#leaseStored(now);
+  }
+
+  #leaseStored(now: Instant): void {
+    this.delegate(now);
+    this.tell(now);
   }
 
   #write(change: Partial<Pick<Snapshot, 'facts' | 'lease'>>): void {

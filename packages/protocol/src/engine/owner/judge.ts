@@ -308,10 +308,12 @@ export class Judge {
 
   #retry(now: Instant): void {
     const wasBarred = this.#out.isBarred;
+    const lacksLease = this.#out.isLeaseBarred;
     this.#out.unbar();
     if (this.#standing.helper !== undefined || wasBarred)
       this.#out.emit(...this.#standing.demotion.restate());
-    if (wasBarred) this.#step('Rewrite', 'retry', now);
+    if (lacksLease) this.#acts.storeLease(now);
+    else if (wasBarred) this.#step('Rewrite', 'retry', now);
     else if (this.#standing.helper !== undefined) this.#step('Retry', 'retry', now);
   }
 

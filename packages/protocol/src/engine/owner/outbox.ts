@@ -2,21 +2,36 @@
  * The answer to the event in hand. It is where the disk's refusal is enforced (rule R5): until the snapshot is stored,
  * whatever depends on it does not leave. It decides nothing else.
  */
+import type { Snapshot } from '../../session.ts';
 import { onlyLastTell } from './actions.ts';
 import type { Action } from '../events.ts';
 
 export class Outbox {
   #actions: Action[] = [];
-  /** `Refused`: the disk has not taken the snapshot. */
-  #disk: 'Ready' | 'Refused' = 'Ready';
+  /** `Refused`: the disk has not taken the snapshot. `LeaseRefused`: all that it lacks is the newest lease. */
+  #disk: 'Ready' | 'Refused' | 'LeaseRefused' = 'Ready';
+  /** The snapshot of the last answer that stored one, and the one before, which the disk has taken. */
+  #asked: Snapshot;
+  #taken: Snapshot;
 
-  get isBarred(): boolean {
-    return this.#disk === 'Refused';
+  constructor(stored: Snapshot) {
+    this.#asked = stored;
+    this.#taken = stored;
   }
 
-  /** The disk refused the snapshot. */
+  get isBarred(): boolean {
+    return this.#disk !== 'Ready';
+  }
+
+  /** The disk refused a lease, and nothing else: the session itself is stored, and may go on. */
+  get isLeaseBarred(): boolean {
+    return this.#disk === 'LeaseRefused';
+  }
+
+  /** The disk refused the snapshot of the last answer. */
   bar(): void {
-    this.#disk = 'Refused';
+    this.#disk = differInLease(this.#taken, this.#asked) ? 'LeaseRefused' : 'Refused';
+    this.#asked = this.#taken;
   }
 
   /** The disk is about to be asked again. */
@@ -25,7 +40,8 @@ export class Outbox {
   }
 
   emit(...actions: readonly Action[]): void {
-    this.#actions.push(...(this.isBarred ? actions.filter(isSayableUnsaved) : actions));
+    const isSayable = SAYABLE[this.#disk];
+    this.#actions.push(...actions.filter(isSayable));
   }
 
   /** How much has been emitted, for `insert`. */
@@ -42,13 +58,27 @@ export class Outbox {
   flush(): readonly Action[] {
     const actions = onlyLastTell(this.#actions);
     this.#actions = [];
+    const last = actions.filter((action) => action.kind === 'store').at(-1);
+    if (last !== undefined) {
+      this.#taken = this.#asked;
+      this.#asked = last.snapshot;
+    }
     return actions;
   }
 }
 
-/** What is safe whatever the disk holds. */
-const isSayableUnsaved = (action: Action): boolean =>
-  action.kind === 'note' ||
-  action.kind === 'demote' ||
-  action.kind === 'store' ||
-  (action.kind === 'gate' && !action.open);
+const SAYABLE: Record<'Ready' | 'Refused' | 'LeaseRefused', (action: Action) => boolean> = {
+  Ready: () => true,
+  // What is safe whatever the disk holds.
+  Refused: (action) =>
+    action.kind === 'note' ||
+    action.kind === 'demote' ||
+    action.kind === 'store' ||
+    (action.kind === 'gate' && !action.open),
+  // Neither the LANs nor the partner may learn of a lease that is not stored.
+  LeaseRefused: ({ kind }) =>
+    kind !== 'delegate' && kind !== 'tell-partner' && kind !== 'send-dhcp6',
+};
+
+const differInLease = (one: Snapshot, other: Snapshot): boolean =>
+  one.epoch === other.epoch && one.holder === other.holder && one.facts === other.facts;
