@@ -30,7 +30,7 @@ export class Acts {
   readonly #out: Outbox;
   readonly #random: Random;
   readonly #delegation: Delegation;
-  /** What the link had to say during the act in hand. */
+  /** Link events that occurred during this act. */
   #outcomes: LinkOutcome[] = [];
 
   constructor(
@@ -206,7 +206,7 @@ export class Acts {
     const before = standing.snapshot;
     const facts = factsFrom(from, before);
     const next = taken(before, standing.config.routerId);
-    // To have none because it has ended is more than to know of none: it is said by a generation.
+    // A generation tells the partner that the session ended, not that we know of none.
     standing.snapshot = facts === before.facts ? next : changed(next, { facts });
     standing.tookFrom(before);
     const theirs = standing.partner.last?.snapshot.facts;
@@ -223,7 +223,7 @@ export class Acts {
   #carry(now: Instant, { isRefused = false } = {}): void {
     const standing = this.#standing;
     const { facts } = standing.snapshot;
-    // Without the helper nothing can be done; it is all said when it comes back.
+    // Without the helper nothing can be done; `helper-up` decides again.
     if (standing.helper === undefined) return this.tell(now);
     standing.path = 'unproven';
     // Carried again every second while the disk is full, the session must not put the watchdog off for ever.
@@ -237,7 +237,7 @@ export class Acts {
       return this.tell(now);
     }
     this.#out.emit(attach(facts, true), { kind: 'gate', open: true });
-    // Announce only after the kernel has not refused the next attach.
+    // Announce only after the next attach succeeds.
     if (isRefused) {
       this.#waits.cancel('announce');
       this.#waits.begin('reclaim', now);
@@ -269,7 +269,7 @@ export class Acts {
     this.#write({ facts: previous });
     this.#out.emit(configure(previous, true), { kind: 'route', via: 'session' });
     this.#leased(this.#delegation.up(this.#standing.snapshot, now), now);
-    // A partner that was never heard may be on the line, and must not dial over this session.
+    // A partner that does not hear us may be on the line, and must not dial over this session.
     if (this.#standing.isUnheard(now)) this.#announce(now);
   }
 

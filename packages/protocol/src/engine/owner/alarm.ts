@@ -11,12 +11,12 @@ import { after, millis, type Instant, type Millis } from '../../time.ts';
 export type Verdict =
   /** Both paths fell silent at one time, and have been silent since. */
   | 'dead'
-  /** Nothing is known: this process was late. Ask again after as long. */
+  /** This process was late: wait one more span. */
   | 'asleep'
   /** One path only, or none, or never told of both. */
   | 'unproven';
 
-/** A wake-up that is later than this share of the span was none of the partner's silence. */
+/** A wake-up later than this share of the span means that this process was late. */
 const LATE = 0.2;
 
 export class Alarm {

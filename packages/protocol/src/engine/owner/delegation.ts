@@ -49,7 +49,7 @@ export class Delegation {
     return [...stopped, ...client.start(lease, facts.startedAt, now)];
   }
 
-  /** The session is another router's, or is gone. */
+  /** Another router holds the session, or it ended. */
   down(now: Instant): Dhcp6Output[] {
     return this.#client?.stop(now) ?? [];
   }
@@ -75,7 +75,7 @@ export class Delegation {
     return this.#client?.status();
   }
 
-  /** What the LANs have of a lease, whoever holds the session: both routers are configured alike. */
+  /** The lease as the LANs get it. Both routers use the same, whichever holds the session. */
   delegate(lease: Lease | null, now: Instant): Action[] {
     if (this.#client === undefined) return [];
     const time = this.#wallClockAtZero + now;

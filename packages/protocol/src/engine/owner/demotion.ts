@@ -2,7 +2,7 @@
 import type { Action } from '../events.ts';
 
 export type DemotionReason =
-  /** Just started, the partner's snapshot not yet heard. */
+  /** Just started; no snapshot received from the partner. */
   | 'hold-down'
   /** The session has been down while the partner is healthy. */
   | 'watchdog'

@@ -248,7 +248,7 @@ export class Judge {
     );
   }
 
-  /** Leave Waiting, and act on the role that was found. @returns whether it was Waiting */
+  /** Leave Waiting, and act on the current role. @returns whether it was Waiting */
   #ready(cause: string, now: Instant): boolean {
     if (!this.#step('Ready', cause, now)) return false;
     if (this.#standing.role !== 'MASTER') return true;
@@ -288,7 +288,7 @@ export class Judge {
     // The session serves without it; only the LANs wait.
     if (action === 'delegate') return this.#waits.begin('delegate', now);
     const isJoining = action === 'attach' || action === 'gate';
-    // A session that is only being made is made anew.
+    // A session still in negotiation is dialled again.
     if (isJoining && this.#standing.holds && this.#standing.snapshot.facts === null)
       return this.#toLink(event, now);
     this.#waits.begin('retry', now);
@@ -373,7 +373,7 @@ export class Judge {
     this.#standing.snapshot = snapshot;
     this.#standing.end(false);
     this.#standing.previous = snapshot.facts ?? this.#standing.previous;
-    // Where the table does nothing, the LANs still change.
+    // The LANs get the new lease even if the table does nothing.
     const acted = this.#step('Newer', `partner epoch=${epoch}->${snapshot.epoch}`, now);
     if (!acted && snapshot.lease !== lease) this.#acts.delegate(now);
   }
@@ -421,7 +421,7 @@ export class Judge {
     this.#waits.cancel('unannounced');
     this.#waits.begin('unseen', now);
     this.#signOfLife('seen', now);
-    // A partner that is heard says all of it better.
+    // The partner's datagrams arrive, and say more than this.
     if (isHeard) return;
     if (isLaterEpoch(epoch, snapshot.epoch)) this.#step('Outbid', cause, now);
     else if (claims) this.#step('Tied', cause, now);

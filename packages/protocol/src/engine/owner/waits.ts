@@ -65,7 +65,7 @@ export class Waits {
     this.#config = config;
   }
 
-  /** Begin a wait, or begin it anew. */
+  /** Start a wait, or restart it. */
   begin(name: OwnerWait, now: Instant): void {
     this.#timers.set(name, after(now, WAITS[name](this.#config)));
   }
@@ -97,7 +97,7 @@ export class Waits {
     return this.#timers.all();
   }
 
-  /** Those that are over, earliest first; each is told once. */
+  /** Expired waits, earliest first; each once. */
   over(now: Instant): readonly OwnerWait[] {
     return this.#timers.expired(now);
   }
