@@ -42,7 +42,7 @@ export type DiscoveryOutput =
       readonly session: DiscoveredSession;
       readonly roundTrip: Millis;
     }
-  /** The AC said no; `reason` quotes it, escaped. */
+  /** The AC refused; `reason` quotes it, escaped. */
   | { readonly kind: 'refused'; readonly reason: string };
 
 export interface DiscoverySettings {
@@ -111,7 +111,7 @@ export class Discovery {
   #takeAt: Instant | undefined;
   /** Of this round, by MAC address, in the order they came. */
   readonly #offers = new Map<string, Offer>();
-  /** To whom a PADR of this dial has gone. */
+  /** ACs that were sent a PADR in this dial. */
   readonly #asked = new Map<string, Offer>();
   /** When an AC failed, by MAC address, the latest last. */
   readonly #failedAt = new Map<string, Instant>();
@@ -187,7 +187,7 @@ export class Discovery {
     if (this.#failedAt.size > MAX_AVOIDED && oldest !== undefined) this.#failedAt.delete(oldest);
   }
 
-  /** It has served. */
+  /** The session lasted. */
   trust(acMac: MacAddress): void {
     this.#failedAt.delete(formatMac(acMac));
   }
@@ -268,7 +268,7 @@ export class Discovery {
     return [this.#drop('PADO', source, 'it failed recently: waiting for another AC')];
   }
 
-  /** People see each reason once in a dial, while they are few; the last one is in the status. */
+  /** Logs each reason once in a dial, up to a limit. The status shows the last one. */
   #refuseOffer(source: MacAddress, flaw: string): DiscoveryOutput {
     const words = `from ${formatMac(source)}: ${flaw}`;
     const isNew = !this.#flaws.has(words) && this.#flaws.size < MAX_FLAWS;
@@ -331,7 +331,7 @@ export class Discovery {
     const offer = this.#asked.get(formatMac(source));
     if (offer === undefined || !isOurs || !isSessionId(sessionId))
       return this.#state.kind === 'Idle' ? [] : [this.#drop('PADS', source, 'not the AC we asked')];
-    // Nothing better has come: it is the session that we asked for.
+    // No other session has come, so take the one we asked for.
     if (this.#state.kind === 'Soliciting')
       return this.#found(packet, offer, millis(Math.min(now - (this.#startedAt ?? now), SLOWEST)));
     const note = this.#drop('PADS', source, 'too late: the session is given back', 'warn');
@@ -365,7 +365,7 @@ export class Discovery {
   #solicit(on: string, now: Instant): DiscoveryOutput[] {
     const span = millis(Math.min(LAST_PADI, FIRST_PADI * 2 ** Math.min(this.#padis, 6)));
     this.#padis += 1;
-    // People hear of the silence once; after that the status says it.
+    // Log the silence once; after that the status shows it.
     const level = this.#padis === 2 ? 'warn' : 'debug';
     const note = this.#note(level, 'Soliciting', on, ['send PADI'], {
       padi: this.#padis,

@@ -23,7 +23,7 @@ import { SHORT_SESSION } from './redial.ts';
 import type { Turn } from './turn.ts';
 import type { SessionFacts, SessionKey } from '../../session.ts';
 
-/** What the link tells ownership. */
+/** Events from the link to ownership. */
 export type LinkOutcome =
   /** The session carries traffic, or its facts changed while it did. */
   | { readonly kind: 'opened'; readonly facts: SessionFacts }
@@ -59,7 +59,7 @@ interface Session extends DiscoveredSession {
   isHungUp: boolean;
 }
 
-/** A PADT that made the kernel give the session up has reached us by then. */
+/** If a PADT made the kernel close the session, that PADT has arrived by then. */
 const KERNEL_SPAN = millis(500);
 const MAX_REATTACH = 3;
 /** Discovery frames of stations that we do not know, which at most explain why none will do. */
@@ -137,11 +137,11 @@ export class Link {
     return this.#flush();
   }
 
-  /** Be silent from now on: another router is the holder. Sends nothing, ever, and forgets the session. */
+  /** Another router is the holder: forget the session and send nothing from now on. */
   suspend(now: Instant): LinkOutput[] {
     const from = this.#phase();
     const lasted = this.#session === undefined ? undefined : this.#lasted(this.#session, now);
-    // What failed before a session that served is forgotten, whoever goes on with it.
+    // A session that lasted resets the back-off, even if the partner now holds it.
     if (lasted !== undefined && lasted >= SHORT_SESSION)
       this.#dialler.ended({ lasted, refused: false }, undefined, now);
     this.#lastError = undefined;
@@ -226,7 +226,7 @@ export class Link {
     return { ...facts, identifiers: { ...facts.identifiers, lcp: used.lcp } };
   }
 
-  /** The partner held this session last, and this is what it said of it. */
+  /** Go on from the LCP Identifier of the partner, which held this session last. */
   heardOf({ key: { sessionId, acMac }, identifiers: { lcp } }: SessionFacts): void {
     this.#used = { sessionId, acMac, lcp };
   }

@@ -7,7 +7,7 @@ import type { Instant } from '../../time.ts';
 
 /** An AC's busiest second, many times over. */
 const PER_SECOND = 200;
-/** Seconds' worth that may come at once. */
+/** Burst size, in seconds' worth of frames. */
 const BURST_SPAN = 2;
 
 export class RateLimit {

@@ -26,7 +26,7 @@ export const REFUSED_DELAY = seconds(15);
 export interface Ending {
   /** How long the session had been Opened; undefined if it never was. */
   readonly lasted: Millis | undefined;
-  /** The AC said no: an error tag, or the credentials. */
+  /** The AC refused: an error tag, or the credentials. */
   readonly refused: boolean;
 }
 

@@ -5,7 +5,7 @@
 export interface Turn {
   /** Have the turn, or go on having it. False: the line is in the queue, and gets the event `deadline` when it may ask again. */
   take(): boolean;
-  /** The dial is over, or not wanted any more. No effect without a turn or a place in the queue. */
+  /** The dial ended or is cancelled. No effect without a turn or a place in the queue. */
   leave(): void;
   /** Lines that dial or wait before this one. */
   ahead(): number;
