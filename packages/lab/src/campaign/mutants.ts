@@ -163,12 +163,7 @@ export const MUTANTS: readonly Mutant[] = [
     'this.partner.fresh(now) === undefined &&\n            this.partner.seenWithin(SEEN_SPAN, now)',
     'false',
   ),
-  mutant(
-    'told what the disk refused',
-    OUTBOX,
-    'actions.filter(isSayable)',
-    'actions',
-  ),
+  mutant('told what the disk refused', OUTBOX, 'actions.filter(isSayable)', 'actions'),
   mutant(
     'refused store forgotten',
     JUDGE,
