@@ -215,7 +215,7 @@ t.test('docs › .ci/run runs what is left to it', async (t) => {
     'make test',
     'make lab ',
     'RUNTIME=bun',
-    'make sim RUNS=8000',
+    'make sim RUNS=4000',
     'make sim-system RUNS=60',
     'make fuzz SECONDS=30',
     'make lab-kernel ARGS=--json',
