@@ -26,5 +26,5 @@ void t.test('system › a plan that ends in disagreement breaks a rule', async (
     ],
   };
   const { violation } = await runSystem(broken);
-  t.match(violation, { rule: 'R8', what: /does not hear its partner/ });
+  t.match(violation, { rule: 'R8', what: /does not hear its partner|the disks hold/ });
 });

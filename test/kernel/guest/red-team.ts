@@ -44,10 +44,12 @@ let frames = 0;
 const station = await openStation((octets) => {
   const frame = Buffer.from(octets).toString('hex');
   const [source, type] = [frame.slice(12, 24), frame.slice(24, 28)];
-  const isControl = type === '8864' && Number.parseInt(frame.slice(40, 44), 16) >= 0x8000;
+  const protocol = type === '8864' ? Number.parseInt(frame.slice(40, 44), 16) : 0;
+  // The kernel's own IPv6: it asks who has an address that was delegated.
+  const isSession = protocol >= 0x8000 || protocol === 0x0057;
   frames += 1;
   const isRight =
-    source === OWN_MAC && (type === '8863' || type === '8035' || (isControl && role === 'MASTER'));
+    source === OWN_MAC && (type === '8863' || type === '8035' || (isSession && role === 'MASTER'));
   if (!isRight && (type.startsWith('88') || source === OWN_MAC))
     wrongFrames.add(frame.slice(0, 44));
 });
