@@ -173,7 +173,7 @@ export const TEST_MUTANTS: readonly Mutant[] = [
     ['requests: a group address is an AC', 'if (isGroup(mac))', 'if (false)'],
     ['requests: any MTU', 'if (mtu > policy.mtu)', 'if (false)'],
   ]),
-  ...of('helper/dist/requests.js', 'system', [
+  ...of('helper/dist/requests.js', 'freebsd/edge', [
     [
       'requests: routes to the partner while live',
       "throw refusal('route', name, 'EPERM', `role ${role}, gate ${gateOpen ? 'open' : 'closed'}`);",
@@ -430,9 +430,6 @@ export const TEST_MUTANTS: readonly Mutant[] = [
       'this.#restartCounter = MAX_CONFIGURE;\n        this.#transmissions = 0;\n        return',
       'this.#transmissions = 0;\n        return',
     ],
-  ]),
-  ...of('supervisor/dist/partner.js', 'system', [
-    ['partner: exhausted for ever', 'if (isExhausted(conversation.guard)) {', 'if (false) {'],
   ]),
   ...of('supervisor/dist/partner.js', 'supervisor/partner-life', [
     ['partner: nonce not renewed after silence', 'this.#renewAfterSilence(conversation);', ''],
