@@ -173,6 +173,13 @@ export const TEST_MUTANTS: readonly Mutant[] = [
     ['requests: a group address is an AC', 'if (isGroup(mac))', 'if (false)'],
     ['requests: any MTU', 'if (mtu > policy.mtu)', 'if (false)'],
   ]),
+  ...of('protocol/dist/engine/owner/outbox.js', 'engine/delegation', [
+    [
+      'outbox: a refused lease silences the session',
+      "isLease ? 'LeaseRefused' : 'Refused'",
+      "'Refused'",
+    ],
+  ]),
   ...of('helper/dist/requests.js', 'freebsd/edge', [
     [
       'requests: routes to the partner while live',

@@ -163,14 +163,19 @@ export const MUTANTS: readonly Mutant[] = [
     'this.partner.fresh(now) === undefined &&\n            this.partner.seenWithin(SEEN_SPAN, now)',
     'false',
   ),
-  mutant('told what the disk refused', OUTBOX, 'actions.filter(isSayable)', 'actions'),
+  mutant('told what the disk refused', OUTBOX, 'actions.filter(SAYABLE[this.#disk])', 'actions'),
   mutant(
     'refused store forgotten',
     JUDGE,
-    "if (action === 'store')\n            this.#out.bar();",
+    "action === 'store' && this.#out.bar() === 'lease'",
+    'false',
+  ),
+  mutant(
+    'refused store not tried again',
+    JUDGE,
+    "this.#waits.begin(isLease ? 'lease' : 'retry', now);",
     '',
   ),
-  mutant('refused store not tried again', JUDGE, "this.#waits.begin('retry', now);", ''),
   mutant(
     'refused demotion not tried again',
     JUDGE,

@@ -119,6 +119,9 @@ export class Judge {
       case 'announce':
       case 'reclaim':
         return void this.#step('Claim', 'partner not heard', now);
+      case 'lease':
+        this.#out.unbar();
+        return this.#acts.storeLease(now);
       case 'delegate':
         return this.#acts.delegate(now);
       case 'contest':
@@ -291,8 +294,8 @@ export class Judge {
     // A session still in negotiation is dialled again.
     if (isJoining && this.#standing.holds && this.#standing.snapshot.facts === null)
       return this.#toLink(event, now);
-    this.#waits.begin('retry', now);
-    if (action === 'store') this.#out.bar();
+    const isLease = action === 'store' && this.#out.bar() === 'lease';
+    this.#waits.begin(isLease ? 'lease' : 'retry', now);
     if (isJoining) this.#step('Severed', `${action} failed`, now);
     if (action === 'configure' || action === 'route') this.#blocked({ action, code, message }, now);
   }
@@ -308,12 +311,10 @@ export class Judge {
 
   #retry(now: Instant): void {
     const wasBarred = this.#out.isBarred;
-    const lacksLease = this.#out.isLeaseBarred;
-    this.#out.unbar();
+    if (wasBarred) this.#out.unbar();
     if (this.#standing.helper !== undefined || wasBarred)
       this.#out.emit(...this.#standing.demotion.restate());
-    if (lacksLease) this.#acts.storeLease(now);
-    else if (wasBarred) this.#step('Rewrite', 'retry', now);
+    if (wasBarred) this.#step('Rewrite', 'retry', now);
     else if (this.#standing.helper !== undefined) this.#step('Retry', 'retry', now);
   }
 

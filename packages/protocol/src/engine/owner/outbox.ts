@@ -19,19 +19,21 @@ export class Outbox {
     this.#taken = stored;
   }
 
+  /** The session itself is not stored. */
   get isBarred(): boolean {
-    return this.#disk !== 'Ready';
+    return this.#disk === 'Refused';
   }
 
-  /** The disk refused a lease, and nothing else: the session itself is stored, and may go on. */
-  get isLeaseBarred(): boolean {
-    return this.#disk === 'LeaseRefused';
-  }
-
-  /** The disk refused the snapshot of the last answer. */
-  bar(): void {
-    this.#disk = differInLease(this.#taken, this.#asked) ? 'LeaseRefused' : 'Refused';
+  /**
+   * The disk refused the snapshot of the last answer: the driver reports that before any other event.
+   *
+   * @returns what has to be stored again
+   */
+  bar(): 'session' | 'lease' {
+    const isLease = differInLease(this.#taken, this.#asked);
     this.#asked = this.#taken;
+    this.#disk = isLease ? 'LeaseRefused' : 'Refused';
+    return isLease ? 'lease' : 'session';
   }
 
   /** The disk is about to be asked again. */
@@ -40,8 +42,7 @@ export class Outbox {
   }
 
   emit(...actions: readonly Action[]): void {
-    const isSayable = SAYABLE[this.#disk];
-    this.#actions.push(...actions.filter(isSayable));
+    this.#actions.push(...actions.filter(SAYABLE[this.#disk]));
   }
 
   /** How much has been emitted, for `insert`. */

@@ -41,6 +41,8 @@ export const WAITS = {
   watchdog: () => seconds(300),
   /** The kernel or the disk is asked again for what it refused. */
   retry: () => RETRY_INTERVAL,
+  /** The disk is asked again for a lease that it refused; the session goes on. */
+  lease: () => RETRY_INTERVAL,
   /** The kernel has taken again what it had refused: two attempts went by without a refusal. */
   settled: () => millis(2 * RETRY_INTERVAL),
   /** A partner that is behind was answered on the line: it is not answered again so soon. */
