@@ -20,7 +20,8 @@ export async function startCapture(file: string, filter = FILTER): Promise<() =>
     stderr: 'pipe',
     reject: false,
   });
-  await once(tcpdump.stderr, 'data');
+  for (let said = ''; !said.includes('listening on');)
+    said += String((await once(tcpdump.stderr, 'data'))[0]);
   return async () => {
     tcpdump.kill('SIGINT');
     await tcpdump;
