@@ -9,7 +9,7 @@ import { random } from '@ppp-thing/supervisor/clock';
 import { parseKeys } from '@ppp-thing/supervisor/keys';
 import { Log } from '@ppp-thing/supervisor/log';
 import { Partner } from '@ppp-thing/supervisor/partner';
-import { SNAPSHOT } from '../fixtures/partner.ts';
+import { SNAPSHOT, holderSays } from '../fixtures/partner.ts';
 import { sessionSettings } from '../fixtures/settings.ts';
 
 const KEY = '7 000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f';
@@ -97,17 +97,8 @@ async function end(
   return { partner, heard };
 }
 
-const message = (sender: number, generation: number): PartnerMessage => ({
-  sender,
-  role: 'MASTER',
-  healthy: true,
-  armed: false,
-  open: true,
-  proven: true,
-  yielding: false,
-  hearing: true,
-  snapshot: { ...SNAPSHOT, generation },
-});
+const message = (sender: number, generation: number): PartnerMessage =>
+  holderSays(sender, { ...SNAPSHOT, generation });
 
 /** What the one in the middle does with what has passed so far. */
 type Edit =

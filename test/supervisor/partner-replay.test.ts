@@ -9,23 +9,15 @@ import { HelloPace } from '@ppp-thing/supervisor/hello-pace';
 import { Log } from '@ppp-thing/supervisor/log';
 import { Partner } from '@ppp-thing/supervisor/partner';
 import t from 'tap';
+import { holderSays } from '../fixtures/partner.ts';
 
 const KEYS = keys([1], 1);
 const SESSION = 'pppoe0';
 /** Of the first life's clock, milliseconds since 1970. */
 const TODAY = 1_790_000_000_000;
 
-const message = (sender: number, epoch = 42): PartnerMessage => ({
-  sender,
-  role: 'MASTER',
-  healthy: true,
-  armed: false,
-  open: true,
-  proven: true,
-  yielding: false,
-  hearing: true,
-  snapshot: { ...NO_SNAPSHOT, epoch, holder: 2 },
-});
+const message = (sender: number, epoch = 42): PartnerMessage =>
+  holderSays(sender, { ...NO_SNAPSHOT, epoch, holder: 2 });
 
 const clock = { now: 0 };
 let octet = 0;

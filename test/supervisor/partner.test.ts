@@ -14,7 +14,7 @@ import {
   NO_NONCE,
   type Received,
 } from '@ppp-thing/protocol/wire/partner';
-import { hmac, SNAPSHOT } from '../fixtures/partner.ts';
+import { hmac, SNAPSHOT, holderSays } from '../fixtures/partner.ts';
 import { sessionSettings } from '../fixtures/settings.ts';
 
 const KEY = '000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f';
@@ -92,17 +92,7 @@ async function end(
   return Object.assign(made, { partner });
 }
 
-const message = (sender: number): PartnerMessage => ({
-  sender,
-  role: 'MASTER',
-  healthy: true,
-  armed: false,
-  open: true,
-  proven: true,
-  yielding: false,
-  hearing: true,
-  snapshot: SNAPSHOT,
-});
+const message = (sender: number): PartnerMessage => holderSays(sender, SNAPSHOT);
 
 /** A socket in the place of a router, which hears what the other sends it. */
 async function wiretap(t: Test, address: string, port: number): Promise<Socket> {

@@ -9,8 +9,7 @@ import { SystemError, type Libc } from '@ppp-thing/helper/libc';
 import type { Loop } from '@ppp-thing/helper/loop';
 import { Queue, Runner } from '@ppp-thing/lab/demo/clock';
 import { AccessConcentrator, type AcEvent, type AcOutput } from '@ppp-thing/lab/line/ac';
-import { PATIENT, RESTART, type AcConfig } from '@ppp-thing/lab/line/ac-config';
-import { millis } from '@ppp-thing/protocol/time';
+import { ORDINARY, type AcConfig } from '@ppp-thing/lab/line/ac-config';
 import { systemHashes } from '@ppp-thing/supervisor/hashes';
 import { BpfPort } from './bpf-port.ts';
 import { runProgram } from './program.ts';
@@ -30,23 +29,14 @@ const PING_MS = 100;
 const ETHERNET_MINIMUM = 60;
 
 export const configOf = (user: string, password: string): AcConfig => ({
+  ...ORDINARY,
   mac: Uint8Array.of(2, 0, 0, 0, 0, 0xac),
   name: 'labac',
-  services: [''],
-  auth: 'CHAP-MD5',
   passwords: new Map([[user, password]]),
   address: Uint8Array.of(100, 64, 0, 1),
   pool: [Uint8Array.of(100, 64, 0, 11), Uint8Array.of(100, 64, 0, 12)],
-  dns: [],
-  ipv6: false,
-  maxPayload: 1492,
-  // As patient as many: gone after a minute.
-  echo: { interval: millis(10_000), failures: 6, dataCheck: false },
-  pppDelay: millis(100),
-  restart: RESTART,
   hashes: systemHashes,
   random: (length) => new Uint8Array(randomBytes(length)),
-  temper: PATIENT,
 });
 
 /** The Access Concentrator at work. */

@@ -13,14 +13,13 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { millis } from '@ppp-thing/protocol/time';
 import { systemHashes } from '@ppp-thing/supervisor/hashes';
 import type { StatusJson } from '@ppp-thing/supervisor/api';
 import type { RouterName } from '../demo/bus.ts';
 import { now, Queue, Runner } from '../demo/clock.ts';
 import { LOOPBACK, Relay, type Ends } from '../demo/relay.ts';
 import { AccessConcentrator, type AcEvent, type AcOutput } from '../line/ac.ts';
-import { PATIENT, RESTART } from '../line/ac-config.ts';
+import { ORDINARY } from '../line/ac-config.ts';
 import {
   CARP,
   LAN,
@@ -104,22 +103,14 @@ class Bench {
     this.#directory = directory;
     for (let i = 0; i < options.lines; i++) {
       const ac = new AccessConcentrator({
+        ...ORDINARY,
         mac: Uint8Array.of(2, 0, 0, 0xac, i >> 8, i & 0xff),
         name: 'bras1',
-        services: [''],
-        auth: 'CHAP-MD5',
         passwords: new Map([['line@example.net', 'not a secret']]),
         address: Uint8Array.of(100, 80, i >> 8, i & 0xff),
         pool: [Uint8Array.of(100, 64, i >> 8, i & 0xff), Uint8Array.of(100, 65, i >> 8, i & 0xff)],
-        dns: [],
-        ipv6: false,
-        maxPayload: 1492,
-        echo: { interval: millis(10_000), failures: 6, dataCheck: false },
-        pppDelay: millis(100),
-        restart: RESTART,
         hashes: systemHashes,
         random: (length) => new Uint8Array(randomBytes(length)),
-        temper: PATIENT,
       });
       this.#acs.push(new Runner(ac, this.#queue, (output) => this.#fromAc(i, output)));
     }

@@ -7,7 +7,7 @@ import { millis, type Instant } from '@ppp-thing/protocol/time';
 import { ETHERTYPE } from '@ppp-thing/protocol/wire/ethernet';
 import { systemHashes } from '@ppp-thing/supervisor/hashes';
 import { AccessConcentrator, type AcEvent, type AcOutput } from '../line/ac.ts';
-import { PATIENT, RESTART, type AcConfig } from '../line/ac-config.ts';
+import { ORDINARY, type AcConfig } from '../line/ac-config.ts';
 import { CarpPair, type PairEvent, type RoleEdge } from '../line/carp.ts';
 import { Probe, type Account, type Ping, type ProbeEvent } from '../line/probe.ts';
 import { LearningSwitch, type SwitchEvent, type SwitchOutput } from '../line/switch.ts';
@@ -238,23 +238,18 @@ function isControl(frame: Uint8Array): boolean {
 
 function acConfig(): AcConfig {
   return {
+    ...ORDINARY,
     mac: ADDRESSES.acMac,
     name: 'bras1',
-    services: [''],
-    auth: 'CHAP-MD5',
     passwords: new Map([[USER, PASSWORD]]),
     address: ADDRESSES.ac,
     pool: [ADDRESSES.public, ADDRESSES.other],
     dns: [ADDRESSES.dns],
     ipv6: true,
-    maxPayload: 1492,
     // It gives up a session that nobody answers for, after a minute: a router's programs may take half of that to start on a
     // machine that has much else to do.
     echo: { interval: millis(2000), failures: 30, dataCheck: false },
-    pppDelay: millis(100),
-    restart: RESTART,
     hashes: systemHashes,
     random: (length) => new Uint8Array(randomBytes(length)),
-    temper: PATIENT,
   };
 }

@@ -15,7 +15,7 @@ import { ETHERTYPE } from '@ppp-thing/protocol/wire/ethernet';
 import { systemHashes } from '@ppp-thing/supervisor/hashes';
 import { Queue, Runner } from '../demo/clock.ts';
 import { AccessConcentrator, type AcEvent, type AcOutput } from '../line/ac.ts';
-import { PATIENT, RESTART } from '../line/ac-config.ts';
+import { ORDINARY, PATIENT } from '../line/ac-config.ts';
 
 const [name = '', log = '', user = '', password = ''] = process.argv.slice(2);
 const libc = await loadLibc();
@@ -27,19 +27,15 @@ const loop = createLoop(
   (line) => console.error(line),
 );
 const ac = new AccessConcentrator({
+  ...ORDINARY,
   mac: link.mac,
   name: 'promptac',
-  services: [''],
-  auth: 'CHAP-MD5',
   passwords: new Map([[user, password]]),
   address: Uint8Array.of(10, 67, 0, 1),
   pool: [Uint8Array.of(10, 67, 15, 1), Uint8Array.of(10, 67, 15, 2)],
   dns: [Uint8Array.of(10, 9, 9, 9)],
-  ipv6: false,
-  maxPayload: 1492,
   echo: { interval: millis(1000), failures: 60, dataCheck: false },
   pppDelay: millis(0),
-  restart: RESTART,
   hashes: systemHashes,
   random: (length) => new Uint8Array(randomBytes(length)),
   temper: { ...PATIENT, second: 'replace' },

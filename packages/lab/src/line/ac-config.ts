@@ -64,3 +64,16 @@ export interface AcConfig {
 
 /** RFC 1661 §4.6. */
 export const RESTART = millis(3000);
+
+/** What most ACs of the lab have in common: one service, CHAP, no IPv6, and a minute of patience with a silent Host. */
+export const ORDINARY = {
+  services: [''],
+  auth: 'CHAP-MD5',
+  dns: [],
+  ipv6: false,
+  maxPayload: 1492,
+  echo: { interval: millis(10_000), failures: 6, dataCheck: false },
+  pppDelay: millis(100),
+  restart: RESTART,
+  temper: PATIENT,
+} as const satisfies Partial<AcConfig>;
