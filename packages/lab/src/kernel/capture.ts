@@ -11,6 +11,9 @@ import { GUEST_RESULT } from './uml.ts';
 const FILTER =
   'ether proto 0x8863 or ether proto 0x8035 or (ether proto 0x8864 and ether[20:2] >= 0x8000)';
 
+/** A takeover says nothing to a DHCPv6 server: no message of its port within this time of one, milliseconds. */
+export const QUIET_MS = 3000;
+
 /** Begin to capture on the switch; resolves when tcpdump listens, to what ends it. */
 export async function startCapture(file: string, filter = FILTER): Promise<() => Promise<void>> {
   const words = ['-i', 'line', '-U', '-Z', 'root', '-w', `${GUEST_RESULT}/${file}`, filter];

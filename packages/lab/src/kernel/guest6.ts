@@ -8,7 +8,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { execa } from 'execa';
 import { prepareAc, startAc } from './ac.ts';
-import { startCapture } from './capture.ts';
+import { QUIET_MS, startCapture } from './capture.ts';
 import { buildNetwork, inside, otherThan, type Host } from './net.ts';
 import { Router } from './router.ts';
 import { holderOf, isArmed } from './scenes.ts';
@@ -184,6 +184,8 @@ await move('handoff', otherThan(holder.name), async () => {
 await until('an armed partner', 30_000, () => isArmed({ r1, r2 }));
 const tcpAlive = (await probe.report()).tcpAlive;
 const last = (await holderOf({ r1, r2 })) ?? r1;
+// Its Release is no message of the handoff, however quick that was.
+await pause(QUIET_MS);
 const { text } = await last.ctl('disconnect');
 say(`disconnect: ${text.trim()}`);
 await until('no prefix', 10_000, async () => (await prefixOf(last.name)) === '');

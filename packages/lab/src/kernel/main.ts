@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { execa } from 'execa';
 import type { Auth } from './ac.ts';
-import { readCapture, readDials, readRequests, type LineReport } from './capture.ts';
+import { QUIET_MS, readCapture, readDials, readRequests, type LineReport } from './capture.ts';
 import type { Dial } from './dial.ts';
 import type { GuestReport } from './guest.ts';
 import type { Guest6Report } from './guest6.ts';
@@ -301,9 +301,6 @@ function report(dials: readonly (Dial & { readonly configureRequests: number })[
   return rows.every(({ ok }) => ok);
 }
 
-/** A takeover says nothing to a DHCPv6 server: no message of its port within this time of one. */
-const QUIET_SECONDS = 3;
-
 /** IPv6 with kea behind the AC: the prefix, the TCP connection, and what was said to the server when the session moved. */
 async function playIpv6(): Promise<boolean> {
   const { directory, timedOut } = await runInGuest({
@@ -325,7 +322,7 @@ async function playIpv6(): Promise<boolean> {
   const times = said.stdout.split('\n').filter(Boolean).map(Number);
   const atMoves = report.moves.map(
     ({ from }) =>
-      times.filter((time) => time >= from / 1000 && time < from / 1000 + QUIET_SECONDS).length,
+      times.filter((time) => time >= from / 1000 && time < (from + QUIET_MS) / 1000).length,
   );
   console.log(JSON.stringify({ ...report, dhcp6Messages: times.length, dhcp6AtMoves: atMoves }));
   if (!values.keep) await rm(directory, { recursive: true });
