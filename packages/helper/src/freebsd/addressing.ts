@@ -5,13 +5,14 @@
  * With a stub the session's interface carries the router's own address, and the stub the public one. On a router that is
  * not live the interface is configured but down: up, its route to the AC's address would lead nowhere.
  */
+import { linkLocalOf } from '@ppp-thing/protocol/wire/ipv6';
 import { BackendError } from '../errors.ts';
 import type { Settings, Via } from '../backend.ts';
 import type { Libc } from '../libc.ts';
 import type { SessionPolicy } from '../policy.ts';
 import { C } from './abi.ts';
 import { anyway, attempt, unless } from './errors.ts';
-import { linkLocal, type Interfaces } from './interface.ts';
+import type { Interfaces } from './interface.ts';
 import { same } from './octets.ts';
 import { Routes, addressOf, gateway4, gateway6 } from './route.ts';
 
@@ -190,7 +191,7 @@ function route6(routes: Routes, interfaces: Interfaces, policy: SessionPolicy, w
   const partnerIndex = partner?.interface === undefined ? 0 : interfaces.index(partner.interface);
   const gateways = {
     partner: partner && gateway6(partner.address, partnerIndex),
-    session: way.theirs && gateway6(linkLocal(way.theirs), interfaces.index(name)),
+    session: way.theirs && gateway6(linkLocalOf(way.theirs), interfaces.index(name)),
     none: undefined,
   };
   const wanted = gateways[way.via];

@@ -2,6 +2,7 @@
  * Network interfaces by ioctl: flags, names, MTU, addresses and carrier. It knows no netgraph, no routes, and not which
  * interface is whose.
  */
+import { linkLocalOf } from '@ppp-thing/protocol/wire/ipv6';
 import type { Libc } from '../libc.ts';
 import { C, S, SEEN } from './abi.ts';
 import type { Address6 } from '../backend.ts';
@@ -12,7 +13,6 @@ import { putText, putU32, putU16, u16At, u32At } from './octets.ts';
 export const IFNAMSIZ = 16;
 /** An AC that is addressed directly: the whole address is the prefix. */
 const HOST_MASK = Uint8Array.of(255, 255, 255, 255);
-const LINK_LOCAL = Uint8Array.of(0xfe, 0x80);
 const LINK_LOCAL_PREFIX_OCTETS = 8;
 
 /** sockaddr_in of an IPv4 address. */
@@ -33,14 +33,6 @@ export function sockaddrIn6(address: Uint8Array): Uint8Array {
   octets[sin6_family] = C.AF_INET6;
   octets.set(address, sin6_addr);
   return octets;
-}
-
-/** fe80::/64 and the interface identifier that IPV6CP agreed on (RFC 5072 §5). */
-export function linkLocal(interfaceId: Uint8Array): Uint8Array {
-  const address = new Uint8Array(16);
-  address.set(LINK_LOCAL);
-  address.set(interfaceId, 8);
-  return address;
 }
 
 /** The mask of a prefix of `bits`. */
@@ -148,7 +140,7 @@ export class Interfaces {
   addLinkLocal(name: string, interfaceId: Uint8Array): void {
     const forEver = C.ND6_INFINITE_LIFETIME;
     const mask = maskOf(8 * LINK_LOCAL_PREFIX_OCTETS);
-    this.#alias6(name, linkLocal(interfaceId), mask, forEver, forEver);
+    this.#alias6(name, linkLocalOf(interfaceId), mask, forEver, forEver);
   }
 
   /** An address on a network of `bits`, or that address with other lifetimes, seconds. Without IPv6 in the kernel: no effect. */
@@ -185,7 +177,7 @@ export class Interfaces {
   }
 
   deleteLinkLocal(name: string, interfaceId: Uint8Array): void {
-    unless(['EADDRNOTAVAIL'], () => this.deleteAddress6(name, linkLocal(interfaceId)));
+    unless(['EADDRNOTAVAIL'], () => this.deleteAddress6(name, linkLocalOf(interfaceId)));
   }
 
   /** Whether frames can leave. A driver that knows no media is taken at its word that it runs. */

@@ -2,19 +2,12 @@
  * Sets the addresses and default routes of a session. It compares with the kernel's first, so that a repeated call changes
  * nothing. The caller decides which addresses and which route.
  */
+import { linkLocalOf } from '@ppp-thing/protocol/wire/ipv6';
 import type { Settings } from '../backend.ts';
 import type { SessionPolicy } from '../policy.ts';
 import { attempt, tolerate, type Rtnetlink } from './kernel.ts';
 import { sameOctets } from './netlink.ts';
 import { TABLE_MAIN, addAddress, deleteAddress, type Address } from './rtnetlink.ts';
-
-/** fe80::/64 and the interface identifier that IPV6CP agreed on (RFC 5072 §5). */
-function linkLocal(interfaceId: Uint8Array): Uint8Array {
-  const address = new Uint8Array(16);
-  address.set([0xfe, 0x80]);
-  address.set(interfaceId, 8);
-  return address;
-}
 
 /**
  * What the session's interface holds: the public address, or with a stub the router's own, facing the AC's. IPv6 only
@@ -31,7 +24,7 @@ export function sessionAddresses(
   if (local && peer) wanted.push({ link, local, peer, prefix: 32 });
   if (settings.interfaceIds && settings.up) {
     const { ours, theirs } = settings.interfaceIds;
-    wanted.push({ link, local: linkLocal(ours), peer: linkLocal(theirs), prefix: 128 });
+    wanted.push({ link, local: linkLocalOf(ours), peer: linkLocalOf(theirs), prefix: 128 });
   }
   return wanted;
 }
@@ -54,7 +47,7 @@ export const oursSince =
     const interfaceId = settings?.interfaceIds?.ours;
     return (
       everyIpv4(address) ||
-      (interfaceId !== undefined && sameOctets(address.local, linkLocal(interfaceId)))
+      (interfaceId !== undefined && sameOctets(address.local, linkLocalOf(interfaceId)))
     );
   };
 
