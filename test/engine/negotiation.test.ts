@@ -238,6 +238,17 @@ void t.test('negotiation › a resumed automaton is Opened, and no old Ack moves
   t.end();
 });
 
+void t.test('negotiation › a resumed automaton has all its transmissions (§4.6)', (t) => {
+  const { negotiation } = begun();
+  for (let i = 0; i < 4; i++) negotiation.expire(at(negotiation.deadline() ?? NaN));
+  negotiation.resume(200);
+  let sent = codes(negotiation.receive(theirs(1, peer), at(60_000)));
+  while (negotiation.deadline() !== undefined)
+    sent = [...sent, ...codes(negotiation.expire(at(negotiation.deadline() ?? NaN)))];
+  t.equal(sent.filter((code) => code === 'Configure-Request').length, MAX_CONFIGURE);
+  t.end();
+});
+
 void t.test(
   'negotiation › a peer that Naks for ever is left without an answer, and the counter runs out',
   (t) => {

@@ -192,6 +192,21 @@ t.test(
   },
 );
 
+t.test('partner › a recorded summary vouches for nobody', async (t) => {
+  const made = await pair(NAMES, NAMES);
+  const recorded = made.sent
+    .filter(({ from, octets }) => from === 0 && kind(octets) === 'summary')
+    .at(-1);
+  if (recorded === undefined) throw new Error('no summary');
+  made.loses = () => true;
+  for (let i = 0; i < 5; i++) {
+    made.second();
+    made.replay(1, recorded.octets);
+  }
+  t.notOk(isFresh(made, 1, 'wan3'));
+  t.ok((made.routers[1]?.partner.refused()['replayed'] ?? 0) >= 5);
+});
+
 t.test('partner › a session that only one router has disturbs no other', async (t) => {
   const made = await pair([...NAMES, 'extra'], NAMES);
   made.seconds(3);

@@ -344,6 +344,15 @@ t.test(
   },
 );
 
+t.test('store › a snapshot that cannot be read is an error, not an absent one', async (t) => {
+  const { open, directory } = bench(t);
+  mkdirSync(join(directory, 'pppoe0.json'), { recursive: true });
+  t.match(
+    refused(() => void open().load('pppoe0')),
+    { code: 'EISDIR', message: /^read / },
+  );
+});
+
 t.test('store › a place that is a file is refused at the start', async (t) => {
   const { open, directory } = bench(t);
   writeFileSync(directory, '');

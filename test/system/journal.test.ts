@@ -97,6 +97,26 @@ void t.test(
   },
 );
 
+void t.test(
+  'journal › what follows a write that failed midway is not lost behind it',
+  async (t) => {
+    const disk = new SimDisk();
+    let left = Infinity;
+    const calls = disk.calls(() => {
+      if (--left === 0) disk.refusal = 'ENOSPC';
+    }, nothing);
+    const store = new Store('/state', new Log('error', nothing, () => 0), calls, true);
+    edge(store, SNAPSHOT);
+    disk.most = 100;
+    // It opens the file, and writes once.
+    left = 3;
+    t.equal(edge(store, { ...SNAPSHOT, epoch: 8 }, ['wan0'])[0]?.code, 'ENOSPC');
+    disk.refusal = undefined;
+    t.same(edge(store, { ...SNAPSHOT, epoch: 9 }, ['wan1']), [undefined]);
+    t.equal(open(disk.remains()).load('wan1')?.epoch, 9);
+  },
+);
+
 void t.test('journal › a line that was damaged is memory lost, and is said', async (t) => {
   const disk = new SimDisk();
   const store = open(disk);

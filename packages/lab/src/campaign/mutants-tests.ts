@@ -431,7 +431,7 @@ export const TEST_MUTANTS: readonly Mutant[] = [
     ['untold: whatever has been said since', 'later.generation === 0 &&', ''],
     ['untold: however long ago', ' &&\n    taken(earlier, later.holder).epoch === later.epoch', ''],
   ]),
-  ...of(`${ENGINE}/ppp/negotiation.js`, 'system', [
+  ...of(`${ENGINE}/ppp/negotiation.js`, 'engine/negotiation', [
     [
       'negotiation: resumed with an old restart counter',
       'this.#restartCounter = MAX_CONFIGURE;\n        this.#transmissions = 0;\n        return',
