@@ -68,6 +68,12 @@ export class Machine {
     this.router.inject(frame);
   }
 
+  /** The helper, in this process, has read every frame that its kernel holds for it. */
+  async untilRead(): Promise<void> {
+    while ([...this.router.kernel.bpfs].some(({ isReadable }) => isReadable))
+      await new Promise(setImmediate);
+  }
+
   async close(): Promise<void> {
     await this.#door.close();
     rmSync(this.folder, { recursive: true, force: true });
