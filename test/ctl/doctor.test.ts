@@ -176,6 +176,8 @@ t.test('doctor', async (t) => {
   const scraper = (name: string): Partial<Facts> => ({
     processes: known([{ pid: 9, name, arguments: name }]),
   });
+  const offset = (clockOffsetMs: number | null): Partial<Facts> =>
+    withStatus({ partner: { ...status.partner, trouble: null, refused: {}, clockOffsetMs } });
   const channel = (trouble: string | null, refused = {}): Partial<Facts> =>
     withStatus({ partner: { ...status.partner, trouble, refused } });
   const one = (more: object): Partial<Facts> =>
@@ -206,7 +208,8 @@ t.test('doctor', async (t) => {
     ['error', /mpd5 uses igb0/, withProcess('mpd5 igb0')],
     ['error', /taken by the node mpd1/, { orphans: known({ igb0: 'mpd1' }) }],
     ['warn', /not synchronised/, { clockSynchronised: known(false) }],
-    ['warn', /60 s off/, { partnerReport: { ...REPORT, at: 61_000 } }],
+    ['warn', /60 s off/, { partnerReport: { ...REPORT, at: 61_000 }, ...offset(null) }],
+    ['warn', /clock is -3 s off/, offset(-3000)],
     ['warn', /is not there/, { files: file(undefined) }],
     ['error', /has mode 0644, more than 0640/, { files: file(0o644) }],
     ['error', /belongs to nobody/, { files: file(0o640, 'nobody') }],

@@ -108,7 +108,7 @@ void t.test('link › Echo-Requests go out at the interval, and their answers ar
   const pair = new LinkPair().up().forget().run(25_000);
   t.equal(pair.lcpSent.length, 5);
   t.same(pair.outcomes, []);
-  t.match(pair.link.status(), { echoRtt: 5, unansweredEchoes: 0 });
+  t.match(pair.link.status(), { echoRtt: 5, unansweredEchoes: 0, lostEchoes: 0 });
   t.end();
 });
 
@@ -131,7 +131,7 @@ void t.test(
     );
     const closedAt = pair.log.at(-1)?.at ?? at(0);
     t.ok(closedAt - since <= 5000 * 4 + 500 * 4, `${closedAt - since} ms`);
-    t.equal(pair.link.status().phase, 'Dead');
+    t.match(pair.link.status(), { phase: 'Dead', lostEchoes: 7 }, 'and all of them are counted');
     t.end();
   },
 );
@@ -141,7 +141,10 @@ void t.test('link › an AC that answers a probe is live again', (t) => {
   pair.deaf();
   while (pair.outcomes.length === 0) pair.run(100);
   pair.hearing();
+  const { unansweredEchoes, lostEchoes } = pair.link.status();
+  t.strictSame([unansweredEchoes, lostEchoes], [1, 3], 'the probe may still be answered');
   pair.run(30_000);
+  t.match(pair.link.status(), { unansweredEchoes: 0, lostEchoes: 3 + 1 }, 'it was not');
   t.match(pair.outcomes, [{ kind: 'silent' }, { kind: 'proven', rtt: 5 }]);
   t.end();
 });

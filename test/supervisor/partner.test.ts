@@ -51,6 +51,7 @@ async function end(
   withKeys: Keys | undefined,
   session = 'pppoe0',
   more?: string,
+  wallClock?: () => number,
 ): Promise<End> {
   const lines: string[] = [];
   const heard: PartnerMessage[] = [];
@@ -82,6 +83,7 @@ async function end(
       () => 0,
     ),
     random,
+    ...(wallClock && { wallClock }),
     now: () => made.now as Instant,
     heard: (_session, message) => {
       heard.push(message);
@@ -136,6 +138,21 @@ t.test('partner › two routers that start hear each other after one round trip'
   await b.hears(2);
   t.equal(b.heard[1]?.proven, false);
   t.equal(a.partner.trouble(), undefined);
+});
+
+t.test('partner › how far the partner’s clock is ahead is known while it is heard', async (t) => {
+  const port = await freePort();
+  const a = await end(t, 0, port, keys(`7 ${KEY}`), 'pppoe0', undefined, () => 1_000_000);
+  const b = await end(t, 1, port, keys(`7 ${KEY}`), 'pppoe0', undefined, () => 1_004_200.5);
+  t.equal(a.partner.clockOffset(), undefined, 'before anything was heard');
+  a.partner.tell('pppoe0', message(1));
+  b.partner.tell('pppoe0', message(2));
+  await a.hears(1);
+  await b.hears(1);
+  t.equal(a.partner.clockOffset(), 4200);
+  t.equal(b.partner.clockOffset(), -4200.5);
+  a.now = 5001;
+  t.equal(a.partner.clockOffset(), undefined, 'not of a partner that has fallen silent');
 });
 
 t.test('partner › a wrong key is refused, counted, and said once', async (t) => {

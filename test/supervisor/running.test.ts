@@ -208,6 +208,17 @@ t.test('running › the log level can be changed, and a subscriber can leave', a
   t.strictSame(late, []);
 });
 
+t.test('running › a request that the kernel refused is counted by its verb', async (t) => {
+  const { running, script, told } = await bench(t);
+  const failed = { verb: 'ng_pppoe', subject: 'pppoe0', code: 'ENXIO', reason: 'gone' };
+  script.answer = (asked) =>
+    asked.verb === 'attach' ? [{ id: asked.id, failed }] : friendly(asked);
+  script.say(role('MASTER'));
+  const counters = (): unknown => running.session('pppoe0')?.counters;
+  while (running.session('pppoe0')?.counters.refusals === 0) await told.next();
+  t.match(counters(), { refusals: 1, refusalsByVerb: { attach: 1 } });
+});
+
 t.test(
   'running › with a full disk nothing is said that depends on it; with space again all of it is (R5)',
   { skip: existsSync('/dev/full') ? false : 'no /dev/full on this system' },

@@ -119,6 +119,10 @@ class ScriptedPartner implements PartnerChannel {
     return {};
   }
 
+  clockOffset(): number {
+    return -1250;
+  }
+
   differs(): readonly string[] {
     return ['mtu'];
   }

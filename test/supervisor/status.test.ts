@@ -190,6 +190,8 @@ t.test('metrics › Prometheus text: types, and samples of every kind', async (t
     'ppp_thing_epoch{session="pppoe0"} 43',
     'ppp_thing_traffic_octets_total{session="pppoe0",direction="in"} 1500',
     'ppp_thing_traffic_packets_total{session="pppoe0",direction="out"} 2',
+    'ppp_thing_kernel_refusals_total{session="pppoe0",verb="attach"} 0',
+    'ppp_thing_echoes_lost_total{session="pppoe0"} 0',
   ]) {
     t.ok(lines.includes(line), line);
   }

@@ -75,9 +75,10 @@ t.test('partner › every message mirrors', async () => {
     flags: fc.array(fc.boolean(), { minLength: 6, maxLength: 6 }),
     configDigest: fc.option(fc.uint8Array({ maxLength: 1024 }), { nil: undefined }),
     announced: fc.option(fc.bigInt({ min: 0n, max: 0xffff_ffff_ffff_ffffn }), { nil: undefined }),
+    clock: fc.option(fc.bigInt({ min: 0n, max: 0xffff_ffff_ffff_ffffn }), { nil: undefined }),
   });
   fc.assert(
-    fc.property(sent, ({ role, flags, configDigest, announced, ...header }) => {
+    fc.property(sent, ({ role, flags, configDigest, announced, clock, ...header }) => {
       const [
         healthy = false,
         armed = false,
@@ -92,6 +93,7 @@ t.test('partner › every message mirrors', async () => {
         message: { sender, role, healthy, armed, open, proven, yielding, hearing, snapshot },
         ...(configDigest && { configDigest }),
         ...(announced !== undefined && { announced }),
+        ...(clock !== undefined && { clock }),
       };
       const whole = { ...header, version: 1, versions: VERSIONS };
       const octets = encodePartner(whole, body, KEY, hmac);

@@ -118,6 +118,10 @@ export interface SessionStatusJson {
     readonly framesMalformed: number;
     readonly framesShed: number;
     readonly refusals: number;
+    /** The same by the verb of the request; a verb that was never refused is left out. */
+    readonly refusalsByVerb: Readonly<Record<string, number>>;
+    /** Echo-Requests that the AC did not answer. */
+    readonly echoesLost: number;
     readonly stores: number;
     readonly storeFailures: number;
     readonly datagramsIn: number;
@@ -139,6 +143,8 @@ export interface StatusJson {
     readonly routerId: number | null;
     readonly address: string | null;
     readonly trouble: string | null;
+    /** How far the partner's clock is ahead of this router's; null while it is silent, or does not say. */
+    readonly clockOffsetMs: number | null;
     /** Datagrams that belong to no known session, by reason. */
     readonly refused: Readonly<Record<string, number>>;
   };

@@ -102,6 +102,11 @@ export class LegacyPartner implements PartnerChannel {
     return false;
   }
 
+  /** The protocol has no clock. */
+  clockOffset(): undefined {
+    return undefined;
+  }
+
   /** The protocol has no digests. */
   differs(): undefined {
     return undefined;

@@ -3,6 +3,7 @@
  * count.
  */
 import { Counter, Gauge, Registry } from 'prom-client';
+import { REQUESTS } from '@ppp-thing/protocol/ipc/messages';
 import { TAKEOVER_BOUNDS, type Events, type EventTally } from './event-tally.ts';
 import { sessionJson } from './view.ts';
 import type { SessionStatusJson } from './api.ts';
@@ -23,6 +24,8 @@ const STATES = [
   'Redialling',
   'Off',
 ] as const;
+/** `hello` and `counters` belong to no action of a session. */
+const VERBS = Object.keys(REQUESTS).filter((verb) => verb !== 'hello' && verb !== 'counters');
 const REASONS = ['hold-down', 'watchdog', 'handoff', 'no-role'] as const;
 
 const seconds = (ms: number | null | undefined): number | null =>
@@ -66,6 +69,8 @@ const COUNTERS: readonly Measure[] = [
   ['frames_total', 'discovery and control packets', ({ counters: { framesIn, framesOut } }) => directions(framesIn, framesOut)],
   ['frames_dropped_total', 'received and dropped: not understood, or too many', ({ counters }) => [[counters.framesMalformed, { reason: 'malformed' }], [counters.framesShed, { reason: 'shed' }]]],
   ['requests_refused_total', 'by the helper or the kernel', ({ counters }) => [[counters.refusals]]],
+  ['kernel_refusals_total', 'the same, by the verb of the request', ({ counters }) => VERBS.map((verb) => [counters.refusalsByVerb[verb] ?? 0, { verb }])],
+  ['echoes_lost_total', 'Echo-Requests that the AC did not answer', ({ counters }) => [[counters.echoesLost]]],
   ['stores_total', 'snapshots written', ({ counters }) => [[counters.stores]]],
   ['stores_failed_total', 'snapshots that could not be written', ({ counters }) => [[counters.storeFailures]]],
   ['datagrams_total', 'of the partner channel', ({ counters: { datagramsIn, datagramsOut } }) => directions(datagramsIn, datagramsOut)],
@@ -112,7 +117,9 @@ function durations(sessions: readonly string[], tally: EventTally): string {
 export async function metricsText(supervisor: Supervisor, tally: EventTally): Promise<string> {
   const registry = new Registry();
   const put = (Kind: typeof Gauge | typeof Counter, name: string, help: string) => {
-    const labelNames = 'session role state reason direction version cause result part'.split(' ');
+    const labelNames = 'session role state reason direction version cause result part verb'.split(
+      ' ',
+    );
     const metric = new Kind({ name: `ppp_thing_${name}`, help, labelNames, registers: [registry] });
     return (samples: readonly Sample[], labels: Labels): void => {
       for (const [value, more] of samples) {
@@ -127,6 +134,9 @@ export async function metricsText(supervisor: Supervisor, tally: EventTally): Pr
     'helper_connected',
     '1 while the helper answers',
   )([[supervisor.helper().connected]], {});
+  const { clockOffset } = supervisor.partner();
+  const offset = 'how far the partner’s clock is ahead of ours; absent while it is silent';
+  put(Gauge, 'partner_clock_offset_seconds', offset)([[seconds(clockOffset)]], {});
 
   const views = supervisor.sessions();
   const sessions = views.map((view) => sessionJson(supervisor, view));

@@ -63,6 +63,8 @@ export interface PartnerChannel {
   believes(session: string, epoch: number, proof: Uint8Array): boolean;
   /** Keys of the session's configuration that differ from the partner's; undefined if unknown. */
   differs(session: string): readonly string[] | undefined;
+  /** Milliseconds that the partner's clock is ahead of ours; undefined while the partner is silent, or does not say. */
+  clockOffset(): number | undefined;
   /** Why the channel does not work; undefined while it does. */
   trouble(): string | undefined;
   close(): void;
@@ -173,13 +175,14 @@ export class Partner implements PartnerChannel {
   /** Counter of our last announce frame: milliseconds since 1970, by this process's clock. */
   #claimed = 0n;
   readonly #startedAt: number;
+  #offset: number | undefined;
 
   private constructor(options: PartnerOptions) {
     this.#options = options;
     this.#keys = options.keys;
     const guard = newGuard(options.routerId, options.partnerId, this.#nonce());
     this.#pair = { guard, counter: 0n, freshAt: undefined, hellos: new HelloPace() };
-    this.#startedAt = (options.wallClock ?? wallClock)() - options.now();
+    this.#startedAt = this.#clock() - options.now();
     for (const { name, timeout, settings } of options.sessions) {
       const guard = newGuard(options.routerId, options.partnerId, this.#nonce());
       const tally = new Tally();
@@ -275,6 +278,18 @@ export class Partner implements PartnerChannel {
     return this.#conversations.get(session)?.config?.differs;
   }
 
+  clockOffset(): number | undefined {
+    const now = this.#options.now();
+    const isHeard = ({ freshAt, timeout }: Conversation): boolean =>
+      freshAt !== undefined && now - freshAt <= timeout;
+    return [...this.#conversations.values()].some(isHeard) ? this.#offset : undefined;
+  }
+
+  /** The wall clock, for people. `#announced` reads it once, so a step leaves that counter alone. */
+  #clock(): number {
+    return (this.#options.wallClock ?? wallClock)();
+  }
+
   trouble(): string | undefined {
     return this.#udp === undefined ? 'no key' : this.#udp.trouble();
   }
@@ -295,6 +310,7 @@ export class Partner implements PartnerChannel {
       message,
       configDigest: this.#digest(conversation, key),
       announced: this.#announced(),
+      clock: BigInt(Math.floor(this.#clock())),
       ...summaries,
     };
     udp.send(encodePartner(header, body, key, hmacSha256));
@@ -384,14 +400,19 @@ export class Partner implements PartnerChannel {
     sealing.udp.send(
       encodeSummary(
         header,
-        { stills, wants, announced: this.#announced() },
+        {
+          stills,
+          wants,
+          announced: this.#announced(),
+          clock: BigInt(Math.floor(this.#clock())),
+        },
         sealing.key,
         hmacSha256,
       ),
     );
   }
 
-  #hearSummary(header: PartnerHeader, { stills, wants, announced }: Summary): void {
+  #hearSummary(header: PartnerHeader, { stills, wants, announced, clock }: Summary): void {
     if (!this.#sums) return this.#refuse('unknown-session', 'summary, and there are few sessions');
     const { verdict, state } = accept(this.#pair.guard, header);
     this.#pair.guard = state;
@@ -403,6 +424,7 @@ export class Partner implements PartnerChannel {
     if (verdict !== 'fresh') return this.#strangers.refuse(verdict);
     const now = this.#options.now();
     this.#pair.freshAt = now;
+    this.#heardClock(clock);
     for (const still of stills) this.#hearStill(still, announced, now);
     for (const name of wants) {
       const conversation = this.#conversations.get(name);
@@ -491,6 +513,7 @@ export class Partner implements PartnerChannel {
     if (verdict === 'fresh' && body !== undefined) {
       conversation.tally.in += 1;
       conversation.freshAt = this.#options.now();
+      this.#heardClock(body.clock);
       // The datagram was written since we started, so its counter outranks that of any recorded frame.
       if (body.announced !== undefined)
         conversation.claimed = { epoch: body.message.snapshot.epoch, counter: body.announced };
@@ -515,6 +538,11 @@ export class Partner implements PartnerChannel {
     const { told, hellos } = conversation;
     if (told !== undefined && hellos.mayAnswer(header, this.#options.now()))
       this.#send(conversation, told, header.nonce);
+  }
+
+  /** The time that the datagram took counts as offset too. A partner of an earlier version sends no clock. */
+  #heardClock(clock: bigint | undefined): void {
+    this.#offset = clock === undefined ? undefined : Number(clock) - this.#clock();
   }
 
   /** A partner of an earlier version sends no digest. */

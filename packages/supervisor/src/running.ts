@@ -149,11 +149,13 @@ export class Running implements Supervisor {
     if (config.partner === undefined || partner === undefined) return { protocol: 'none' };
     const { protocol, partnerId, address, partnerPort } = config.partner;
     const trouble = partner.trouble();
+    const clockOffset = partner.clockOffset();
     return {
       protocol,
       routerId: partnerId,
       address: `${address}:${partnerPort}`,
       refused: partner.refused(),
+      ...(clockOffset === undefined ? {} : { clockOffset }),
       ...(trouble === undefined ? {} : { trouble }),
     };
   }

@@ -7,7 +7,7 @@ import type { SessionEngine } from '@ppp-thing/protocol/engine/engine';
 import type { Action, AdminVerb, Event, Note } from '@ppp-thing/protocol/engine/events';
 import { NO_PROOF } from '@ppp-thing/protocol/wire/announce-proof';
 import { NO_SNAPSHOT, type Snapshot } from '@ppp-thing/protocol/session';
-import type { Failure, SessionState } from '@ppp-thing/protocol/ipc/messages';
+import type { Failure, SessionState, Verb } from '@ppp-thing/protocol/ipc/messages';
 import { decodeDhcp6 } from '@ppp-thing/protocol/wire/dhcpv6';
 import { formatMac } from '@ppp-thing/protocol/wire/ethernet';
 import type { SessionSettings } from './config.ts';
@@ -70,6 +70,7 @@ export class Session {
     stores: 0,
     storeFailures: 0,
   };
+  readonly #refusalsByVerb: Partial<Record<Verb, number>> = {};
 
   constructor(settings: SessionSettings, stored: Snapshot | undefined, around: Surroundings) {
     const { engine: config } = settings;
@@ -199,6 +200,8 @@ export class Session {
       takeoverParts: at === undefined ? undefined : this.#parts.of(at),
       counters: {
         ...this.#counts,
+        refusalsByVerb: { ...this.#refusalsByVerb },
+        echoesLost: status.link.lostEchoes,
         ...(this.#around.partner?.counters(this.name) ?? NO_DATAGRAMS),
       },
       partnerDiffers: this.#around.partner?.differs(this.name),
@@ -247,7 +250,7 @@ export class Session {
         return undefined;
       },
       ask: (verb, body, action) =>
-        helper.ask(verb, body, (failure) => this.#failed(action, failure)),
+        helper.ask(verb, body, (failure) => this.#failed(action, verb, failure)),
       // Without counters from the kernel nothing is proven, so there is no event.
       count: () =>
         helper.ask(
@@ -275,8 +278,9 @@ export class Session {
     return { kind: 'storing', wait: (told) => void (then = told) };
   }
 
-  #failed(action: Action['kind'], { verb, subject, code, reason }: Failure): void {
+  #failed(action: Action['kind'], asked: Verb, { verb, subject, code, reason }: Failure): void {
     this.#counts.refusals += 1;
+    this.#refusalsByVerb[asked] = (this.#refusalsByVerb[asked] ?? 0) + 1;
     const message = `${verb} ${subject}: ${code}: ${reason}`;
     this.#driver.feed({ kind: 'failed', action, code, message });
   }

@@ -5,6 +5,7 @@
 import type { AdminVerb, Note } from '@ppp-thing/protocol/engine/events';
 import type { SessionStatus } from '@ppp-thing/protocol/engine/engine';
 import type { RouterId } from '@ppp-thing/protocol/session';
+import type { Verb } from '@ppp-thing/protocol/ipc/messages';
 import type { Instant } from '@ppp-thing/protocol/time';
 import type { LogLevel } from './log.ts';
 import type { TakeoverParts } from './takeover-parts.ts';
@@ -33,6 +34,10 @@ export interface SessionCounters {
   readonly framesShed: number;
   /** Requests that the helper or the kernel refused. */
   readonly refusals: number;
+  /** The same by the verb of the request. */
+  readonly refusalsByVerb: Readonly<Partial<Record<Verb, number>>>;
+  /** Echo-Requests that the AC did not answer. */
+  readonly echoesLost: number;
   readonly stores: number;
   readonly storeFailures: number;
   readonly datagramsIn: number;
@@ -89,6 +94,8 @@ export interface PartnerView {
   readonly address?: string;
   /** Datagrams that belong to no known session, by reason: forged, malformed, stranger … */
   readonly refused?: Readonly<Record<string, number>>;
+  /** Milliseconds that its clock is ahead of ours; absent while it is silent, or does not say. */
+  readonly clockOffset?: number;
   /** Why the partner channel does not work; absent while it does. */
   readonly trouble?: string;
 }

@@ -128,19 +128,21 @@ export const orphans: Check = ({ orphans: hooks, platform }) =>
           }),
       );
 
-export const clock: Check = ({ clockSynchronised, platform, partnerReport, now }) => {
+export const clock: Check = ({ clockSynchronised, platform, partnerReport, status, now }) => {
   const start =
     platform === 'freebsd'
       ? 'sysrc ntpd_enable=YES; service ntpd start'
       : 'timedatectl set-ntp true';
-  const apart = partnerReport === undefined ? 0 : Math.round((partnerReport.at - now) / 1000);
+  const live = status.known ? status.value.partner.clockOffsetMs : null;
+  const reported = partnerReport === undefined ? 0 : partnerReport.at - now;
+  const apart = Math.round((live ?? reported) / 1000);
   const skew =
-    Math.abs(apart) <= SKEW_SECONDS
+    Math.abs(apart) <= (live === null ? SKEW_SECONDS : APART_SECONDS)
       ? []
       : [
           warn(
             'clock',
-            `the partner's report is ${apart} s off: the times of the two logs cannot be compared`,
+            `the partner's clock is ${apart} s off: the times of the two logs cannot be compared`,
             start,
           ),
         ];
@@ -186,6 +188,8 @@ export const scraping: Check = ({ processes, files: rules }) =>
 
 /** Oldest age of a report that the operator fetched for this run. */
 const SKEW_SECONDS = 30;
+/** Most that the clocks may be apart, as the partner's datagrams tell it. */
+const APART_SECONDS = 2;
 
 export const files: Check = ({ files: rules }) =>
   rules.flatMap((rule) =>

@@ -348,6 +348,7 @@ export class SystemRouter {
       counters: (session) => partner.counters(session),
       refused: () => partner.refused(),
       differs: (session) => partner.differs(session),
+      clockOffset: () => partner.clockOffset(),
       trouble: () => partner.trouble(),
       close: () => partner.close(),
     };

@@ -59,6 +59,8 @@ export interface PartnerBody {
   readonly configDigest?: Uint8Array;
   /** Every later announce frame of the sender has a counter above this one (announce-proof.ts). */
   readonly announced?: bigint;
+  /** The sender's wall clock, milliseconds since 1970-01-01 UTC. For people: no decision depends on it. */
+  readonly clock?: bigint;
   /** The sender understands summaries, so an unchanged session may be sent to it as an entry of one (§11). */
   readonly summaries?: boolean;
 }
@@ -78,6 +80,7 @@ export interface Summary {
   readonly wants: readonly string[];
   /** As in the datagram of one session. */
   readonly announced?: bigint;
+  readonly clock?: bigint;
 }
 
 /** Replaces the session's name in the header of a summary; no session has this name. */
@@ -117,6 +120,7 @@ const SECTION = {
   summaries: 5,
   stills: 6,
   wants: 7,
+  clock: 8,
 } as const;
 const ROLES: readonly Role[] = ['INIT', 'BACKUP', 'MASTER'];
 const FLAGS = ['healthy', 'armed', 'open', 'proven', 'yielding', 'hearing'] as const;
@@ -144,8 +148,9 @@ export function encodePartner(
     [SECTION.status, encodeStatus(body.message)],
     [SECTION.snapshot, encodeSnapshot(body.message.snapshot)],
     [SECTION.configDigest, body.configDigest],
-    [SECTION.announced, announcedOctets(body.announced)],
+    [SECTION.announced, u64Octets(body.announced)],
     [SECTION.summaries, body.summaries === true ? new Uint8Array(0) : undefined],
+    [SECTION.clock, u64Octets(body.clock)],
   ];
   return seal(header, sections, key, hmac);
 }
@@ -157,7 +162,7 @@ export const stillLength = ({ session }: Pick<Still, 'session'>): number =>
 /** Encodes a summary with its HMAC; `header.session` is SUMMARY. Throws RangeError like `encodePartner`. */
 export function encodeSummary(
   header: PartnerHeader,
-  { stills, wants, announced }: Summary,
+  { stills, wants, announced, clock }: Summary,
   key: Uint8Array,
   hmac: Hmac,
 ): Uint8Array {
@@ -167,9 +172,10 @@ export function encodeSummary(
   const wanted = new Writer();
   for (const session of wants) wanted.octets(shortName(session));
   const sections: Section[] = [
-    [SECTION.announced, announcedOctets(announced)],
+    [SECTION.announced, u64Octets(announced)],
     [SECTION.stills, said.finish()],
     [SECTION.wants, wanted.finish()],
+    [SECTION.clock, u64Octets(clock)],
   ];
   return seal(header, sections, key, hmac);
 }
@@ -236,8 +242,7 @@ function decodeSummary(reader: Reader): Summary {
     counter: said.u64('counter of a still'),
   }));
   const wants = decodeEach(sections.get(SECTION.wants), decodeShortName);
-  const announced = sections.get(SECTION.announced)?.u64('announce counter');
-  return { stills, wants, ...(announced !== undefined && { announced }) };
+  return { stills, wants, ...decodeTimes(sections) };
 }
 
 function decodeEach<T>(reader: Reader | undefined, decode: (reader: Reader) => T): T[] {
@@ -286,19 +291,30 @@ function decodeBody(reader: Reader, sender: RouterId): PartnerBody {
   };
   const summaries = sections.has(SECTION.summaries) ? { summaries: true } : {};
   const digest = sections.get(SECTION.configDigest);
-  const announced = sections.get(SECTION.announced)?.u64('announce counter');
   if (digest !== undefined && digest.remaining > MAX_DIGEST)
     throw digest.error('config digest too long');
   return {
     message,
     ...(digest && { configDigest: digest.rest() }),
-    ...(announced !== undefined && { announced }),
+    ...decodeTimes(sections),
     ...summaries,
   };
 }
 
-const announcedOctets = (announced: bigint | undefined): Uint8Array | undefined =>
-  announced === undefined ? undefined : new Writer().u64(announced).finish();
+const u64Octets = (value: bigint | undefined): Uint8Array | undefined =>
+  value === undefined ? undefined : new Writer().u64(value).finish();
+
+/** The sections that a datagram of one session and a summary share. */
+function decodeTimes(
+  sections: ReturnType<typeof decodeSections>,
+): Pick<PartnerBody, 'announced' | 'clock'> {
+  const announced = sections.get(SECTION.announced)?.u64('announce counter');
+  const clock = sections.get(SECTION.clock)?.u64('clock');
+  return {
+    ...(announced !== undefined && { announced }),
+    ...(clock !== undefined && { clock }),
+  };
+}
 
 function encodeStatus(message: PartnerMessage): Uint8Array {
   const flags = FLAGS.reduce((sum, flag) => (message[flag] ? sum | bit(flag) : sum), 0);

@@ -45,6 +45,8 @@ export interface LinkStatus {
   readonly lastError?: string;
   readonly echoRtt?: Millis;
   readonly unansweredEchoes: number;
+  /** Echo-Requests that were lost, in this session and all before it. */
+  readonly lostEchoes: number;
   readonly ac?: { readonly name: string; readonly mac: MacAddress };
 }
 
@@ -87,6 +89,8 @@ export class Link {
   };
   #carrier = true;
   #lastError: string | undefined;
+  /** Echo-Requests lost in earlier sessions. */
+  #lostBefore = 0;
   #out: LinkOutput[] = [];
 
   /**
@@ -258,6 +262,7 @@ export class Link {
       ...(lastError === undefined ? {} : { lastError }),
       ...(rtt === undefined ? {} : { echoRtt: rtt }),
       unansweredEchoes: session?.phases.unanswered ?? 0,
+      lostEchoes: this.#lostBefore + (session?.phases.lost ?? 0),
       ...(ac === undefined ? {} : { ac: { name: printable(ac.name), mac: ac.mac } }),
     };
   }
@@ -400,6 +405,7 @@ export class Link {
     this.#lastError = reason;
     if (padt) this.#sendPadt(session.acMac, session.sessionId);
     this.#out.push({ kind: 'detach' });
+    this.#lostBefore += session.phases.lost;
     this.#session = undefined;
     const lasted = isFlapping === true ? undefined : this.#lasted(session, now);
     if (!session.isHungUp) this.#dialler.ended({ lasted, refused }, session.acMac, now);
@@ -511,6 +517,7 @@ export class Link {
 
   #forget(): void {
     this.#remember();
+    this.#lostBefore += this.#session?.phases.lost ?? 0;
     this.#session = undefined;
     this.#dialler.stop();
     this.#reattachAt = undefined;

@@ -28,6 +28,7 @@ export class Keepalive {
   /** There was a pause since the last answer: who was told that the session is down must hear that it is not. */
   #wasPaused = false;
   #unanswered = 0;
+  #lost = 0;
   #at: Instant | undefined;
   /** The count before the verdict of silence is still to come, that long before it. */
   #lead: Millis | undefined;
@@ -52,6 +53,11 @@ export class Keepalive {
 
   get unanswered(): number {
     return this.#unanswered;
+  }
+
+  /** Echo-Requests without a reply or another sign of life by the time of the next one. */
+  get lost(): number {
+    return this.#lost;
   }
 
   /** Of the last answer. */
@@ -152,6 +158,7 @@ export class Keepalive {
     const isLive = this.#mode === 'live';
     const limit = isLive ? this.#config.failures : this.#config.probeFailures;
     if (this.#unanswered < limit) return this.#ask(now);
+    this.#lost += 1;
     if (isLive) return ['silent', ...this.probe(now)];
     if (this.#hasSign) return this.probe(now);
     this.stop();
@@ -160,6 +167,7 @@ export class Keepalive {
 
   #ask(now: Instant): KeepaliveVerdict[] {
     const { interval, probeInterval, failures } = this.#config;
+    if (this.#unanswered > 0) this.#lost += 1;
     this.#unanswered += 1;
     if (this.#mode === 'probing') {
       this.#at = after(now, probeInterval);

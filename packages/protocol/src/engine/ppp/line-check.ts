@@ -40,6 +40,10 @@ export class LineCheck {
     return this.#keepalive.unanswered;
   }
 
+  get lost(): number {
+    return this.#keepalive.lost;
+  }
+
   deadline(): Instant | undefined {
     return earliest(this.#keepalive.deadline(), this.#size.deadline());
   }

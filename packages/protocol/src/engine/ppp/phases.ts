@@ -102,6 +102,10 @@ export class Phases {
     return this.#line.unanswered;
   }
 
+  get lost(): number {
+    return this.#line.lost;
+  }
+
   /** Whether the end has been decided: what comes now is only the farewell. */
   get isEnding(): boolean {
     return this.#end !== undefined;
