@@ -12,6 +12,7 @@ import {
   ARM,
   ATTACH,
   CONFIGURE,
+  KEY,
   Life,
   THEIRS,
   role,
@@ -132,6 +133,40 @@ t.test(
     const second = life.start();
     t.equal(via(), 'none');
     await finish(t, armed, second, client);
+  },
+);
+
+t.test(
+  'freebsd › a helper killed between gate and route leaves no route via the partner to the next',
+  async (t) => {
+    const armed = await standby(t);
+    const { life, helper, client, via } = armed;
+    helper.process.kill();
+    await client.untilClosed();
+    class Killed extends FreebsdBackend {
+      override raise(): void {
+        dying.process.kill();
+      }
+    }
+    const dying = life.start([SESSION], { makeBackend: (context) => new Killed(context) });
+    const again = await Client.greet(dying.path);
+    t.equal(await again.outcome(ARM), 'done');
+    t.equal(await again.outcome({ verb: 'route', session, via: 'partner' }), 'done');
+    life.router.kernel.carp.set(VHID, 'MASTER');
+    await again.untilClosed();
+    t.equal(via(), 'partner', 'as the edge left it');
+    const next = life.start();
+    t.equal(via(), 'none', 'with no supervisor connected');
+    const last = await Client.greet(next.path);
+    t.match(await state(last), { gateOpen: true, attached: KEY });
+    t.equal(await last.outcome({ ...CONFIGURE, up: true }), 'done');
+    t.equal(await last.outcome({ verb: 'route', session, via: 'session' }), 'done');
+    last.end();
+    next.process.kill();
+    await last.untilClosed();
+    const adopting = life.start();
+    t.equal(via(), 'session', 'a route into the session is left alone');
+    await finish(t, armed, adopting, client);
   },
 );
 

@@ -14,7 +14,7 @@ import { C } from './abi.ts';
 import { anyway, attempt, unless } from './errors.ts';
 import type { Interfaces } from './interface.ts';
 import { same } from './octets.ts';
-import { Routes, addressOf, gateway4, gateway6 } from './route.ts';
+import { Routes, addressOf, gateway4, gateway6, type Gateway } from './route.ts';
 
 const IN_USE = {
   EEXIST: 'address in use: another interface leads to the same address',
@@ -154,8 +154,8 @@ export function route(
   const { name, fib, partnerAddress } = policy;
   const theirAddress = unless(['ENXIO'], () => interfaces.destination(name));
   const gateway = { session: theirAddress, partner: partnerAddress, none: undefined }[way.via];
-  const isIpv6Only = way.via === 'session' && way.theirs !== undefined;
-  if (way.via !== 'none' && gateway === undefined && !isIpv6Only) {
+  const ipv6 = { session: way.theirs, partner: policy.partnerAddress6, none: undefined }[way.via];
+  if (way.via !== 'none' && gateway === undefined && ipv6 === undefined) {
     const reason = way.via === 'session' ? 'configure the session first' : 'no partner_address';
     throw new BackendError('route', name, 'ENOTCONN', reason);
   }
@@ -186,12 +186,35 @@ export function route(
   return gateway;
 }
 
+/** Remove the default routes via the partner, whoever set them; no other route changes. */
+export function leavePartner(libc: Libc, interfaces: Interfaces, policy: SessionPolicy): void {
+  const { name, fib, partnerAddress, defaultRoute } = policy;
+  if (!defaultRoute) return;
+  attempt('route', name, () => {
+    const routes = new Routes(libc, fib);
+    try {
+      if (partnerAddress !== undefined) routes.remove(gateway4(partnerAddress));
+      const partner6 = partnerGateway6(interfaces, policy);
+      if (partner6 !== undefined) routes.remove(partner6);
+    } finally {
+      routes.close();
+    }
+  });
+}
+
+function partnerGateway6(
+  interfaces: Interfaces,
+  { partnerAddress6: partner }: SessionPolicy,
+): Gateway | undefined {
+  if (partner === undefined) return undefined;
+  const index = partner.interface === undefined ? 0 : interfaces.index(partner.interface);
+  return gateway6(partner.address, index);
+}
+
 function route6(routes: Routes, interfaces: Interfaces, policy: SessionPolicy, way: Way): void {
-  const { name, partnerAddress6: partner } = policy;
-  const partnerIndex = partner?.interface === undefined ? 0 : interfaces.index(partner.interface);
   const gateways = {
-    partner: partner && gateway6(partner.address, partnerIndex),
-    session: way.theirs && gateway6(linkLocalOf(way.theirs), interfaces.index(name)),
+    partner: partnerGateway6(interfaces, policy),
+    session: way.theirs && gateway6(linkLocalOf(way.theirs), interfaces.index(policy.name)),
     none: undefined,
   };
   const wanted = gateways[way.via];

@@ -107,9 +107,16 @@ export class FreebsdSession {
       if (state !== 'closed' && !stays) this.#graph.gate.close();
       this.#graph.gate.join();
       this.#gateOpen = stays;
+      if (stays) this.#leavePartner();
       // The kernel took the old MAC into the session.
       if (state === 'other mac') this.#arming.disarm();
     });
+  }
+
+  /** An earlier helper may have died between the gate that it opened and the route (R13). */
+  #leavePartner(): void {
+    const { libc, interfaces, log } = this.#shared;
+    anyway(() => addressing.leavePartner(libc, interfaces, this.policy), log);
   }
 
   #listen(bpf: Bpf): void {
