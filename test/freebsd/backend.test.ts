@@ -358,6 +358,20 @@ t.test(
   },
 );
 
+t.test('freebsd › a partner that has only an IPv6 address is a gateway all the same', async (t) => {
+  const { partnerAddress: _, ...rest } = SESSION;
+  const address = Uint8Array.of(0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3);
+  const { router, helper } = await Started.make(t, [
+    { ...rest, partnerAddress6: { address, interface: LAN } },
+  ]);
+  const { routes } = router.kernel;
+  helper.backend.route(name, 'partner');
+  t.ok(routes.default(0, 'AF_INET6'));
+  t.equal(routes.default(0), undefined);
+  helper.backend.route(name, 'none');
+  t.equal(routes.default(0, 'AF_INET6'), undefined);
+});
+
 t.test('freebsd › route › goes to the FIB of the session; too high a one is said', async (t) => {
   const fib = { ...SESSION, fib: 1 };
   const { router, helper } = await Started.make(t, [fib]);

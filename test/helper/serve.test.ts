@@ -409,16 +409,22 @@ for (const role of ['BACKUP', 'INIT'] as const) {
 }
 
 t.test('serve › a route via a partner that the policy does not name is refused', async (t) => {
-  const router = await Machine.boot();
   const { partnerAddress: _, ...alone } = SESSION;
-  const started = startHelper(router, { ...router.policy, sessions: [alone] });
-  const client = await Client.greet(started.path);
-  t.equal(await client.outcome({ verb: 'route', session, via: 'partner' }), 'EINVAL');
-  t.equal(await client.outcome({ verb: 'route', session, via: 'session' }), 'EPERM');
-  client.end();
-  started.serving.stop();
-  await started.serving.stopped;
-  await router.close();
+  const partnerAddress6 = { address: new Uint8Array(16).fill(0xfd) };
+  for (const [policy, outcome] of [
+    [alone, 'EINVAL'],
+    [{ ...alone, partnerAddress6 }, 'done'],
+  ] as const) {
+    const router = await Machine.boot();
+    const started = startHelper(router, { ...router.policy, sessions: [policy] });
+    const client = await Client.greet(started.path);
+    t.equal(await client.outcome({ verb: 'route', session, via: 'partner' }), outcome);
+    t.equal(await client.outcome({ verb: 'route', session, via: 'session' }), 'EPERM');
+    client.end();
+    started.serving.stop();
+    await started.serving.stopped;
+    await router.close();
+  }
 });
 
 t.test(

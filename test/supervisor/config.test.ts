@@ -409,6 +409,14 @@ peer_address = "198.51.100.9"
   t.match(read(`${MINIMAL}echo_failures = 0`).sessions[0]?.engine.link, { echo: { failures: 0 } });
 });
 
+t.test('config › the other router is a gateway if it has an address for that', async (t) => {
+  const may = (lines: string): unknown =>
+    read(`${MINIMAL}${lines}\n`).sessions[0]?.engine.owner.routesViaPartner;
+  t.equal(may(''), false);
+  t.equal(may('partner_address = "192.168.7.3"'), true);
+  t.equal(may('ipv6 = true\npartner_address6 = "fd00::3"'), true);
+});
+
 t.test(
   'config › every address of the file and of the router is the AC’s to have no more',
   async (t) => {

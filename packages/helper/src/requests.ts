@@ -267,8 +267,8 @@ function gate(backend: Backend, session: Session, open: boolean): boolean {
 
 /** Refuses a route via the partner on a live router: the packets would come back (R13). */
 function checkPartnerRoute({ policy, role, gateOpen }: Session): void {
-  const { name, partnerAddress } = policy;
-  if (partnerAddress === undefined)
+  const { name, partnerAddress, partnerAddress6 } = policy;
+  if (partnerAddress === undefined && partnerAddress6 === undefined)
     throw refusal('route', name, 'EINVAL', 'the policy has no partner_address');
   if (isLive({ policy: policy.policy, role, open: gateOpen }))
     throw refusal('route', name, 'EPERM', `role ${role}, gate ${gateOpen ? 'open' : 'closed'}`);

@@ -407,6 +407,7 @@ function session(
       policy: table.policy,
       routerId: owner.routerId,
       hasPartner: owner.hasPartner,
+      routesViaPartner: table.partner_address !== null || table.partner_address6 !== null,
       holdDown: seconds(table.hold_down_seconds),
       partnerTimeout: seconds(Math.max(table.partner_timeout_seconds, owner.leastTimeout)),
       downDemotion: seconds(table.down_demotion_seconds),

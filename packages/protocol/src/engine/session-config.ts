@@ -70,6 +70,8 @@ export interface OwnershipConfig {
   readonly routerId: RouterId;
   /** Whether there is another router at all. */
   readonly hasPartner: boolean;
+  /** Whether the default route may lead via the other router; it may unless this is false. */
+  readonly routesViaPartner?: boolean;
   /** Longest wait for the partner's snapshot at start. */
   readonly holdDown: Millis;
   /** Silence after which the partner counts as gone. */

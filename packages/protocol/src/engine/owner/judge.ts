@@ -3,7 +3,7 @@
  * is. What follows in frames and kernel calls is `acts.ts`.
  */
 import { sameOctets } from '../../bytes.ts';
-import type { Instant } from '../../time.ts';
+import { after, seconds, type Instant } from '../../time.ts';
 import {
   isLaterEpoch,
   changed,
@@ -13,7 +13,7 @@ import {
   type Role,
   type Snapshot,
 } from '../../session.ts';
-import type { AdminVerb, Event, HelperState } from '../events.ts';
+import type { Action, AdminVerb, Event, HelperState } from '../events.ts';
 import type { LinkOutcome } from '../link/link.ts';
 import { FRAMES, ownerNote, sameKey } from './actions.ts';
 import type { Acts } from './acts.ts';
@@ -25,12 +25,17 @@ import { refusal } from './refusal.ts';
 import type { Refusal, Standing } from './standing.ts';
 import { SEEN_SPAN, type OwnerWait, type Waits } from './waits.ts';
 
+/** A refusal that comes again within this is the same one: what is refused is asked for again every second. */
+const REPEAT_SPAN = seconds(2);
+
 export class Judge {
   readonly #standing: Standing;
   readonly #acts: Acts;
   readonly #waits: Waits;
   readonly #out: Outbox;
   readonly #delegation: Delegation;
+  /** The last refusal of each action. */
+  readonly #refused = new Map<Action['kind'], { readonly code: string; readonly at: Instant }>();
   /** Undefined unless it is configured. */
   readonly #alarm: Alarm | undefined;
 
@@ -282,9 +287,8 @@ export class Judge {
 
   #failed(event: Extract<Event, { kind: 'failed' }>, now: Instant): void {
     const { action, code, message } = event;
-    const { refused } = this.#standing;
-    const isKnown = refused?.action === action && refused.code === code;
-    const level = action === 'store' ? 'error' : isKnown ? 'debug' : 'warn';
+    const isNews = this.#isNews(action, code, now);
+    const level = action === 'store' ? 'error' : isNews ? 'warn' : 'debug';
     this.#acts.note(level, `${action} failed`, [], { code, message });
     // The next frame comes by itself; all else is asked for again, once the disk or the kernel takes it.
     if (FRAMES.has(action)) return;
@@ -298,6 +302,13 @@ export class Judge {
     this.#waits.begin(isLease ? 'lease' : 'retry', now);
     if (isJoining) this.#step('Severed', `${action} failed`, now);
     if (action === 'configure' || action === 'route') this.#blocked({ action, code, message }, now);
+  }
+
+  /** What is asked for again every second, and refused each time, is worth one line of the log. */
+  #isNews(action: Action['kind'], code: string, now: Instant): boolean {
+    const before = this.#refused.get(action);
+    this.#refused.set(action, { code, at: now });
+    return before?.code !== code || now > after(before.at, REPEAT_SPAN);
   }
 
   /** The session may be proven all the same: the AC's answers do not pass the interface. */

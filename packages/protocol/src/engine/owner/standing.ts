@@ -96,7 +96,8 @@ export class Standing {
   /** Where the default route of a router that stands by belongs, and whether that is news. */
   via(now: Instant): { readonly via: RouteTarget; readonly isNews: boolean } {
     const isLive = TRAITS[this.state].standsBy && this.role !== 'MASTER';
-    const via = isLive && this.partner.carries(SEEN_SPAN, now) ? 'partner' : 'none';
+    const mayUse = isLive && this.config.routesViaPartner !== false;
+    const via = mayUse && this.partner.carries(SEEN_SPAN, now) ? 'partner' : 'none';
     return { via, isNews: 'via' in this.#place && this.#place.via !== via };
   }
 
