@@ -102,7 +102,7 @@ export class LinkPair {
   }
 
   hangUp(): this {
-    return this.#take(this.link.hangUp(this.now));
+    return this.#take(this.link.hangUp('disconnected by the operator', this.now));
   }
 
   /** An event now. */

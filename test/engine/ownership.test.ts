@@ -1,11 +1,17 @@
 /** Ownership: the table, and what its acts amount to in order. The link's own conversations are tested elsewhere. */
 import * as fc from 'fast-check';
 import t from 'tap';
-import type { Action, Event } from '@ppp-thing/protocol/engine/events';
+import type { Action, Event, Note } from '@ppp-thing/protocol/engine/events';
 import { OWNERSHIP, stepOwner } from '@ppp-thing/protocol/engine/owner/ownership';
 import { NO_SNAPSHOT } from '@ppp-thing/protocol/session';
 import { anyHistory, type History } from './histories.ts';
 import { CONFIG, FACTS, HELD_BY_PARTNER, HELD_BY_US, PARTNER, Router, story } from './router.js';
+
+/** The lines of the log about `on`. */
+const said = (on: string, actions: readonly Action[]): Note[] =>
+  actions.flatMap((action) =>
+    action.kind === 'note' && action.note.on === on ? [action.note] : [],
+  );
 
 t.test('ownership › every cell of the table is a step or a refusal', async (t) => {
   for (const [event, row] of Object.entries(OWNERSHIP)) {
@@ -55,6 +61,50 @@ t.test(
       }
   },
 );
+
+t.test('Standby › without a gateway for it nothing is routed via the partner', async (t) => {
+  const owner = { ...CONFIG.owner, routesViaPartner: false };
+  const router = new Router(HELD_BY_PARTNER, { ...CONFIG, owner });
+  router.helperUp();
+  router.hear();
+  t.equal(router.state, 'Standby');
+  router.pass(2000);
+  t.notOk(story(router.actions).includes('route partner'));
+  t.ok(story(router.actions).includes('route none'));
+});
+
+t.test('Standby › what the kernel refuses every second is logged once', async (t) => {
+  const router = Router.standby();
+  const refusal = { kind: 'failed', action: 'route', code: 'ENETUNREACH', message: 'x' } as const;
+  const refuse = (): readonly Action[] => router.feed(refusal);
+  t.match(said('route failed', refuse()), [{ level: 'warn' }]);
+  for (let i = 0; i < 5; i++) {
+    t.ok(story(router.pass(1000)).includes('route partner'), 'asked again');
+    t.match(said('route failed', refuse()), [{ level: 'debug' }]);
+    router.hear();
+  }
+  const other = router.feed({ ...refusal, code: 'EINVAL' });
+  t.match(said('route failed', other), [{ level: 'warn' }], 'another reason is news');
+  for (let i = 0; i < 3; i++) router.pass(1000);
+  t.match(said('route failed', refuse()), [{ level: 'warn' }], 'and so is one that was away');
+});
+
+t.test('Redialling › the log says which of his commands the operator gave', async (t) => {
+  for (const [verb, words] of [
+    ['reconnect', 'reconnect by the operator'],
+    ['disconnect', 'disconnected by the operator'],
+  ] as const) {
+    const router = Router.holder();
+    const actions = [...router.feed({ kind: 'admin', verb }), ...router.pass(15_000)];
+    t.match(said(words, actions), [{ machine: 'link', to: 'Terminate' }, { machine: 'link' }, {}]);
+    t.equal(
+      actions
+        .flatMap((each) => (each.kind === 'note' ? each.note.on : []))
+        .filter((on) => on.endsWith(' by the operator') && on !== words).length,
+      0,
+    );
+  }
+});
 
 t.test(
   'Waiting › a MASTER at start stands back from a partner that is open and MASTER',

@@ -6,6 +6,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import type { Fault, RouterIndex } from '@ppp-thing/lab/campaign/faults';
 import type { SystemPlan } from '@ppp-thing/lab/system/plan';
+import { formatSessionId } from '@ppp-thing/protocol/wire/pppoe';
 import { runSystem } from '@ppp-thing/lab/system/world';
 import t from 'tap';
 
@@ -129,7 +130,7 @@ function told(line: string): string | undefined {
   if (healed !== null) return `end of ${nameOf(healed[1])}`;
   if (!line.startsWith('AC {')) return undefined;
   const { kind, sessionId }: { kind: string; sessionId?: number } = JSON.parse(line.slice(3));
-  return sessionId === undefined ? `ac: ${kind}` : `ac: ${kind} 0x${sessionId.toString(16)}`;
+  return sessionId === undefined ? `ac: ${kind}` : `ac: ${kind} ${formatSessionId(sessionId)}`;
 }
 
 async function play({ head, steps, plan }: Story): Promise<string> {
@@ -156,5 +157,7 @@ for (const name of readdirSync(DIRECTORY).sort()) {
     const played = await play(parse(text));
     if (process.env['UPDATE'] === '1') writeFileSync(path, played);
     else t.equal(text, played);
+    // As pppthingctl, tcpdump and Wireshark write it.
+    t.notMatch(played, /session=(?!0x[0-9a-f]{4}\b)/, 'SESSION_IDs have one form');
   });
 }

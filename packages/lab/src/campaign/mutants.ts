@@ -218,7 +218,7 @@ export const MUTANTS: readonly Mutant[] = [
     'terminates what the partner took',
     ACTS,
     "{ kind: 'gate', open: false });\n        this.#absorb(this.#link.suspend(now), now);",
-    "{ kind: 'gate', open: false });\n        this.#absorb(this.#link.hangUp(now), now);",
+    "{ kind: 'gate', open: false });\n        this.#endSession(now);",
   ),
   mutant('watchdog off', ACTS, "this.#out.emit(...demotion.add('watchdog'));", ''),
   mutant(

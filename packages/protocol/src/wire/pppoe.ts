@@ -46,6 +46,9 @@ export interface DiscoveryPacket {
 /** SESSION_ID 0 means none; 0xffff is reserved (RFC 2516 §4). */
 export const isSessionId = (id: number): boolean => id > 0 && id < 0xffff;
 
+/** For people: in hexadecimal, as tcpdump and Wireshark show it. */
+export const formatSessionId = (id: number): string => `0x${id.toString(16).padStart(4, '0')}`;
+
 /** The first tag of `type`, or undefined. */
 export const findTag = (packet: DiscoveryPacket, type: number): Tag | undefined =>
   packet.tags.find((tag) => tag.type === type);

@@ -14,6 +14,7 @@ import { BROADCAST, formatMac, isMulticast, type MacAddress } from '../../wire/e
 import {
   PLAIN_PAYLOAD,
   findTag,
+  formatSessionId,
   isSessionId,
   TAG,
   type DiscoveryPacket,
@@ -316,7 +317,7 @@ export class Discovery {
     }
     const { sessionId } = packet;
     if (!isSessionId(sessionId))
-      return [this.#drop('PADS', source, `SESSION_ID ${sessionId} is reserved`)];
+      return [this.#drop('PADS', source, `SESSION_ID ${formatSessionId(sessionId)} is reserved`)];
     return this.#found(packet, offer, millis(now - since));
   }
 
@@ -344,7 +345,7 @@ export class Discovery {
     const note = this.#note('info', 'Idle', 'PADS', [], {
       ac: printable(offer.acName),
       mac: formatMac(offer.acMac),
-      session: `0x${sessionId.toString(16)}`,
+      session: formatSessionId(sessionId),
       maxPayload,
     });
     const { acMac, acName } = offer;

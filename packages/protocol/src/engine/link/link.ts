@@ -10,7 +10,13 @@ import { after, earliest, millis, type Instant, type Millis } from '../../time.t
 import { sameOctets } from '../../bytes.ts';
 import { printable } from '../../printable.ts';
 import { formatMac, type MacAddress } from '../../wire/ethernet.ts';
-import { findTag, isSessionId, TAG, type DiscoveryPacket } from '../../wire/pppoe.ts';
+import {
+  findTag,
+  formatSessionId,
+  isSessionId,
+  TAG,
+  type DiscoveryPacket,
+} from '../../wire/pppoe.ts';
 import { Dialler, moved } from './dialler.ts';
 import { errorText, type DiscoveredSession, type DiscoveryOutput } from './discovery.ts';
 import type { Action, Event } from '../events.ts';
@@ -155,9 +161,12 @@ export class Link {
     return this.#flush();
   }
 
-  /** The operator's disconnect: Terminate-Request, then PADT and detach (RFC 2516 §5.5). Ends in `closed`. */
-  hangUp(now: Instant): LinkOutput[] {
-    const reason = 'disconnected by the operator';
+  /**
+   * The operator ends the session: Terminate-Request, then PADT and detach (RFC 2516 §5.5). Ends in `closed`.
+   *
+   * @param reason for the log and the status
+   */
+  hangUp(reason: string, now: Instant): LinkOutput[] {
     const session = this.#session;
     if (session !== undefined) {
       session.isHungUp = true;
@@ -288,7 +297,7 @@ export class Link {
   /** RFC 2516 §5.5: nothing may be sent after it, not even PPP's own farewell. Forged ones that match cannot be told apart. */
   #receivePadt(packet: DiscoveryPacket, session: Session, isOurs: boolean, now: Instant): void {
     if (!isOurs) {
-      const facts = { session: packet.sessionId };
+      const facts = { session: formatSessionId(packet.sessionId) };
       this.#out.push(moved('debug', this.#phase(), undefined, 'ignored PADT', facts));
       return;
     }
@@ -302,9 +311,8 @@ export class Link {
     const uniq = findTag(packet, TAG['Host-Uniq']);
     if (uniq === undefined || !sameOctets(uniq.value, session.hostUniq)) return;
     if (!isSessionId(packet.sessionId)) return;
-    this.#out.push(
-      moved('warn', this.#phase(), undefined, 'second PADS', { session: packet.sessionId }),
-    );
+    const facts = { session: formatSessionId(packet.sessionId) };
+    this.#out.push(moved('warn', this.#phase(), undefined, 'second PADS', facts));
     this.#sendPadt(source, packet.sessionId);
   }
 
@@ -409,7 +417,7 @@ export class Link {
     this.#session = undefined;
     const lasted = isFlapping === true ? undefined : this.#lasted(session, now);
     if (!session.isHungUp) this.#dialler.ended({ lasted, refused }, session.acMac, now);
-    const facts = { session: session.sessionId, ac: formatMac(session.acMac) };
+    const facts = { session: formatSessionId(session.sessionId), ac: formatMac(session.acMac) };
     this.#out.push(moved(session.isHungUp ? 'info' : 'warn', from, 'Dead', reason, facts));
     // A dial goes on until it succeeds; a session that was up is ownership's to decide about.
     if (this.#dialsNext || !(wasOpened || session.isHungUp)) this.#dial('Dead', reason, now);

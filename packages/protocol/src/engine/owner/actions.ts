@@ -31,6 +31,14 @@ function settingsOf(facts: SessionFacts): SessionSettings {
   return { mtu, ...ipv4Of(facts), ...(interfaceIds && { interfaceIds }) };
 }
 
+/** Why this router ends the session with the AC in this state, for the log and the status. */
+export const endingIn = (state: OwnerState): string =>
+  ENDINGS[state] ?? 'disconnected by the operator';
+
+const ENDINGS: Partial<Record<OwnerState, string>> = {
+  Redialling: 'reconnect by the operator',
+};
+
 /** A line of the owner's log; `to` equal to `from` says that nothing moved. */
 export function ownerNote(
   level: Note['level'],

@@ -13,7 +13,7 @@ import type { Dhcp6Output } from '../dhcp6/client.ts';
 import type { Action, Event, Note } from '../events.ts';
 import type { Random } from '../hashes.ts';
 import type { Link, LinkOutcome, LinkOutput } from '../link/link.ts';
-import { attach, configure, ownerNote } from './actions.ts';
+import { attach, configure, endingIn, ownerNote } from './actions.ts';
 import type { Delegation } from './delegation.ts';
 import type { Outbox } from './outbox.ts';
 import type { OwnerAct } from './ownership.ts';
@@ -396,7 +396,7 @@ export class Acts {
       this.#absorb(this.#link.resume(facts, now), now);
     }
     this.#standing.path = 'unproven';
-    this.#absorb(this.#link.hangUp(now), now);
+    this.#endSession(now);
   }
 
   #leave(now: Instant): void {
@@ -407,7 +407,11 @@ export class Acts {
 
   #hangUp(now: Instant): void {
     this.#leased(this.#delegation.down(now), now);
-    this.#absorb(this.#link.hangUp(now), now);
+    this.#endSession(now);
+  }
+
+  #endSession(now: Instant): void {
+    this.#absorb(this.#link.hangUp(endingIn(this.#standing.state), now), now);
   }
 
   /** What the DHCPv6 client has to say. A lease is stored before the LANs hear of it (R5). */
@@ -416,7 +420,7 @@ export class Acts {
       if (output.kind === 'lease') {
         this.#write({ lease: output.lease });
         this.#leaseStored(now);
-      } else if (output.kind === 'released') this.#absorb(this.#link.hangUp(now), now);
+      } else if (output.kind === 'released') this.#endSession(now);
       else this.#out.emit(output);
     }
   }
