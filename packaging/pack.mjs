@@ -49,7 +49,9 @@ function entriesBelow(directory, prefix) {
 const gzip = (octets) => zlib.gzipSync(octets, { level: 9 });
 const zstd = (octets) =>
   zlib.zstdCompressSync(octets, { params: { [zlib.constants.ZSTD_c_compressionLevel]: 12 } });
-const xz = (octets) => execFileSync('xz', ['--threads=1'], { input: octets, maxBuffer: 1024 ** 3 });
+// Level 6 takes seven times as long on a runtime, and makes it a fifth smaller.
+const xz = (octets) =>
+  execFileSync('xz', ['-1', '--threads=1'], { input: octets, maxBuffer: 1024 ** 3 });
 
 /** Runs `work` with a directory of its own, which is then gone. */
 function aside(work) {

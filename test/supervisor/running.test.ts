@@ -147,7 +147,7 @@ t.test('running › a session that the helper does not know is reported, and wai
   t.equal(running.session('pppoe1')?.status.helper, false);
   t.ok(
     lines.includes(
-      'error: pppoe1: the helper does not know this session: restart ppp_thing_helper, which read an older configuration',
+      'error: pppoe1: the helper does not know this session: its log tells why the session has not started; or restart ppp_thing_helper, which read an older configuration',
     ),
   );
 });

@@ -24,7 +24,7 @@ const USAGE = `usage: ppp_thing_helper [--config FILE] [--check | --remove]
        ppp_thing_helper --version | --help
 
   --config FILE  the configuration, TOML or the eight lines of ppp_thing
-  --check        read the configuration, say what is wrong with it, and exit
+  --check        read the configuration, list its errors, and exit
   --remove       take down everything a helper left in the kernel, without ending the session, and exit
 `;
 

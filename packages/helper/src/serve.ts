@@ -36,7 +36,7 @@ export interface ServeOptions {
   readonly disk?: Disk;
   /** The loop calls it every `interval` milliseconds, so that a watchdog notices when the loop hangs. */
   readonly alive?: { readonly interval: number; beat(): void };
-  /** Used before `stop('remove')`: sessions that fail to start are logged, not fatal, even if all fail. */
+  /** Used before `stop('remove')`: no socket is made. */
   readonly removing?: boolean;
 }
 
@@ -82,13 +82,10 @@ export function serve(options: ServeOptions): Serving {
     // Refuse a second helper before it touches the first one's sessions.
     refuseSecond(libc, policy.socketPath);
     // Start the sessions first: the interlock must work before a request can arrive, and even without a socket.
-    const starting = (): void =>
-      sessions.start(backend, {
-        started: (name) => demotions.adopt(name),
-        late: (name) => server?.greetAgain(`session ${name} has started`),
-      });
-    if (options.removing === true) anyway(starting, log);
-    else starting();
+    sessions.start(backend, {
+      started: (name) => demotions.adopt(name),
+      late: (name) => server?.greetAgain(`session ${name} has started`),
+    });
     // Remove the demotions of sessions that are no longer in the configuration.
     anyway(() => demotions.settle((name) => amounts.has(name)), log);
     const requests = createRequests(backend, sessions, demotions, lans, () => loop.now());

@@ -74,14 +74,12 @@ export class Sessions {
   }
 
   /**
-   * Build or adopt every session. Logs and retries one that fails. If all fail, throws the first error, so that the
-   * operator who started the helper sees it.
+   * Build or adopt every session. Logs and retries one that fails, even if all fail: a process that ended would only be
+   * restarted every second, and fail and log the same again.
    */
   start(backend: Backend, tell: Starting): void {
     this.#backend = backend;
     const errors = this.#options.policies.map((policy) => this.#start(policy, tell));
-    const [first] = errors;
-    if (first !== undefined && !errors.includes(undefined)) throw first;
     this.#options.policies.forEach((policy, i) => {
       const error = errors[i];
       if (error !== undefined) this.#startLater(policy, tell, error.message);

@@ -99,7 +99,8 @@ export class Session {
     const { log } = this.#around;
     const advice = 'restart ppp_thing_helper, which read an older configuration';
     if (state === undefined) {
-      return log.line('error', `${this.name}: the helper does not know this session: ${advice}`);
+      const why = `its log tells why the session has not started; or ${advice}`;
+      return log.line('error', `${this.name}: the helper does not know this session: ${why}`);
     }
     if (!sameOctets(state.ourMac, ourMac)) {
       const its = formatMac(state.ourMac);
