@@ -11,9 +11,8 @@ import {
   type Lease,
   type LeasedPrefix,
 } from '../../lease.ts';
-import { after, earliest, millis, seconds, type Instant } from '../../time.ts';
+import { after, earliest, millis, seconds, type Instant, type Millis } from '../../time.ts';
 import {
-  allOptions,
   DHCP6_OPTION,
   findOption,
   type Dhcp6Message,
@@ -50,7 +49,12 @@ export interface Dhcp6Status {
 }
 
 interface Offer {
-  readonly message: Dhcp6Message;
+  /** What is asked for; undefined to ask for what we have. */
+  readonly lease?: Lease;
+  readonly serverDuid: Uint8Array | undefined;
+}
+
+interface RatedOffer extends Offer {
   readonly preference: number;
   /** It offers a prefix that we had before. */
   readonly isOld: boolean;
@@ -60,6 +64,11 @@ interface Offer {
 const HIGHEST_PREFERENCE = 255;
 /** RFC 9915 §21.24: a SOL_MAX_RT outside of these bounds is ignored. */
 const SOL_MAX_RT = { low: 60, high: 86_400 };
+/**
+ * RFC 9915 §14.1: how long the client waits before it solicits again when a server denies what it offered, again and
+ * again. The first time it asks at once; then the span doubles.
+ */
+const PAUSE = { first: seconds(1), longest: seconds(120) };
 
 type TimerName = 't1' | 't2' | 'end';
 
@@ -75,9 +84,11 @@ export class Dhcp6Client {
   #session = 0;
   #message: Dhcp6Type = 'Solicit';
   #transactionId = 0;
-  #best: Offer | undefined;
+  #best: RatedOffer | undefined;
   /** The offer that is asked for. */
-  #chosen: Dhcp6Message | undefined;
+  #chosen: Offer | undefined;
+  /** Requests in a row that were denied. */
+  #denials = 0;
   #granted: Extract<Grant, { kind: 'lease' }> | undefined;
   #longest: Pace['most'];
   #lastError: string | undefined;
@@ -185,27 +196,27 @@ export class Dhcp6Client {
 
   /** The one server that the message in hand is for. */
   #server(): Uint8Array | undefined {
-    if (this.#message === 'Request')
-      return this.#chosen && findOption(this.#chosen.options, 'serverId')?.duid;
+    if (this.#message === 'Request') return this.#chosen?.serverDuid;
     const isToOne = this.#message === 'Renew' || this.#message === 'Release';
     return isToOne ? this.#lease?.serverDuid : undefined;
   }
 
   #answered(message: Dhcp6Message, now: Instant): void {
-    this.#hearSolMaxRt(message);
+    this.#hearSolMaxRt(message, now);
     if (this.#state === 'Release') return this.#step('Answered', 'Reply', now);
     const grantedAt = Math.floor(this.#time(now) / 1000);
     const on = { grantedAt, session: this.#session };
-    const grant = grantOf(message, this.#config, this.#lease, on);
+    const grant = grantOf(message, this.#config, this.#lease, on, this.#message);
     if (grant.kind === 'unanswered') return this.#refused(message, grant.reason);
     if (grant.kind === 'denied') {
       this.#refused(message, grant.reason);
       // Who has nothing to offer is passed over; the next may have something.
       if (message.type === 'Advertise') return;
-      this.#chosen = message;
+      this.#chosen = { serverDuid: serverOf(message) };
+      if (this.#message === 'Request') this.#denials += 1;
       return this.#step('Denied', grant.reason, now);
     }
-    if (message.type === 'Advertise') return this.#offered(message, grant.lease, now);
+    if (message.type === 'Advertise') return this.#rate(message, grant.lease, now);
     this.#granted = grant;
     this.#step('Grant', 'Reply', now);
     this.#granted = undefined;
@@ -216,14 +227,15 @@ export class Dhcp6Client {
     this.#note('warn', type, { reason });
   }
 
-  #hearSolMaxRt({ options }: Dhcp6Message): void {
+  #hearSolMaxRt({ options }: Dhcp6Message, now: Instant): void {
     const value = findOption(options, 'solMaxRt')?.seconds;
     if (value === undefined || value < SOL_MAX_RT.low || value > SOL_MAX_RT.high) return;
     this.#longest = seconds(value);
+    if (this.#state === 'Solicit') this.#resend.limit(this.#longest, now);
   }
 
   /** RFC 9915 §18.2.1: offers are collected until the first span is over; after it the first one is taken. */
-  #offered(message: Dhcp6Message, lease: Lease, now: Instant): void {
+  #rate(message: Dhcp6Message, lease: Lease, now: Instant): void {
     const preference = findOption(message.options, 'preference')?.value ?? 0;
     const old = this.#wanted();
     const isOld = lease.prefixes.some((each) => old.some((prefix) => samePrefix(prefix, each)));
@@ -232,12 +244,12 @@ export class Dhcp6Client {
       best === undefined ||
       preference > best.preference ||
       (preference === best.preference && isOld && !best.isOld);
-    if (isBetter) this.#best = { message, preference, isOld };
+    if (isBetter) this.#best = { lease, serverDuid: serverOf(message), preference, isOld };
     if (preference === HIGHEST_PREFERENCE || this.#resend.sent > 1) this.#choose('Advertise', now);
   }
 
   #choose(on: string, now: Instant): void {
-    this.#chosen = this.#best?.message;
+    this.#chosen = this.#best;
     this.#best = undefined;
     this.#step('Offer', on, now);
   }
@@ -285,7 +297,12 @@ export class Dhcp6Client {
       case 'solicit':
         this.#best = undefined;
         this.#chosen = undefined;
-        return this.#begin('Solicit', { ...PACES.solicit, ...this.#solicitMost() }, now);
+        return this.#begin(
+          'Solicit',
+          { ...PACES.solicit, ...this.#solicitMost() },
+          now,
+          this.#pause(),
+        );
       case 'request':
         return this.#begin('Request', PACES.request, now);
       case 'bind':
@@ -318,9 +335,16 @@ export class Dhcp6Client {
     return this.#longest === undefined ? {} : { most: this.#longest };
   }
 
+  /** Before the next Solicit; undefined for none. */
+  #pause(): Millis | undefined {
+    if (this.#denials < 2) return undefined;
+    return millis(Math.min(PAUSE.first * 2 ** (this.#denials - 2), PAUSE.longest));
+  }
+
   #quiet(): void {
     this.#resend.stop();
     this.#timers.clearAll();
+    this.#denials = 0;
     this.#best = undefined;
     this.#chosen = undefined;
   }
@@ -330,6 +354,7 @@ export class Dhcp6Client {
     this.#resend.stop();
     this.#chosen = undefined;
     this.#best = undefined;
+    this.#denials = 0;
     const granted = this.#granted;
     if (granted !== undefined) {
       this.#lastError = undefined;
@@ -364,14 +389,14 @@ export class Dhcp6Client {
     else this.#timers.set('end', later((end - this.#wallClockAtZero) as Instant, now));
   }
 
-  #begin(type: Dhcp6Type, pace: Pace, now: Instant): void {
+  #begin(type: Dhcp6Type, pace: Pace, now: Instant, wait?: Millis): void {
     const [a = 0, b = 0, c = 0] = this.#random(3);
     this.#transactionId = a * 0x1_0000 + b * 0x100 + c;
     this.#message = type;
-    this.#resend.begin(pace, now);
+    this.#resend.begin(pace, now, wait);
     // What is left of an old lease still ends when it ends.
     if (this.#lease !== null && type !== 'Release') this.#watchEnd(this.#lease, now);
-    this.#send(now);
+    if (wait === undefined) this.#send(now);
   }
 
   #send(now: Instant): void {
@@ -416,7 +441,7 @@ export class Dhcp6Client {
       options.push({ kind: 'iaPd', ...ia, options: prefixes });
     }
     if (address) {
-      const addresses = (this.#lease?.addresses ?? []).map(
+      const addresses = (this.#offered()?.addresses ?? this.#lease?.addresses ?? []).map(
         (each) => ({ kind: 'iaAddress', address: each.address, ...asked }) as const,
       );
       options.push({ kind: 'iaNa', ...ia, options: addresses });
@@ -424,14 +449,14 @@ export class Dhcp6Client {
     return options;
   }
 
+  #offered(): Lease | undefined {
+    return this.#message === 'Request' ? this.#chosen?.lease : undefined;
+  }
+
   /** RFC 8168: what was offered, else what we have or had, else what the operator hints at. */
   #wanted(): readonly Pick<LeasedPrefix, 'prefix' | 'length'>[] {
-    if (this.#message === 'Request' && this.#chosen !== undefined) {
-      const offered = allOptions(this.#chosen.options, 'iaPd')
-        .filter((ia) => ia.iaid === this.#config.iaid)
-        .flatMap((ia) => allOptions(ia.options, 'iaPrefix'));
-      if (offered.length > 0) return offered;
-    }
+    const offered = this.#offered()?.prefixes ?? [];
+    if (offered.length > 0) return offered;
     if (this.#lease !== null && this.#lease.prefixes.length > 0) return this.#lease.prefixes;
     return this.#config.hint === undefined ? [] : [this.#config.hint];
   }
@@ -461,6 +486,9 @@ const WANTED = [
   DHCP6_OPTION.pdExclude,
   DHCP6_OPTION.solMaxRt,
 ];
+
+const serverOf = ({ options }: Dhcp6Message): Uint8Array | undefined =>
+  findOption(options, 'serverId')?.duid;
 
 /** A deadline that has passed is due now, and not before: the clock of another router set it. */
 const later = (at: Instant, now: Instant): Instant => (at < now ? after(now, millis(0)) : at);

@@ -19,6 +19,7 @@ import {
   INFINITY,
   type Dhcp6Message,
   type Dhcp6Option,
+  type Dhcp6Type,
   type DomainName,
   type OptionOf,
 } from '../../wire/dhcpv6.ts';
@@ -28,8 +29,16 @@ import type { Dhcp6Config } from '../session-config.ts';
 
 /** RFC 9096 §3.5: an old prefix stays valid for two hours at most. */
 const FORMER_SECONDS = 7200;
-/** A server that wants to be asked more often than this would have us do nothing else. */
+/**
+ * A server that wants to be asked more often than this would have us do nothing else. What is valid no longer than this
+ * would end before it is renewed, so it counts as withdrawn.
+ */
 const LEAST_T1 = 5;
+
+interface Lifetimes {
+  readonly preferred: number;
+  readonly valid: number;
+}
 
 export type Grant =
   | { readonly kind: 'lease'; readonly lease: Lease; readonly problems: readonly string[] }
@@ -41,30 +50,44 @@ export type Grant =
 /** When, and on which session: seconds since 1970-01-01 UTC. */
 export type GrantedOn = Pick<Lease, 'grantedAt' | 'session'>;
 
+/** @param asked the message that is answered */
 export function grantOf(
   message: Dhcp6Message,
   config: Dhcp6Config,
   before: Lease | null,
   on: GrantedOn,
+  asked: Dhcp6Type,
 ): Grant {
   const { options } = message;
   const status = statusOf(options);
   if (status !== undefined && isUnanswered(status.status))
     return { kind: 'unanswered', reason: wordsOf(status) };
-  if (status !== undefined && status.status !== DHCP6_STATUS.Success)
+  if (status !== undefined && !isPartial(status.status))
     return { kind: 'denied', reason: wordsOf(status) };
   const problems: string[] = [];
   const delegation = config.prefix ? ours(options, 'iaPd', config.iaid, problems) : [];
   const association = config.address ? ours(options, 'iaNa', config.iaid, problems) : [];
-  const given = prefixesIn(delegation, problems);
-  const prefixes = [...given, ...unsaid(before, delegation, given, on.grantedAt)].slice(
-    0,
-    MOST.prefixes,
-  );
-  const addresses = addressesIn(association, problems).slice(0, MOST.addresses);
-  if (prefixes.length + addresses.length === 0)
-    return { kind: 'denied', reason: problems[0] ?? 'no prefix and no address in it' };
-  const times = timesOf([...delegation, ...association], [...prefixes, ...addresses]);
+  const isExtended = asked === 'Renew' || asked === 'Rebind';
+  const unbound = isExtended && unboundIn(options, config);
+  if (unbound) return { kind: 'denied', reason: wordsOf(unbound) };
+  const prefixes = prefixesIn(delegation, problems);
+  const addresses = addressesIn(association, problems);
+  if (prefixes.given.length + addresses.given.length === 0) {
+    const nothing = status === undefined || status.status === DHCP6_STATUS.Success;
+    const reason = nothing ? 'no prefix and no address in it' : wordsOf(status);
+    return { kind: 'denied', reason: problems[0] ?? reason };
+  }
+  const old = isExtended ? before : null;
+  const kept = {
+    prefixes: unsaid(old, old?.prefixes, prefixes, samePrefix, on.grantedAt),
+    addresses: unsaid(old, old?.addresses, addresses, sameAddress, on.grantedAt),
+  };
+  const leased = {
+    prefixes: [...prefixes.given, ...kept.prefixes].slice(0, MOST.prefixes),
+    addresses: [...addresses.given, ...kept.addresses].slice(0, MOST.addresses),
+  };
+  const all = [...leased.prefixes, ...leased.addresses];
+  const times = timesOf([...delegation, ...association], all);
   const { dns, search, aftr } = otherFacts(options);
   const lease: Lease = {
     duid: config.duid,
@@ -72,9 +95,8 @@ export function grantOf(
     iaid: config.iaid,
     ...on,
     ...times,
-    prefixes,
-    addresses,
-    former: before === null ? [] : formerOf(before, prefixes, on.grantedAt),
+    ...leased,
+    former: before === null ? [] : formerOf(before, leased.prefixes, on.grantedAt),
     dns,
     search,
     aftr,
@@ -82,26 +104,30 @@ export function grantOf(
   return { kind: 'lease', lease, problems };
 }
 
+/** What a server says in its IAs: what it gives, and what it takes away. */
+interface Said<T> {
+  readonly given: T[];
+  readonly withdrawn: T[];
+}
+
 /**
- * Prefixes that the server leaves out beside others that it confirms: they stay as they were (RFC 9915 §18.2.10.1). Of a
- * server that names none of ours, only what it gives counts: it has renumbered the line (RFC 9096).
+ * What was leased before, and neither extended nor withdrawn by a server that extends the rest: it stays as it was (RFC
+ * 9915 §18.2.10.1). A server that gives others instead of ours has renumbered the line (RFC 9096).
  */
-function unsaid(
+function unsaid<T extends Lifetimes>(
   before: Lease | null,
-  ias: readonly OptionOf<'iaPd'>[],
-  given: readonly LeasedPrefix[],
+  old: readonly T[] | undefined,
+  { given, withdrawn }: Said<T>,
+  isSame: (a: T, b: T) => boolean,
   grantedAt: number,
-): LeasedPrefix[] {
-  if (
-    before === null ||
-    !before.prefixes.some((old) => given.some((each) => samePrefix(each, old)))
-  )
-    return [];
-  const said = ias.flatMap((ia) => allOptions(ia.options, 'iaPrefix'));
+): T[] {
+  if (before === null || old === undefined) return [];
+  const isIn = (list: readonly T[], each: T): boolean => list.some((one) => isSame(one, each));
+  if (given.length > 0 && !old.some((each) => isIn(given, each))) return [];
   const left = (span: number): number => secondsLeft(before, span, grantedAt * 1000);
-  return before.prefixes
-    .filter((old) => !said.some((each) => samePrefix(each, old)))
-    .map((old) => ({ ...old, preferred: left(old.preferred), valid: left(old.valid) }))
+  return old
+    .filter((each) => !isIn(given, each) && !isIn(withdrawn, each))
+    .map((each) => ({ ...each, preferred: left(each.preferred), valid: left(each.valid) }))
     .filter(({ valid }) => valid > 0);
 }
 
@@ -130,6 +156,27 @@ const statusOf = (options: readonly Dhcp6Option[]): OptionOf<'statusCode'> | und
 
 const isUnanswered = (status: number): boolean =>
   status === DHCP6_STATUS.UnspecFail || status === DHCP6_STATUS.UseMulticast;
+
+/** A server may lack the one thing, say so of the whole message, as RFC 3315 had it, and give the other. */
+const isPartial = (status: number): boolean =>
+  status === DHCP6_STATUS.Success ||
+  status === DHCP6_STATUS.NoAddrsAvail ||
+  status === DHCP6_STATUS.NoPrefixAvail;
+
+/** That the server has forgotten an IA of ours, in its words. It is asked for all of them anew (RFC 9915 §18.2.10.1). */
+function unboundIn(
+  options: readonly Dhcp6Option[],
+  { iaid, prefix, address }: Dhcp6Config,
+): OptionOf<'statusCode'> | undefined {
+  const ias: Ia[] = [
+    ...(prefix ? allOptions(options, 'iaPd') : []),
+    ...(address ? allOptions(options, 'iaNa') : []),
+  ];
+  return ias
+    .filter((ia) => ia.iaid === iaid)
+    .map((ia) => statusOf(ia.options))
+    .find((status) => status?.status === DHCP6_STATUS.NoBinding);
+}
 
 const STATUS_NAMES: ReadonlyMap<number, string> = new Map(
   Object.entries(DHCP6_STATUS).map(([name, number]) => [number, name]),
@@ -160,23 +207,26 @@ function ours<Kind extends Ia['kind']>(
   });
 }
 
-function prefixesIn(ias: readonly OptionOf<'iaPd'>[], problems: string[]): LeasedPrefix[] {
-  const found: LeasedPrefix[] = [];
+function prefixesIn(ias: readonly OptionOf<'iaPd'>[], problems: string[]): Said<LeasedPrefix> {
+  const given: LeasedPrefix[] = [];
+  const withdrawn: LeasedPrefix[] = [];
   for (const option of ias.flatMap((ia) => allOptions(ia.options, 'iaPrefix'))) {
     const { length, preferred, valid } = option;
     const prefix = networkOf(option.prefix, length);
     const name = `${formatIpv6(prefix)}/${length}`;
     const wrong = wrongPrefix(prefix, length) ?? wrongLifetimes(preferred, valid);
     if (wrong !== undefined) problems.push(`prefix ${name} ${wrong}: it is ignored`);
-    // Withdrawn: nothing to complain of.
-    if (wrong !== undefined || valid === 0) continue;
-    if (found.some((each) => samePrefix(each, { prefix, length }))) continue;
+    if (wrong !== undefined || given.some((each) => samePrefix(each, { prefix, length }))) continue;
+    if (valid <= LEAST_T1) {
+      withdrawn.push({ prefix, length, preferred, valid });
+      continue;
+    }
     if (length > 64) problems.push(`prefix ${name} is longer than /64: no LAN can use it`);
     if (length < 48) problems.push(`prefix ${name} is shorter than /48`);
     const exclude = excludeOf(option, prefix, length);
-    found.push({ prefix, length, preferred, valid, ...(exclude && { exclude }) });
+    given.push({ prefix, length, preferred, valid, ...(exclude && { exclude }) });
   }
-  return found;
+  return { given, withdrawn };
 }
 
 /** RFC 6603 §4.2: the subnet ID begins at the first bit after the delegated prefix. */
@@ -196,8 +246,9 @@ function excludeOf(
   return { prefix: whole, length: found.length };
 }
 
-function addressesIn(ias: readonly OptionOf<'iaNa'>[], problems: string[]): LeasedAddress[] {
-  const found: LeasedAddress[] = [];
+function addressesIn(ias: readonly OptionOf<'iaNa'>[], problems: string[]): Said<LeasedAddress> {
+  const given: LeasedAddress[] = [];
+  const withdrawn: LeasedAddress[] = [];
   for (const { address, preferred, valid } of ias.flatMap((ia) =>
     allOptions(ia.options, 'iaAddress'),
   )) {
@@ -206,11 +257,15 @@ function addressesIn(ias: readonly OptionOf<'iaNa'>[], problems: string[]): Leas
       wrongLifetimes(preferred, valid);
     if (wrong !== undefined)
       problems.push(`address ${formatIpv6(address)} ${wrong}: it is ignored`);
-    const isKnown = found.some((each) => sameOctets(each.address, address));
-    if (wrong === undefined && valid > 0 && !isKnown) found.push({ address, preferred, valid });
+    const found = { address, preferred, valid };
+    if (wrong !== undefined || given.some((each) => sameAddress(each, found))) continue;
+    (valid <= LEAST_T1 ? withdrawn : given).push(found);
   }
-  return found;
+  return { given, withdrawn };
 }
+
+const sameAddress = (a: LeasedAddress, b: LeasedAddress): boolean =>
+  sameOctets(a.address, b.address);
 
 function wrongPrefix(prefix: Ipv6Address, length: number): string | undefined {
   if (!isUsable(prefix)) return 'is not for the Internet';
@@ -225,16 +280,20 @@ const wrongLifetimes = (preferred: number, valid: number): string | undefined =>
 const isUsable = ([first = 0]: Ipv6Address): boolean =>
   (first & 0xe0) === 0x20 || (first & 0xfe) === 0xfc;
 
-/** T1 and T2 in seconds; what the server leaves to us is half and four fifths of the shortest preferred lifetime. */
+/**
+ * T1 and T2 in seconds; what the server leaves to us is half and four fifths of the shortest preferred lifetime. So is a
+ * time at which nothing would be left to renew: the LANs would lose a prefix that the server gives again at once.
+ */
 function timesOf(
   ias: readonly Ia[],
-  leases: readonly { readonly preferred: number; readonly valid: number }[],
+  leases: readonly Lifetimes[],
 ): { readonly t1: number; readonly t2: number } {
+  const end = Math.min(...leases.map(({ valid }) => valid));
   const shortest = Math.min(...leases.map(({ preferred, valid }) => preferred || valid));
   const share = (part: number): number =>
     shortest === INFINITY ? INFINITY : Math.floor(shortest * part);
   const given = (times: readonly number[], otherwise: number): number =>
-    Math.min(...times.map((time) => (time === 0 ? otherwise : time)));
+    Math.min(...times.map((time) => (time === 0 || time >= end ? otherwise : time)));
   const t2 = given(ias.map((ia) => ia.t2), share(0.8)); // prettier-ignore
   const t1 = given(ias.map((ia) => ia.t1), share(0.5)); // prettier-ignore
   const bounded = Math.max(LEAST_T1, Math.min(t1, t2));

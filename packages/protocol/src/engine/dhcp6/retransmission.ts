@@ -40,9 +40,14 @@ export class Retransmission {
     this.#random = random;
   }
 
-  /** The first transmission is now. */
-  begin(pace: Pace, now: Instant): void {
+  /** @param wait until the first transmission; without it the first is now */
+  begin(pace: Pace, now: Instant, wait?: Millis): void {
     this.#pace = pace;
+    if (wait !== undefined) {
+      this.stop();
+      this.#at = after(now, this.#about(wait));
+      return;
+    }
     this.#begunAt = now;
     this.#sent = 1;
     this.#span = this.#about(pace.initial, pace.patient === true);
@@ -53,6 +58,14 @@ export class Retransmission {
     this.#at = undefined;
     this.#begunAt = undefined;
     this.#sent = 0;
+  }
+
+  /** The longest span is another one from now on. */
+  limit(most: Millis, now: Instant): void {
+    this.#pace = { ...this.#pace, most };
+    if (this.#span <= most) return;
+    this.#span = this.#about(most);
+    this.#set(now);
   }
 
   deadline(): Instant | undefined {
@@ -73,6 +86,10 @@ export class Retransmission {
 
   /** Its instant has come: whether the message is due again, or it was the last. */
   expire(now: Instant): 'again' | 'exhausted' {
+    if (this.#sent === 0) {
+      this.begin(this.#pace, now);
+      return 'again';
+    }
     const { count, duration, most } = this.#pace;
     const isLate =
       duration !== undefined &&
