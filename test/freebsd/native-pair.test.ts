@@ -2,36 +2,37 @@
  * Two whole routers on a real FreeBSD kernel, in vnet jails: helper, supervisor, CARP, an Access Concentrator, a LAN. As
  * root on FreeBSD only; elsewhere it is skipped, with the reason. What makes it and what is done is `native/`.
  *
- *     PPP_THING_TEST_AC    pppoed or lab: this Access Concentrator and no other
+ *     PPP_THING_TEST_AC    lab unless given; pppoed: FreeBSD's own, in the host's own network stack
  *     PPP_THING_TEST_KEEP  leave the logs where they are, also if all is well
+ *     PPP_THING_TEST_PATIENCE  multiplies every limit: 4 on an emulator that others share
  */
-import { existsSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { loadLibc } from '@ppp-thing/helper/libc';
-import type { AcKind } from './native/ac.ts';
 import { askStatus } from './native/ask-status.ts';
 import { hostCommands } from './native/commands.ts';
+import { missingFor, missingForPf } from './native/needs.ts';
 import { Pair, writeStory } from './native/pair.ts';
 import { PLACE } from './native/place.ts';
 import { describeRun } from './native/run.ts';
 import { dial, judgeLine, MOVES, play, SCENES } from './native/scenes.ts';
+import { Steps } from './native/steps.ts';
 import { stopTranslating, translate } from './native/translation.ts';
 
 const {
-  PPP_THING_TEST_AC: askedFor,
+  PPP_THING_TEST_AC: ac = 'lab',
   PPP_THING_TEST_KEEP: keep,
+  PPP_THING_TEST_PATIENCE: patience = '1',
   PPP_THING_TEST_LIBC: foreign,
 } = process.env;
-/** The original's, which a supervisor that starts for the first time reads. */
-const LEGACY_STATE = '/var/db/ppp_thing.state';
-
 function reasonToSkip(): string | false {
   if (foreign !== undefined)
     return 'PPP_THING_TEST_LIBC gives one router, not a host that runs commands';
   if (process.platform !== 'freebsd') return `this is ${process.platform}, not FreeBSD`;
   return process.getuid?.() === 0 ? false : 'not root';
 }
+
+if (ac !== 'lab' && ac !== 'pppoed') throw new Error(`PPP_THING_TEST_AC is ${ac}: lab or pppoed`);
 
 const story: string[] = [];
 /** The test that is under way: what is said stands among its results, as TAP wants it. */
@@ -47,18 +48,21 @@ const say = (line: string): void => {
 const note = (line: string): void => void story.push(line);
 
 const skip = reasonToSkip();
-const wanted: AcKind | undefined =
-  askedFor === 'pppoed' || askedFor === 'lab' ? askedFor : undefined;
-
+const halt = new AbortController();
 const pair = new Pair({
-  commands: hostCommands(note),
+  ac,
+  commands: hostCommands(note, process.env, halt.signal),
+  clearing: hostCommands(note),
+  halt: halt.signal,
   say,
   ask: askStatus,
   runtime: process.execPath,
   place: PLACE,
   pause: (milliseconds) => wait(milliseconds),
+  patience: Number(patience),
   now: () => performance.now(),
 });
+const steps = new Steps(pair, halt);
 
 let failed = false;
 let sessionId: number | undefined;
@@ -74,36 +78,41 @@ function step(name: string, run: () => Promise<void>, needs: () => string | unde
       return;
     }
     try {
-      say(name);
-      await run();
+      await steps.run(() => {
+        say(name);
+        return run();
+      });
       t.pass(name);
     } catch (error) {
       failed = true;
       const message = error instanceof Error ? error.message : String(error);
       say(`FAILED: ${message}`);
-      await pair.explain();
+      if (!steps.isInterrupted) await pair.explain();
       t.fail(message);
     }
   });
 }
 
-/** Everything taken apart, also when a person interrupts. */
-async function takeDown(): Promise<string[]> {
-  const remained = await pair.takeDown(failed || keep !== undefined);
-  if (failed || keep !== undefined) {
-    writeStory(PLACE, story);
-    say(`logs, captures and every command: ${PLACE}`);
-  }
-  return remained;
+const isKept = (): boolean => failed || keep !== undefined;
+function writeLogs(): void {
+  if (!isKept()) return;
+  writeStory(PLACE, story);
+  say(`logs, captures and every command: ${PLACE}`);
 }
 
 if (skip === false) {
   for (const line of describeRun(await loadLibc())) say(line);
+  // More of them are one: the run ends once.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-    process.once(signal, () => {
+    process.on(signal, () => {
+      if (steps.isInterrupted) return;
       failed = true;
-      say(`${signal}: taking everything apart`);
-      void takeDown().finally(() => process.exit(1));
+      say(`${signal}: the step is stopped, then everything is taken apart`);
+      void steps.interrupt(signal, true).then((remained) => {
+        for (const line of remained) say(`remained: ${line}`);
+        writeLogs();
+        process.exit(1);
+      });
     });
 }
 
@@ -112,39 +121,39 @@ const network = (): string | undefined => (isBuilt ? undefined : 'there is no ne
 const session = (): string | undefined =>
   sessionId === undefined ? 'there is no session' : undefined;
 
+let canBegin = false;
+step(
+  'the host has what the run needs',
+  async () => {
+    const { commands } = pair.options;
+    const missing = await missingFor(commands, ac);
+    if (missing.length > 0) throw new Error(missing.join('; '));
+    for (const each of await missingForPf(commands)) say(`NAT will not be shown: ${each}`);
+    canBegin = true;
+  },
+  () => undefined,
+);
+
 step(
   'jails, cables, CARP',
   async () => {
-    if (existsSync(LEGACY_STATE))
-      throw new Error(`look at ${LEGACY_STATE}: EEXIST: the routers would resume it; move it away`);
     await pair.build();
     const inventories: string[][] = [];
     for (const router of pair.routers) inventories.push(await router.inventory());
     before = inventories;
     isBuilt = true;
   },
-  () => undefined,
+  () => (canBegin ? undefined : 'the host lacks what is needed'),
 );
 
 step(
   'two routers start, and one dials',
   async () => {
-    const kind = await pair.startAc(wanted);
+    await pair.startAc();
     pair.startRouters();
     const { sessionId: id, text } = await dial(pair);
     sessionId = id;
-    say(`${text}, Access Concentrator: ${kind}`);
-  },
-  network,
-);
-
-// What the rest shows does not depend on whose Access Concentrator it is.
-step(
-  "or, where pppoed(8) serves nobody, with the lab's Access Concentrator",
-  async () => {
-    if (sessionId !== undefined || wanted !== undefined) return;
-    await pair.replaceAc('lab');
-    sessionId = (await dial(pair)).sessionId;
+    say(text);
   },
   network,
 );
@@ -230,5 +239,6 @@ step(
 
 void t.test('pair › everything is removed from the host', { skip }, async (t) => {
   current = t;
-  t.strictSame(await takeDown(), []);
+  t.strictSame(await steps.end(isKept()), []);
+  writeLogs();
 });

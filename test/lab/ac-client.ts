@@ -112,6 +112,11 @@ export class Client {
     this.#hear(this.ac.handle({ kind: 'ping', sequence }, this.now as Instant));
   }
 
+  /** Something beyond the AC sends a packet to the client. */
+  forward(packet: Uint8Array): void {
+    this.#hear(this.ac.handle({ kind: 'packet', packet }, this.now as Instant));
+  }
+
   frame(frame: Uint8Array): void {
     this.#hear(this.ac.handle({ kind: 'frame', frame }, this.now as Instant));
   }
@@ -185,12 +190,15 @@ export class Client {
   }
 
   /** LCP until both ends have acknowledged. */
-  establish(options: readonly LcpOption[] = [{ kind: 'magic', magic: MAGIC }]): void {
+  establish(
+    options: readonly LcpOption[] = [{ kind: 'magic', magic: MAGIC }],
+    identifier = 1,
+  ): void {
     for (const { packet } of this.#of('LCP')) {
       if (packet.code === 'Configure-Request')
         this.ppp({ protocol: 'LCP', packet: { ...packet, code: 'Configure-Ack' } });
     }
-    const request = { code: 'Configure-Request', identifier: 1, options } as const;
+    const request = { code: 'Configure-Request', identifier, options } as const;
     this.ppp({ protocol: 'LCP', packet: request });
   }
 
@@ -232,6 +240,13 @@ export class Client {
     this.establish();
     this.chap();
     this.network();
+  }
+
+  /** The Configure-Request that the AC acknowledged, as a client sends it again that has not had the answer. */
+  repeat(protocol: 'LCP' | 'IPCP'): void {
+    if (protocol === 'LCP') return this.establish();
+    const options: IpcpOption[] = [{ kind: 'address', address: this.address }];
+    this.ppp({ protocol, packet: { code: 'Configure-Request', identifier: 2, options } });
   }
 
   /** Answer the echo requests among `outputs`. */

@@ -1,11 +1,12 @@
 /** The Access Concentrator: a good client gets a session, a bad one is told on, and its tempers are what they claim. */
 import t from 'tap';
 import { AccessConcentrator } from '@ppp-thing/lab/line/ac';
+import { encodeEcho } from '@ppp-thing/lab/line/icmp';
 import { printable, utf8 } from '@ppp-thing/protocol/printable';
-import { findTag, TAG } from '@ppp-thing/protocol/wire/pppoe';
-import { BROADCAST } from '@ppp-thing/protocol/wire/ethernet';
+import { decodeSession, findTag, TAG } from '@ppp-thing/protocol/wire/pppoe';
+import { BROADCAST, decodeEthernet } from '@ppp-thing/protocol/wire/ethernet';
 import type { PapPacket } from '@ppp-thing/protocol/wire/auth';
-import type { LcpPacket } from '@ppp-thing/protocol/wire/ppp';
+import { PROTOCOL, type LcpPacket } from '@ppp-thing/protocol/wire/ppp';
 import { millis } from '@ppp-thing/protocol/time';
 import { Client, config, MAGIC, PASSWORD, USER } from './ac-client.ts';
 import { ipv4, mac, PUBLIC } from './addresses.ts';
@@ -217,7 +218,7 @@ t.test('what no client may do is a violation', async (t) => {
       /PADS from a Host/,
       (it) => it.discovery({ code: 'PADS', sessionId: 0, tags: [service] }),
     ],
-    ['a second LCP negotiation', /second LCP negotiation/, (it) => it.establish()],
+    ['a second LCP negotiation', /second LCP negotiation/, (it) => it.establish(undefined, 2)],
     ['a second IPCP negotiation', /second IPCP negotiation/, (it) => it.network(PUBLIC)],
     [
       'an Echo-Request with a Magic-Number of its own',
@@ -241,6 +242,39 @@ t.test('what no client may do is a violation', async (t) => {
     misbehave(it);
     t.match(it.violations(), [expected], name);
   }
+});
+
+t.test(
+  'a Configure-Request again is no second negotiation until the client sends data',
+  async (t) => {
+    for (const protocol of ['LCP', 'IPCP'] as const) {
+      const it = dialled();
+      it.repeat(protocol);
+      t.same(it.violations(), [], protocol);
+      const moved = dialled();
+      moved.ping(1);
+      moved.answerPings(moved.take());
+      moved.repeat(protocol);
+      t.match(moved.violations(), [`a second ${protocol} negotiation`], protocol);
+    }
+  },
+);
+
+t.test('what the client sends is forwarded, and what is for it comes as data', async (t) => {
+  const it = dialled();
+  const packet = encodeEcho({
+    kind: 'request',
+    source: it.address,
+    destination: ipv4('198.51.100.1'),
+    identifier: 7,
+    sequence: 1,
+  });
+  it.data(PROTOCOL.IPv4, packet);
+  t.same(it.take(), [{ kind: 'packet', packet }]);
+  it.forward(packet);
+  const [sent] = it.take();
+  const { payload } = decodeEthernet(sent?.kind === 'send' ? sent.frame : NOTHING);
+  t.match(decodeSession(payload), { sessionId: it.sessionId, protocol: PROTOCOL.IPv4, packet });
 });
 
 t.test('what comes before its phase is a violation', async (t) => {

@@ -1,18 +1,16 @@
 /**
- * The Access Concentrator of the native pair: FreeBSD's own pppoed(8) and ppp(8), or where they cannot run the lab's, over
- * BPF. It says which, and why. What was said on the line is `line.ts`.
+ * The Access Concentrator of the native pair: the lab's, over BPF in a jail, or where it is asked for FreeBSD's own pppoed(8)
+ * and ppp(8), on the host. What was said on the line is `line.ts`.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { endAll, type Commands, type Running } from './commands.ts';
-import { AC_PORT, inside, LAN_NET } from './network.ts';
+import type { Commands, Running } from './commands.ts';
+import { AC_AT, AC_PORT, inside, LAN_NET, type AcKind } from './network.ts';
 import { PASSWORD, USER } from './router.ts';
 
-export type AcKind = 'pppoed' | 'lab';
-
-const PPPOED = '/usr/libexec/pppoed';
-const PPP = '/usr/sbin/ppp';
+export const PPPOED = '/usr/libexec/pppoed';
+export const PPP = '/usr/sbin/ppp';
 /** Where ppp(8) looks, and nowhere else: our directory is laid over it while the tests run. */
 export const ETC_PPP = '/etc/ppp';
 export const PUBLIC = '100.64.0.11';
@@ -47,72 +45,67 @@ export interface AcOptions {
 export interface Ac {
   readonly kind: AcKind;
   readonly program: Running;
-  /** After the session is up: let what is beyond it know the way to the LAN. */
-  routeToLan(): Promise<void>;
 }
 
-/** Why pppoed(8) and ppp(8) cannot serve; undefined if they were started. */
-type Refusal = string;
-
-async function startPppoed({ commands, place, pause }: AcOptions): Promise<Running | Refusal> {
-  for (const file of [PPPOED, PPP])
-    if ((await commands.attempt('test', '-x', file)).code !== 0) return `there is no ${file}`;
+/** Throws if pppoed(8) ends at once. What it needs was looked at before (`needs.ts`). */
+async function startPppoed({ commands, place, pause }: AcOptions): Promise<Running> {
   const directory = join(place, 'ppp');
   mkdirSync(directory, { recursive: true });
   writeFileSync(join(directory, 'ppp.conf'), PPP_CONF, { mode: 0o600 });
   writeFileSync(join(directory, 'ppp.secret'), `${USER} ${PASSWORD}\n`, { mode: 0o600 });
-  const mounted = await commands.attempt('mount', '-t', 'nullfs', directory, ETC_PPP);
-  if (mounted.code !== 0) return `${mounted.line}: ${mounted.output.trim()}`;
+  const mounting = ['-t', 'nullfs', directory, ETC_PPP];
+  await commands.run('lay our files over /etc/ppp', 'mount', ...mounting);
   const words = [PPPOED, '-F', '-d', '-P', join(place, 'pppoed.pid'), '-a', 'pptac', '-l', 'ppt'];
   const log = join(place, 'ac-pppoed.log');
-  const program = commands.start('pppoed', log, ...inside('ppt_ac', ...words, AC_PORT));
+  const program = commands.start('pppoed', log, ...inside(AC_AT.pppoed, ...words, AC_PORT));
   await Promise.race([program.end, pause(STAYS_MS)]);
-  if (program.ended() === undefined) return program;
-  await unmount(commands, place);
-  return `pppoed has ended: ${program.ended()}; see ${log}`;
+  if (program.ended() !== undefined)
+    throw new Error(`start pppoed: ECHILD: it has ended: ${program.ended()}; see ${log}`);
+  return program;
 }
 
-/** Our directory off /etc/ppp, if it is there, also that of an earlier run. */
-export async function unmount(commands: Commands, place: string): Promise<void> {
-  const { output } = await commands.attempt('mount', '-p');
-  const lines = output.split('\n').map((line) => line.split(/\s+/));
-  for (const [from, on] of lines)
-    if (from === join(place, 'ppp') && on === ETC_PPP) await commands.attempt('umount', ETC_PPP);
+/** The lab's, which gets an interface of its jail for what it forwards; without one it pings all the same. */
+async function startLab({ commands, place, runtime }: AcOptions): Promise<Running> {
+  const file = fileURLToPath(new URL('lab-ac.js', import.meta.url));
+  const at = AC_AT.lab;
+  const made = await commands.attempt(...inside(at, 'ifconfig', 'tun', 'create'));
+  const tun = made.code === 0 ? made.output.trim() : '';
+  const addresses = ['inet', OURS, PUBLIC, 'mtu', '1492', 'up'];
+  if (tun !== '') await commands.run('address', ...inside(at, 'ifconfig', tun, ...addresses));
+  const words = [runtime, file, AC_PORT, USER, PASSWORD, ...(tun === '' ? [] : [`/dev/${tun}`])];
+  return commands.start('lab AC', join(place, 'ac-lab.log'), ...inside(at, ...words));
 }
 
-/**
- * Start the Access Concentrator.
- *
- * @param wanted  undefined: pppoed(8) if it can
- * @param say     which it is, and why
- */
+/** Start the Access Concentrator. @param say  which it is */
 export async function startAc(
   options: AcOptions,
-  wanted: AcKind | undefined,
+  kind: AcKind,
   say: (line: string) => void,
 ): Promise<Ac> {
-  const { commands, place, runtime } = options;
-  if (wanted !== 'lab') {
-    const program = await startPppoed(options);
-    if (typeof program !== 'string') {
-      say('Access Concentrator: pppoed(8) and ppp(8) of this system');
-      const route = ['route', 'add', '-net', LAN_NET, PUBLIC];
-      const routeToLan = async (): Promise<void> => {
-        await commands.run('route from ac to the LAN', ...inside('ppt_ac', ...route));
-      };
-      return { kind: 'pppoed', program, routeToLan };
-    }
-    if (wanted === 'pppoed') throw new Error(`start pppoed: ENOTSUP: ${program}`);
-    say(`Access Concentrator: the lab's, because ${program}`);
-  } else say("Access Concentrator: the lab's, as asked for");
-  const file = fileURLToPath(new URL('lab-ac.js', import.meta.url));
-  const words = inside('ppt_ac', runtime, file, AC_PORT, USER, PASSWORD);
-  const program = commands.start('lab AC', join(place, 'ac-lab.log'), ...words);
-  return { kind: 'lab', program, routeToLan: async () => {} };
+  say(`Access Concentrator: ${kind === 'lab' ? "the lab's" : 'pppoed(8) and ppp(8) of this host'}`);
+  const program = await (kind === 'lab' ? startLab(options) : startPppoed(options));
+  return { kind, program };
 }
 
-/** End it. What it says on the line then is after everything that is judged. */
-export async function stopAc({ program }: Ac, { commands, place }: AcOptions): Promise<void> {
-  await endAll([program]);
-  await unmount(commands, place);
+/** Let what is beyond pppoed(8) know the way to the LAN, or forget it. */
+export const routeToLan = (verb: 'add' | 'delete'): readonly [string, ...string[]] =>
+  inside(AC_AT.pppoed, 'route', verb, '-net', LAN_NET, PUBLIC);
+
+/**
+ * Take away what pppoed(8) and ppp(8) are and have on the host, also those of a run that was killed: a jail would take its
+ * programs and routes with it, the host does not.
+ */
+export async function clearPppoed(commands: Commands, place: string): Promise<void> {
+  const { output: list } = await commands.attempt('mount', '-p');
+  const isOurs = list.split('\n').some((line) => {
+    const [from, on] = line.split(/\s+/);
+    return from === join(place, 'ppp') && on === ETC_PPP;
+  });
+  if (!isOurs) return;
+  for (const pattern of [`^${PPPOED} .* ${AC_PORT}$`, `^${PPP} -direct ppt$`]) {
+    const { code, output } = await commands.attempt('pgrep', '-f', pattern);
+    if (code === 0) await commands.attempt('kill', '-9', ...output.trim().split(/\s+/));
+  }
+  await commands.attempt(...routeToLan('delete'));
+  await commands.attempt('umount', ETC_PPP);
 }

@@ -63,20 +63,30 @@ const word = (text: string): string => (/^[\w@%+=:,./-]+$/.test(text) ? text : `
 export const typed = (command: string, args: readonly string[]): string =>
   [command, ...args].map(word).join(' ');
 
+/** A terminal's Ctrl-C is for us alone: it goes to the whole process group, so each child has its own. */
+const OWN_GROUP = { detached: true } as const;
+
 /**
  * The commands of this machine.
  *
  * @param say   hears every command before it runs
  * @param env   the environment of all of them
+ * @param halt  once it is aborted, what runs to its end is killed and waited for, and nothing begins any more: both throw
+ *              its reason. What was started goes on
  */
-export function hostCommands(say: Say, env: NodeJS.ProcessEnv = process.env): Commands {
+export function hostCommands(
+  say: Say,
+  env: NodeJS.ProcessEnv = process.env,
+  halt: AbortSignal = new AbortController().signal,
+): Commands {
   const running = new Set<Running>();
 
-  const attempt = (command: string, ...args: readonly string[]): Promise<Done> => {
+  const attempt = async (command: string, ...args: readonly string[]): Promise<Done> => {
+    halt.throwIfAborted();
     const line = typed(command, args);
     say(`$ ${line}`);
-    return new Promise((resolve) => {
-      const child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const done = await new Promise<Done>((resolve) => {
+      const child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'], ...OWN_GROUP });
       let output = '';
       for (const stream of [child.stdout, child.stderr])
         stream.setEncoding('utf8').on('data', (text: string) => (output += text));
@@ -84,8 +94,11 @@ export function hostCommands(say: Say, env: NodeJS.ProcessEnv = process.env): Co
         output += `not done within ${LIMIT_MS / 1000} s, killed\n`;
         child.kill('SIGKILL');
       }, LIMIT_MS);
+      const kill = (): void => void child.kill('SIGKILL');
+      halt.addEventListener('abort', kill);
       const done = (code: number | null, how = ''): void => {
         clearTimeout(late);
+        halt.removeEventListener('abort', kill);
         resolve({ line, code, output: `${output}${how}` });
       };
       child.on('error', (error) => done(null, `${error.message}\n`));
@@ -93,6 +106,8 @@ export function hostCommands(say: Say, env: NodeJS.ProcessEnv = process.env): Co
         done(code, code === null ? `ended by ${signal ?? 'nobody knows what'}\n` : ''),
       );
     });
+    halt.throwIfAborted();
+    return done;
   };
 
   return {
@@ -104,6 +119,7 @@ export function hostCommands(say: Say, env: NodeJS.ProcessEnv = process.env): Co
       return done.output;
     },
     start(name, log, command, ...args) {
+      halt.throwIfAborted();
       say(`$ ${typed(command, args)} >>${log} &`);
       const started = startProgram(name, log, env, command, args);
       running.add(started);
@@ -121,7 +137,11 @@ function startProgram(
   args: readonly string[],
 ): Running {
   const fd = openSync(log, 'a');
-  const child: ChildProcess = spawn(command, args, { env, stdio: ['pipe', 'pipe', fd] });
+  const child: ChildProcess = spawn(command, args, {
+    env,
+    stdio: ['pipe', 'pipe', fd],
+    ...OWN_GROUP,
+  });
   let how: string | undefined;
   const end = new Promise<void>((resolve) => {
     const ended = (text: string): void => {

@@ -1,7 +1,7 @@
 /**
  * The network of the pair on one FreeBSD host: five vnet jails, epairs between them, a bridge for the LAN, CARP. It is made
  * and removed by name alone, so that a run that was killed leaves nothing that the next one does not find. It starts no
- * program.
+ * program. With pppoed(8) there is no `ppt_ac`: its end of the line stays in the host's own network stack (`AC_AT`).
  *
  * ```
  *   ppt_ac   ppt_acl ── ppt_sac ┐           a learning switch in user space (line.ts), over BPF: in one kernel a frame may
@@ -34,6 +34,12 @@ export const ADDRESSES: Readonly<
   r2: { lan: '192.168.7.3', sync: '10.99.0.2', advskew: 100 },
 };
 
+export type AcKind = 'lab' | 'pppoed';
+/** A jail, or the host's own network stack, which no run destroys. */
+export type Where = Jail | 'host';
+/** A vnet jail in which pppoed(8) has answered a PADI panics the kernel when it is destroyed: pppoed(8) gets none. */
+export const AC_AT: Readonly<Record<AcKind, Where>> = { lab: 'ppt_ac', pppoed: 'host' };
+
 export const jailOf = (router: RouterName): Jail => `ppt_${router}`;
 export const otherThan = (router: RouterName): RouterName => (router === 'r1' ? 'r2' : 'r1');
 /** The line, the LAN and the cable to the partner, as a router names them. */
@@ -45,13 +51,13 @@ export const SWITCH_PORTS = { r1: 'ppt_sr1', r2: 'ppt_sr2', ac: 'ppt_sac' } as c
 const BRIDGE_PORTS = ['ppt_br1', 'ppt_br2', 'ppt_blan'] as const;
 
 interface End {
-  readonly jail: Jail;
+  readonly jail: Where;
   readonly name: string;
 }
 /** Cables. Every name has at most 15 characters. */
-const CABLES: readonly (readonly [End, End])[] = [
+const cables = (ac: AcKind): readonly (readonly [End, End])[] => [
   [
-    { jail: 'ppt_ac', name: AC_PORT },
+    { jail: AC_AT[ac], name: AC_PORT },
     { jail: 'ppt_sw', name: SWITCH_PORTS.ac },
   ],
   [
@@ -89,31 +95,31 @@ export const MODULES =
 export const PF_MODULES = ['pf', 'pfsync'] as const;
 
 /** A command in a jail; the jail shares the host's files and devices. */
-export const inside = (jail: Jail, ...words: readonly string[]): readonly [string, ...string[]] => [
-  'jexec',
-  jail,
-  ...words,
-];
+export function inside(where: Where, ...words: readonly string[]): readonly [string, ...string[]] {
+  const [command = '', ...rest] = words;
+  return where === 'host' ? [command, ...rest] : ['jexec', where, ...words];
+}
 
-export async function buildNetwork(commands: Commands): Promise<void> {
+export async function buildNetwork(commands: Commands, ac: AcKind): Promise<void> {
   // -n: one that is loaded already is no failure.
   for (const module of MODULES) await commands.run(`load ${module}`, 'kldload', '-n', module);
   // Where these are missing there is no NAT to be shown, and all else is.
   for (const module of PF_MODULES) await commands.attempt('kldload', '-n', module);
   for (const jail of JAILS) {
+    if (jail === 'ppt_ac' && AC_AT[ac] === 'host') continue;
     const words = [`name=${jail}`, `host.hostname=${jail}`, 'path=/', 'vnet', 'persist'];
     await commands.run(`make jail ${jail}`, 'jail', '-c', ...words, 'allow.raw_sockets');
     await commands.run('bring up lo0', ...inside(jail, 'ifconfig', 'lo0', '127.0.0.1/8', 'up'));
   }
-  for (const cable of CABLES) await lay(commands, cable);
+  for (const cable of cables(ac)) await lay(commands, cable);
   await bridge(commands);
   for (const router of ROUTERS) await address(commands, router);
   const lan = 'give lan its address';
   await commands.run(lan, ...inside('ppt_lan', 'ifconfig', 'ppt_lan0', '192.168.7.100/24', 'up'));
-  const route = ['route', 'add', 'default', VIRTUAL];
-  await commands.run('route from lan', ...inside('ppt_lan', ...route));
-  const alias = ['ifconfig', 'lo0', 'alias', `${INTERNET}/32`];
-  await commands.run('give ac an address of the Internet', ...inside('ppt_ac', ...alias));
+  await commands.run('route from lan', ...inside('ppt_lan', 'route', 'add', 'default', VIRTUAL));
+  // On an interface of ours, with which it goes.
+  const alias = inside(AC_AT[ac], 'ifconfig', AC_PORT, 'alias', `${INTERNET}/32`);
+  await commands.run('give ac an address of the Internet', ...alias);
 }
 
 async function lay(commands: Commands, [a, b]: readonly [End, End]): Promise<void> {
@@ -126,7 +132,8 @@ async function lay(commands: Commands, [a, b]: readonly [End, End]): Promise<voi
   for (const { made: old, name } of ends)
     await commands.run(`name ${old}`, 'ifconfig', old, 'name', name);
   for (const { name, jail } of ends) {
-    await commands.run(`move ${name} to ${jail}`, 'ifconfig', name, 'vnet', jail);
+    if (jail !== 'host')
+      await commands.run(`move ${name} to ${jail}`, 'ifconfig', name, 'vnet', jail);
     // What BPF reads must be whole: where an epair leaves checksums to its other end, it shall not.
     const plain = ['-txcsum', '-txcsum6', '-rxcsum', '-rxcsum6'];
     await commands.attempt(...inside(jail, 'ifconfig', name, ...plain));
@@ -216,11 +223,3 @@ async function nodesThere(commands: Commands, jail: Jail): Promise<string[]> {
   const { output } = await commands.attempt(...inside(jail, 'ngctl', 'list'));
   return [...output.matchAll(/Name: (pt[hkr]*_\S+)/g)].map(([, name = '']) => name);
 }
-
-/** Run in a jail, to its end. */
-export const runInside = (
-  commands: Commands,
-  purpose: string,
-  jail: Jail,
-  ...words: readonly string[]
-): Promise<string> => commands.run(`${jail}: ${purpose}`, ...inside(jail, ...words));

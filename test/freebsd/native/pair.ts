@@ -7,11 +7,12 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Traffic } from '@ppp-thing/lab/kernel/traffic';
-import { startAc, stopAc, unmount, type Ac, type AcKind } from './ac.ts';
+import { clearPppoed, routeToLan, startAc, type Ac } from './ac.ts';
 import { endAll, type Commands, type Running, type Say } from './commands.ts';
 import type { AcReport } from './lab-ac.ts';
 import type { LineReport } from './line.ts';
 import {
+  AC_AT,
   AC_PORT,
   buildNetwork,
   inside,
@@ -19,19 +20,30 @@ import {
   removeNetwork,
   ROUTERS,
   SWITCH_PORTS,
+  type AcKind,
   type RouterName,
+  type Where,
 } from './network.ts';
 import { occupy, vacate } from './place.ts';
 import { difference, Router, type AskStatus, type RouterOptions } from './router.ts';
 import { Station } from './station.ts';
 
 export interface PairOptions {
+  /** Whose Access Concentrator. */
+  readonly ac: AcKind;
+  /** Of the steps. */
   readonly commands: Commands;
+  /** Those that take everything apart, where an interrupt has stopped the others. */
+  readonly clearing?: Commands;
+  /** Aborted: no wait of a step goes on. */
+  readonly halt?: AbortSignal;
   readonly say: Say;
   readonly ask: AskStatus;
   readonly runtime: string;
   readonly place: string;
   readonly pause: (milliseconds: number) => Promise<void>;
+  /** Each limit is multiplied by it: an emulated machine beside others needs minutes for what takes seconds. */
+  readonly patience?: number;
   /** Monotonic milliseconds. */
   readonly now: () => number;
   readonly chown?: RouterOptions['chown'];
@@ -52,7 +64,6 @@ export class Pair {
   readonly r1: Router;
   readonly r2: Router;
   readonly #key = randomBytes(32).toString('hex');
-  #padtBefore = 0;
   #line: Station<LineReport> | undefined;
   #ac: Ac | undefined;
   #probe: Station<Traffic> | undefined;
@@ -72,16 +83,12 @@ export class Pair {
     return [this.r1, this.r2];
   }
 
-  get acKind(): AcKind | undefined {
-    return this.#ac?.kind;
-  }
-
   /** Clear away what an earlier run left, then make network and line. */
   async build(): Promise<void> {
     const { commands, place, runtime } = this.options;
     occupy(place);
     await this.#clear('left by an earlier run');
-    await buildNetwork(commands);
+    await buildNetwork(commands, this.options.ac);
     const ports = Object.values(SWITCH_PORTS);
     const file = fileURLToPath(new URL('line.js', import.meta.url));
     const words = inside('ppt_sw', runtime, file, join(place, 'line.pcap'), ...ports);
@@ -90,32 +97,15 @@ export class Pair {
     // A second witness, whose dissectors are not ours.
     const tcpdump = ['tcpdump', '-l', '-n', '-e', '-i', AC_PORT, 'ether', 'proto', '0x8863'];
     const log = join(place, 'ac-tcpdump.log');
-    this.#witness = commands.start('tcpdump', log, ...inside('ppt_ac', ...tcpdump));
+    this.#witness = commands.start('tcpdump', log, ...inside(AC_AT[this.options.ac], ...tcpdump));
     for (const router of this.routers) router.prepare(this.#key);
   }
 
-  async startAc(wanted: AcKind | undefined): Promise<AcKind> {
-    this.#ac = await startAc(this.options, wanted, this.options.say);
-    if (this.#ac.kind === 'lab') {
-      this.#acStation = new Station(this.#ac.program);
-      await this.#acStation.ready();
-    }
-    return this.#ac.kind;
-  }
-
-  /** Another Access Concentrator in place of one that serves nobody, and routers that never heard of that one. */
-  async replaceAc(wanted: AcKind): Promise<AcKind> {
-    for (const router of this.routers) {
-      await router.stop();
-      await router.remove();
-      router.forget();
-    }
-    if (this.#ac !== undefined) await stopAc(this.#ac, this.options);
-    await this.#line?.ask('begin');
-    this.#padtBefore = this.#padtByTcpdump() ?? 0;
-    const kind = await this.startAc(wanted);
-    this.startRouters();
-    return kind;
+  async startAc(): Promise<void> {
+    this.#ac = await startAc(this.options, this.options.ac, this.options.say);
+    if (this.#ac.kind === 'pppoed') return;
+    this.#acStation = new Station(this.#ac.program);
+    await this.#acStation.ready();
   }
 
   startRouters(): void {
@@ -123,31 +113,34 @@ export class Pair {
       for (const program of ['helper', 'supervisor'] as const) router.start(program);
   }
 
-  /** Traffic across the session that lasts until the end: from the LAN, or from an Access Concentrator that forwards none. */
+  /** Traffic from the LAN across the session; the lab's Access Concentrator takes none that is not translated. */
   async startTraffic(): Promise<void> {
-    if (this.#ac?.kind !== 'pppoed') return;
-    await this.#ac.routeToLan();
-    await new Station(this.#startTraffic('serve', 'ppt_ac')).ready();
+    if (this.options.ac !== 'pppoed') return;
+    await this.options.commands.run('route from ac to the LAN', ...routeToLan('add'));
     await this.#startProbe();
   }
 
-  /** End the LAN's traffic, do `between`, and begin it anew, with a new TCP connection. */
-  async restartProbe(between: () => Promise<void>): Promise<void> {
-    const probing = [...this.options.commands.running].filter(({ name }) => name === 'probe');
-    await endAll(probing);
-    await between();
+  /** Begin the LAN's traffic anew, with a new TCP connection, once nothing but NAT brings an answer back. */
+  async translateTraffic(): Promise<void> {
+    const { ac, commands } = this.options;
+    await endAll([...commands.running].filter(({ name }) => name === 'probe'));
+    if (ac === 'pppoed')
+      await commands.run('take the way back to the LAN', ...routeToLan('delete'));
     await this.#startProbe();
   }
 
   async #startProbe(): Promise<void> {
+    const { running } = this.options.commands;
+    if (![...running].some(({ name }) => name === 'serve'))
+      await new Station(this.#startTraffic('serve', AC_AT[this.options.ac])).ready();
     this.#probe = new Station(this.#startTraffic('probe', 'ppt_lan'));
     await this.#probe.ready();
   }
 
-  #startTraffic(mode: 'serve' | 'probe', jail: 'ppt_ac' | 'ppt_lan'): Running {
+  #startTraffic(mode: 'serve' | 'probe', where: Where): Running {
     const { commands, place, runtime } = this.options;
     const file = fileURLToPath(import.meta.resolve('@ppp-thing/lab/kernel/traffic'));
-    const words = inside(jail, runtime, file, mode, INTERNET);
+    const words = inside(where, runtime, file, mode, INTERNET);
     return commands.start(mode, join(place, `${mode}.log`), ...words);
   }
 
@@ -172,9 +165,8 @@ export class Pair {
     }
     const report = await this.#acStation?.ask();
     if (report === undefined) return { answers: 0, alive: false, text: 'no traffic was started' };
-    const { pings, pongs, violations } = report;
-    const held = violations.length === 0 ? '' : `; it holds against us: ${violations.join('; ')}`;
-    const text = `the AC's pings: ${pongs} of ${pings} answered${held}`;
+    const { pings, pongs } = report;
+    const text = `the AC's pings: ${pongs} of ${pings} answered`;
     return { answers: pongs, alive: true, text };
   }
 
@@ -197,26 +189,27 @@ export class Pair {
     return this.#line.ask();
   }
 
-  /** PADTs that tcpdump(1) saw arrive at, or leave, the Access Concentrator; undefined if it did not run. */
-  padtSeenByTcpdump(): number | undefined {
-    const seen = this.#padtByTcpdump();
-    return seen === undefined ? undefined : seen - this.#padtBefore;
+  /** What the Access Concentrator holds against the routers; pppoed(8) says nothing of the kind. */
+  async heldAgainstUs(): Promise<readonly string[]> {
+    return (await this.#acStation?.ask())?.violations ?? [];
   }
 
-  #padtByTcpdump(): number | undefined {
+  /** PADTs that tcpdump(1) saw arrive at, or leave, the Access Concentrator; undefined if it did not run. */
+  padtSeenByTcpdump(): number | undefined {
     if (this.#witness === undefined || this.#witness.ended() !== undefined) return undefined;
     const text = readFileSync(this.#witness.log, 'utf8');
     return text.match(/\bPADT\b/g)?.length ?? 0;
   }
 
   async until(what: string, limitMs: number, there: () => Promise<boolean>): Promise<number> {
-    const { now, pause } = this.options;
+    const { halt, now, patience = 1, pause } = this.options;
     const start = now();
     while (!(await there())) {
+      halt?.throwIfAborted();
       const trouble = this.routers.map((router) => router.trouble()).find(Boolean);
       if (trouble !== undefined) throw new Error(`wait for ${what}: ECHILD: ${trouble}`);
-      if (now() - start > limitMs)
-        throw new Error(`wait for ${what}: ETIMEDOUT: not within ${limitMs / 1000} s`);
+      if (now() - start > limitMs * patience)
+        throw new Error(`wait for ${what}: ETIMEDOUT: not within ${(limitMs * patience) / 1000} s`);
       await pause(LOOK_MS);
     }
     return Math.round(now() - start);
@@ -282,21 +275,23 @@ export class Pair {
    * Take everything apart, whatever state it is in; may be called again.
    *
    * @param keep  leave the logs, with the output of every command among them
+   * @param step  a step whose commands have been stopped: it ends when its programs do, and before anything is removed
    * @returns what remained, a line each
    */
-  async takeDown(keep: boolean): Promise<string[]> {
+  async takeDown(keep: boolean, step: Promise<unknown> = Promise.resolve()): Promise<string[]> {
     const { commands, place } = this.options;
     await endAll([...commands.running]);
+    await step;
     const remained = await this.#clear('of this run');
     vacate(keep, place);
     return remained;
   }
 
   async #clear(whose: string): Promise<string[]> {
-    const { commands, place, pause, say } = this.options;
+    const { commands, clearing = commands, place, pause, say } = this.options;
     say(`remove what is ${whose}`);
-    await unmount(commands, place);
-    return removeNetwork(commands, say, () => pause(REMOVE_PAUSE_MS));
+    await clearPppoed(clearing, place);
+    return removeNetwork(clearing, say, () => pause(REMOVE_PAUSE_MS));
   }
 }
 

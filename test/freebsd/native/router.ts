@@ -2,15 +2,7 @@
  * One router of the native pair: its files, its helper and supervisor as an administrator would start them, and what its
  * supervisor and its kernel say. The programs know nothing of the test.
  */
-import {
-  chmodSync,
-  chownSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { StatusJson, SessionStatusJson } from '@ppp-thing/supervisor/api';
@@ -140,12 +132,6 @@ export class Router {
       chmodSync(path, 0o640);
       chown(path, 0, gid);
     }
-  }
-
-  /** Lose what it stored of any session, as a router that is new. */
-  forget(): void {
-    for (const each of readdirSync(join(this.directory, 'state')))
-      rmSync(join(this.directory, 'state', each), { recursive: true });
   }
 
   start(program: Program): void {

@@ -22,8 +22,12 @@ export interface Scene {
   readonly ends: 'at the other' | 'where it was' | 'anywhere';
   /** Whether a standby must be armed afterwards. */
   readonly standby: boolean;
-  act(pair: Pair, holder: Router, other: Router): Promise<void>;
+  /** May find that the session can be anywhere afterwards. */
+  act(pair: Pair, holder: Router, other: Router): Promise<'anywhere' | undefined | void>;
 }
+
+/** A partner waits as long for a router without a helper. On a machine under load a helper needs longer to start. */
+const HELPER_PATIENCE_MS = 5000;
 
 /** On FreeBSD the kernel goes on without us, and the next process adopts what it finds. */
 const killed = (programs: readonly ('helper' | 'supervisor')[], what: string): Scene => ({
@@ -31,6 +35,8 @@ const killed = (programs: readonly ('helper' | 'supervisor')[], what: string): S
   ends: 'where it was',
   standby: true,
   async act(pair, holder) {
+    const { now } = pair.options;
+    const killed = now();
     await holder.kill(...programs);
     if (!programs.includes('supervisor'))
       await pair.until('the supervisor to miss its helper', LIMITS.settle, async () => {
@@ -40,6 +46,8 @@ const killed = (programs: readonly ('helper' | 'supervisor')[], what: string): S
     await pair.until('the new helper to be greeted', LIMITS.settle, async () => {
       return (await holder.router())?.helper.connected === true;
     });
+    const wasLong = programs.includes('helper') && now() - killed >= HELPER_PATIENCE_MS;
+    return wasLong ? 'anywhere' : undefined;
   },
 });
 
@@ -173,12 +181,14 @@ export async function dial(pair: Pair): Promise<Told> {
   return { sessionId, text: `${holder.name} holds session ${sessionId}, ${ms} ms after the start` };
 }
 
-/** No PADT and no Terminate-Request, one PADS only. Throws SceneError. */
+/** No PADT and no Terminate-Request, one PADS only, and an Access Concentrator without complaint. Throws SceneError. */
 export async function judgeLine(pair: Pair, sessionId: number): Promise<void> {
   const { granted: confirmations, padt, terminates } = await pair.line();
   // A PADS that is sent again confirms the same session.
   const granted = [...new Set(confirmations)];
+  const held = await pair.heldAgainstUs();
   const problems = [
+    ...held.map((what) => `the Access Concentrator holds against us: ${what}`),
     ...(padt > 0 ? [`${padt} PADT on the line`] : []),
     ...(terminates > 0 ? [`${terminates} Terminate-Requests on the line`] : []),
     ...(granted.length === 1 && granted[0] === sessionId
@@ -207,8 +217,8 @@ export async function play(scene: Scene, pair: Pair, sessionId: number): Promise
   if (from === undefined) throw new SceneError('nobody holds the session before the scene');
   const other = pair.other(from);
   await pair.beginTraffic();
-  await scene.act(pair, from, other);
-  const wanted = { 'at the other': other, 'where it was': from, anywhere: undefined }[scene.ends];
+  const ends = (await scene.act(pair, from, other)) ?? scene.ends;
+  const wanted = { 'at the other': other, 'where it was': from, anywhere: undefined }[ends];
   const ms = await (wanted === undefined
     ? calm(pair)
     : pair.until(`${wanted.name} to hold the session`, LIMITS.settle, () => wanted.holds()));

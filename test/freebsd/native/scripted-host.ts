@@ -4,9 +4,10 @@
  */
 import { writeFileSync } from 'node:fs';
 import type { SessionStatusJson, StatusJson } from '@ppp-thing/supervisor/api';
-import type { Commands, Done, Running } from './commands.ts';
+import { CommandError, type Commands, type Done, type Running } from './commands.ts';
+import { HostModel } from './host-model.ts';
 import type { LineReport } from './line.ts';
-import { ADDRESSES, ROUTERS, type RouterName } from './network.ts';
+import { ADDRESSES, otherThan, ROUTERS, type RouterName } from './network.ts';
 import { programOf, SESSION } from './router.ts';
 
 interface Machine {
@@ -22,15 +23,20 @@ interface Machine {
 
 const STARTS_MS = 300;
 const CARP_MS = 3000;
-const other = (name: RouterName): RouterName => (name === 'r1' ? 'r2' : 'r1');
 
 export class ScriptedHost {
   now = 0;
   readonly said: string[] = [];
+  /** Its jails, interfaces, mounts, routes. */
+  readonly model = new HostModel();
   /** What was run, as typed. */
   readonly ran: string[] = [];
   /** What is added to the line's report. */
   line: Partial<LineReport> = {};
+  /** What the lab's Access Concentrator holds against the routers. */
+  readonly violations: string[] = [];
+  /** Called at each pause. */
+  paused: () => void = () => {};
   /** Called before each command; may throw. */
   before: (line: string) => void = () => {};
   sessionId = 7;
@@ -49,18 +55,41 @@ export class ScriptedHost {
     this.commands = {
       running: this.#running,
       attempt,
-      run: async (_purpose, command, ...args) => (await attempt(command, ...args)).output,
+      async run(purpose, command, ...args) {
+        const done = await attempt(command, ...args);
+        if (done.code !== 0) throw new CommandError(purpose, done);
+        return done.output;
+      },
       start: (name, log, _command, ...args) => this.#start(name, log, args),
     };
   }
 
+  /** Its commands as those of `hostCommands` that `halt` stops. */
+  under(halt: AbortSignal): Commands {
+    const { attempt, run, start, running } = this.commands;
+    const halting =
+      <Words extends readonly unknown[], T>(act: (...words: Words) => T) =>
+      (...words: Words): T => {
+        halt.throwIfAborted();
+        const done = act(...words);
+        halt.throwIfAborted();
+        return done;
+      };
+    const settling =
+      <Words extends readonly unknown[], T>(act: (...words: Words) => Promise<T>) =>
+      async (...words: Words): Promise<T> =>
+        halting(act)(...words);
+    return { running, start: halting(start), attempt: settling(attempt), run: settling(run) };
+  }
+
   readonly pause = (milliseconds: number): Promise<void> => {
+    this.paused();
     this.now += milliseconds;
     const { lan } = this.machines[this.#master];
     if (lan) this.#vacantSince = undefined;
     else this.#vacantSince ??= this.now;
     const waited = this.now - (this.#vacantSince ?? this.now);
-    if (waited >= CARP_MS && !this.stuck) this.#master = other(this.#master);
+    if (waited >= CARP_MS && !this.stuck) this.#master = otherThan(this.#master);
     return Promise.resolve();
   };
 
@@ -85,7 +114,7 @@ export class ScriptedHost {
       armed: !isMaster && isSound,
       demoted: [],
       session: { sessionId: this.sessionId, ourAddress: '100.64.0.11' },
-      partner: { inSync: this.machines[other(name)].running.has('supervisor') },
+      partner: { inSync: this.machines[otherThan(name)].running.has('supervisor') },
     } as unknown as SessionStatusJson;
   }
 
@@ -97,9 +126,10 @@ export class ScriptedHost {
     if (router !== undefined && / ifconfig ppt_r[12]n (up|down)$/.test(line))
       this.machines[router].lan = line.endsWith('up');
     if (line.includes(' handoff ') && router !== undefined && !this.stuck)
-      this.#master = other(router);
-    const output = router === undefined ? '' : this.#route(router, line);
-    return { line, code: 0, output: line.endsWith('epair create') ? 'epair0a\n' : output };
+      this.#master = otherThan(router);
+    const done = this.model.run(command, args);
+    const routes = router === undefined ? '' : this.#route(router, line);
+    return routes === '' ? done : { ...done, output: routes };
   }
 
   /** A kernel with multipath routing, and a helper that logs what it sees there. */
@@ -109,7 +139,7 @@ export class ScriptedHost {
     if (verb !== undefined) machine.foreign = verb === 'add' ? gateway : undefined;
     if (verb === 'add') writeFileSync(machine.log, `a default route to ${gateway}\n`);
     if (!line.endsWith('netstat -rnW -f inet') || machine.running.size === 0) return '';
-    const ours = this.#master === router ? '100.64.0.1' : ADDRESSES[other(router)].lan;
+    const ours = this.#master === router ? '100.64.0.1' : ADDRESSES[otherThan(router)].lan;
     const gateways = [ours, machine.foreign].filter((each) => each !== undefined);
     return gateways.map((each) => `default ${each} UGS 1\n`).join('');
   }
@@ -155,7 +185,7 @@ export class ScriptedHost {
     if (name === 'line') return JSON.stringify({ ...line, ...this.line });
     this.#answers += 50;
     if (name === 'lab AC')
-      return JSON.stringify({ pings: 9, pongs: this.#answers, violations: [] });
+      return JSON.stringify({ pings: 9, pongs: this.#answers, violations: this.violations });
     return JSON.stringify({ tcpEchoes: this.#answers, tcpAlive: true, probesLost: 0 });
   }
 

@@ -4,7 +4,8 @@
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ADDRESSES, inside, LAN_NET, otherThan, PF_MODULES, portsOf } from './network.ts';
+import { missingForPf } from './needs.ts';
+import { ADDRESSES, otherThan, portsOf } from './network.ts';
 import type { Pair } from './pair.ts';
 import { SESSION, STUB, type Router } from './router.ts';
 
@@ -36,11 +37,8 @@ const demotionOf = async (router: Router): Promise<number> =>
  */
 export async function translate(pair: Pair): Promise<string | undefined> {
   const { commands, place } = pair.options;
-  if (pair.acKind !== 'pppoed') return "the lab's Access Concentrator forwards nothing";
-  for (const module of PF_MODULES) {
-    const { code, line, output } = await commands.attempt('kldstat', '-q', '-m', module);
-    if (code !== 0) return `${line}: exit ${code} ${output.trim()}`.trim();
-  }
+  const missing = await missingForPf(commands);
+  if (missing.length > 0) return missing.join('; ');
   for (const router of pair.routers) {
     const file = join(place, router.name, 'pf.conf');
     writeFileSync(file, rules(router));
@@ -60,10 +58,7 @@ export async function translate(pair: Pair): Promise<string | undefined> {
     }
     return true;
   });
-  await pair.restartProbe(async () => {
-    const route = ['route', 'delete', '-net', LAN_NET];
-    await commands.run('take the way back to the LAN', ...inside('ppt_ac', ...route));
-  });
+  await pair.translateTraffic();
   return undefined;
 }
 

@@ -203,6 +203,8 @@ export class World {
         this.#runners.probe.feed({ kind: 'pong', sequence: output.sequence });
         this.#bus.tell({ kind: 'pong', sequence: output.sequence });
         return;
+      case 'packet':
+        return;
       case 'note':
         this.#bus.tell({ kind: 'ac', text: output.text });
         return;

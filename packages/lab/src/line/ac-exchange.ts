@@ -28,6 +28,8 @@ export class Exchange<Option> {
   #identifier = 0;
   /** The last request has had its answer: a second one counts for nothing, as in pppd. */
   #isAnswered = false;
+  /** Identifier of the client's request that we acknowledged. */
+  #acknowledged: number | undefined;
   #left = 0;
   #isDead = false;
   #openings = 0;
@@ -56,6 +58,11 @@ export class Exchange<Option> {
   /** Given up: MAX_CONFIGURE requests were not answered. */
   get isDead(): boolean {
     return this.#isDead;
+  }
+
+  /** Whether this is the request that we acknowledged, sent again by a client that has not had our answer (§4.3, RCR). */
+  isRepeated(packet: ConfigurePacket<Option>): boolean {
+    return packet.code === 'Configure-Request' && packet.identifier === this.#acknowledged;
   }
 
   deadline(): Instant | undefined {
@@ -104,6 +111,7 @@ export class Exchange<Option> {
   #asked(packet: ConfigurePacket<Option>, now: Instant): ConfigurePacket<Option>[] {
     const answer = { ...this.#terms.judge(packet.options), identifier: packet.identifier };
     const isGood = answer.code === 'Configure-Ack';
+    if (isGood) this.#acknowledged = packet.identifier;
     switch (this.#state) {
       case 'Opened':
         // RCR in Opened: the layer goes down, and everything begins again (§4.3).

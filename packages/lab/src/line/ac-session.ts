@@ -34,6 +34,8 @@ export type SessionOutput =
   | { readonly kind: 'up' }
   /** An echo reply came to an echo request of ours. */
   | { readonly kind: 'pong'; readonly sequence: number }
+  /** IPv4 from the client, but for the answers to our pings. */
+  | { readonly kind: 'packet'; readonly packet: Uint8Array }
   | { readonly kind: 'ended'; readonly reason: string };
 
 export interface AcSessionConfig {
@@ -65,6 +67,8 @@ export class AcSession {
   readonly #violations: string[] = [];
   #phase: AcPhase = 'Establish';
   #isUp = false;
+  /** The client has sent data: it knows that all is agreed. */
+  #hasSentData = false;
   #negotiations = 0;
   #beginAt: Instant | undefined;
   #challengeAt: Instant | undefined;
@@ -154,6 +158,11 @@ export class AcSession {
     const echo = { kind: 'request', source, destination, sequence } as const;
     const packet = encodeEcho({ ...echo, identifier: PING_IDENTIFIER });
     return [{ kind: 'ppp', protocol: PROTOCOL.IPv4, packet }];
+  }
+
+  /** A packet for the client, as data. */
+  forward(packet: Uint8Array): SessionOutput[] {
+    return this.#isUp ? [{ kind: 'ppp', protocol: PROTOCOL.IPv4, packet }] : [];
   }
 
   /** Say goodbye with LCP; the session is Dead at once. */
@@ -287,9 +296,10 @@ export class AcSession {
   #configureLcp(packet: ConfigurePacket<LcpOption>, now: Instant): SessionOutput[] {
     const outputs: SessionOutput[] = [];
     const wasOpen = this.#lcp.isOpen;
+    const isLate = !this.#hasSentData && this.#lcp.isRepeated(packet);
     const answers = this.#lcp.receive(packet, now);
     if (wasOpen && !this.#lcp.isOpen) {
-      outputs.push(violation('a second LCP negotiation'));
+      outputs.push(isLate ? note(LATE) : violation('a second LCP negotiation'));
       this.#establish();
     }
     for (const answer of answers) outputs.push(ppp({ protocol: 'LCP', packet: answer }));
@@ -322,11 +332,13 @@ export class AcSession {
 
   #receiveIpcp(packet: IpcpPacket, now: Instant): SessionOutput[] {
     if (!isConfigure(packet)) return [];
+    const isLate = !this.#hasSentData && this.#ipcp.isRepeated(packet);
     const outputs = this.#ipcp
       .receive(packet, now)
       .map((answer) => ppp({ protocol: 'IPCP', packet: answer }));
     if (this.#isUp && !this.#ipcp.isOpen) {
-      this.accuse('a second IPCP negotiation');
+      if (isLate) outputs.push(note(LATE));
+      else this.accuse('a second IPCP negotiation');
       this.#isUp = false;
     }
     if (this.#isUp || !this.#ipcp.isOpen) return outputs;
@@ -368,8 +380,10 @@ export class AcSession {
     const given = this.#config.theirAddress();
     if (given === undefined || !sameOctets(source, given))
       return [violation(`IPv4 data from ${formatIpv4(source)}, not the address it was given`)];
+    this.#hasSentData = true;
     const echo = decodeEcho(octets);
-    if (echo?.kind !== 'reply' || echo.identifier !== PING_IDENTIFIER) return [];
+    if (echo?.kind !== 'reply' || echo.identifier !== PING_IDENTIFIER)
+      return [{ kind: 'packet', packet: octets }];
     return [{ kind: 'pong', sequence: echo.sequence }];
   }
 
@@ -399,6 +413,8 @@ export class AcSession {
 type Configure<P> = Extract<P, { readonly options: unknown }>;
 const isConfigure = <P extends object>(packet: P): packet is Configure<P> => 'options' in packet;
 
+/** A request whose answer came after the client's restart timer: the RFC begins anew, and nobody is to blame. */
+const LATE = 'a Configure-Request again: our answer was late';
 const ppp = (packet: PppPacket): SessionOutput => ({ kind: 'ppp', ...encodePpp(packet) });
 const note = (text: string): SessionOutput => ({ kind: 'note', text });
 const violation = (text: string): SessionOutput => ({ kind: 'violation', text });

@@ -50,6 +50,8 @@ export type AcEvent =
   | { readonly kind: 'frame'; readonly frame: Uint8Array }
   /** Send an echo request, as data, in every session that is up. */
   | { readonly kind: 'ping'; readonly sequence: number }
+  /** An IPv4 packet for the client: into every session that is up. */
+  | { readonly kind: 'packet'; readonly packet: Uint8Array }
   | { readonly kind: 'command'; readonly command: AcCommand }
   | { readonly kind: 'temper'; readonly temper: Partial<Temper> }
   | { readonly kind: 'deadline' };
@@ -64,7 +66,9 @@ export type AcOutput =
   | { readonly kind: 'up'; readonly sessionId: number; readonly dialMs: number }
   | { readonly kind: 'padt'; readonly sessionId: number }
   | { readonly kind: 'closed'; readonly sessionId: number; readonly reason: string }
-  | { readonly kind: 'pong'; readonly sessionId: number; readonly sequence: number };
+  | { readonly kind: 'pong'; readonly sessionId: number; readonly sequence: number }
+  /** IPv4 from a client that is to be forwarded: any but the answer to a ping of ours. */
+  | { readonly kind: 'packet'; readonly packet: Uint8Array };
 
 const NOTHING = new Uint8Array();
 /** Whose echo requests an AC without an address forwards. */
@@ -121,6 +125,8 @@ export class AccessConcentrator implements Engine<AcEvent, AcOutput> {
         return this.#receive(event.frame, now);
       case 'ping':
         return this.#each((entry) => entry.session.ping(event.sequence), now);
+      case 'packet':
+        return this.#each((entry) => entry.session.forward(event.packet), now);
       case 'command':
         return this.#obey(event.command, now);
       case 'temper':
@@ -344,6 +350,8 @@ export class AccessConcentrator implements Engine<AcEvent, AcOutput> {
           return this.#up(entry, now);
         case 'pong':
           return [{ kind: 'pong', sessionId: entry.id, sequence: output.sequence }];
+        case 'packet':
+          return [output];
         case 'ended':
           return this.#end(entry, output.reason, now);
         default: {

@@ -349,7 +349,7 @@ class SystemWorld implements Surroundings {
     } else if (output.kind === 'violation') {
       // On a line that loses or delays frames a client may look as if it broke the protocol.
       if (!this.#line.wasBad) this.#stages[0]?.rules.accuse('wire', output.text);
-    } else if (output.kind !== 'note') {
+    } else if (output.kind !== 'note' && output.kind !== 'packet') {
       this.note(`AC ${JSON.stringify(output)}`);
     }
   }
