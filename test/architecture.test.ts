@@ -45,7 +45,7 @@ const ground = ['time.ts', 'bytes.ts', 'printable.ts', 'addresses.ts'].map(proto
 const session = protocol('session.ts');
 const lease = protocol('lease.ts');
 const limits = protocol('snapshot-limits.ts');
-const engineRoot = ['events', 'session-config', 'timers', 'random', 'hashes'].map((name) =>
+const engineRoot = ['events', 'out', 'session-config', 'timers', 'random', 'hashes'].map((name) =>
   protocol(`engine/${name}.ts`),
 );
 

@@ -1,14 +1,17 @@
 /** Being authenticated: the arithmetic against the RFCs' examples, and each exchange with what can go wrong in it. */
 import t from 'tap';
 import { toHex } from '@ppp-thing/protocol/bytes';
-import { Authentication, type AuthOutput } from '@ppp-thing/protocol/engine/ppp/auth';
+import type { Action } from '@ppp-thing/protocol/engine/events';
+import { Authentication, type AuthSignal } from '@ppp-thing/protocol/engine/ppp/auth';
 import { Secret } from '@ppp-thing/protocol/engine/hashes';
 import { isProof, prove } from '@ppp-thing/protocol/engine/ppp/mschap';
 import { concat, utf16le, utf8 } from '@ppp-thing/protocol/printable';
 import type { Method } from '@ppp-thing/protocol/engine/ppp/lcp-options';
-import type { ChapPacket } from '@ppp-thing/protocol/wire/auth';
+import type { Instant } from '@ppp-thing/protocol/time';
+import type { ChapPacket, PapPacket } from '@ppp-thing/protocol/wire/auth';
 import { HASHES } from './hashes.ts';
 import { counterRandom } from './link-pair.ts';
+import { Recorder } from './recorder.ts';
 import { at } from './scripted-ac.ts';
 
 const PASSWORD = 'pässword €';
@@ -23,16 +26,49 @@ const EXAMPLE = {
   password: 'clientPass',
 };
 
+type AuthOutput = Action | AuthSignal;
+
+/** An Authentication whose methods return what it wrote, then what it signalled. */
+class Heard {
+  readonly #recorder = new Recorder();
+  readonly machine: Authentication;
+
+  constructor(password = PASSWORD) {
+    const credentials = { user: 'alice', password: new Secret(password) };
+    this.machine = new Authentication(credentials, HASHES, counterRandom(), this.#recorder.out);
+  }
+
+  deadline(): Instant | undefined {
+    return this.machine.deadline();
+  }
+
+  start(method: Method, now: Instant): AuthOutput[] {
+    this.machine.start(method, now);
+    return this.#recorder.take();
+  }
+
+  expire(now: Instant): AuthOutput[] {
+    return this.#recorder.take(this.machine.expire(now));
+  }
+
+  receivePap(packet: PapPacket): AuthOutput[] {
+    return this.#recorder.take(this.machine.receivePap(packet));
+  }
+
+  receiveChap(packet: ChapPacket, now: Instant): AuthOutput[] {
+    return this.#recorder.take(this.machine.receiveChap(packet, now));
+  }
+}
+
 function setUp(method: Method, password = PASSWORD) {
-  const credentials = { user: 'alice', password: new Secret(password) };
-  const auth = new Authentication(credentials, HASHES, counterRandom());
+  const auth = new Heard(password);
   const outputs = auth.start(method, at(0));
   return { auth, outputs };
 }
 
 const sent = (outputs: readonly AuthOutput[]) =>
   outputs.flatMap((output) =>
-    output.kind === 'send' && 'packet' in output.packet ? [output.packet.packet] : [],
+    output.kind === 'send-ppp' && 'packet' in output.packet ? [output.packet.packet] : [],
   );
 const kinds = (outputs: readonly AuthOutput[]) =>
   outputs.map(({ kind }) => kind).filter((kind) => kind !== 'note');
@@ -220,17 +256,16 @@ void t.test('CHAP › a Challenge of a size that cannot be is ignored', (t) => {
 void t.test(
   'CHAP › a Challenge is answered at any time, also in a session that was resumed',
   (t) => {
-    const credentials = { user: 'alice', password: new Secret(PASSWORD) };
     for (const method of ['CHAP-MD5', 'MS-CHAPv2'] as const) {
-      const auth = new Authentication(credentials, HASHES, counterRandom());
-      auth.resume(method);
+      const auth = new Heard();
+      auth.machine.resume(method);
       t.equal(sent(auth.receiveChap(challenge(5, VALUE), at(0))).length, 1);
       t.equal(auth.deadline(), undefined, 'the AC asks again if it must');
       const failure = { code: 'Failure', identifier: 5, message: utf8('E=691 R=0') } as const;
       t.same(kinds(auth.receiveChap(failure, at(1))), ['failed']);
     }
-    const pap = new Authentication(credentials, HASHES, counterRandom());
-    pap.resume('PAP');
+    const pap = new Heard();
+    pap.machine.resume('PAP');
     t.same(
       sent(pap.receiveChap(challenge(5, VALUE), at(0))),
       [],

@@ -1,5 +1,5 @@
 /** One DHCPv6 client and a scripted server under a virtual clock: values in, values out. */
-import { Dhcp6Client, type Dhcp6Output } from '@ppp-thing/protocol/engine/dhcp6/client';
+import { Dhcp6Client, type Dhcp6Signal } from '@ppp-thing/protocol/engine/dhcp6/client';
 import type { Dhcp6Config } from '@ppp-thing/protocol/engine/session-config';
 import type { Note } from '@ppp-thing/protocol/engine/events';
 import type { Lease } from '@ppp-thing/protocol/lease';
@@ -15,6 +15,7 @@ import {
 import { formatIpv6, parseIpv6 } from '@ppp-thing/protocol/wire/ipv6';
 import { hex } from '../hex.ts';
 import { counterRandom } from './link-pair.ts';
+import { Recorder } from './recorder.ts';
 
 export const DUID = hex`0003 0001 02005e105301`;
 export const SERVER = hex`0003 0001 0200000000ac`;
@@ -61,13 +62,15 @@ let sessions = 1_790_000_000;
 export class Dhcp6World {
   now = 1000 as Instant;
   readonly client: Dhcp6Client;
+  readonly #recorder = new Recorder();
   readonly sent: { readonly at: Instant; readonly message: Dhcp6Message }[] = [];
   readonly leases: (Lease | null)[] = [];
   readonly notes: Note[] = [];
   released = 0;
 
   constructor(config: Partial<Dhcp6Config> = {}, wallClock = WALL_CLOCK, seed = 1) {
-    this.client = new Dhcp6Client({ ...CONFIG, ...config }, counterRandom(seed), wallClock);
+    const { out } = this.#recorder;
+    this.client = new Dhcp6Client({ ...CONFIG, ...config }, counterRandom(seed), wallClock, out);
   }
 
   /** @param isNew the session is another than the lease was got on */
@@ -141,12 +144,12 @@ export class Dhcp6World {
     return this.answer('Reply', given);
   }
 
-  take(outputs: readonly Dhcp6Output[]): this {
-    for (const output of outputs) {
+  take(signals: readonly Dhcp6Signal[]): this {
+    for (const output of this.#recorder.take(signals)) {
       if (output.kind === 'send-dhcp6') this.sent.push({ at: this.now, message: output.message });
       else if (output.kind === 'lease') this.leases.push(output.lease);
       else if (output.kind === 'released') this.released += 1;
-      else this.notes.push(output.note);
+      else if (output.kind === 'note') this.notes.push(output.note);
     }
     return this;
   }

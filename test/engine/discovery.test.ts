@@ -1,17 +1,49 @@
 /** The Host's side of RFC 2516: which offers and confirmations are believed. */
 import t from 'tap';
-import { Discovery, type DiscoverySettings } from '@ppp-thing/protocol/engine/link/discovery';
+import {
+  Discovery,
+  type DiscoverySettings,
+  type DiscoverySignal,
+} from '@ppp-thing/protocol/engine/link/discovery';
+import type { Action } from '@ppp-thing/protocol/engine/events';
+import type { Instant } from '@ppp-thing/protocol/time';
 import { utf8 } from '@ppp-thing/protocol/printable';
-import { BROADCAST } from '@ppp-thing/protocol/wire/ethernet';
+import { BROADCAST, type MacAddress } from '@ppp-thing/protocol/wire/ethernet';
 import { findTag, TAG, type DiscoveryPacket, type Tag } from '@ppp-thing/protocol/wire/pppoe';
 import { counterRandom } from './link-pair.ts';
+import { Recorder } from './recorder.ts';
 import { AC_MAC, at, OTHER_MAC } from './scripted-ac.ts';
 
 const COOKIE: Tag = { type: TAG['AC-Cookie'], value: Uint8Array.of(0xc0, 0xff, 0xee) };
 const RELAY: Tag = { type: TAG['Relay-Session-Id'], value: Uint8Array.of(1, 2, 3) };
 
+/** A Discovery whose methods return what it wrote, then what it signalled. */
+class Heard {
+  readonly #recorder = new Recorder();
+  readonly machine: Discovery;
+
+  constructor(settings: Partial<DiscoverySettings>, seed: number) {
+    const all = { serviceName: '', mtu: 1492, ...settings };
+    this.machine = new Discovery(all, counterRandom(seed), this.#recorder.out);
+  }
+
+  start(now: Instant): Outputs {
+    this.machine.start(now);
+    return this.#recorder.take();
+  }
+
+  expire(now: Instant): Outputs {
+    this.machine.expire(now);
+    return this.#recorder.take();
+  }
+
+  receive(packet: DiscoveryPacket, source: MacAddress, now: Instant): Outputs {
+    return this.#recorder.take(this.machine.receive(packet, source, now));
+  }
+}
+
 function begun(settings: Partial<DiscoverySettings> = {}, seed = 1) {
-  const discovery = new Discovery({ serviceName: '', mtu: 1492, ...settings }, counterRandom(seed));
+  const discovery = new Heard(settings, seed);
   const [padi] = sends(discovery.start(at(0)));
   if (padi === undefined) throw new Error('no PADI');
   const uniq = findTag(padi.packet, TAG['Host-Uniq']);
@@ -19,7 +51,7 @@ function begun(settings: Partial<DiscoverySettings> = {}, seed = 1) {
   return { discovery, padi, uniq };
 }
 
-type Outputs = ReturnType<Discovery['start']>;
+type Outputs = (Action | DiscoverySignal)[];
 const sends = (outputs: Outputs) =>
   outputs.flatMap((output) => (output.kind === 'send-discovery' ? [output] : []));
 const codes = (outputs: Outputs) => sends(outputs).map(({ packet }) => packet.code);
@@ -123,7 +155,7 @@ void t.test(
     const { discovery, uniq } = begun();
     discovery.receive(offer(uniq), AC_MAC, at(10));
     t.same(discovery.receive(offer(uniq), OTHER_MAC, at(11)), []);
-    t.same(discovery.ac?.mac, AC_MAC);
+    t.same(discovery.machine.ac?.mac, AC_MAC);
     t.end();
   },
 );
@@ -153,7 +185,7 @@ void t.test(
       kind: 'found',
       session: { sessionId: 0xfffe, acMac: AC_MAC, maxPayload: 1492 },
     });
-    t.equal(discovery.deadline(), undefined);
+    t.equal(discovery.machine.deadline(), undefined);
     t.same(discovery.receive(confirm(uniq, 8), AC_MAC, at(13)), [], 'once');
     t.end();
   },
@@ -197,11 +229,11 @@ void t.test(
     const { discovery } = begun();
     const levels: string[] = [];
     for (let i = 0; i < 10; i++) {
-      for (const output of discovery.expire(at(discovery.deadline() ?? NaN)))
+      for (const output of discovery.expire(at(discovery.machine.deadline() ?? NaN)))
         if (output.kind === 'note') levels.push(output.note.level);
     }
     t.same(levels.filter((level) => level === 'warn').length, 1);
-    t.match(discovery.trouble, /no PADO from any Access Concentrator after 10 PADI/);
+    t.match(discovery.machine.trouble, /no PADO from any Access Concentrator after 10 PADI/);
     t.end();
   },
 );

@@ -2,9 +2,9 @@
  * One Link and a scripted Access Concentrator under a virtual clock: values in, values out, no octets. The AC does what
  * a plain one does; a test changes its temperament or answers single packets itself.
  */
-import { Link, type LinkOutcome, type LinkOutput } from '@ppp-thing/protocol/engine/link/link';
+import { Link, type LinkOutcome } from '@ppp-thing/protocol/engine/link/link';
 import { Secret, type Random } from '@ppp-thing/protocol/engine/hashes';
-import type { Event, Note } from '@ppp-thing/protocol/engine/events';
+import type { Action, Event, Note } from '@ppp-thing/protocol/engine/events';
 import type { LinkConfig } from '@ppp-thing/protocol/engine/session-config';
 import type { SessionFacts } from '@ppp-thing/protocol/session';
 import { millis, seconds, type Instant } from '@ppp-thing/protocol/time';
@@ -12,6 +12,7 @@ import type { MacAddress } from '@ppp-thing/protocol/wire/ethernet';
 import type { LcpPacket, PppPacket } from '@ppp-thing/protocol/wire/ppp';
 import type { DiscoveryPacket, Tag } from '@ppp-thing/protocol/wire/pppoe';
 import { HASHES } from './hashes.ts';
+import { Recorder } from './recorder.ts';
 import {
   AC_MAC,
   at,
@@ -46,6 +47,8 @@ export function counterRandom(seed = 1): Random {
     });
 }
 
+export type LinkOutput = Action | { readonly kind: 'outcome'; readonly outcome: LinkOutcome };
+
 export interface Logged {
   readonly at: Instant;
   readonly output: LinkOutput;
@@ -55,6 +58,7 @@ export class LinkPair {
   readonly link: Link;
   readonly ac: ScriptedAc;
   readonly log: Logged[] = [];
+  readonly #recorder = new Recorder();
   now: Instant = at(1000);
   /** Frames from the AC still on the line, and frames to it that take their time. */
   readonly line: { readonly at: Instant; readonly event: Event }[] = [];
@@ -69,7 +73,13 @@ export class LinkPair {
   intercept: (sent: Sent, ac: ScriptedAc) => readonly Event[] | undefined = () => undefined;
   constructor(config: Partial<LinkConfig> = {}, temperament: Partial<Temperament> = {}) {
     this.ac = new ScriptedAc(temperament);
-    this.link = new Link({ ...CONFIG, ...config }, HASHES, counterRandom(), WALL_CLOCK);
+    this.link = new Link(
+      { ...CONFIG, ...config },
+      HASHES,
+      counterRandom(),
+      WALL_CLOCK,
+      this.#recorder.out,
+    );
   }
 
   // --- driving -------------------------------------------------------------------------------------------------
@@ -217,8 +227,9 @@ export class LinkPair {
     return this;
   }
 
-  #take(outputs: readonly LinkOutput[]): this {
-    for (const output of outputs) {
+  #take(outcomes: readonly LinkOutcome[]): this {
+    const signals = outcomes.map((outcome) => ({ kind: 'outcome', outcome }) as const);
+    for (const output of this.#recorder.take(signals)) {
       this.log.push({ at: this.now, output });
       this.onOutput(output);
       if (output.kind !== 'send-discovery' && output.kind !== 'send-ppp') continue;

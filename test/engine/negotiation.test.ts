@@ -4,21 +4,70 @@ import { IpcpOptions, Ipv6cpOptions } from '@ppp-thing/protocol/engine/ppp/ncp';
 import {
   MAX_CONFIGURE,
   Negotiation,
-  type NegotiationOutput,
+  type LayerSignal,
 } from '@ppp-thing/protocol/engine/ppp/negotiation';
+import type { AnyOption, Options } from '@ppp-thing/protocol/engine/ppp/options';
+import type { Note } from '@ppp-thing/protocol/engine/events';
 import { Pace } from '@ppp-thing/protocol/engine/ppp/pace';
-import { millis } from '@ppp-thing/protocol/time';
+import { millis, type Instant } from '@ppp-thing/protocol/time';
 import type { ControlPacket } from '@ppp-thing/protocol/wire/ppp';
 import { UNSPECIFIED_V4, type IpcpOption, type Ipv6cpOption } from '@ppp-thing/protocol/wire/ncp';
 import { counterRandom } from './link-pair.ts';
 import { AC_INTERFACE_ID, ADDRESS, at, PEER } from './scripted-ac.ts';
 
-type Output = NegotiationOutput<IpcpOption>;
+type Output<Option = IpcpOption> =
+  | { readonly kind: 'send'; readonly packet: ControlPacket<Option> }
+  | { readonly kind: 'note'; readonly note: Note }
+  | { readonly kind: 'layer'; readonly signal: LayerSignal };
+
+/** A Negotiation whose methods return what it wrote, then what it signalled. */
+class Heard<Option extends AnyOption> {
+  #outputs: Output<Option>[] = [];
+  readonly machine: Negotiation<Option>;
+
+  constructor(machine: Note['machine'], options: Options<Option>, peerMru: number, pace: Pace) {
+    this.machine = new Negotiation(
+      machine,
+      options,
+      () => peerMru,
+      pace,
+      (...actions) => {
+        for (const each of actions) if (each.kind === 'note') this.#outputs.push(each);
+      },
+      (packet) => this.#outputs.push({ kind: 'send', packet }),
+    );
+  }
+
+  get state() {
+    return this.machine.state;
+  }
+
+  deadline(): Instant | undefined {
+    return this.machine.deadline();
+  }
+
+  fire(event: Parameters<Negotiation<Option>['fire']>[0], now: Instant): Output<Option>[] {
+    return this.#take(this.machine.fire(event, now));
+  }
+
+  expire(now: Instant): Output<Option>[] {
+    return this.#take(this.machine.expire(now));
+  }
+
+  receive(packet: ControlPacket<Option>, now: Instant): Output<Option>[] {
+    return this.#take(this.machine.receive(packet, now));
+  }
+
+  #take(signal: LayerSignal | undefined): Output<Option>[] {
+    const outputs = this.#outputs.splice(0);
+    return signal === undefined ? outputs : [...outputs, { kind: 'layer', signal }];
+  }
+}
 
 function setUp(peerMru = 1492) {
   const options = new IpcpOptions({ dns: false }, UNSPECIFIED_V4);
   const pace = new Pace();
-  return { options, pace, negotiation: new Negotiation('ipcp', options, () => peerMru, pace) };
+  return { options, pace, negotiation: new Heard('ipcp', options, peerMru, pace) };
 }
 
 function begun() {
@@ -229,19 +278,19 @@ void t.test(
 
 void t.test('negotiation › a resumed automaton is Opened, and no old Ack moves it', (t) => {
   const { negotiation } = setUp();
-  negotiation.resume(200);
+  negotiation.machine.resume(200);
   t.equal(negotiation.state, 'Opened');
   const ack = { code: 'Configure-Ack', identifier: 200, options: [] } as const;
   t.same(packets(negotiation.receive(ack, at(1))), []);
   t.equal(negotiation.state, 'Opened');
-  t.equal(negotiation.nextIdentifier(), 201);
+  t.equal(negotiation.machine.nextIdentifier(), 201);
   t.end();
 });
 
 void t.test('negotiation › a resumed automaton has all its transmissions (§4.6)', (t) => {
   const { negotiation } = begun();
   for (let i = 0; i < 4; i++) negotiation.expire(at(negotiation.deadline() ?? NaN));
-  negotiation.resume(200);
+  negotiation.machine.resume(200);
   let sent = codes(negotiation.receive(theirs(1, peer), at(60_000)));
   while (negotiation.deadline() !== undefined)
     sent = [...sent, ...codes(negotiation.expire(at(negotiation.deadline() ?? NaN)))];
@@ -258,7 +307,7 @@ void t.test(
       const address = Uint8Array.of(10, 0, i >> 8, i & 0xff);
       const nak: ControlPacket<IpcpOption> = {
         code: 'Configure-Nak',
-        identifier: negotiation.identifier,
+        identifier: negotiation.machine.identifier,
         options: [{ kind: 'address', address }],
       };
       sent += packets(negotiation.receive(nak, at(i))).length;
@@ -311,7 +360,7 @@ void t.test(
   'negotiation › after five Naks what is still wrong is rejected, and an Ack begins the count anew (§4.6 Max-Failure)',
   (t) => {
     const options = new Ipv6cpOptions(counterRandom(), AC_INTERFACE_ID);
-    const negotiation = new Negotiation('ipv6cp', options, () => 1492, new Pace());
+    const negotiation = new Heard('ipv6cp', options, 1492, new Pace());
     negotiation.fire('Open', at(0));
     negotiation.fire('Up', at(0));
     const ask = (identifier: number, ...options: Ipv6cpOption[]) => {
@@ -377,7 +426,7 @@ void t.test(
       for (const packet of packets(negotiation.expire(at(now)))) {
         if (packet.code === 'Configure-Request') sent += 1;
       }
-      const { identifier } = negotiation;
+      const { identifier } = negotiation.machine;
       const ack = { code: 'Configure-Ack', identifier, options: [] } as const;
       const options = [{ kind: 'address', address: UNSPECIFIED_V4 }] as const;
       negotiation.receive({ ...ack, options }, at(now));

@@ -1,6 +1,7 @@
 /** Of many lines some dial at a time; who waits says so, and a line without an AC holds nobody up. */
 import type { Instant } from '@ppp-thing/protocol/time';
 import { Dialler } from '@ppp-thing/protocol/engine/link/dialler';
+import type { Out } from '@ppp-thing/protocol/engine/out';
 import type { Turn } from '@ppp-thing/protocol/engine/link/turn';
 import { AT_ONCE, Turns } from '@ppp-thing/supervisor/turns';
 import t from 'tap';
@@ -95,10 +96,16 @@ t.test('dialler › a line that waits for its turn says so, and dials when it co
     serviceName: '',
     mtu: 1492,
   };
-  const dialler = new Dialler(settings, (length) => new Uint8Array(length), turn);
+  const said: string[] = [];
+  const out: Out = (...actions) => void said.push(...actions.map(({ kind }) => kind));
+  const dialler = new Dialler(settings, (length) => new Uint8Array(length), out, turn);
   const at = (ms: number): Instant => ms as Instant;
-  const kinds = (): string[] => dialler.expire(at(5)).map(({ kind }) => kind);
+  const kinds = (): string[] => {
+    dialler.expire(at(5));
+    return said.splice(0);
+  };
   dialler.dial('Dead', 'dial', at(0));
+  said.length = 0;
   t.match(dialler.trouble, /waits for its turn: 40 lines first/);
   t.equal(dialler.phase, 'Wait');
   t.equal(dialler.deadline(), undefined);

@@ -317,11 +317,7 @@ export const TEST_MUTANTS: readonly Mutant[] = [
       'packet.data.slice(0, theirMru - ECHO_HEADER)',
       'packet.data',
     ],
-    [
-      'lcp: any Echo-Reply proves',
-      "if (sentAt === undefined)\n            return [this.#note('debug', 'ignored stale",
-      "if (false)\n            return [this.#note('debug', 'ignored stale",
-    ],
+    ['lcp: any Echo-Reply proves', 'if (sentAt === undefined) {', 'if (false) {'],
   ]),
   ...of(`${ENGINE}/ppp/auth.js`, 'engine/auth', [
     [
@@ -334,10 +330,10 @@ export const TEST_MUTANTS: readonly Mutant[] = [
     ['auth: a Challenge of no octets', 'value.length > 0;', 'true;'],
     [
       'auth: a Response is not repeated',
-      'if (this.#answered === undefined)\n            return [];',
-      'if (true)\n            return [];',
+      'else if (this.#answered !== undefined)',
+      'else if (false)',
     ],
-    ['auth: asks for ever', 'if (this.#transmissions >= MAX_TRANSMISSIONS) {', 'if (false) {'],
+    ['auth: asks for ever', 'if (this.#transmissions >= MAX_TRANSMISSIONS)', 'if (false)'],
     [
       'auth: a repeated Challenge is a new one',
       '!isRepeated || this.#answered === undefined',
@@ -373,8 +369,8 @@ export const TEST_MUTANTS: readonly Mutant[] = [
     ['discovery: relay not returned', " || tag.type === TAG['Relay-Session-Id']", ''],
     [
       'discovery: reserved SESSION_ID',
-      'if (!isSessionId(sessionId))\n            return [this.#drop(',
-      'if (false)\n            return [this.#drop(',
+      'if (!isSessionId(sessionId))\n            return this.#drop(',
+      'if (false)\n            return this.#drop(',
     ],
     [
       'discovery: PADS of another dial',
@@ -434,8 +430,8 @@ export const TEST_MUTANTS: readonly Mutant[] = [
   ...of(`${ENGINE}/ppp/negotiation.js`, 'engine/negotiation', [
     [
       'negotiation: resumed with an old restart counter',
-      'this.#restartCounter = MAX_CONFIGURE;\n        this.#transmissions = 0;\n        return',
-      'this.#transmissions = 0;\n        return',
+      'this.#restartCounter = MAX_CONFIGURE;\n        this.#transmissions = 0;\n        this.#log',
+      'this.#transmissions = 0;\n        this.#log',
     ],
   ]),
   ...of('supervisor/dist/partner.js', 'supervisor/partner-life', [

@@ -110,8 +110,8 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'gate left open on BACKUP',
     ACTS,
-    "this.#out.emit({ kind: 'gate', open: false });\n        this.#absorb",
-    'this.#absorb',
+    "this.#out.emit({ kind: 'gate', open: false });\n        this.#tellLink",
+    'this.#tellLink',
   ),
   mutant(
     'standby may not open by itself',
@@ -217,10 +217,10 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'terminates what the partner took',
     ACTS,
-    "{ kind: 'gate', open: false });\n        this.#absorb(this.#link.suspend(now), now);",
+    "{ kind: 'gate', open: false });\n        this.#tellLink(now, (link) => link.suspend(now));",
     "{ kind: 'gate', open: false });\n        this.#endSession(now);",
   ),
-  mutant('watchdog off', ACTS, "this.#out.emit(...demotion.add('watchdog'));", ''),
+  mutant('watchdog off', ACTS, "demotion.add('watchdog');", ''),
   mutant(
     'watchdog put off for ever',
     ACTS,
@@ -274,13 +274,8 @@ export const MUTANTS: readonly Mutant[] = [
     '',
   ),
   mutant('hold-down skipped', JUDGE, 'if (!mustWait && this.#ready', 'if (this.#ready'),
-  mutant('hold-down without demotion', ACTS, "this.#out.emit(...demotion.add('hold-down'));", ''),
-  mutant(
-    'hold-down not taken back',
-    ACTS,
-    "return this.#out.emit(...demotion.drop('hold-down'));",
-    'return;',
-  ),
+  mutant('hold-down without demotion', ACTS, "demotion.add('hold-down');", ''),
+  mutant('hold-down not taken back', ACTS, "return demotion.drop('hold-down');", 'return;'),
   mutant(
     'a dial that advances is given up',
     JUDGE,
@@ -296,13 +291,13 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'demoted though the carrier is back',
     JUDGE,
-    "if (up)\n            this.#out.emit(...standing.demotion.drop('watchdog'));",
+    "if (up)\n            standing.demotion.drop('watchdog');",
     '',
   ),
   mutant(
     'demoted for a partner that is down too',
     JUDGE,
-    "if (!message.healthy && !message.proven)\n            this.#out.emit(...demotion.drop('watchdog'));",
+    "if (!message.healthy && !message.proven)\n            demotion.drop('watchdog');",
     '',
   ),
   mutant('Identifiers of the other router', ACTS, '(this.#standing.config.routerId & 1)', '0'),
@@ -324,7 +319,7 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'demotion not said again to a new helper',
     JUDGE,
-    'this.#out.emit(...standing.demotion.restate());',
+    '\n        standing.demotion.restate();',
     '',
   ),
   mutant('stale helper kept', JUDGE, 'this.#standing.helper = undefined;', ''),
@@ -397,26 +392,26 @@ export const MUTANTS: readonly Mutant[] = [
     '#leaseStored(now) {\n        this.delegate(now);',
     '#leaseStored(now) {',
   ),
-  mutant('a new lease is not kept', ACTS, 'this.#write({ lease: output.lease });', ''),
+  mutant('a new lease is not kept', ACTS, 'this.#write({ lease: signal.lease });', ''),
   mutant('not renewed', DHCP6_CLIENT, "this.#timers.set('t1', later(t1, now));", ''),
   mutant(
     'speaks on the standby',
     ACTS,
-    'this.#absorb(this.#link.suspend(now), now);\n        this.#leased(this.#delegation.down(now), now);\n    }\n    /** Ready',
-    'this.#absorb(this.#link.suspend(now), now);\n    }\n    /** Ready',
+    'this.#tellLink(now, (link) => link.suspend(now));\n        this.#leased(this.#delegation.down(now), now);\n    }\n    /** Ready',
+    'this.#tellLink(now, (link) => link.suspend(now));\n    }\n    /** Ready',
   ),
   // Demotion.
   mutant(
     'demotion not returned',
     DEMOTION,
-    'this.#reasons.delete(reason) && this.#reasons.size === 0 ? this.restate() : []',
-    'this.#reasons.delete(reason) ? [] : []',
+    'if (this.#reasons.delete(reason) && this.#reasons.size === 0)',
+    'if (this.#reasons.delete(reason) && false)',
   ),
   mutant(
     'demotion returned too early',
     DEMOTION,
-    'this.#reasons.delete(reason) && this.#reasons.size === 0 ? this.restate() : []',
-    "this.#reasons.delete(reason) ? [{ kind: 'demote', on: false }] : []",
+    'if (this.#reasons.delete(reason) && this.#reasons.size === 0)\n            this.restate();',
+    "if (this.#reasons.delete(reason))\n            this.#out({ kind: 'demote', on: false });",
   ),
   // Order, back-off, proof.
   mutant(

@@ -75,10 +75,11 @@ export class SessionEngine implements Engine<Event, Action> {
     wallClockAtZero: number,
     turn?: Turn,
   ) {
-    this.#delegation = new Delegation(config.dhcp6, random, wallClockAtZero);
-    this.#standing = new Standing(config.owner, this.#delegation.stored(stored));
-    this.#out = new Outbox(this.#standing.snapshot);
-    this.#link = new Link(config.link, hashes, random, wallClockAtZero, turn);
+    this.#out = new Outbox(stored);
+    const { emit } = this.#out;
+    this.#delegation = new Delegation(config.dhcp6, random, wallClockAtZero, emit);
+    this.#standing = new Standing(config.owner, this.#delegation.stored(stored), emit);
+    this.#link = new Link(config.link, hashes, random, wallClockAtZero, emit, turn);
     this.#waits = new Waits(config.owner);
     const acts = new Acts(
       this.#standing,

@@ -22,19 +22,18 @@ import {
 import { formatIpv6 } from '../../wire/ipv6.ts';
 import type { Note } from '../events.ts';
 import type { Random } from '../hashes.ts';
+import { logTo, type Log, type Out } from '../out.ts';
 import type { Dhcp6Config } from '../session-config.ts';
 import { Timers } from '../timers.ts';
 import { grantOf, type Grant } from './grant.ts';
 import { PACES, Retransmission, type Pace } from './retransmission.ts';
 import { stepDhcp6, type Dhcp6Act, type Dhcp6Event, type Dhcp6State } from './table.ts';
 
-export type Dhcp6Output =
-  | { readonly kind: 'send-dhcp6'; readonly message: Dhcp6Message }
+export type Dhcp6Signal =
   /** What this session has now; null when nothing is left. */
   | { readonly kind: 'lease'; readonly lease: Lease | null }
   /** The server has the lease back, or was asked to take it and does not answer. */
-  | { readonly kind: 'released' }
-  | { readonly kind: 'note'; readonly note: Note };
+  | { readonly kind: 'released' };
 
 export interface Dhcp6Status {
   readonly state: Dhcp6State;
@@ -75,6 +74,8 @@ type TimerName = 't1' | 't2' | 'end';
 export class Dhcp6Client {
   readonly #config: Dhcp6Config;
   readonly #random: Random;
+  readonly #out: Out;
+  readonly #log: Log;
   readonly #wallClockAtZero: number;
   readonly #timers = new Timers<TimerName>();
   readonly #resend: Retransmission;
@@ -93,12 +94,14 @@ export class Dhcp6Client {
   #longest: Pace['most'];
   #lastError: string | undefined;
   readonly #counts = { sent: 0, received: 0, ignored: 0 };
-  #out: Dhcp6Output[] = [];
+  #signals: Dhcp6Signal[] = [];
 
   /** @param wallClockAtZero milliseconds since 1970-01-01 UTC at Instant 0 */
-  constructor(config: Dhcp6Config, random: Random, wallClockAtZero: number) {
+  constructor(config: Dhcp6Config, random: Random, wallClockAtZero: number, out: Out) {
     this.#config = config;
     this.#random = random;
+    this.#out = out;
+    this.#log = logTo(out, 'dhcp6', () => this.#state);
     this.#wallClockAtZero = wallClockAtZero;
     this.#resend = new Retransmission(random);
   }
@@ -111,7 +114,7 @@ export class Dhcp6Client {
    * @param lease what this session, or one before it, had; null for none
    * @param session when this session came up, seconds since 1970-01-01 UTC
    */
-  start(lease: Lease | null, session: number, now: Instant): Dhcp6Output[] {
+  start(lease: Lease | null, session: number, now: Instant): Dhcp6Signal[] {
     if (this.#state !== 'Off' && session === this.#session) return [];
     this.#session = session;
     const isNew = lease?.session !== session;
@@ -121,7 +124,7 @@ export class Dhcp6Client {
       rest !== null && sameOctets(rest.duid, this.#config.duid) && rest.iaid === this.#config.iaid;
     if (this.#state === 'Off') {
       this.#lease = rest;
-      if (rest !== lease) this.#out.push({ kind: 'lease', lease: rest });
+      if (rest !== lease) this.#signals.push({ kind: 'lease', lease: rest });
     }
     const event = !isOurs ? 'Fresh' : isNew ? 'Moved' : 'Held';
     this.#step(event, isNew ? 'new session' : 'session', now);
@@ -129,30 +132,30 @@ export class Dhcp6Client {
   }
 
   /** Silent from now on. The lease stays what it is: it belongs to the session, whoever holds that. */
-  stop(now: Instant): Dhcp6Output[] {
+  stop(now: Instant): Dhcp6Signal[] {
     this.#step('Stop', 'stop', now);
     this.#quiet();
     return this.#flush();
   }
 
   /** The operator disconnects: ends in `released`, soon. */
-  release(now: Instant): Dhcp6Output[] {
+  release(now: Instant): Dhcp6Signal[] {
     this.#step('Disconnect', 'disconnect', now);
     return this.#flush();
   }
 
-  receive(message: Dhcp6Message, now: Instant): Dhcp6Output[] {
+  receive(message: Dhcp6Message, now: Instant): Dhcp6Signal[] {
     this.#counts.received += 1;
     const reason = this.#unwanted(message);
     if (reason === undefined) this.#answered(message, now);
     else {
       this.#counts.ignored += 1;
-      this.#note('debug', `ignored ${message.type}`, { reason });
+      this.#log('debug', `ignored ${message.type}`, { reason });
     }
     return this.#flush();
   }
 
-  expire(now: Instant): Dhcp6Output[] {
+  expire(now: Instant): Dhcp6Signal[] {
     for (const name of this.#timers.expired(now)) {
       if (name === 'end') this.#prune(now);
       else this.#step(name === 't1' ? 'T1' : 'T2', name === 't1' ? 'T1' : 'T2', now);
@@ -224,7 +227,7 @@ export class Dhcp6Client {
 
   #refused({ type }: Dhcp6Message, reason: string): void {
     this.#lastError = `${type}: ${reason}`;
-    this.#note('warn', type, { reason });
+    this.#log('warn', type, { reason });
   }
 
   #hearSolMaxRt({ options }: Dhcp6Message, now: Instant): void {
@@ -287,7 +290,7 @@ export class Dhcp6Client {
     if (from !== next || acts.length > 0) {
       const level = acts.includes('bind') || from === 'Bound' ? 'info' : 'debug';
       const facts = this.#granted === undefined ? {} : factsOf(this.#granted.lease);
-      this.#note(level, on, facts, { from, to: next, actions: acts });
+      this.#log(level, on, facts, { from, to: next, actions: acts });
     }
     for (const act of acts) this.#act(act, now);
   }
@@ -317,13 +320,13 @@ export class Dhcp6Client {
         this.#timers.clearAll();
         if (this.#lease === null) return;
         this.#lease = null;
-        return void this.#out.push({ kind: 'lease', lease: null });
+        return void this.#signals.push({ kind: 'lease', lease: null });
       case 'release':
         this.#timers.clearAll();
         return this.#begin('Release', PACES.release, now);
       case 'end':
         this.#quiet();
-        return void this.#out.push({ kind: 'released' });
+        return void this.#signals.push({ kind: 'released' });
       default: {
         const unreachable: never = act;
         return unreachable;
@@ -358,7 +361,7 @@ export class Dhcp6Client {
     const granted = this.#granted;
     if (granted !== undefined) {
       this.#lastError = undefined;
-      for (const problem of granted.problems) this.#note('warn', 'Reply', { problem });
+      for (const problem of granted.problems) this.#log('warn', 'Reply', { problem });
       this.#keep(granted.lease, now);
     }
     const lease = this.#lease;
@@ -369,7 +372,7 @@ export class Dhcp6Client {
   #keep(lease: Lease, now: Instant): void {
     const isSame = this.#lease === lease;
     this.#lease = lease;
-    if (!isSame) this.#out.push({ kind: 'lease', lease });
+    if (!isSame) this.#signals.push({ kind: 'lease', lease });
     this.#watchEnd(lease, now);
   }
 
@@ -401,14 +404,9 @@ export class Dhcp6Client {
 
   #send(now: Instant): void {
     this.#counts.sent += 1;
-    this.#out.push({
-      kind: 'send-dhcp6',
-      message: {
-        type: this.#message,
-        transactionId: this.#transactionId,
-        options: this.#options(now),
-      },
-    });
+    const options = this.#options(now);
+    const message = { type: this.#message, transactionId: this.#transactionId, options };
+    this.#out({ kind: 'send-dhcp6', message });
   }
 
   // --- what we ask ---------------------------------------------------------------------------------------------
@@ -461,20 +459,10 @@ export class Dhcp6Client {
     return this.#config.hint === undefined ? [] : [this.#config.hint];
   }
 
-  #note(
-    level: Note['level'],
-    on: string,
-    facts: NonNullable<Note['facts']>,
-    move: Partial<Pick<Note, 'from' | 'to' | 'actions'>> = {},
-  ): void {
-    const note = { level, machine: 'dhcp6', from: this.#state, on, facts, ...move } as const;
-    this.#out.push({ kind: 'note', note });
-  }
-
-  #flush(): Dhcp6Output[] {
-    const out = this.#out;
-    this.#out = [];
-    return out;
+  #flush(): Dhcp6Signal[] {
+    const signals = this.#signals;
+    this.#signals = [];
+    return signals;
   }
 }
 

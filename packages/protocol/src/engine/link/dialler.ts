@@ -5,9 +5,9 @@
 import { earliest, type Instant, type Millis } from '../../time.ts';
 import type { MacAddress } from '../../wire/ethernet.ts';
 import type { DiscoveryPacket } from '../../wire/pppoe.ts';
-import { Discovery, type DiscoveryOutput, type DiscoverySettings } from './discovery.ts';
-import type { Note } from '../events.ts';
+import { Discovery, type DiscoverySettings, type DiscoverySignal } from './discovery.ts';
 import type { Random } from '../hashes.ts';
+import { logTo, type Log, type Out } from '../out.ts';
 import type { Phase } from '../session-config.ts';
 import { Redial, type Ending } from './redial.ts';
 import { ALWAYS, type Turn } from './turn.ts';
@@ -23,16 +23,19 @@ export class Dialler {
   readonly #discovery: Discovery;
   readonly #redial: Redial;
   readonly #turn: Turn;
+  readonly #log: Log;
   #state: State = { kind: 'Idle' };
   #attempts = 0;
 
   constructor(
     settings: DiscoverySettings & { longestRedial?: Millis },
     random: Random,
+    out: Out,
     turn: Turn = ALWAYS,
   ) {
     this.#turn = turn;
-    this.#discovery = new Discovery(settings, random);
+    this.#log = logTo(out, 'link', () => this.phase ?? 'Dead');
+    this.#discovery = new Discovery(settings, random, out);
     this.#redial = new Redial(random, settings.longestRedial);
   }
 
@@ -78,14 +81,14 @@ export class Dialler {
   }
 
   /** Dial, now or when the back-off allows. @param from the phase before, for the log */
-  dial(from: Phase, on: string, now: Instant): DiscoveryOutput[] {
+  dial(from: Phase, on: string, now: Instant): void {
     const until = this.#redial.next(now);
     this.#turn.leave();
     if (until <= now) return this.#discover(from, on, now);
     this.#discovery.stop();
     this.#state = { kind: 'Wait', until };
     const seconds = Math.round((until - now) / 1000);
-    return [moved('info', from, 'Wait', on, { failures: this.#redial.failures, seconds })];
+    this.#log('info', on, { failures: this.#redial.failures, seconds }, { from, to: 'Wait' });
   }
 
   stop(): void {
@@ -112,50 +115,35 @@ export class Dialler {
   }
 
   /** The next PADI may be a minute away, and the AC has heard none of the last ones. */
-  carrierIsBack(now: Instant): DiscoveryOutput[] {
-    return this.#state.kind === 'Discovery' ? this.#discovery.start(now) : [];
+  carrierIsBack(now: Instant): void {
+    if (this.#state.kind === 'Discovery') this.#discovery.start(now);
   }
 
-  receive(packet: DiscoveryPacket, source: MacAddress, now: Instant): DiscoveryOutput[] {
-    return this.#after(this.#discovery.receive(packet, source, now));
+  receive(packet: DiscoveryPacket, source: MacAddress, now: Instant): DiscoverySignal | undefined {
+    const signal = this.#discovery.receive(packet, source, now);
+    if (signal !== undefined) this.#state = { kind: 'Idle' };
+    return signal;
   }
 
-  expire(now: Instant): DiscoveryOutput[] {
+  expire(now: Instant): void {
     if (this.#state.kind === 'Wait' && this.#state.until <= now)
-      return this.#discover('Wait', 'back-off over', now);
-    if (this.#state.kind === 'Queue') return this.#discover('Wait', 'its turn', now);
-    return this.#after(this.#discovery.expire(now));
+      this.#discover('Wait', 'back-off over', now);
+    else if (this.#state.kind === 'Queue') this.#discover('Wait', 'its turn', now);
+    else this.#discovery.expire(now);
   }
 
-  #discover(from: Phase, on: string, now: Instant): DiscoveryOutput[] {
+  #discover(from: Phase, on: string, now: Instant): void {
     if (!this.#turn.take()) {
       this.#discovery.stop();
       const isNews = this.#state.kind !== 'Queue';
       this.#state = { kind: 'Queue' };
       const facts = { first: this.#turn.ahead() };
-      return isNews ? [moved('debug', from, 'Wait', 'not its turn to dial', facts)] : [];
+      if (isNews) this.#log('debug', 'not its turn to dial', facts, { from, to: 'Wait' });
+      return;
     }
     this.#state = { kind: 'Discovery' };
     this.#attempts += 1;
-    const note = moved('info', from, 'Discovery', on, { attempt: this.#attempts });
-    return [note, ...this.#discovery.start(now)];
+    this.#log('info', on, { attempt: this.#attempts }, { from, to: 'Discovery' });
+    this.#discovery.start(now);
   }
-
-  #after(outputs: DiscoveryOutput[]): DiscoveryOutput[] {
-    if (outputs.some(({ kind }) => kind === 'found' || kind === 'refused'))
-      this.#state = { kind: 'Idle' };
-    return outputs;
-  }
-}
-
-/** A line of the link's log; without `to`, nothing moved but something is worth saying. */
-export function moved(
-  level: Note['level'],
-  from: Phase,
-  to: Phase | undefined,
-  on: string,
-  facts: NonNullable<Note['facts']>,
-): { readonly kind: 'note'; readonly note: Note } {
-  const phases = to === undefined || to === from ? { from } : { from, to };
-  return { kind: 'note', note: { level, machine: 'link', ...phases, on, facts } };
 }

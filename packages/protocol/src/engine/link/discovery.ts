@@ -20,8 +20,9 @@ import {
   type DiscoveryPacket,
   type Tag,
 } from '../../wire/pppoe.ts';
-import type { Action, Note } from '../events.ts';
+import type { Note } from '../events.ts';
 import type { Random } from '../hashes.ts';
+import { logTo, type Log, type Out } from '../out.ts';
 import { randomSpan } from '../random.ts';
 
 /** What the Discovery Stage found: where the session is and how it was asked for. */
@@ -35,8 +36,7 @@ export interface DiscoveredSession {
   readonly maxPayload: number;
 }
 
-export type DiscoveryOutput =
-  | Extract<Action, { kind: 'send-discovery' | 'note' }>
+export type DiscoverySignal =
   /** `roundTrip`: from the first PADR to the PADS. */
   | {
       readonly kind: 'found';
@@ -101,6 +101,8 @@ const ERRORS = [
 export class Discovery {
   readonly #settings: DiscoverySettings;
   readonly #random: Random;
+  readonly #out: Out;
+  readonly #log: Log;
   #state: State = { kind: 'Idle' };
   #hostUniq: Uint8Array = new Uint8Array(0);
   #padis = 0;
@@ -120,9 +122,11 @@ export class Discovery {
   readonly #flaws = new Set<string>();
   #trouble: string | undefined;
 
-  constructor(settings: DiscoverySettings, random: Random) {
+  constructor(settings: DiscoverySettings, random: Random, out: Out) {
     this.#settings = settings;
     this.#random = random;
+    this.#out = out;
+    this.#log = logTo(out, 'discovery', () => this.#state.kind);
   }
 
   get hostUniq(): Uint8Array {
@@ -153,7 +157,7 @@ export class Discovery {
     );
   }
 
-  start(now: Instant): DiscoveryOutput[] {
+  start(now: Instant): void {
     this.#hostUniq = this.#settings.hostUniq ?? this.#random(HOST_UNIQ_LENGTH);
     this.#asked.clear();
     this.#offers.clear();
@@ -163,7 +167,7 @@ export class Discovery {
     this.#startedAt = now;
     this.#solicitedAt = now;
     this.#trouble = undefined;
-    return this.#solicit('start', now);
+    this.#solicit('start', now);
   }
 
   stop(): void {
@@ -193,7 +197,7 @@ export class Discovery {
     this.#failedAt.delete(formatMac(acMac));
   }
 
-  expire(now: Instant): DiscoveryOutput[] {
+  expire(now: Instant): void {
     const state = this.#state;
     if (this.#takeAt !== undefined && this.#takeAt <= now) {
       this.#takeAt = undefined;
@@ -201,14 +205,15 @@ export class Discovery {
       if (state.kind === 'Soliciting' && best !== undefined)
         return this.#request(best, 0, now, 'PADO', now);
     }
-    if (this.#retryAt === undefined || now < this.#retryAt) return [];
+    if (this.#retryAt === undefined || now < this.#retryAt) return;
     if (state.kind === 'Requesting' && state.sent < MAX_PADR)
       return this.#request(state.offer, state.sent, state.since, 'timeout', now);
     if (state.kind === 'Requesting') {
       const { acName, acMac } = state.offer;
       this.#trouble = `no PADS from ${printable(acName)} (${formatMac(acMac)}) after ${state.sent} PADR`;
       this.avoid(acMac, now);
-      return this.#askAnother('no PADS', now) ?? this.#solicitAnew('no PADS', now);
+      if (!this.#askAnother('no PADS', now)) this.#solicitAnew('no PADS', now);
+      return;
     }
     const waited = Math.round((now - (this.#startedAt ?? now)) / 1000);
     const [flaw] = [...this.#flaws].slice(-1);
@@ -216,19 +221,20 @@ export class Discovery {
       flaw === undefined
         ? `no PADO from any Access Concentrator after ${this.#padis} PADI in ${waited} s`
         : `no acceptable PADO after ${this.#padis} PADI in ${waited} s: ${flaw}`;
-    return this.#solicit('no PADO', now);
+    this.#solicit('no PADO', now);
   }
 
-  #solicitAnew(on: string, now: Instant): DiscoveryOutput[] {
+  #solicitAnew(on: string, now: Instant): void {
     this.#solicitedAt = now;
     this.#offers.clear();
-    return this.#solicit(on, now);
+    this.#solicit(on, now);
   }
 
-  /** The next AC that offered and has not failed; undefined if there is none. */
-  #askAnother(on: string, now: Instant): DiscoveryOutput[] | undefined {
+  /** Ask the next AC that offered and has not failed. @returns whether there is one */
+  #askAnother(on: string, now: Instant): boolean {
     const next = [...this.#offers.values()].find(({ acMac }) => !this.#isAvoided(acMac, now));
-    return next === undefined ? undefined : this.#request(next, 0, now, on, now);
+    if (next !== undefined) this.#request(next, 0, now, on, now);
+    return next !== undefined;
   }
 
   #isAvoided(acMac: MacAddress, now: Instant): boolean {
@@ -245,16 +251,15 @@ export class Discovery {
   }
 
   /** @param source the frame's source MAC */
-  receive(packet: DiscoveryPacket, source: MacAddress, now: Instant): DiscoveryOutput[] {
-    if (packet.code === 'PADO') return this.#receivePado(packet, source, now);
-    if (packet.code === 'PADS') return this.#receivePads(packet, source, now);
-    return [];
+  receive(packet: DiscoveryPacket, source: MacAddress, now: Instant): DiscoverySignal | undefined {
+    if (packet.code === 'PADO') this.#receivePado(packet, source, now);
+    return packet.code === 'PADS' ? this.#receivePads(packet, source, now) : undefined;
   }
 
-  #receivePado(packet: DiscoveryPacket, source: MacAddress, now: Instant): DiscoveryOutput[] {
-    if (this.#state.kind === 'Idle') return [];
+  #receivePado(packet: DiscoveryPacket, source: MacAddress, now: Instant): void {
+    if (this.#state.kind === 'Idle') return;
     const flaw = this.#flaw(packet, source);
-    if (flaw !== undefined) return [this.#refuseOffer(source, flaw)];
+    if (flaw !== undefined) return this.#refuseOffer(source, flaw);
     const offer: Offer = {
       acMac: source,
       acName: findTag(packet, TAG['AC-Name'])?.value ?? new Uint8Array(0),
@@ -263,18 +268,18 @@ export class Discovery {
       ),
     };
     if (this.#offers.size < MAX_OFFERS) this.#offers.set(formatMac(source), offer);
-    if (this.#state.kind !== 'Soliciting') return [];
+    if (this.#state.kind !== 'Soliciting') return;
     if (!this.#isAvoided(source, now)) return this.#request(offer, 0, now, 'PADO', now);
     this.#takeAt ??= after(now, COLLECT_SPAN);
-    return [this.#drop('PADO', source, 'it failed recently: waiting for another AC')];
+    this.#drop('PADO', source, 'it failed recently: waiting for another AC');
   }
 
   /** Logs each reason once in a dial, up to a limit. The status shows the last one. */
-  #refuseOffer(source: MacAddress, flaw: string): DiscoveryOutput {
+  #refuseOffer(source: MacAddress, flaw: string): void {
     const words = `from ${formatMac(source)}: ${flaw}`;
     const isNew = !this.#flaws.has(words) && this.#flaws.size < MAX_FLAWS;
     if (isNew) this.#flaws.add(words);
-    return this.#drop('PADO', source, flaw, isNew ? 'warn' : 'debug');
+    this.#drop('PADO', source, flaw, isNew ? 'warn' : 'debug');
   }
 
   /** Why an offer is not for us or not what the configuration asks; undefined if it is acceptable. */
@@ -299,25 +304,28 @@ export class Discovery {
     return wanted.length > 0 && !isOffered ? 'the configured service is not offered' : undefined;
   }
 
-  #receivePads(packet: DiscoveryPacket, source: MacAddress, now: Instant): DiscoveryOutput[] {
+  #receivePads(
+    packet: DiscoveryPacket,
+    source: MacAddress,
+    now: Instant,
+  ): DiscoverySignal | undefined {
     const uniq = findTag(packet, TAG['Host-Uniq']);
     const isOurs = uniq !== undefined && sameOctets(uniq.value, this.#hostUniq);
     if (this.#state.kind !== 'Requesting' || !sameOctets(source, this.#state.offer.acMac))
       return this.#receiveLate(packet, source, isOurs, now);
     const { offer, since } = this.#state;
-    if (!isOurs) return [this.#drop('PADS', source, 'not our Host-Uniq')];
+    if (!isOurs) return this.#drop('PADS', source, 'not our Host-Uniq');
     const error = errorText(packet);
     if (error !== undefined) {
-      const note = this.#note('warn', 'Idle', 'PADS', [], { ac: printable(offer.acName), error });
+      this.#log('warn', 'PADS', { ac: printable(offer.acName), error }, { to: 'Idle' });
       this.avoid(source, now);
-      const another = this.#askAnother('PADS', now);
-      if (another !== undefined) return [note, ...another];
+      if (this.#askAnother('PADS', now)) return undefined;
       this.stop();
-      return [note, { kind: 'refused', reason: `${printable(offer.acName)} refused: ${error}` }];
+      return { kind: 'refused', reason: `${printable(offer.acName)} refused: ${error}` };
     }
     const { sessionId } = packet;
     if (!isSessionId(sessionId))
-      return [this.#drop('PADS', source, `SESSION_ID ${formatSessionId(sessionId)} is reserved`)];
+      return this.#drop('PADS', source, `SESSION_ID ${formatSessionId(sessionId)} is reserved`);
     return this.#found(packet, offer, millis(now - since));
   }
 
@@ -327,32 +335,32 @@ export class Discovery {
     source: MacAddress,
     isOurs: boolean,
     now: Instant,
-  ): DiscoveryOutput[] {
+  ): DiscoverySignal | undefined {
     const { sessionId } = packet;
     const offer = this.#asked.get(formatMac(source));
-    if (offer === undefined || !isOurs || !isSessionId(sessionId))
-      return this.#state.kind === 'Idle' ? [] : [this.#drop('PADS', source, 'not the AC we asked')];
+    if (offer === undefined || !isOurs || !isSessionId(sessionId)) {
+      if (this.#state.kind !== 'Idle') this.#drop('PADS', source, 'not the AC we asked');
+      return undefined;
+    }
     // No other session has come, so take the one we asked for.
     if (this.#state.kind === 'Soliciting')
       return this.#found(packet, offer, millis(Math.min(now - (this.#startedAt ?? now), SLOWEST)));
-    const note = this.#drop('PADS', source, 'too late: the session is given back', 'warn');
-    return [note, this.#send(source, 'PADT', [], sessionId)];
+    this.#drop('PADS', source, 'too late: the session is given back', 'warn');
+    this.#send(source, 'PADT', [], sessionId);
+    return undefined;
   }
 
-  #found(packet: DiscoveryPacket, offer: Offer, roundTrip: Millis): DiscoveryOutput[] {
+  #found(packet: DiscoveryPacket, offer: Offer, roundTrip: Millis): DiscoverySignal {
     const { sessionId } = packet;
     const maxPayload = this.#agreedPayload(packet);
-    const note = this.#note('info', 'Idle', 'PADS', [], {
-      ac: printable(offer.acName),
-      mac: formatMac(offer.acMac),
-      session: formatSessionId(sessionId),
-      maxPayload,
-    });
+    const ac = { ac: printable(offer.acName), mac: formatMac(offer.acMac) };
+    const facts = { ...ac, session: formatSessionId(sessionId), maxPayload };
+    this.#log('info', 'PADS', facts, { to: 'Idle' });
     const { acMac, acName } = offer;
     const serviceName = utf8(this.#settings.serviceName);
     const session = { sessionId, acMac, acName, serviceName, hostUniq: this.#hostUniq, maxPayload };
     this.forget();
-    return [note, { kind: 'found', session, roundTrip }];
+    return { kind: 'found', session, roundTrip };
   }
 
   /** RFC 4638 §4: only the very value that we asked for, echoed, allows more than 1492. */
@@ -363,29 +371,22 @@ export class Discovery {
     return mtu > PLAIN_PAYLOAD && (high << 8) + low === mtu ? mtu : PLAIN_PAYLOAD;
   }
 
-  #solicit(on: string, now: Instant): DiscoveryOutput[] {
+  #solicit(on: string, now: Instant): void {
     const span = millis(Math.min(LAST_PADI, FIRST_PADI * 2 ** Math.min(this.#padis, 6)));
     this.#padis += 1;
     // Log the silence once; after that the status shows it.
     const level = this.#padis === 2 ? 'warn' : 'debug';
-    const note = this.#note(level, 'Soliciting', on, ['send PADI'], {
-      padi: this.#padis,
-      ...(this.#trouble === undefined ? {} : { trouble: this.#trouble }),
-    });
+    const trouble = this.#trouble === undefined ? {} : { trouble: this.#trouble };
+    const moved = { to: 'Soliciting', actions: ['send PADI'] };
+    this.#log(level, on, { padi: this.#padis, ...trouble }, moved);
     this.#state = { kind: 'Soliciting' };
     this.#retryAt = after(now, this.#jittered(span));
-    return [note, this.#send(BROADCAST, 'PADI', this.#tags())];
+    this.#send(BROADCAST, 'PADI', this.#tags());
   }
 
-  #request(
-    offer: Offer,
-    sent: number,
-    since: Instant,
-    on: string,
-    now: Instant,
-  ): DiscoveryOutput[] {
+  #request(offer: Offer, sent: number, since: Instant, on: string, now: Instant): void {
     const facts = { ac: printable(offer.acName), mac: formatMac(offer.acMac) };
-    const note = this.#note('debug', 'Requesting', on, ['send PADR'], facts);
+    this.#log('debug', on, facts, { to: 'Requesting', actions: ['send PADR'] });
     this.#state = { kind: 'Requesting', offer, sent: sent + 1, since };
     this.#takeAt = undefined;
     this.#asked.set(formatMac(offer.acMac), offer);
@@ -394,7 +395,7 @@ export class Discovery {
     const took = Math.min(since - (this.#solicitedAt ?? since), SLOWEST);
     const span = Math.max(FIRST_PADR, took * PADR_MARGIN);
     this.#retryAt = after(now, this.#jittered(millis(span * 2 ** sent)));
-    return [note, this.#send(offer.acMac, 'PADR', [...this.#tags(), ...offer.echoed])];
+    this.#send(offer.acMac, 'PADR', [...this.#tags(), ...offer.echoed]);
   }
 
   /** Exactly one Service-Name (§5.1, §5.3); PPP-Max-Payload only where it says something (RFC 4638 §4). */
@@ -414,8 +415,8 @@ export class Discovery {
     code: 'PADI' | 'PADR' | 'PADT',
     tags: readonly Tag[],
     sessionId = 0,
-  ): DiscoveryOutput {
-    return { kind: 'send-discovery', destination, packet: { code, sessionId, tags } };
+  ): void {
+    this.#out({ kind: 'send-discovery', destination, packet: { code, sessionId, tags } });
   }
 
   /** Up to a quarter longer, so that Hosts that lost the same AC do not ask in step. */
@@ -423,31 +424,8 @@ export class Discovery {
     return randomSpan(this.#random, span, millis(span * 1.25));
   }
 
-  #drop(
-    code: string,
-    source: MacAddress,
-    flaw: string,
-    level: Note['level'] = 'debug',
-  ): DiscoveryOutput {
-    return this.#note(level, this.#state.kind, `ignored ${code}`, [], {
-      from: formatMac(source),
-      flaw,
-    });
-  }
-
-  #note(
-    level: Note['level'],
-    to: State['kind'],
-    on: string,
-    actions: readonly string[],
-    facts: NonNullable<Note['facts']>,
-  ): DiscoveryOutput {
-    const from = this.#state.kind;
-    const moved = from === to ? { from } : { from, to };
-    return {
-      kind: 'note',
-      note: { level, machine: 'discovery', ...moved, on, actions, facts },
-    };
+  #drop(code: string, from: MacAddress, flaw: string, level: Note['level'] = 'debug'): undefined {
+    this.#log(level, `ignored ${code}`, { from: formatMac(from), flaw });
   }
 }
 

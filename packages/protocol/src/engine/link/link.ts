@@ -17,12 +17,13 @@ import {
   TAG,
   type DiscoveryPacket,
 } from '../../wire/pppoe.ts';
-import { Dialler, moved } from './dialler.ts';
-import { errorText, type DiscoveredSession, type DiscoveryOutput } from './discovery.ts';
-import type { Action, Event } from '../events.ts';
+import { Dialler } from './dialler.ts';
+import { errorText, type DiscoveredSession, type DiscoverySignal } from './discovery.ts';
+import type { Event } from '../events.ts';
 import type { Hashes, Random } from '../hashes.ts';
+import { logTo, type Log, type Out } from '../out.ts';
 import type { LinkConfig, Phase } from '../session-config.ts';
-import type { End, PhasesOutput } from '../ppp/agreement.ts';
+import type { Agreement, End, PhasesSignal } from '../ppp/agreement.ts';
 import { Phases } from '../ppp/phases.ts';
 import { RateLimit } from './rate-limit.ts';
 import { SHORT_SESSION } from './redial.ts';
@@ -39,8 +40,6 @@ export type LinkOutcome =
   | { readonly kind: 'silent' }
   /** There is no session any more. The link is Dead until `dial`. `reason` is for the log and the operator. */
   | { readonly kind: 'closed'; readonly reason: string };
-
-export type LinkOutput = Action | { readonly kind: 'outcome'; readonly outcome: LinkOutcome };
 
 export interface LinkStatus {
   readonly phase: Phase;
@@ -78,6 +77,8 @@ export class Link {
   readonly #hashes: Hashes;
   readonly #random: Random;
   readonly #wallClockAtZero: number;
+  readonly #out: Out;
+  readonly #log: Log;
   readonly #dialler: Dialler;
   #session: Session | undefined;
   /** When a session that the kernel gave up is taken for the kernel's own doing. */
@@ -97,7 +98,7 @@ export class Link {
   #lastError: string | undefined;
   /** Echo-Requests lost in earlier sessions. */
   #lostBefore = 0;
-  #out: LinkOutput[] = [];
+  #outcomes: LinkOutcome[] = [];
 
   /**
    * @param wallClockAtZero milliseconds since 1970-01-01 UTC at Instant 0
@@ -108,13 +109,16 @@ export class Link {
     hashes: Hashes,
     random: Random,
     wallClockAtZero: number,
+    out: Out,
     turn?: Turn,
   ) {
     this.#config = config;
     this.#hashes = hashes;
     this.#random = random;
     this.#wallClockAtZero = wallClockAtZero;
-    this.#dialler = new Dialler(config, random, turn);
+    this.#out = out;
+    this.#log = logTo(out, 'link', () => this.#phase());
+    this.#dialler = new Dialler(config, random, out, turn);
   }
 
   // --- what ownership asks -------------------------------------------------------------------------------------
@@ -123,7 +127,7 @@ export class Link {
    * Begin to dial, no sooner than the back-off after earlier failures allows, and go on until it succeeds or `suspend`.
    * Re-asks for the address of `previous` (RFC 1332 §3.3).
    */
-  dial(previous: SessionFacts | null, now: Instant): LinkOutput[] {
+  dial(previous: SessionFacts | null, now: Instant): LinkOutcome[] {
     this.#previous = previous ?? this.#previous;
     if (this.#session !== undefined) this.#dialsNext = this.#session.phases.isEnding;
     else if (this.#dialler.phase === undefined) this.#dial('Dead', 'dial', now);
@@ -134,7 +138,7 @@ export class Link {
    * Carry on with a session that is attached and whose gate is open: LCP and the NCPs are Opened as `facts` say, and an
    * Echo-Request goes out at once. Ends in `proven`, or in `closed` after PADT for the dead session.
    */
-  resume(facts: SessionFacts, now: Instant): LinkOutput[] {
+  resume(facts: SessionFacts, now: Instant): LinkOutcome[] {
     const from = this.#phase();
     this.#forget();
     const { key, acName, serviceName, hostUniq, maxPayload, startedAt } = facts;
@@ -148,7 +152,7 @@ export class Link {
   }
 
   /** Another router is the holder: forget the session and send nothing from now on. */
-  suspend(now: Instant): LinkOutput[] {
+  suspend(now: Instant): LinkOutcome[] {
     const from = this.#phase();
     const lasted = this.#session === undefined ? undefined : this.#lasted(this.#session, now);
     // A session that lasted resets the back-off, even if the partner now holds it.
@@ -157,7 +161,7 @@ export class Link {
     this.#lastError = undefined;
     this.#forget();
     this.#lastError = undefined;
-    if (from !== 'Dead') this.#out.push(moved('info', from, 'Dead', 'suspend', {}));
+    if (from !== 'Dead') this.#log('info', 'suspend', {}, { from, to: 'Dead' });
     return this.#flush();
   }
 
@@ -166,7 +170,7 @@ export class Link {
    *
    * @param reason for the log and the status
    */
-  hangUp(reason: string, now: Instant): LinkOutput[] {
+  hangUp(reason: string, now: Instant): LinkOutcome[] {
     const session = this.#session;
     if (session !== undefined) {
       session.isHungUp = true;
@@ -174,15 +178,15 @@ export class Link {
     } else {
       const from = this.#phase();
       this.#forget();
-      if (from !== 'Dead') this.#out.push(moved('info', from, 'Dead', reason, {}));
+      if (from !== 'Dead') this.#log('info', reason, {}, { from, to: 'Dead' });
       this.#lastError = reason;
-      this.#out.push({ kind: 'outcome', outcome: { kind: 'closed', reason } });
+      this.#outcomes.push({ kind: 'closed', reason });
     }
     return this.#flush();
   }
 
   /** Frames, `deadline`, `carrier`, `session-closed` and `failed`. */
-  handle(event: Event, now: Instant): LinkOutput[] {
+  handle(event: Event, now: Instant): LinkOutcome[] {
     switch (event.kind) {
       case 'discovery':
         if (this.#isWanted(event) && this.#admit(this.#worth(event), now))
@@ -280,7 +284,7 @@ export class Link {
 
   #dial(from: Phase, on: string, now: Instant): void {
     this.#dialsNext = false;
-    this.#diallerDid(this.#dialler.dial(from, on, now), now);
+    this.#dialler.dial(from, on, now);
   }
 
   #receiveDiscovery(packet: DiscoveryPacket, source: MacAddress, now: Instant): void {
@@ -297,8 +301,7 @@ export class Link {
   /** RFC 2516 §5.5: nothing may be sent after it, not even PPP's own farewell. Forged ones that match cannot be told apart. */
   #receivePadt(packet: DiscoveryPacket, session: Session, isOurs: boolean, now: Instant): void {
     if (!isOurs) {
-      const facts = { session: formatSessionId(packet.sessionId) };
-      this.#out.push(moved('debug', this.#phase(), undefined, 'ignored PADT', facts));
+      this.#log('debug', 'ignored PADT', { session: formatSessionId(packet.sessionId) });
       return;
     }
     const words = errorText(packet);
@@ -311,17 +314,13 @@ export class Link {
     const uniq = findTag(packet, TAG['Host-Uniq']);
     if (uniq === undefined || !sameOctets(uniq.value, session.hostUniq)) return;
     if (!isSessionId(packet.sessionId)) return;
-    const facts = { session: formatSessionId(packet.sessionId) };
-    this.#out.push(moved('warn', this.#phase(), undefined, 'second PADS', facts));
+    this.#log('warn', 'second PADS', { session: formatSessionId(packet.sessionId) });
     this.#sendPadt(source, packet.sessionId);
   }
 
-  #diallerDid(outputs: readonly DiscoveryOutput[], now: Instant): void {
-    for (const output of outputs) {
-      if (output.kind === 'found') this.#found(output.session, output.roundTrip, now);
-      else if (output.kind === 'refused') this.#refused(output.reason, now);
-      else this.#out.push(output);
-    }
+  #diallerDid(signal: DiscoverySignal | undefined, now: Instant): void {
+    if (signal?.kind === 'found') this.#found(signal.session, signal.roundTrip, now);
+    if (signal?.kind === 'refused') this.#refused(signal.reason, now);
   }
 
   /** The kernel must know the session before the AC's first packet, so attach and gate come before ours. */
@@ -343,62 +342,61 @@ export class Link {
     this.#dialler.ended({ lasted: undefined, refused: true }, undefined, now);
     this.#lastError = reason;
     this.#dial('Discovery', reason, now);
-    this.#out.push({ kind: 'outcome', outcome: { kind: 'closed', reason } });
+    this.#outcomes.push({ kind: 'closed', reason });
   }
 
   // --- the session ---------------------------------------------------------------------------------------------
 
   #newPhases(from: Phase, maxPayload: number, previous: SessionFacts | null, now: Instant): Phases {
-    const phases = new Phases(this.#config, from, maxPayload, previous, this.#hashes, this.#random);
+    const phases = new Phases(
+      this.#config,
+      from,
+      maxPayload,
+      previous,
+      this.#hashes,
+      this.#random,
+      this.#out,
+    );
     if (!this.#carrier) phases.carrier(false, now);
     return phases;
   }
 
-  #withSession(act: (session: Session) => readonly PhasesOutput[], now: Instant): void {
+  #withSession(act: (session: Session) => readonly PhasesSignal[], now: Instant): void {
     const session = this.#session;
     if (session !== undefined) this.#phasesDid(session, act(session), now);
   }
 
-  #phasesDid(session: Session, outputs: readonly PhasesOutput[], now: Instant): void {
-    for (const output of outputs) {
-      switch (output.kind) {
-        case 'send-ppp':
-        case 'count':
-        case 'note':
-          this.#out.push(output);
-          break;
+  #phasesDid(session: Session, signals: readonly PhasesSignal[], now: Instant): void {
+    for (const signal of signals) {
+      switch (signal.kind) {
         case 'opened': {
           session.startedAt ??= Math.floor((this.#wallClockAtZero + now) / 1000);
           session.reattached = 0;
           this.#dialler.succeeded(session.acMac);
-          const facts = this.#facts(session, session.startedAt, output.agreed);
+          const facts = this.#facts(session, session.startedAt, signal.agreed);
           this.#previous = facts;
-          this.#out.push({ kind: 'outcome', outcome: { kind: 'opened', facts } });
+          this.#outcomes.push({ kind: 'opened', facts });
           break;
         }
         case 'proven':
           session.reattached = 0;
-          this.#out.push({ kind: 'outcome', outcome: output });
+          this.#outcomes.push(signal);
           break;
         case 'silent':
-          this.#out.push({ kind: 'outcome', outcome: output });
+          this.#outcomes.push(signal);
           break;
         case 'ended':
-          this.#close(session, output, now);
+          this.#close(session, signal, now);
           break;
         default: {
-          const unreachable: never = output;
+          const unreachable: never = signal;
           return unreachable;
         }
       }
     }
   }
 
-  #facts(
-    session: Session,
-    startedAt: number,
-    agreed: Extract<PhasesOutput, { kind: 'opened' }>['agreed'],
-  ): SessionFacts {
+  #facts(session: Session, startedAt: number, agreed: Agreement): SessionFacts {
     const { sessionId, acMac, acName, serviceName, hostUniq } = session;
     const key = { sessionId, acMac, ourMac: this.#config.ourMac };
     return { key, acName, serviceName, hostUniq, startedAt, ...agreed };
@@ -412,16 +410,16 @@ export class Link {
     this.#reattachAt = undefined;
     this.#lastError = reason;
     if (padt) this.#sendPadt(session.acMac, session.sessionId);
-    this.#out.push({ kind: 'detach' });
+    this.#out({ kind: 'detach' });
     this.#lostBefore += session.phases.lost;
     this.#session = undefined;
     const lasted = isFlapping === true ? undefined : this.#lasted(session, now);
     if (!session.isHungUp) this.#dialler.ended({ lasted, refused }, session.acMac, now);
     const facts = { session: formatSessionId(session.sessionId), ac: formatMac(session.acMac) };
-    this.#out.push(moved(session.isHungUp ? 'info' : 'warn', from, 'Dead', reason, facts));
+    this.#log(session.isHungUp ? 'info' : 'warn', reason, facts, { from, to: 'Dead' });
     // A dial goes on until it succeeds; a session that was up is ownership's to decide about.
     if (this.#dialsNext || !(wasOpened || session.isHungUp)) this.#dial('Dead', reason, now);
-    this.#out.push({ kind: 'outcome', outcome: { kind: 'closed', reason } });
+    this.#outcomes.push({ kind: 'closed', reason });
   }
 
   /** By the wall clock, because the session may be older than this router's part in it. */
@@ -432,15 +430,12 @@ export class Link {
 
   #attach({ sessionId, acMac, maxPayload }: Session): void {
     const key = { sessionId, acMac, ourMac: this.#config.ourMac };
-    this.#out.push(
-      { kind: 'attach', key, maxPayload, autoOpen: true },
-      { kind: 'gate', open: true },
-    );
+    this.#out({ kind: 'attach', key, maxPayload, autoOpen: true }, { kind: 'gate', open: true });
   }
 
   #sendPadt(destination: MacAddress, sessionId: number): void {
     const packet = { code: 'PADT', sessionId, tags: [] } as const;
-    this.#out.push({ kind: 'send-discovery', destination, packet });
+    this.#out({ kind: 'send-discovery', destination, packet });
   }
 
   /** Whether a packet of this CODE, from there, means anything now; what does not costs nothing. */
@@ -470,10 +465,7 @@ export class Link {
 
   #admit(what: 'session' | 'known' | 'strange', now: Instant): boolean {
     const verdict = this.#rates[what].admit(now);
-    if (verdict === 'first-drop')
-      this.#out.push(
-        moved('warn', this.#phase(), undefined, 'flood: frames are dropped', { frames: what }),
-      );
+    if (verdict === 'first-drop') this.#log('warn', 'flood: frames are dropped', { frames: what });
     return verdict === 'pass';
   }
 
@@ -483,7 +475,7 @@ export class Link {
     const isBack = up && !this.#carrier;
     this.#carrier = up;
     this.#withSession((session) => session.phases.carrier(up, now), now);
-    if (isBack) this.#diallerDid(this.#dialler.carrierIsBack(now), now);
+    if (isBack) this.#dialler.carrierIsBack(now);
   }
 
   /** The kernel does not join the session, or does not open its gate. */
@@ -495,7 +487,7 @@ export class Link {
 
   #expire(now: Instant): void {
     if (this.#reattachAt !== undefined && this.#reattachAt <= now) this.#reattach(now);
-    this.#diallerDid(this.#dialler.expire(now), now);
+    this.#dialler.expire(now);
     this.#withSession((session) => session.phases.expire(now), now);
   }
 
@@ -508,7 +500,7 @@ export class Link {
       const reason = 'the kernel keeps giving the session up';
       return this.#close(session, { kind: 'ended', reason, padt: true, refused: false }, now);
     }
-    this.#out.push(moved('warn', this.#phase(), undefined, 'session closed by the kernel', {}));
+    this.#log('warn', 'session closed by the kernel');
     this.#attach(session);
     this.#phasesDid(session, session.phases.probe(now), now);
   }
@@ -532,9 +524,9 @@ export class Link {
     this.#dialsNext = false;
   }
 
-  #flush(): LinkOutput[] {
-    const outputs = this.#out;
-    this.#out = [];
-    return outputs;
+  #flush(): LinkOutcome[] {
+    const outcomes = this.#outcomes;
+    this.#outcomes = [];
+    return outcomes;
   }
 }

@@ -1,6 +1,6 @@
 /** How the owner's intentions read as actions. Pure; it decides nothing. */
 import { sameOctets } from '../../bytes.ts';
-import type { Action, Note, SessionSettings } from '../events.ts';
+import type { Action, SessionSettings } from '../events.ts';
 import type { OwnerState } from './ownership.ts';
 import { ipv4Of, type SessionFacts, type SessionKey } from '../../session.ts';
 
@@ -38,19 +38,6 @@ export const endingIn = (state: OwnerState): string =>
 const ENDINGS: Partial<Record<OwnerState, string>> = {
   Redialling: 'reconnect by the operator',
 };
-
-/** A line of the owner's log; `to` equal to `from` says that nothing moved. */
-export function ownerNote(
-  level: Note['level'],
-  from: OwnerState,
-  to: OwnerState,
-  on: string,
-  actions: readonly string[],
-  facts: NonNullable<Note['facts']>,
-): Action {
-  const moved = from === to ? { from } : { from, to };
-  return { kind: 'note', note: { level, machine: 'owner', ...moved, on, actions, facts } };
-}
 
 /** A message to the partner is the whole truth, so of several in one answer only the last is worth a datagram. */
 export function onlyLastTell(actions: readonly Action[]): readonly Action[] {

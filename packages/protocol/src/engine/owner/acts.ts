@@ -9,11 +9,12 @@
 import { millis, type Instant } from '../../time.ts';
 import { changed, taken, type SessionFacts, type Snapshot } from '../../session.ts';
 import type { Dhcp6Message } from '../../wire/dhcpv6.ts';
-import type { Dhcp6Output } from '../dhcp6/client.ts';
-import type { Action, Event, Note } from '../events.ts';
+import type { Dhcp6Signal } from '../dhcp6/client.ts';
+import type { Event } from '../events.ts';
 import type { Random } from '../hashes.ts';
-import type { Link, LinkOutcome, LinkOutput } from '../link/link.ts';
-import { attach, configure, endingIn, ownerNote } from './actions.ts';
+import type { Link, LinkOutcome } from '../link/link.ts';
+import { logTo, type Log } from '../out.ts';
+import { attach, configure, endingIn } from './actions.ts';
 import type { Delegation } from './delegation.ts';
 import type { Outbox } from './outbox.ts';
 import type { OwnerAct } from './ownership.ts';
@@ -30,6 +31,7 @@ export class Acts {
   readonly #out: Outbox;
   readonly #random: Random;
   readonly #delegation: Delegation;
+  readonly #log: Log;
   /** Link events that occurred during this act. */
   #outcomes: LinkOutcome[] = [];
 
@@ -47,6 +49,7 @@ export class Acts {
     this.#waits = waits;
     this.#out = out;
     this.#random = random;
+    this.#log = logTo(out.emit, 'owner', () => standing.state);
   }
 
   /** @param from where this router was before; @returns what the link says to it, to be judged next */
@@ -57,7 +60,7 @@ export class Acts {
 
   /** The link takes an event of its own: a frame, the time, the carrier. */
   link(event: Event, now: Instant): readonly LinkOutcome[] {
-    this.#absorb(this.#link.handle(event, now), now);
+    this.#tellLink(now, (link) => link.handle(event, now));
     return this.#heard();
   }
 
@@ -83,7 +86,7 @@ export class Acts {
 
   /** What the LANs have of the lease that this router knows of. */
   delegate(now: Instant): void {
-    this.#out.emit(...this.#delegation.delegate(this.#standing.snapshot.lease ?? null, now));
+    this.#delegation.delegate(this.#standing.snapshot.lease ?? null, now);
   }
 
   tell(now: Instant): void {
@@ -108,26 +111,16 @@ export class Acts {
       this.#out.emit({ kind: 'announce', epoch: snapshot.epoch });
   }
 
-  note(
-    level: Note['level'],
-    on: string,
-    actions: readonly string[],
-    facts: NonNullable<Note['facts']>,
-  ): void {
-    const { state } = this.#standing;
-    this.#out.emit(ownerNote(level, state, state, on, actions, facts));
-  }
-
   #act(act: OwnerAct, from: Place, now: Instant): void {
     const { demotion } = this.#standing;
     switch (act) {
       case 'holdDown':
         this.#waits.begin('hold-down', now);
-        this.#out.emit(...demotion.add('hold-down'));
+        demotion.add('hold-down');
         return this.tell(now);
       case 'lift':
         this.#waits.cancel('hold-down');
-        return this.#out.emit(...demotion.drop('hold-down'));
+        return demotion.drop('hold-down');
       case 'arm':
         return this.#arm(true, now);
       case 'shut':
@@ -154,9 +147,9 @@ export class Acts {
       case 'forget':
         return this.#forget(now);
       case 'standBack':
-        return this.#out.emit(...demotion.add('no-role'));
+        return demotion.add('no-role');
       case 'standForth':
-        return this.#out.emit(...demotion.drop('no-role'));
+        return demotion.drop('no-role');
       case 'announce':
         return this.#announce(now);
       case 'defer':
@@ -178,14 +171,15 @@ export class Acts {
         return this.#dial(now);
       case 'demote':
         this.#waits.begin('handoff', now);
-        this.#out.emit(...demotion.add('handoff'));
+        demotion.add('handoff');
         return this.tell(now);
       case 'promote':
         this.#waits.cancel('handoff');
-        this.#out.emit(...demotion.drop('handoff'), ...demotion.drop('watchdog'));
+        demotion.drop('handoff');
+        demotion.drop('watchdog');
         return this.tell(now);
       case 'undemote':
-        return this.#out.emit(...demotion.drop('handoff'));
+        return demotion.drop('handoff');
       case 'leave':
         return this.#leave(now);
       case 'hangUp':
@@ -242,7 +236,7 @@ export class Acts {
       this.#waits.cancel('announce');
       this.#waits.begin('reclaim', now);
     } else this.#announce(now);
-    this.#absorb(this.#link.resume(this.#unused(facts), now), now);
+    this.#tellLink(now, (link) => link.resume(this.#unused(facts), now));
     this.#out.emit(configure(facts, true), { kind: 'route', via: 'session' });
     this.delegate(now);
     this.#leased(this.#delegation.up(standing.snapshot, now), now);
@@ -260,7 +254,7 @@ export class Acts {
   }
 
   #dial(now: Instant): void {
-    this.#absorb(this.#link.dial(this.#standing.previous, now), now);
+    this.#tellLink(now, (link) => link.dial(this.#standing.previous, now));
   }
 
   #install(now: Instant): void {
@@ -286,8 +280,8 @@ export class Acts {
 
   #unblock(now: Instant): void {
     this.#standing.refuse(undefined);
-    this.note('info', 'the kernel forwards again', [], {});
-    this.#out.emit(...this.#standing.demotion.drop('watchdog'));
+    this.#log('info', 'the kernel forwards again');
+    this.#standing.demotion.drop('watchdog');
     if (this.#standing.isProven) this.#waits.cancel('down', 'patience');
     this.tell(now);
   }
@@ -323,8 +317,8 @@ export class Acts {
     this.#waits.ensure('down', now);
     if (partner.fresh(now)?.healthy !== true || demotion.has('watchdog')) return;
     this.#waits.begin('watchdog', now);
-    this.note('warn', 'session down, partner healthy', ['demote'], {});
-    this.#out.emit(...demotion.add('watchdog'));
+    this.#log('warn', 'session down, partner healthy', {}, { actions: ['demote'] });
+    demotion.add('watchdog');
   }
 
   #announce(now: Instant): void {
@@ -344,7 +338,7 @@ export class Acts {
     this.#waits.cancel('down', 'patience', 'release');
     this.#waits.cancel('announce', 'reclaim', 'contest', 'handoff', 'settled');
     this.#out.emit({ kind: 'gate', open: false });
-    this.#absorb(this.#link.suspend(now), now);
+    this.#tellLink(now, (link) => link.suspend(now));
     this.#leased(this.#delegation.down(now), now);
   }
 
@@ -380,7 +374,7 @@ export class Acts {
   #sever(now: Instant): void {
     this.#standing.arm(false);
     this.#standing.path = 'severed';
-    this.#absorb(this.#link.suspend(now), now);
+    this.#tellLink(now, (link) => link.suspend(now));
     this.#leased(this.#delegation.down(now), now);
     this.tell(now);
   }
@@ -393,7 +387,7 @@ export class Acts {
     if (this.#standing.path !== 'severed') return;
     if (facts !== null) {
       this.#out.emit(attach(facts, true), { kind: 'gate', open: true });
-      this.#absorb(this.#link.resume(facts, now), now);
+      this.#tellLink(now, (link) => link.resume(facts, now));
     }
     this.#standing.path = 'unproven';
     this.#endSession(now);
@@ -411,17 +405,16 @@ export class Acts {
   }
 
   #endSession(now: Instant): void {
-    this.#absorb(this.#link.hangUp(endingIn(this.#standing.state), now), now);
+    this.#tellLink(now, (link) => link.hangUp(endingIn(this.#standing.state), now));
   }
 
   /** What the DHCPv6 client has to say. A lease is stored before the LANs hear of it (R5). */
-  #leased(outputs: readonly Dhcp6Output[], now: Instant): void {
-    for (const output of outputs) {
-      if (output.kind === 'lease') {
-        this.#write({ lease: output.lease });
+  #leased(signals: readonly Dhcp6Signal[], now: Instant): void {
+    for (const signal of signals) {
+      if (signal.kind === 'lease') {
+        this.#write({ lease: signal.lease });
         this.#leaseStored(now);
-      } else if (output.kind === 'released') this.#endSession(now);
-      else this.#out.emit(output);
+      } else this.#endSession(now);
     }
   }
 
@@ -443,11 +436,9 @@ export class Acts {
   }
 
   /** A PADT to a line where the partner was seen would end what may be its session. */
-  #absorb(outputs: readonly LinkOutput[], now: Instant): void {
-    for (const output of outputs) {
-      if (output.kind === 'outcome') this.#outcomes.push(output.outcome);
-      else if (!isPadt(output) || !this.#standing.isContested(now)) this.#out.emit(output);
-    }
+  #tellLink(now: Instant, tell: (link: Link) => readonly LinkOutcome[]): void {
+    this.#out.isContested = this.#standing.isContested(now);
+    this.#outcomes.push(...tell(this.#link));
   }
 
   #heard(): readonly LinkOutcome[] {
@@ -460,6 +451,3 @@ export class Acts {
 /** Null for a session that the AC is known to have ended. */
 const factsFrom = (place: Place, { facts }: Snapshot): SessionFacts | null =>
   'isEnded' in place && place.isEnded ? null : facts;
-
-const isPadt = (action: Action): boolean =>
-  action.kind === 'send-discovery' && action.packet.code === 'PADT';

@@ -6,18 +6,20 @@ import { clampLease, secondsLeft, type Lease } from '../../lease.ts';
 import type { SessionFacts, Snapshot } from '../../session.ts';
 import type { Instant } from '../../time.ts';
 import type { Dhcp6Message } from '../../wire/dhcpv6.ts';
-import { Dhcp6Client, type Dhcp6Output, type Dhcp6Status } from '../dhcp6/client.ts';
-import type { Action } from '../events.ts';
+import { Dhcp6Client, type Dhcp6Signal, type Dhcp6Status } from '../dhcp6/client.ts';
 import type { Random } from '../hashes.ts';
+import type { Out } from '../out.ts';
 import type { Dhcp6Config } from '../session-config.ts';
 
 export class Delegation {
   readonly #client: Dhcp6Client | undefined;
   readonly #wallClockAtZero: number;
+  readonly #out: Out;
 
-  constructor(config: Dhcp6Config | undefined, random: Random, wallClockAtZero: number) {
+  constructor(config: Dhcp6Config | undefined, random: Random, wallClockAtZero: number, out: Out) {
     this.#wallClockAtZero = wallClockAtZero;
-    this.#client = config && new Dhcp6Client(config, random, wallClockAtZero);
+    this.#out = out;
+    this.#client = config && new Dhcp6Client(config, random, wallClockAtZero, out);
   }
 
   /** What the disk had, so that a partner hears of it when there is known to be no lease. */
@@ -40,7 +42,7 @@ export class Delegation {
   }
 
   /** The session is up and this router holds it. Without IPV6CP on it there is nothing to ask. */
-  up({ facts, lease = null }: Snapshot, now: Instant): Dhcp6Output[] {
+  up({ facts, lease = null }: Snapshot, now: Instant): Dhcp6Signal[] {
     const client = this.#client;
     if (client === undefined || facts === null) return [];
     if (facts.interfaceIds === undefined) return client.stop(now);
@@ -50,20 +52,20 @@ export class Delegation {
   }
 
   /** Another router holds the session, or it ended. */
-  down(now: Instant): Dhcp6Output[] {
+  down(now: Instant): Dhcp6Signal[] {
     return this.#client?.stop(now) ?? [];
   }
 
   /** Give the lease back before the session ends. Undefined if there is nobody to tell. */
-  release(facts: SessionFacts | null, now: Instant): Dhcp6Output[] | undefined {
+  release(facts: SessionFacts | null, now: Instant): Dhcp6Signal[] | undefined {
     return facts?.interfaceIds === undefined ? undefined : this.#client?.release(now);
   }
 
-  receive(message: Dhcp6Message, now: Instant): Dhcp6Output[] {
+  receive(message: Dhcp6Message, now: Instant): Dhcp6Signal[] {
     return this.#client?.receive(message, now) ?? [];
   }
 
-  expire(now: Instant): Dhcp6Output[] {
+  expire(now: Instant): Dhcp6Signal[] {
     return this.#client?.expire(now) ?? [];
   }
 
@@ -76,33 +78,20 @@ export class Delegation {
   }
 
   /** The lease as the LANs get it. Both routers use the same, whichever holds the session. */
-  delegate(lease: Lease | null, now: Instant): Action[] {
-    if (this.#client === undefined) return [];
+  delegate(lease: Lease | null, now: Instant): void {
+    if (this.#client === undefined) return;
     const time = this.#wallClockAtZero + now;
     const left = (span: number): number => (lease === null ? 0 : secondsLeft(lease, span, time));
     const lasts = ({ valid }: { readonly valid: number }): boolean => valid > 0;
-    const prefixes = (lease?.prefixes ?? []).map((each) => ({
-      ...each,
-      preferred: left(each.preferred),
-      valid: left(each.valid),
-    }));
-    const former = (lease?.former ?? []).map((each) => ({
-      ...each,
-      preferred: 0,
-      valid: left(each.valid),
-    }));
-    const addresses = (lease?.addresses ?? []).map((each) => ({
-      ...each,
-      preferred: left(each.preferred),
-      valid: left(each.valid),
-    }));
-    return [
-      {
-        kind: 'delegate',
-        lease,
-        prefixes: [...prefixes, ...former].filter(lasts),
-        addresses: addresses.filter(lasts),
-      },
-    ];
+    const aged = <T extends { readonly preferred: number; readonly valid: number }>(
+      each: T,
+    ): T => ({ ...each, preferred: left(each.preferred), valid: left(each.valid) });
+    const former = (lease?.former ?? []).map((each) => aged({ ...each, preferred: 0 }));
+    this.#out({
+      kind: 'delegate',
+      lease,
+      prefixes: [...(lease?.prefixes ?? []).map(aged), ...former].filter(lasts),
+      addresses: (lease?.addresses ?? []).map(aged).filter(lasts),
+    });
   }
 }

@@ -1,5 +1,5 @@
 /** Why this router is demoted in CARP. The kernel's counter moves only when the first reason comes or the last one goes. */
-import type { Action } from '../events.ts';
+import type { Out } from '../out.ts';
 
 export type DemotionReason =
   /** Just started; no snapshot received from the partner. */
@@ -12,7 +12,12 @@ export type DemotionReason =
   | 'no-role';
 
 export class Demotion {
+  readonly #out: Out;
   readonly #reasons = new Set<DemotionReason>();
+
+  constructor(out: Out) {
+    this.#out = out;
+  }
 
   /** The reasons in force, in the order they came. */
   reasons(): readonly DemotionReason[] {
@@ -23,18 +28,18 @@ export class Demotion {
     return this.#reasons.has(reason);
   }
 
-  add(reason: DemotionReason): Action[] {
+  add(reason: DemotionReason): void {
     const first = this.#reasons.size === 0;
     this.#reasons.add(reason);
-    return first ? this.restate() : [];
+    if (first) this.restate();
   }
 
-  drop(reason: DemotionReason): Action[] {
-    return this.#reasons.delete(reason) && this.#reasons.size === 0 ? this.restate() : [];
+  drop(reason: DemotionReason): void {
+    if (this.#reasons.delete(reason) && this.#reasons.size === 0) this.restate();
   }
 
   /** The kernel's counter as it must be, for a helper that has just started. */
-  restate(): Action[] {
-    return [{ kind: 'demote', on: this.#reasons.size > 0 }];
+  restate(): void {
+    this.#out({ kind: 'demote', on: this.#reasons.size > 0 });
   }
 }

@@ -15,7 +15,8 @@ import {
 } from '../../session.ts';
 import type { Action, AdminVerb, Event, HelperState } from '../events.ts';
 import type { LinkOutcome } from '../link/link.ts';
-import { FRAMES, ownerNote, sameKey } from './actions.ts';
+import { logTo, type Log } from '../out.ts';
+import { FRAMES, sameKey } from './actions.ts';
 import type { Acts } from './acts.ts';
 import { Alarm } from './alarm.ts';
 import type { Delegation } from './delegation.ts';
@@ -34,6 +35,7 @@ export class Judge {
   readonly #waits: Waits;
   readonly #out: Outbox;
   readonly #delegation: Delegation;
+  readonly #log: Log;
   /** The last refusal of each action. */
   readonly #refused = new Map<Action['kind'], { readonly code: string; readonly at: Instant }>();
   /** Undefined unless it is configured. */
@@ -47,6 +49,7 @@ export class Judge {
     this.#acts = acts;
     this.#waits = waits;
     this.#out = out;
+    this.#log = logTo(out.emit, 'owner', () => standing.state);
   }
 
   event(event: Event, now: Instant): void {
@@ -99,7 +102,8 @@ export class Judge {
         return this.#alarmed(now);
       case 'unhealthy':
       case 'unheard':
-        return this.#out.emit(...demotion.drop('handoff'), ...demotion.drop('watchdog'));
+        demotion.drop('handoff');
+        return demotion.drop('watchdog');
       case 'unseen':
       case 'unannounced':
         if (partner.fresh(now) === undefined) this.#step('Freed', 'partner not seen', now);
@@ -161,7 +165,12 @@ export class Judge {
     const { epoch: next } = standing.snapshot;
     const facts = { epoch: epoch === next ? epoch : `${epoch}->${next}` };
     const level = from.state === step.next ? 'debug' : 'info';
-    this.#out.insert(at, ownerNote(level, from.state, step.next, cause, step.acts, facts));
+    const before = logTo(
+      (note) => this.#out.insert(at, note),
+      'owner',
+      () => from.state,
+    );
+    before(level, cause, facts, { to: step.next, actions: step.acts });
     this.#judge(outcomes, now);
     return true;
   }
@@ -223,7 +232,7 @@ export class Judge {
     this.#judge(this.#acts.link({ kind: 'carrier', up: state.carrier }, now), now);
     this.#helperFound(state, now);
     // Said once, and last: a demotion that was in force before we came must not be interrupted.
-    this.#out.emit(...standing.demotion.restate());
+    standing.demotion.restate();
   }
 
   #helperFound(state: HelperState, now: Instant): void {
@@ -277,9 +286,9 @@ export class Judge {
 
   #carrierIs(up: boolean, event: Event, now: Instant): void {
     const standing = this.#standing;
-    this.#acts.note(up ? 'info' : 'warn', up ? 'carrier' : 'carrier lost', [], {});
+    this.#log(up ? 'info' : 'warn', up ? 'carrier' : 'carrier lost');
     if (standing.helper !== undefined) standing.helper = { ...standing.helper, carrier: up };
-    if (up) this.#out.emit(...standing.demotion.drop('watchdog'));
+    if (up) standing.demotion.drop('watchdog');
     this.#judge(this.#acts.link(event, now), now);
     if (!up) this.#step('Silent', 'carrier lost', now);
     this.#acts.tell(now);
@@ -289,7 +298,7 @@ export class Judge {
     const { action, code, message } = event;
     const isNews = this.#isNews(action, code, now);
     const level = action === 'store' ? 'error' : isNews ? 'warn' : 'debug';
-    this.#acts.note(level, `${action} failed`, [], { code, message });
+    this.#log(level, `${action} failed`, { code, message });
     // The next frame comes by itself; all else is asked for again, once the disk or the kernel takes it.
     if (FRAMES.has(action)) return;
     // The session serves without it; only the LANs wait.
@@ -317,14 +326,13 @@ export class Judge {
     const isFirst = this.#standing.refused === undefined;
     this.#standing.refuse(refused);
     if (this.#step('Blocked', `${refused.action} failed`, now) && isFirst)
-      this.#acts.note('warn', 'nothing is forwarded: the kernel refuses', [], { ...refused });
+      this.#log('warn', 'nothing is forwarded: the kernel refuses', { ...refused });
   }
 
   #retry(now: Instant): void {
     const wasBarred = this.#out.isBarred;
     if (wasBarred) this.#out.unbar();
-    if (this.#standing.helper !== undefined || wasBarred)
-      this.#out.emit(...this.#standing.demotion.restate());
+    if (this.#standing.helper !== undefined || wasBarred) this.#standing.demotion.restate();
     if (wasBarred) this.#step('Rewrite', 'retry', now);
     else if (this.#standing.helper !== undefined) this.#step('Retry', 'retry', now);
   }
@@ -343,7 +351,7 @@ export class Judge {
   #roleSource(role: Role, now: Instant): void {
     const isLost = role === 'INIT' && this.#standing.config.hasPartner;
     if (isLost === this.#standing.demotion.has('no-role')) return;
-    if (isLost) this.#acts.note('warn', 'the role cannot be read: demoted until it can', [], {});
+    if (isLost) this.#log('warn', 'the role cannot be read: demoted until it can');
     this.#step(isLost ? 'RoleLost' : 'RoleFound', `role ${role}`, now);
   }
 
@@ -374,7 +382,7 @@ export class Judge {
     // While we are handing over, the table ignores this flag: the message is stale.
     if (message.yielding && demotion.has('handoff')) this.#step('GivenBack', 'partner yields', now);
     // The partner's session is down too, so our watchdog demotion has no purpose.
-    if (!message.healthy && !message.proven) this.#out.emit(...demotion.drop('watchdog'));
+    if (!message.healthy && !message.proven) demotion.drop('watchdog');
     if (!message.open && message.role !== 'MASTER') this.#step('Freed', 'partner released', now);
     this.#partnerMoved('partner heard', now);
   }
@@ -453,7 +461,7 @@ export class Judge {
     if (verdict === 'asleep') this.#waits.begin('alarm', now);
     const isReady = isArmed && role === 'BACKUP' && helper?.carrier === true;
     if (verdict !== 'dead' || !isReady || demotion.reasons().length > 0) return;
-    this.#acts.note('warn', 'partner dead on every path', ['claim'], {});
+    this.#log('warn', 'partner dead on every path', {}, { actions: ['claim'] });
     this.#out.emit({ kind: 'claim' });
   }
 
@@ -462,7 +470,7 @@ export class Judge {
    * demotion back would move the session; a router that is dead CARP sees by itself.
    */
   #partnerSilent(now: Instant): void {
-    this.#acts.note('warn', 'partner silent', [], {});
+    this.#log('warn', 'partner silent');
     this.#waits.cancel('unhealthy');
     this.#waits.begin('unheard', now);
     if (!this.#standing.partner.seenWithin(SEEN_SPAN, now)) this.#freed('partner silent', now);
@@ -485,7 +493,7 @@ export class Judge {
   /** Time to try again on this line, unless there is plainly none. */
   #watchdogOver(now: Instant): void {
     const { helper, demotion } = this.#standing;
-    if (helper?.carrier === true) this.#out.emit(...demotion.drop('watchdog'));
+    if (helper?.carrier === true) demotion.drop('watchdog');
     else if (demotion.has('watchdog')) this.#waits.begin('watchdog', now);
   }
 
@@ -493,7 +501,7 @@ export class Judge {
 
   #admin(verb: AdminVerb, now: Instant): void {
     const refused = refusal(this.#standing, verb, now);
-    if (refused !== undefined) return this.#acts.note('warn', `operator ${verb}`, [], { refused });
+    if (refused !== undefined) return this.#log('warn', `operator ${verb}`, { refused });
     const cause = `operator ${verb}`;
     const isManual = this.#standing.config.policy === 'manual';
     switch (verb) {

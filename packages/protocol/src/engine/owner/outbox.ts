@@ -1,12 +1,15 @@
 /**
- * The answer to the event in hand. It is where the disk's refusal is enforced (rule R5): until the snapshot is stored,
- * whatever depends on it does not leave. It decides nothing else.
+ * The answer to the event in hand: the `Out` of all machines. It is where the disk's refusal is enforced (rule R5): until the
+ * snapshot is stored, whatever depends on it does not leave. It decides nothing else.
  */
 import type { Snapshot } from '../../session.ts';
 import { onlyLastTell } from './actions.ts';
 import type { Action } from '../events.ts';
+import type { Out } from '../out.ts';
 
 export class Outbox {
+  /** The partner was seen on the line: a PADT would end what may be its session. */
+  isContested = false;
   #actions: Action[] = [];
   /** `Refused`: the disk has not taken the snapshot. `LeaseRefused`: all that it lacks is the newest lease. */
   #disk: 'Ready' | 'Refused' | 'LeaseRefused' = 'Ready';
@@ -41,9 +44,10 @@ export class Outbox {
     this.#disk = 'Ready';
   }
 
-  emit(...actions: readonly Action[]): void {
-    this.#actions.push(...actions.filter(SAYABLE[this.#disk]));
-  }
+  readonly emit: Out = (...actions) => {
+    const sayable = actions.filter(SAYABLE[this.#disk]);
+    this.#actions.push(...(this.isContested ? sayable.filter((each) => !isPadt(each)) : sayable));
+  };
 
   /** How much has been emitted, for `insert`. */
   get length(): number {
@@ -83,3 +87,6 @@ const SAYABLE: Record<'Ready' | 'Refused' | 'LeaseRefused', (action: Action) => 
 
 const differInLease = (one: Snapshot, other: Snapshot): boolean =>
   one.epoch === other.epoch && one.holder === other.holder && one.facts === other.facts;
+
+const isPadt = (action: Action): boolean =>
+  action.kind === 'send-discovery' && action.packet.code === 'PADT';

@@ -1,10 +1,11 @@
 /**
  * Where this router stands: its place in the table with the data of that place, and what it knows of CARP, the helper,
- * the partner and the session. It answers questions; it decides nothing and emits nothing.
+ * the partner and the session. It answers questions and decides nothing.
  */
 import type { Instant, Millis } from '../../time.ts';
 import type { PartnerMessage, Role, SessionFacts, Snapshot } from '../../session.ts';
 import type { Action, HelperState, RouteTarget } from '../events.ts';
+import type { Out } from '../out.ts';
 import type { OwnershipConfig } from '../session-config.ts';
 import { Demotion } from './demotion.ts';
 import type { OwnerState } from './ownership.ts';
@@ -58,7 +59,7 @@ export interface Takeover {
 export class Standing {
   readonly config: OwnershipConfig;
   readonly partner: Partnership;
-  readonly demotion = new Demotion();
+  readonly demotion: Demotion;
   role: Role = 'INIT';
   /** What the helper last said; undefined while it is away. */
   helper: HelperState | undefined;
@@ -68,7 +69,8 @@ export class Standing {
   lastTakeover: Takeover | undefined;
   #place: Place = { state: 'Waiting' };
 
-  constructor(config: OwnershipConfig, stored: Snapshot) {
+  constructor(config: OwnershipConfig, stored: Snapshot, out: Out) {
+    this.demotion = new Demotion(out);
     this.config = config;
     this.partner = new Partnership(config.partnerTimeout);
     this.snapshot = stored;

@@ -4,7 +4,7 @@
  */
 import type { Millis } from '../../time.ts';
 import { formatIpv4 } from '../../wire/ncp.ts';
-import type { Action, Note } from '../events.ts';
+import type { Note } from '../events.ts';
 import type { Lcp } from './lcp.ts';
 import type { Ncps } from './ncps.ts';
 import type { Ipv4Ends, SessionFacts } from '../../session.ts';
@@ -37,8 +37,7 @@ export interface End {
   readonly isFlapping?: boolean;
 }
 
-export type PhasesOutput =
-  | Extract<Action, { kind: 'send-ppp' | 'count' | 'note' }>
+export type PhasesSignal =
   /** IPCP is Opened, or IPV6CP alone; again when something agreed has changed. */
   | { readonly kind: 'opened'; readonly agreed: Agreement }
   /** `rtt` if the sign of life was an Echo-Reply. */

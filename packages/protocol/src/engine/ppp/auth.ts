@@ -6,15 +6,12 @@ import { after, seconds, type Instant } from '../../time.ts';
 import { sameOctets } from '../../bytes.ts';
 import { concat, printable, utf8 } from '../../printable.ts';
 import type { ChapPacket, PapPacket } from '../../wire/auth.ts';
-import type { PppPacket } from '../../wire/ppp.ts';
-import type { Note } from '../events.ts';
+import { logTo, type Log, type Out } from '../out.ts';
 import type { Hashes, Random, Secret } from '../hashes.ts';
 import type { Method } from './lcp-options.ts';
 import { CHALLENGE_LENGTH, isProof, prove } from './mschap.ts';
 
-export type AuthOutput =
-  | { readonly kind: 'send'; readonly packet: PppPacket }
-  | { readonly kind: 'note'; readonly note: Note }
+export type AuthSignal =
   /** The AC accepted us for the first time in this phase. */
   | { readonly kind: 'passed'; readonly on: string }
   /** The AC refused us, or could not prove itself; `reason` names the user and quotes the AC, escaped. */
@@ -42,6 +39,8 @@ interface Answered {
 }
 
 export class Authentication {
+  readonly #out: Out;
+  readonly #log: Log;
   readonly #credentials: Credentials;
   readonly #hashes: Hashes;
   readonly #random: Random;
@@ -54,7 +53,9 @@ export class Authentication {
   #asked: number[] = [];
   #answered: Answered | undefined;
 
-  constructor(credentials: Credentials, hashes: Hashes, random: Random) {
+  constructor(credentials: Credentials, hashes: Hashes, random: Random, out: Out) {
+    this.#out = out;
+    this.#log = logTo(out, 'auth', () => this.#state);
     this.#credentials = credentials;
     this.#hashes = hashes;
     this.#random = random;
@@ -65,11 +66,11 @@ export class Authentication {
   }
 
   /** The Authentication phase begins: PAP speaks first, in CHAP the AC does. */
-  start(method: Method, now: Instant): AuthOutput[] {
+  start(method: Method, now: Instant): void {
     this.stop();
     this.#method = method;
     this.#state = 'Waiting';
-    return method === 'PAP' ? this.#askPap(now) : [];
+    if (method === 'PAP') this.#askPap(now);
   }
 
   /** The session was authenticated by another router or an earlier life: only answer Challenges. */
@@ -89,57 +90,51 @@ export class Authentication {
     this.#answered = undefined;
   }
 
-  expire(now: Instant): AuthOutput[] {
-    if (this.#retryAt === undefined || now < this.#retryAt) return [];
+  expire(now: Instant): AuthSignal | undefined {
+    if (this.#retryAt === undefined || now < this.#retryAt) return undefined;
     this.#retryAt = undefined;
-    if (this.#transmissions >= MAX_TRANSMISSIONS) {
-      this.#state = 'Failed';
-      return [
-        { kind: 'failed', reason: `the AC did not answer the ${this.#method} of ${this.#who()}` },
-      ];
-    }
-    if (this.#method === 'PAP') return this.#askPap(now);
-    if (this.#answered === undefined) return [];
+    if (this.#transmissions >= MAX_TRANSMISSIONS)
+      return this.#end(`the AC did not answer the ${this.#method} of ${this.#who()}`);
+    if (this.#method === 'PAP') this.#askPap(now);
     // RFC 1994 §4.1: a Success may be lost, so the Response is repeated until one comes.
-    return this.#respond(this.#answered, 'retry', now);
+    else if (this.#answered !== undefined) this.#respond(this.#answered, 'retry', now);
+    return undefined;
   }
 
-  receivePap(packet: PapPacket): AuthOutput[] {
+  receivePap(packet: PapPacket): AuthSignal | undefined {
     const { code, identifier } = packet;
     const isWanted = this.#method === 'PAP' && this.#state === 'Waiting';
     if (code === 'Authenticate-Request' || !isWanted || !this.#asked.includes(identifier))
-      return [this.#note('debug', `ignored PAP ${code}`, [], { id: identifier })];
+      return this.#ignore(`PAP ${code}`, identifier);
     return code === 'Authenticate-Ack'
       ? this.#pass('PAP Authenticate-Ack', packet.message)
       : this.#fail('PAP Authenticate-Nak', packet.message);
   }
 
-  receiveChap(packet: ChapPacket, now: Instant): AuthOutput[] {
+  receiveChap(packet: ChapPacket, now: Instant): AuthSignal | undefined {
     const { identifier } = packet;
     const isChap = this.#method === 'CHAP-MD5' || this.#method === 'MS-CHAPv2';
     if (!isChap || this.#state === 'Failed' || packet.code === 'Response')
-      return [this.#note('debug', `ignored CHAP ${packet.code}`, [], { id: identifier })];
+      return this.#ignore(`CHAP ${packet.code}`, identifier);
     if ('value' in packet) return this.#challenged(packet, now);
     const answered = this.#answered;
     if (answered?.isOutstanding !== true || answered.challenge.identifier !== identifier)
-      return [
-        this.#note('debug', `ignored unrequested CHAP ${packet.code}`, [], { id: identifier }),
-      ];
+      return this.#ignore(`unrequested CHAP ${packet.code}`, identifier);
     answered.isOutstanding = false;
     if (packet.code === 'Failure') return this.#fail('CHAP Failure', packet.message);
     if (answered.expected !== undefined && !isProof(packet.message, answered.expected)) {
-      this.#state = 'Failed';
-      this.#retryAt = undefined;
-      const reason = `the AC did not prove that it knows the password of ${this.#who()}`;
-      return [
-        this.#note('error', 'CHAP Success without proof', [], { user: this.#who() }),
-        { kind: 'failed', reason },
-      ];
+      const signal = this.#end(`the AC did not prove that it knows the password of ${this.#who()}`);
+      this.#log('error', 'CHAP Success without proof', { user: this.#who() });
+      return signal;
     }
     return this.#pass('CHAP Success', packet.message);
   }
 
-  #askPap(now: Instant): AuthOutput[] {
+  #ignore(what: string, identifier: number): undefined {
+    this.#log('debug', `ignored ${what}`, { id: identifier });
+  }
+
+  #askPap(now: Instant): void {
     const { user, password } = this.#credentials;
     this.#identifier = (this.#identifier + 1) & 0xff;
     this.#asked.push(this.#identifier);
@@ -150,19 +145,18 @@ export class Authentication {
       peerId: utf8(user),
       password: utf8(password.reveal()),
     };
-    return [
-      this.#note('debug', 'Authenticate', ['send Authenticate-Request'], { id: this.#identifier }),
-      { kind: 'send', packet: { protocol: 'PAP', packet } },
-    ];
+    const actions = ['send Authenticate-Request'];
+    this.#log('debug', 'Authenticate', { id: this.#identifier }, { actions });
+    this.#out({ kind: 'send-ppp', packet: { protocol: 'PAP', packet } });
   }
 
   /** A Challenge may come at any time (RFC 1994 §2), also from an AC that never saw this router before. */
-  #challenged(packet: ChapChallenge, now: Instant): AuthOutput[] {
+  #challenged(packet: ChapChallenge, now: Instant): undefined {
     const { identifier, value } = packet;
     const isSized =
       this.#method === 'MS-CHAPv2' ? value.length === CHALLENGE_LENGTH : value.length > 0;
     if (!isSized || value.length > 0xff)
-      return [this.#note('warn', 'ignored CHAP Challenge', [], { valueSize: value.length })];
+      return void this.#log('warn', 'ignored CHAP Challenge', { valueSize: value.length });
     const last = this.#answered?.challenge;
     const isRepeated = last?.identifier === identifier && sameOctets(last.value, value);
     if (!isRepeated || this.#answered === undefined) {
@@ -170,7 +164,7 @@ export class Authentication {
       this.#answered = this.#answer(packet);
     }
     this.#answered.isOutstanding = true;
-    return this.#respond(this.#answered, 'CHAP Challenge', now);
+    this.#respond(this.#answered, 'CHAP Challenge', now);
   }
 
   #answer(packet: ChapChallenge): Answered {
@@ -191,14 +185,11 @@ export class Authentication {
     return { challenge: packet, response, expected: undefined, isOutstanding: true };
   }
 
-  #respond(answered: Answered, on: string, now: Instant): AuthOutput[] {
+  #respond({ response }: Answered, on: string, now: Instant): void {
     // Once we have passed, the AC repeats its Challenge if it misses the Response; nothing waits for its Success.
     if (this.#state === 'Waiting') this.#transmitted(now);
-    const { identifier } = answered.response;
-    return [
-      this.#note('debug', on, ['send Response'], { id: identifier }),
-      { kind: 'send', packet: { protocol: 'CHAP', packet: answered.response } },
-    ];
+    this.#log('debug', on, { id: response.identifier }, { actions: ['send Response'] });
+    this.#out({ kind: 'send-ppp', packet: { protocol: 'CHAP', packet: response } });
   }
 
   #transmitted(now: Instant): void {
@@ -206,37 +197,31 @@ export class Authentication {
     this.#retryAt = after(now, RETRY_INTERVAL);
   }
 
-  #pass(on: string, message: Uint8Array): AuthOutput[] {
+  #pass(on: string, message: Uint8Array): AuthSignal | undefined {
     const isFirst = this.#state === 'Waiting';
     this.#state = 'Passed';
     this.#retryAt = undefined;
-    const note = this.#note('debug', on, [], { message: printable(message) });
-    return isFirst ? [note, { kind: 'passed', on }] : [note];
+    this.#log('debug', on, { message: printable(message) });
+    return isFirst ? { kind: 'passed', on } : undefined;
   }
 
-  #fail(on: string, message: Uint8Array): AuthOutput[] {
+  #fail(on: string, message: Uint8Array): AuthSignal {
+    const words = describe(message);
+    const signal = this.#end(
+      `the AC refused user ${this.#who()}: ${on}${words === '' ? '' : `: ${words}`}`,
+    );
+    this.#log('error', on, { user: this.#who(), message: words });
+    return signal;
+  }
+
+  #end(reason: string): AuthSignal {
     this.#state = 'Failed';
     this.#retryAt = undefined;
-    const words = describe(message);
-    const note = this.#note('error', on, [], { user: this.#who(), message: words });
-    const reason = `the AC refused user ${this.#who()}: ${on}${words === '' ? '' : `: ${words}`}`;
-    return [note, { kind: 'failed', reason }];
+    return { kind: 'failed', reason };
   }
 
   #who(): string {
     return printable(utf8(this.#credentials.user));
-  }
-
-  #note(
-    level: Note['level'],
-    on: string,
-    actions: readonly string[],
-    facts: NonNullable<Note['facts']>,
-  ): AuthOutput {
-    return {
-      kind: 'note',
-      note: { level, machine: 'auth', from: this.#state, on, actions, facts },
-    };
   }
 }
 

@@ -6,15 +6,14 @@ import { millis, type Instant, type Millis } from '../../time.ts';
 import { printable } from '../../printable.ts';
 import type { LcpOption } from '../../wire/lcp.ts';
 import type { ControlPacket, LcpOnlyPacket, LcpPacket } from '../../wire/ppp.ts';
-import type { Note } from '../events.ts';
+import { logTo, type Log, type Out } from '../out.ts';
 import type { Random } from '../hashes.ts';
 import { LcpOptions, type LcpAgreement, type LcpSettings } from './lcp-options.ts';
-import { Negotiation, type NegotiationOutput } from './negotiation.ts';
+import { Negotiation, type LayerSignal } from './negotiation.ts';
 import type { Pace } from './pace.ts';
 
-export type LcpOutput =
-  | { readonly kind: 'send'; readonly packet: LcpPacket }
-  | Exclude<NegotiationOutput<LcpOption>, { kind: 'send' }>
+export type LcpSignal =
+  | { readonly kind: 'layer'; readonly signal: LayerSignal }
   /** An answer to an Echo-Request of ours. */
   | { readonly kind: 'alive'; readonly identifier: number; readonly rtt: Millis }
   /** The peer has sent something of its own accord; or it has no Echo (§5.6). */
@@ -35,8 +34,11 @@ const REJECT_HEADER = 6;
 /** Echo-Requests whose answer would still count. More are never outstanding: the keepalive gives up before. */
 const MAX_OUTSTANDING = 64;
 const ECHO_REQUEST = 9;
+const NOTHING: Uint8Array = new Uint8Array(0);
 
 export class Lcp {
+  readonly #log: Log;
+  readonly #send: (packet: LcpPacket) => void;
   readonly #options: LcpOptions;
   readonly #negotiation: Negotiation<LcpOption>;
   /** When each unanswered Echo-Request was sent, by Identifier, oldest first. */
@@ -44,9 +46,12 @@ export class Lcp {
   /** It was said that the peer's Magic-Number is not the one it negotiated. */
   #isOddSaid = false;
 
-  constructor(settings: LcpSettings, random: Random, pace: Pace) {
+  constructor(settings: LcpSettings, random: Random, pace: Pace, out: Out) {
+    const theirMru = (): number => this.agreement.theirMru;
+    this.#log = logTo(out, 'lcp', () => this.state);
+    this.#send = (packet) => out({ kind: 'send-ppp', packet: { protocol: 'LCP', packet } });
     this.#options = new LcpOptions(settings, random);
-    this.#negotiation = new Negotiation('lcp', this.#options, () => this.agreement.theirMru, pace);
+    this.#negotiation = new Negotiation('lcp', this.#options, theirMru, pace, out, this.#send);
   }
 
   get state(): Negotiation<LcpOption>['state'] {
@@ -65,21 +70,21 @@ export class Lcp {
     return this.#negotiation.deadline();
   }
 
-  expire(now: Instant): LcpOutput[] {
-    return this.#negotiation.expire(now);
+  expire(now: Instant): LcpSignal[] {
+    return layer(this.#negotiation.expire(now));
   }
 
-  fire(event: 'Up' | 'Down' | 'Open' | 'Close' | 'RXJ-', now: Instant): LcpOutput[] {
-    return this.#negotiation.fire(event, now);
+  fire(event: 'Up' | 'Down' | 'Open' | 'Close' | 'RXJ-', now: Instant): LcpSignal[] {
+    return layer(this.#negotiation.fire(event, now));
   }
 
-  resume(agreement: LcpAgreement, identifier: number): LcpOutput[] {
+  resume(agreement: LcpAgreement, identifier: number): void {
     this.#options.resume(agreement);
-    return this.#negotiation.resume(identifier);
+    this.#negotiation.resume(identifier);
   }
 
-  /** @param length octets of the whole LCP packet; 8 is the least */
-  echo(length: number, now: Instant): EchoPacket {
+  /** Send an Echo-Request. @param length octets of the whole LCP packet; 8 is the least @returns its Identifier */
+  echo(length: number, now: Instant): number {
     const identifier = this.#negotiation.nextIdentifier();
     // Set anew, so that the map stays in the order of sending.
     this.#echoes.delete(identifier);
@@ -88,7 +93,8 @@ export class Lcp {
     if (this.#echoes.size > MAX_OUTSTANDING && oldest !== undefined) this.#echoes.delete(oldest);
     const data = new Uint8Array(Math.max(0, length - ECHO_HEADER));
     const magic = this.agreement.ourMagic;
-    return { code: 'Echo-Request', identifier, magic, data };
+    this.#send({ code: 'Echo-Request', identifier, magic, data });
+    return identifier;
   }
 
   /** Answers to earlier Echo-Requests count no more. */
@@ -97,45 +103,42 @@ export class Lcp {
   }
 
   /** Tell the peer that we do not speak `protocol`: in Opened only (§5.7). */
-  rejectProtocol(protocol: number, information: Uint8Array): LcpOutput[] {
-    if (this.state !== 'Opened') return [];
+  rejectProtocol(protocol: number, information = NOTHING): void {
+    if (this.state !== 'Opened') return;
     const rejected = information.slice(0, this.agreement.theirMru - REJECT_HEADER);
     const identifier = this.#negotiation.nextIdentifier();
-    return [
-      this.#note('warn', 'unknown protocol', ['Protocol-Reject'], { protocol: hex(protocol) }),
-      { kind: 'send', packet: { code: 'Protocol-Reject', identifier, protocol, rejected } },
-    ];
+    this.#log('warn', 'unknown protocol', { protocol: hex(protocol) }, REJECTED);
+    this.#send({ code: 'Protocol-Reject', identifier, protocol, rejected });
   }
 
-  receive(packet: LcpPacket, now: Instant): LcpOutput[] {
-    const outputs = isExtension(packet) ? this.#extension(packet, now) : this.#control(packet, now);
+  receive(packet: LcpPacket, now: Instant): LcpSignal[] {
+    const signals = isExtension(packet) ? this.#extension(packet, now) : this.#control(packet, now);
     const reason = this.#options.failure;
-    return reason === undefined ? outputs : [...outputs, { kind: 'hopeless', reason }];
+    return reason === undefined ? signals : [...signals, { kind: 'hopeless', reason }];
   }
 
-  #control(packet: ControlPacket<LcpOption>, now: Instant): LcpOutput[] {
-    const outputs = this.#negotiation.receive(packet, now);
+  #control(packet: ControlPacket<LcpOption>, now: Instant): LcpSignal[] {
+    const signals = layer(this.#negotiation.receive(packet, now));
     const isEcho = packet.code === 'Code-Reject' && packet.rejected[0] === ECHO_REQUEST;
-    if (!isEcho || this.state !== 'Opened') return outputs;
-    return [...outputs, this.#note('warn', 'the AC has no Echo', [], {}), { kind: 'no-echo' }];
+    if (!isEcho || this.state !== 'Opened') return signals;
+    this.#log('warn', 'the AC has no Echo');
+    return [...signals, { kind: 'no-echo' }];
   }
 
-  #extension(packet: LcpOnlyPacket, now: Instant): LcpOutput[] {
-    const outputs = this.#acted(packet, now);
+  #extension(packet: LcpOnlyPacket, now: Instant): LcpSignal[] {
+    const signals = this.#acted(packet, now);
     const isEcho = packet.code === 'Echo-Reply' || packet.code === 'Echo-Request';
-    if (this.state !== 'Opened' || isEcho) return outputs;
-    return [...outputs, { kind: 'heard' }];
+    if (this.state !== 'Opened' || isEcho) return signals;
+    return [...signals, { kind: 'heard' }];
   }
 
-  #acted(packet: LcpOnlyPacket, now: Instant): LcpOutput[] {
+  #acted(packet: LcpOnlyPacket, now: Instant): LcpSignal[] {
     switch (packet.code) {
       case 'Protocol-Reject':
         // §5.7: in any state but Opened it is discarded.
         if (this.state !== 'Opened') return [];
-        return [
-          this.#note('warn', packet.code, [], { protocol: hex(packet.protocol) }),
-          { kind: 'protocol-rejected', protocol: packet.protocol },
-        ];
+        this.#log('warn', packet.code, { protocol: hex(packet.protocol) });
+        return [{ kind: 'protocol-rejected', protocol: packet.protocol }];
       case 'Echo-Request':
         return this.#negotiation.receiveExtension(now) ? this.#echoRequest(packet) : [];
       case 'Echo-Reply':
@@ -143,16 +146,16 @@ export class Lcp {
       case 'Discard-Request':
         return [];
       case 'Identification':
-        return [this.#note('debug', packet.code, [], { message: printable(packet.message) })];
-      case 'Time-Remaining':
-        return [
-          this.#note('info', packet.code, [], {
-            seconds: packet.seconds,
-            message: printable(packet.message),
-          }),
-        ];
+        this.#log('debug', packet.code, { message: printable(packet.message) });
+        return [];
+      case 'Time-Remaining': {
+        const { seconds, message } = packet;
+        this.#log('info', packet.code, { seconds, message: printable(message) });
+        return [];
+      }
       case 'Vendor-Specific':
-        return [this.#note('debug', packet.code, [], { octets: packet.data.length })];
+        this.#log('debug', packet.code, { octets: packet.data.length });
+        return [];
       default: {
         const unreachable: never = packet;
         return unreachable;
@@ -160,16 +163,13 @@ export class Lcp {
     }
   }
 
-  #echoRequest(packet: EchoPacket): LcpOutput[] {
+  #echoRequest(packet: EchoPacket): LcpSignal[] {
     const { ourMagic, theirMru } = this.agreement;
     if (ourMagic !== 0 && packet.magic === ourMagic) return this.#looped(packet);
     // Our reply fits what the peer said it can receive (§5.8).
     const data = packet.data.slice(0, theirMru - ECHO_HEADER);
-    const { identifier } = packet;
-    return [
-      { kind: 'send', packet: { code: 'Echo-Reply', identifier, magic: ourMagic, data } },
-      { kind: 'heard' },
-    ];
+    this.#send({ code: 'Echo-Reply', identifier: packet.identifier, magic: ourMagic, data });
+    return [{ kind: 'heard' }];
   }
 
   /**
@@ -177,37 +177,34 @@ export class Lcp {
    * carries: some ACs send 0, or ours back. A looped line shows by our own Echo-*Request*. What was never learned, as of a
    * session that ppp_thing negotiated, is not compared.
    */
-  #echoReply(packet: EchoPacket, now: Instant): LcpOutput[] {
+  #echoReply(packet: EchoPacket, now: Instant): LcpSignal[] {
     const { identifier, magic } = packet;
     const { theirMagic } = this.agreement;
     const sentAt = this.#echoes.get(identifier);
-    if (sentAt === undefined)
-      return [this.#note('debug', 'ignored stale Echo-Reply', [], { id: identifier })];
+    if (sentAt === undefined) {
+      this.#log('debug', 'ignored stale Echo-Reply', { id: identifier });
+      return [];
+    }
     this.#echoes.delete(identifier);
-    const alive = { kind: 'alive', identifier, rtt: millis(now - sentAt) } as const;
-    if (magic === theirMagic || theirMagic === 0 || this.#isOddSaid) return [alive];
-    this.#isOddSaid = true;
-    const facts = { found: hexLong(magic), expected: hexLong(theirMagic) };
-    return [
-      this.#note('warn', 'Echo-Reply with another Magic-Number than negotiated', [], facts),
-      alive,
-    ];
+    if (magic !== theirMagic && theirMagic !== 0 && !this.#isOddSaid) {
+      this.#isOddSaid = true;
+      const facts = { found: hexLong(magic), expected: hexLong(theirMagic) };
+      this.#log('warn', 'Echo-Reply with another Magic-Number than negotiated', facts);
+    }
+    return [{ kind: 'alive', identifier, rtt: millis(now - sentAt) }];
   }
 
-  #looped(packet: EchoPacket): LcpOutput[] {
+  #looped(packet: EchoPacket): LcpSignal[] {
     this.#options.countLoop();
-    return [this.#note('warn', 'our own Magic-Number', [], { code: packet.code })];
-  }
-
-  #note(
-    level: Note['level'],
-    on: string,
-    actions: readonly string[],
-    facts: NonNullable<Note['facts']>,
-  ): LcpOutput {
-    return { kind: 'note', note: { level, machine: 'lcp', from: this.state, on, actions, facts } };
+    this.#log('warn', 'our own Magic-Number', { code: packet.code });
+    return [];
   }
 }
+
+const REJECTED = { actions: ['Protocol-Reject'] };
+
+const layer = (signal: LayerSignal | undefined): LcpSignal[] =>
+  signal === undefined ? [] : [{ kind: 'layer', signal }];
 
 function isExtension(packet: LcpPacket): packet is LcpOnlyPacket {
   return !isControl(packet);

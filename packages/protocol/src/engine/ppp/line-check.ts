@@ -3,17 +3,16 @@
  * LCP's Echo-Requests. What follows from the answer is the phases' business.
  */
 import { earliest, type Instant, type Millis } from '../../time.ts';
-import type { PppPacket } from '../../wire/ppp.ts';
 import { PLAIN_PAYLOAD } from '../../wire/pppoe.ts';
+import type { Out } from '../out.ts';
 import { Keepalive, type KeepaliveVerdict } from './keepalive.ts';
-import type { Lcp, LcpOutput } from './lcp.ts';
+import type { Lcp, LcpSignal } from './lcp.ts';
 import type { LinkConfig } from '../session-config.ts';
 import { SizeProbe } from './size-probe.ts';
 
-export type LineOutput =
-  | { readonly kind: 'send'; readonly packet: PppPacket }
-  /** Ask the kernel what it has received; probing has begun; or the probe failed. */
-  | { readonly kind: 'count' | 'silent' | 'dead' }
+export type LineSignal =
+  /** Probing has begun; or the probe failed. */
+  | { readonly kind: 'silent' | 'dead' }
   /** A sign of life of a session that was unproven; `rtt` if it was an Echo-Reply. */
   | { readonly kind: 'proven'; readonly rtt?: Millis }
   /** Full-size Echo-Requests are answered; or lost, and only the plain payload of RFC 2516 passes. */
@@ -22,11 +21,13 @@ export type LineOutput =
 const ECHO_LENGTH = 8;
 
 export class LineCheck {
+  readonly #out: Out;
   readonly #lcp: Lcp;
   readonly #keepalive: Keepalive;
   readonly #size: SizeProbe;
 
-  constructor(echo: LinkConfig['echo'], lcp: Lcp) {
+  constructor(echo: LinkConfig['echo'], lcp: Lcp, out: Out) {
+    this.#out = out;
     this.#lcp = lcp;
     this.#keepalive = new Keepalive(echo);
     this.#size = new SizeProbe(echo.probeInterval);
@@ -54,14 +55,14 @@ export class LineCheck {
   }
 
   /** Try packets of `octets`, the largest that both ends take (RFC 4638 §6). */
-  tryWide(octets: number, now: Instant): LineOutput[] {
-    if (octets <= PLAIN_PAYLOAD || this.#keepalive.hasNoEcho) return [];
+  tryWide(octets: number, now: Instant): void {
+    if (octets <= PLAIN_PAYLOAD || this.#keepalive.hasNoEcho) return;
     this.#size.start(octets, now);
-    return this.#probeSize(now);
+    this.#probeSize(now);
   }
 
   /** Ask at once whether the AC still knows the session. */
-  probe(now: Instant): LineOutput[] {
+  probe(now: Instant): LineSignal[] {
     return this.#did(this.#keepalive.probe(now), now);
   }
 
@@ -70,7 +71,7 @@ export class LineCheck {
     this.#keepalive.pause();
   }
 
-  unpause(now: Instant): LineOutput[] {
+  unpause(now: Instant): LineSignal[] {
     return this.#did(this.#keepalive.unpause(now), now);
   }
 
@@ -79,49 +80,47 @@ export class LineCheck {
     this.#size.stop();
   }
 
-  expire(now: Instant): LineOutput[] {
+  expire(now: Instant): LineSignal[] {
     return [...this.#did(this.#keepalive.expire(now), now), ...this.#probeSize(now)];
   }
 
-  answered(answer: Extract<LcpOutput, { kind: 'alive' }>, now: Instant): LineOutput[] {
-    const out: LineOutput[] = [];
+  answered(answer: Extract<LcpSignal, { kind: 'alive' }>, now: Instant): LineSignal[] {
+    const out: LineSignal[] = [];
     if (this.#size.answered(answer.identifier)) out.push({ kind: 'wide' });
     if (this.#keepalive.answered(answer.rtt, now)) out.push({ kind: 'proven', rtt: answer.rtt });
     return out;
   }
 
   /** Something else than an answer came from the AC. */
-  heard(now: Instant): LineOutput[] {
+  heard(now: Instant): LineSignal[] {
     return this.#keepalive.heard(now) ? [{ kind: 'proven' }] : [];
   }
 
   /** The AC rejects Echo-Requests: the last one has arrived, and there will be no more. */
-  refused(now: Instant): LineOutput[] {
+  refused(now: Instant): LineSignal[] {
     this.#size.stop();
     return this.#keepalive.refused(now) ? [{ kind: 'proven' }] : [];
   }
 
-  counted(octetsIn: number, now: Instant): LineOutput[] {
+  counted(octetsIn: number, now: Instant): LineSignal[] {
     return this.#keepalive.counted(octetsIn, now) ? [{ kind: 'proven' }] : [];
   }
 
-  #did(verdicts: readonly KeepaliveVerdict[], now: Instant): LineOutput[] {
-    return verdicts.map((verdict) => {
-      if (verdict === 'assumed') return { kind: 'proven' };
-      if (verdict !== 'echo') return { kind: verdict };
-      return {
-        kind: 'send',
-        packet: { protocol: 'LCP', packet: this.#lcp.echo(ECHO_LENGTH, now) },
-      };
+  #did(verdicts: readonly KeepaliveVerdict[], now: Instant): LineSignal[] {
+    return verdicts.flatMap((verdict) => {
+      if (verdict === 'echo') this.#lcp.echo(ECHO_LENGTH, now);
+      if (verdict === 'count') this.#out({ kind: 'count' });
+      if (verdict === 'dead') this.#size.stop();
+      if (verdict === 'echo' || verdict === 'count') return [];
+      return { kind: verdict === 'assumed' ? 'proven' : verdict };
     });
   }
 
-  #probeSize(now: Instant): LineOutput[] {
+  #probeSize(now: Instant): LineSignal[] {
     const size = this.#size.expire(now);
     if (size === undefined) return [];
     if (size === 'lost') return [{ kind: 'narrow' }];
-    const packet = this.#lcp.echo(size, now);
-    this.#size.sent(packet.identifier);
-    return [{ kind: 'send', packet: { protocol: 'LCP', packet } }];
+    this.#size.sent(this.#lcp.echo(size, now));
+    return [];
   }
 }

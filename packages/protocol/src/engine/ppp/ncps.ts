@@ -10,7 +10,7 @@ import {
   type Ipv6cpOption,
 } from '../../wire/ncp.ts';
 import type { PppPacket } from '../../wire/ppp.ts';
-import type { Note } from '../events.ts';
+import type { Out } from '../out.ts';
 import type { Random } from '../hashes.ts';
 import {
   IpcpOptions,
@@ -20,17 +20,12 @@ import {
   type Ipv4Agreement,
   type Ipv6Agreement,
 } from './ncp.ts';
-import { isSettled, Negotiation, type LayerSignal, type NegotiationOutput } from './negotiation.ts';
+import { isSettled, Negotiation, type LayerSignal } from './negotiation.ts';
 import type { Pace } from './pace.ts';
 import type { SessionFacts } from '../../session.ts';
 
 export type Ncp = 'ipcp' | 'ipv6cp';
 type LowerLayer = 'Open' | 'Close' | 'Up' | 'Down' | 'RXJ-';
-
-export type NcpOutput =
-  | { readonly kind: 'send'; readonly packet: PppPacket }
-  | { readonly kind: 'note'; readonly note: Note }
-  | { readonly kind: Ncp; readonly signal: LayerSignal };
 
 export class Ncps {
   readonly #ipcpOptions: IpcpOptions;
@@ -45,11 +40,16 @@ export class Ncps {
     peerMru: () => number,
     random: Random,
     pace: Pace,
+    out: Out,
   ) {
     this.#ipcpOptions = new IpcpOptions(settings, previous?.ourAddress ?? UNSPECIFIED_V4);
-    this.#ipcp = new Negotiation('ipcp', this.#ipcpOptions, peerMru, pace);
+    this.#ipcp = new Negotiation('ipcp', this.#ipcpOptions, peerMru, pace, out, (packet) =>
+      out({ kind: 'send-ppp', packet: { protocol: 'IPCP', packet } }),
+    );
     this.#ipv6cpOptions = new Ipv6cpOptions(random, previous?.interfaceIds?.ours);
-    this.#ipv6cp = new Negotiation('ipv6cp', this.#ipv6cpOptions, peerMru, pace);
+    this.#ipv6cp = new Negotiation('ipv6cp', this.#ipv6cpOptions, peerMru, pace, out, (packet) =>
+      out({ kind: 'send-ppp', packet: { protocol: 'IPV6CP', packet } }),
+    );
   }
 
   /** Whether an NCP was never begun in this session. */
@@ -93,49 +93,32 @@ export class Ncps {
     return earliest(this.#ipcp.deadline(), this.#ipv6cp.deadline());
   }
 
-  expire(now: Instant): NcpOutput[] {
-    return [...fromIpcp(this.#ipcp.expire(now)), ...fromIpv6cp(this.#ipv6cp.expire(now))];
+  expire(now: Instant): Record<Ncp, LayerSignal | undefined> {
+    return { ipcp: this.#ipcp.expire(now), ipv6cp: this.#ipv6cp.expire(now) };
   }
 
-  fire(ncp: Ncp, event: LowerLayer, now: Instant): NcpOutput[] {
-    return ncp === 'ipcp'
-      ? fromIpcp(this.#ipcp.fire(event, now))
-      : fromIpv6cp(this.#ipv6cp.fire(event, now));
+  fire(ncp: Ncp, event: LowerLayer, now: Instant): LayerSignal | undefined {
+    return (ncp === 'ipcp' ? this.#ipcp : this.#ipv6cp).fire(event, now);
   }
 
-  resume(facts: SessionFacts): NcpOutput[] {
+  resume(facts: SessionFacts): void {
     const { identifiers, interfaceIds } = facts;
-    const outputs: NcpOutput[] = [];
     if (facts.ourAddress !== undefined) {
       this.#ipcpOptions.resume(facts);
-      outputs.push(...fromIpcp(this.#ipcp.resume(identifiers.ipcp)));
+      this.#ipcp.resume(identifiers.ipcp);
     }
     if (interfaceIds !== undefined) {
       this.#ipv6cpOptions.resume(interfaceIds);
-      outputs.push(...fromIpv6cp(this.#ipv6cp.resume(identifiers.ipv6cp)));
+      this.#ipv6cp.resume(identifiers.ipv6cp);
     }
-    return outputs;
   }
 
-  receive(ppp: Extract<PppPacket, { protocol: 'IPCP' | 'IPV6CP' }>, now: Instant): NcpOutput[] {
+  receive(
+    ppp: Extract<PppPacket, { protocol: 'IPCP' | 'IPV6CP' }>,
+    now: Instant,
+  ): LayerSignal | undefined {
     return ppp.protocol === 'IPCP'
-      ? fromIpcp(this.#ipcp.receive(ppp.packet, now))
-      : fromIpv6cp(this.#ipv6cp.receive(ppp.packet, now));
+      ? this.#ipcp.receive(ppp.packet, now)
+      : this.#ipv6cp.receive(ppp.packet, now);
   }
-}
-
-function fromIpcp(outputs: readonly NegotiationOutput<IpcpOption>[]): NcpOutput[] {
-  return outputs.map((output) => {
-    if (output.kind === 'layer') return { kind: 'ipcp', signal: output.signal };
-    if (output.kind === 'note') return output;
-    return { kind: 'send', packet: { protocol: 'IPCP', packet: output.packet } };
-  });
-}
-
-function fromIpv6cp(outputs: readonly NegotiationOutput<Ipv6cpOption>[]): NcpOutput[] {
-  return outputs.map((output) => {
-    if (output.kind === 'layer') return { kind: 'ipv6cp', signal: output.signal };
-    if (output.kind === 'note') return output;
-    return { kind: 'send', packet: { protocol: 'IPV6CP', packet: output.packet } };
-  });
 }

@@ -2,7 +2,7 @@
  * One automaton with its counters, its Restart timer, its identifiers and its Configure-* exchange (RFC 1661 §4, §5.1–5.6).
  * It knows no option of any protocol: what to ask and how to judge come in as `Options`.
  *
- * Theory of operation. A packet becomes one event of the table; the table's actions become packets to send and signals
+ * Theory of operation. A packet becomes one event of the table; the table's actions become packets to send and one signal
  * to the layers above. Nothing a peer sends keeps the exchange going for ever: requests are counted (Max-Configure),
  * our Naks become Rejects (Max-Failure), and a peer whose Naks and Rejects never end in an Ack is no longer answered,
  * so that the Restart counter runs out.
@@ -17,15 +17,11 @@ import {
   type AutomatonState,
 } from './automaton.ts';
 import type { Note } from '../events.ts';
+import { logTo, type Log, type Out } from '../out.ts';
 import { isSubset, sameOptions, type AnyOption, type Options } from './options.ts';
 import { RESTART_PERIOD, type Pace } from './pace.ts';
 
 export type LayerSignal = 'tlu' | 'tld' | 'tls' | 'tlf';
-
-export type NegotiationOutput<Option> =
-  | { readonly kind: 'send'; readonly packet: ControlPacket<Option> }
-  | { readonly kind: 'layer'; readonly signal: LayerSignal }
-  | { readonly kind: 'note'; readonly note: Note };
 
 /** RFC 1661 §4.6. */
 export const MAX_CONFIGURE = 10;
@@ -37,7 +33,8 @@ const ESSENTIAL_CODES = { first: 1, last: 7 };
 const HEADER = 4;
 
 export class Negotiation<Option extends AnyOption> {
-  readonly #machine: Note['machine'];
+  readonly #log: Log;
+  readonly #send: (packet: ControlPacket<Option>) => void;
   readonly #options: Options<Option>;
   readonly #peerMru: () => number;
   readonly #pace: Pace;
@@ -64,8 +61,11 @@ export class Negotiation<Option extends AnyOption> {
     options: Options<Option>,
     peerMru: () => number,
     pace: Pace,
+    out: Out,
+    send: (packet: ControlPacket<Option>) => void,
   ) {
-    this.#machine = machine;
+    this.#log = logTo(out, machine, () => this.#state);
+    this.#send = send;
     this.#options = options;
     this.#peerMru = peerMru;
     this.#pace = pace;
@@ -91,7 +91,7 @@ export class Negotiation<Option extends AnyOption> {
   }
 
   /** Be Opened as somebody else left it; no Configure-Ack is expected. */
-  resume(identifier: number): NegotiationOutput<Option>[] {
+  resume(identifier: number): void {
     const from = this.#state;
     this.#state = 'Opened';
     this.#identifier = identifier & 0xff;
@@ -99,20 +99,20 @@ export class Negotiation<Option extends AnyOption> {
     this.#restartAt = undefined;
     this.#restartCounter = MAX_CONFIGURE;
     this.#transmissions = 0;
-    return [this.#note(from, 'resume', [], {})];
+    this.#log('debug', 'resume', {}, { from, to: this.#state });
   }
 
   /** A lower-layer or administrative event. */
   fire(
     event: 'Up' | 'Down' | 'Open' | 'Close' | 'RXJ+' | 'RXJ-',
     now: Instant,
-  ): NegotiationOutput<Option>[] {
+  ): LayerSignal | undefined {
     return this.#fire(event, now);
   }
 
   /** The time asked for has come. Early or repeated calls do nothing. */
-  expire(now: Instant): NegotiationOutput<Option>[] {
-    if (this.#restartAt === undefined || now < this.#restartAt) return [];
+  expire(now: Instant): LayerSignal | undefined {
+    if (this.#restartAt === undefined || now < this.#restartAt) return undefined;
     this.#restartAt = undefined;
     return this.#fire(this.#restartCounter > 0 ? 'TO+' : 'TO-', now);
   }
@@ -124,14 +124,14 @@ export class Negotiation<Option extends AnyOption> {
     return answered;
   }
 
-  receive(packet: ControlPacket<Option>, now: Instant): NegotiationOutput<Option>[] {
+  receive(packet: ControlPacket<Option>, now: Instant): LayerSignal | undefined {
     const { code, identifier } = packet;
     switch (packet.code) {
       case 'Configure-Request':
         return this.#receiveRequest(packet, now);
       case 'Configure-Ack':
         if (!this.#isAnswer(packet) || !sameOptions(packet.options, this.#request?.options ?? []))
-          return [this.#drop(code, identifier)];
+          return this.#drop(code, identifier);
         this.#wasAnswered(now);
         return this.#fire('RCA', now, { id: identifier });
       case 'Configure-Nak':
@@ -155,11 +155,11 @@ export class Negotiation<Option extends AnyOption> {
     }
   }
 
-  #receiveRequest(packet: ConfigurePacket<Option>, now: Instant): NegotiationOutput<Option>[] {
+  #receiveRequest(packet: ConfigurePacket<Option>, now: Instant): LayerSignal | undefined {
     const answer = this.#answer(packet);
     const event = answer.code === 'Configure-Ack' ? 'RCR+' : 'RCR-';
-    const again = this.#wasMissed(now) ? this.#sendRequest(now) : [];
-    return [...again, ...this.#fire(event, now, { id: packet.identifier }, answer)];
+    if (this.#wasMissed(now)) this.#sendRequest(now);
+    return this.#fire(event, now, { id: packet.identifier }, answer);
   }
 
   /**
@@ -196,15 +196,15 @@ export class Negotiation<Option extends AnyOption> {
     return { code: 'Configure-Reject', identifier, options: refused.map((r) => r.option) };
   }
 
-  #receiveRefusal(packet: ConfigurePacket<Option>, now: Instant): NegotiationOutput<Option>[] {
+  #receiveRefusal(packet: ConfigurePacket<Option>, now: Instant): LayerSignal | undefined {
     const { code, identifier, options } = packet;
     const request = this.#request?.options ?? [];
     // A Reject lists options of our request; a Nak may name others as hints (§5.3, §5.4).
     const isSensible = code === 'Configure-Nak' || isSubset(options, request);
     if (!this.#isAnswer(packet) || !isSensible || options.length === 0)
-      return [this.#drop(code, identifier)];
+      return this.#drop(code, identifier);
     this.#naksReceived += 1;
-    if (this.#naksReceived > MAX_CONFIGURE) return [this.#drop(`endless ${code}`, identifier)];
+    if (this.#naksReceived > MAX_CONFIGURE) return this.#drop(`endless ${code}`, identifier);
     this.#wasAnswered(now);
     if (code === 'Configure-Reject') this.#options.rejected(options);
     // What we wish for may not keep the link down for ever: a peer that never has enough is not asked for it again.
@@ -230,22 +230,21 @@ export class Negotiation<Option extends AnyOption> {
     now: Instant,
     facts: NonNullable<Note['facts']> = {},
     cause?: ControlPacket<Option>,
-  ): NegotiationOutput<Option>[] {
+  ): LayerSignal | undefined {
     const transition = step(this.#state, event);
-    if (transition === undefined) return [];
+    if (transition === undefined) return undefined;
+    const { actions, next: to } = transition;
     const from = this.#state;
-    this.#state = transition.next;
-    if (isSettled(from) && !isSettled(transition.next)) this.#begin();
-    const outputs = transition.actions.flatMap((action) =>
-      this.#act(action, transition.actions, now, cause),
-    );
+    this.#state = to;
+    if (isSettled(from) && !isSettled(to)) this.#begin();
+    // An Echo-Request that changes nothing is not a transition worth a line.
+    if (event !== 'RXR') this.#log('debug', event, facts, { from, to, actions });
+    for (const action of actions) this.#act(action, actions, now, cause);
     if (!isTimed(this.#state)) this.#restartAt = undefined;
     // One end has acknowledged: from here on a copy of ours must not come too early.
     else if (from !== this.#state && (this.#state === 'Ack-Sent' || this.#state === 'Ack-Rcvd'))
       this.#restartAt = after(now, this.#pace.span(false, 0));
-    // An Echo-Request that changes nothing is not a transition worth a line.
-    if (event === 'RXR') return outputs;
-    return [this.#note(from, event, transition.actions, facts), ...outputs];
+    return actions.find(isSignal);
   }
 
   #begin(): void {
@@ -261,35 +260,35 @@ export class Negotiation<Option extends AnyOption> {
     all: readonly AutomatonAction[],
     now: Instant,
     cause: ControlPacket<Option> | undefined,
-  ): NegotiationOutput<Option>[] {
+  ): void {
     switch (action) {
       case 'tlu':
       case 'tld':
       case 'tls':
       case 'tlf':
-        return [{ kind: 'layer', signal: action }];
+        return; // The layers above and below are told when all is sent.
       case 'irc':
         this.#restartCounter = all.includes('str') ? MAX_TERMINATE : MAX_CONFIGURE;
         if (all.includes('str')) this.#transmissions = 0;
-        return [];
+        return;
       case 'zrc':
         this.#restartCounter = 0;
         this.#restartAt = after(now, RESTART_PERIOD);
-        return [];
+        return;
       case 'scr':
         return this.#sendRequest(now);
       case 'str':
         this.#transmitted(now);
-        return send('Terminate-Request', this.nextIdentifier());
+        return this.#terminate('Terminate-Request', this.nextIdentifier());
       case 'sca':
       case 'scn':
         return this.#sendAnswer(cause);
       case 'sta':
-        return send('Terminate-Ack', cause?.identifier ?? this.nextIdentifier());
+        return this.#terminate('Terminate-Ack', cause?.identifier ?? this.nextIdentifier());
       case 'scj':
         return this.#sendCodeReject(cause);
       case 'ser':
-        return []; // Only LCP has Echo-Requests, and it knows what to answer.
+        return; // Only LCP has Echo-Requests, and it knows what to answer.
       default: {
         const unreachable: never = action;
         return unreachable;
@@ -298,7 +297,7 @@ export class Negotiation<Option extends AnyOption> {
   }
 
   /** The Identifier changes with the content, and once the last request was answered (RFC 1661 §5.1). */
-  #sendRequest(now: Instant): NegotiationOutput<Option>[] {
+  #sendRequest(now: Instant): void {
     const options = this.#options.request();
     const previous = this.#request;
     const isRepetition =
@@ -309,24 +308,27 @@ export class Negotiation<Option extends AnyOption> {
     this.#copies = isRepetition ? this.#copies + 1 : 1;
     this.#sentAt = now;
     this.#transmitted(now);
-    return [{ kind: 'send', packet: this.#request }];
+    this.#send(this.#request);
   }
 
-  #sendAnswer(cause: ControlPacket<Option> | undefined): NegotiationOutput<Option>[] {
-    if (cause === undefined || !('options' in cause)) return [];
+  #sendAnswer(cause: ControlPacket<Option> | undefined): void {
+    if (cause === undefined || !('options' in cause)) return;
     if (cause.code === 'Configure-Ack') {
       this.#options.accept(cause.options);
       this.#naksSent = 0;
     }
     if (cause.code === 'Configure-Nak') this.#naksSent += 1;
-    return [{ kind: 'send', packet: cause }];
+    this.#send(cause);
   }
 
-  #sendCodeReject(cause: ControlPacket<Option> | undefined): NegotiationOutput<Option>[] {
-    if (cause?.code !== 'unknown') return [];
+  #sendCodeReject(cause: ControlPacket<Option> | undefined): void {
+    if (cause?.code !== 'unknown') return;
     const rejected = cause.raw.slice(0, Math.max(0, this.#peerMru() - HEADER));
-    const identifier = this.nextIdentifier();
-    return [{ kind: 'send', packet: { code: 'Code-Reject', identifier, rejected } }];
+    this.#send({ code: 'Code-Reject', identifier: this.nextIdentifier(), rejected });
+  }
+
+  #terminate(code: 'Terminate-Request' | 'Terminate-Ack', identifier: number): void {
+    this.#send({ code, identifier, data: new Uint8Array(0) });
   }
 
   #transmitted(now: Instant): void {
@@ -336,19 +338,8 @@ export class Negotiation<Option extends AnyOption> {
     this.#restartAt = after(now, span);
   }
 
-  #note(
-    from: AutomatonState,
-    on: string,
-    actions: readonly string[],
-    facts: NonNullable<Note['facts']>,
-  ): NegotiationOutput<Option> {
-    const moved = from === this.#state ? { from } : { from, to: this.#state };
-    const note = { level: 'debug', machine: this.#machine, ...moved, on, actions, facts } as const;
-    return { kind: 'note', note };
-  }
-
-  #drop(what: string, identifier: number): NegotiationOutput<Option> {
-    return this.#note(this.#state, `ignored ${what}`, [], { id: identifier });
+  #drop(what: string, identifier: number): undefined {
+    this.#log('debug', `ignored ${what}`, { id: identifier });
   }
 }
 
@@ -357,9 +348,5 @@ export function isSettled(state: AutomatonState): boolean {
   return !['Req-Sent', 'Ack-Rcvd', 'Ack-Sent'].includes(state);
 }
 
-function send<Option>(
-  code: 'Terminate-Request' | 'Terminate-Ack',
-  identifier: number,
-): NegotiationOutput<Option>[] {
-  return [{ kind: 'send', packet: { code, identifier, data: new Uint8Array(0) } }];
-}
+const isSignal = (action: AutomatonAction): action is LayerSignal =>
+  action === 'tlu' || action === 'tld' || action === 'tls' || action === 'tlf';

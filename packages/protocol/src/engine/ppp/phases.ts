@@ -14,16 +14,16 @@ import { sameOctets } from '../../bytes.ts';
 import { printable } from '../../printable.ts';
 import { formatIpv4 } from '../../wire/ncp.ts';
 import { PROTOCOL, type PppPacket } from '../../wire/ppp.ts';
-import { Authentication, type AuthOutput } from './auth.ts';
+import { Authentication, type AuthSignal } from './auth.ts';
 import { PLAIN_PAYLOAD } from '../../wire/pppoe.ts';
-import { agreement, describe, type End, type PhasesOutput } from './agreement.ts';
-import type { Note } from '../events.ts';
+import { agreement, describe, type End, type PhasesSignal } from './agreement.ts';
 import type { Hashes, Random } from '../hashes.ts';
-import { Lcp, type LcpOutput } from './lcp.ts';
+import { Lcp, type LcpSignal } from './lcp.ts';
 import { Flaps } from './flaps.ts';
-import { LineCheck, type LineOutput } from './line-check.ts';
+import { LineCheck, type LineSignal } from './line-check.ts';
+import { logTo, type Log, type Out } from '../out.ts';
 import type { LinkConfig, Phase } from '../session-config.ts';
-import { Ncps, type Ncp, type NcpOutput } from './ncps.ts';
+import { Ncps, type Ncp } from './ncps.ts';
 import type { LayerSignal } from './negotiation.ts';
 import { Pace } from './pace.ts';
 import type { SessionFacts } from '../../session.ts';
@@ -41,6 +41,8 @@ const HALF_OF_ALL = 128;
 
 export class Phases {
   readonly #config: LinkConfig;
+  readonly #out: Out;
+  readonly #log: Log;
   readonly #lcp: Lcp;
   readonly #auth: Authentication;
   readonly #ncps: Ncps;
@@ -63,7 +65,7 @@ export class Phases {
   #end: End | undefined;
   #isOver = false;
   #hasCarrier = true;
-  #out: PhasesOutput[] = [];
+  #signals: PhasesSignal[] = [];
 
   /**
    * @param from the phase before, for the log
@@ -77,16 +79,21 @@ export class Phases {
     previous: SessionFacts | null,
     hashes: Hashes,
     random: Random,
+    out: Out,
   ) {
     const { magicNumber, auth, mtu } = config;
     const peerMru = (): number => this.#lcp.agreement.theirMru;
+    const asked = { mru: Math.min(maxPayload, mtu), magicNumber, auth };
     this.#config = config;
+    // Nothing is said after the end, whatever the layers are about to do.
+    this.#out = (...actions) => void (this.#isOver || out(...actions));
+    this.#log = logTo(this.#out, 'link', () => this.#phase);
     this.#phase = from;
     this.#maxPayload = maxPayload;
-    this.#lcp = new Lcp({ mru: Math.min(maxPayload, mtu), magicNumber, auth }, random, this.#pace);
-    this.#auth = new Authentication(config, hashes, random);
-    this.#ncps = new Ncps(config, previous, peerMru, random, this.#pace);
-    this.#line = new LineCheck(config.echo, this.#lcp);
+    this.#lcp = new Lcp(asked, random, this.#pace, this.#out);
+    this.#auth = new Authentication(config, hashes, random, this.#out);
+    this.#ncps = new Ncps(config, previous, peerMru, random, this.#pace, this.#out);
+    this.#line = new LineCheck(config.echo, this.#lcp, this.#out);
     this.#ipv4 = this.#isWanted('ipcp') ? 'awaited' : 'none';
   }
 
@@ -157,7 +164,7 @@ export class Phases {
    *
    * @param roundTrip what the AC's answer in the Discovery Stage took
    */
-  establish(roundTrip: Millis, now: Instant): PhasesOutput[] {
+  establish(roundTrip: Millis, now: Instant): PhasesSignal[] {
     this.#pace.measured(roundTrip);
     this.#openBy = after(now, OPEN_LIMIT);
     this.#enter('Establish', 'PADS', now);
@@ -167,38 +174,38 @@ export class Phases {
   }
 
   /** A session that others negotiated: Opened as it was left, to be proven by an Echo-Reply. */
-  resume(facts: SessionFacts, now: Instant): PhasesOutput[] {
+  resume(facts: SessionFacts, now: Instant): PhasesSignal[] {
     this.#enter('Network', 'resume', now);
     this.#wasOpened = true;
     this.#phaseEndsAt = undefined;
     // The snapshot was written when the session came up: the partner has used the Identifiers that came next.
-    this.#lcpDid(this.#lcp.resume(facts, facts.identifiers.lcp + HALF_OF_ALL), now);
+    this.#lcp.resume(facts, facts.identifiers.lcp + HALF_OF_ALL);
     this.#auth.resume(facts.auth);
     this.#ipv4 = facts.ourAddress === undefined ? 'none' : 'had';
-    this.#ncpDid(this.#ncps.resume(facts), now);
+    this.#ncps.resume(facts);
     this.#lineDid(this.#line.probe(now), now);
     return this.#flush();
   }
 
   /** Ask the AC at once whether it still knows the session. */
-  probe(now: Instant): PhasesOutput[] {
+  probe(now: Instant): PhasesSignal[] {
     if (this.#isOpened() && !this.isEnding) this.#lineDid(this.#line.probe(now), now);
     return this.#flush();
   }
 
   /** Somebody wants no session any more; `ended` follows. */
-  close(reason: string, now: Instant): PhasesOutput[] {
+  close(reason: string, now: Instant): PhasesSignal[] {
     this.#fail(reason, false, now);
     return this.#flush();
   }
 
   /** What the kernel has received in this session so far, octets. */
-  counted(octetsIn: number, now: Instant): PhasesOutput[] {
+  counted(octetsIn: number, now: Instant): PhasesSignal[] {
     if (this.#isOpened() && !this.isEnding) this.#lineDid(this.#line.counted(octetsIn, now), now);
     return this.#flush();
   }
 
-  carrier(up: boolean, now: Instant): PhasesOutput[] {
+  carrier(up: boolean, now: Instant): PhasesSignal[] {
     this.#hasCarrier = up;
     if (!up) this.#line.pause();
     else {
@@ -210,11 +217,13 @@ export class Phases {
     return this.#flush();
   }
 
-  expire(now: Instant): PhasesOutput[] {
+  expire(now: Instant): PhasesSignal[] {
     if (this.#isOver || this.#isPaused) return [];
     this.#lcpDid(this.#lcp.expire(now), now);
     this.#authDid(this.#auth.expire(now), now);
-    this.#ncpDid(this.#ncps.expire(now), now);
+    const { ipcp, ipv6cp } = this.#ncps.expire(now);
+    this.#ipcpDid(ipcp, now);
+    this.#ipv6cpDid(ipv6cp, now);
     this.#lineDid(this.#line.expire(now), now);
     if (this.#ipcpBy !== undefined && this.#ipcpBy <= now)
       this.#doWithoutIpv4('no IPCP 5 s after IPV6CP', false, now);
@@ -229,7 +238,7 @@ export class Phases {
     return this.#flush();
   }
 
-  receive(packet: PppPacket, now: Instant): PhasesOutput[] {
+  receive(packet: PppPacket, now: Instant): PhasesSignal[] {
     if (this.#isOver) return [];
     if (packet.protocol === 'LCP') this.#receiveLcp(packet, now);
     else if (this.#lcp.state === 'Opened' && !this.isEnding) this.#receiveUpper(packet, now);
@@ -254,22 +263,16 @@ export class Phases {
     this.#lcpDid(this.#lcp.receive(packet, now), now);
   }
 
-  #lcpDid(outputs: readonly LcpOutput[], now: Instant): void {
-    for (const output of outputs) {
-      switch (output.kind) {
-        case 'send':
-          this.#send({ protocol: 'LCP', packet: output.packet });
-          break;
-        case 'note':
-          this.#out.push(output);
-          break;
+  #lcpDid(signals: readonly LcpSignal[], now: Instant): void {
+    for (const signal of signals) {
+      switch (signal.kind) {
         case 'layer':
-          if (output.signal === 'tlu') this.#lcpUp(now);
-          if (output.signal === 'tld') this.#lcpDown(now);
-          if (output.signal === 'tlf') this.#finish();
+          if (signal.signal === 'tlu') this.#lcpUp(now);
+          if (signal.signal === 'tld') this.#lcpDown(now);
+          if (signal.signal === 'tlf') this.#finish();
           break;
         case 'alive':
-          this.#lineDid(this.#line.answered(output, now), now);
+          this.#lineDid(this.#line.answered(signal, now), now);
           break;
         case 'heard':
           this.#lineDid(this.#line.heard(now), now);
@@ -278,13 +281,13 @@ export class Phases {
           this.#lineDid(this.#line.refused(now), now);
           break;
         case 'protocol-rejected':
-          this.#protocolRejected(output.protocol, now);
+          this.#protocolRejected(signal.protocol, now);
           break;
         case 'hopeless':
-          this.#fail(output.reason, true, now);
+          this.#fail(signal.reason, true, now);
           break;
         default: {
-          const unreachable: never = output;
+          const unreachable: never = signal;
           return unreachable;
         }
       }
@@ -295,7 +298,7 @@ export class Phases {
     const { auth } = this.#lcp.agreement;
     if (auth === 'none') return this.#network('LCP Opened', now);
     this.#enter('Authenticate', 'LCP Opened', now);
-    this.#authDid(this.#auth.start(auth, now), now);
+    this.#auth.start(auth, now);
   }
 
   /** Everything above goes down with it. */
@@ -303,8 +306,8 @@ export class Phases {
     this.#line.stop();
     this.#lcp.forgetEchoes();
     this.#auth.stop();
-    this.#ncpDid(this.#ncps.fire('ipv6cp', 'Down', now), now);
-    this.#ncpDid(this.#ncps.fire('ipcp', 'Down', now), now);
+    this.#fire('ipv6cp', 'Down', now);
+    this.#fire('ipcp', 'Down', now);
     this.#ipv4 = this.#isWanted('ipcp') ? 'awaited' : 'none';
     const isOver = this.#lcp.state === 'Closing' || this.#lcp.state === 'Stopping';
     this.#enter(isOver ? 'Terminate' : 'Establish', 'LCP down', now);
@@ -315,16 +318,16 @@ export class Phases {
   #begunAnew(layer: 'LCP' | 'IPCP' | 'IPV6CP', now: Instant): void {
     this.#openBy ??= after(now, OPEN_LIMIT);
     this.#isFlapping = this.#flaps.count(now);
-    this.#note('warn', `${layer} renegotiated`, {});
+    this.#log('warn', `${layer} renegotiated`);
   }
 
   /** RFC 1661 §5.7: a protocol the AC does not have is not spoken to again; without an NCP, or LCP, there is no link. */
   #protocolRejected(protocol: number, now: Instant): void {
     switch (protocol) {
       case PROTOCOL.IPV6CP:
-        return this.#ncpDid(this.#ncps.fire('ipv6cp', 'RXJ-', now), now);
+        return this.#fire('ipv6cp', 'RXJ-', now);
       case PROTOCOL.IPCP:
-        return this.#ncpDid(this.#ncps.fire('ipcp', 'RXJ-', now), now);
+        return this.#fire('ipcp', 'RXJ-', now);
       case PROTOCOL.LCP:
         return this.#lcpDid(this.#lcp.fire('RXJ-', now), now);
       case PROTOCOL.PAP:
@@ -346,11 +349,13 @@ export class Phases {
       case 'IPV6CP':
       case 'IPCP':
         if (!this.#isWanted(packet.protocol === 'IPCP' ? 'ipcp' : 'ipv6cp'))
-          return this.#rejectProtocol(PROTOCOL[packet.protocol], packet.information, now);
+          return this.#lcp.rejectProtocol(PROTOCOL[packet.protocol], packet.information);
         // Before the Network phase the automata are not Up, and drop it (RFC 1661 §3.5).
-        return this.#ncpDid(this.#ncps.receive(packet, now), now);
+        return packet.protocol === 'IPCP'
+          ? this.#ipcpDid(this.#ncps.receive(packet, now), now)
+          : this.#ipv6cpDid(this.#ncps.receive(packet, now), now);
       case 'unknown':
-        return this.#rejectProtocol(packet.number, packet.information, now);
+        return this.#lcp.rejectProtocol(packet.number, packet.information);
       default: {
         const unreachable: never = packet;
         return unreachable;
@@ -358,17 +363,9 @@ export class Phases {
     }
   }
 
-  #rejectProtocol(protocol: number, information: Uint8Array | undefined, now: Instant): void {
-    this.#lcpDid(this.#lcp.rejectProtocol(protocol, information ?? new Uint8Array(0)), now);
-  }
-
-  #authDid(outputs: readonly AuthOutput[], now: Instant): void {
-    for (const output of outputs) {
-      if (output.kind === 'send') this.#send(output.packet);
-      else if (output.kind === 'note') this.#out.push(output);
-      else if (output.kind === 'passed') this.#network(output.on, now);
-      else this.#fail(output.reason, true, now);
-    }
+  #authDid(signal: AuthSignal | undefined, now: Instant): void {
+    if (signal?.kind === 'passed') this.#network(signal.on, now);
+    if (signal?.kind === 'failed') this.#fail(signal.reason, true, now);
   }
 
   #network(on: string, now: Instant): void {
@@ -383,20 +380,17 @@ export class Phases {
 
   #open(ncp: Ncp, now: Instant): void {
     if (!this.#isWanted(ncp)) return;
-    this.#ncpDid(this.#ncps.fire(ncp, 'Open', now), now);
-    this.#ncpDid(this.#ncps.fire(ncp, 'Up', now), now);
+    this.#fire(ncp, 'Open', now);
+    this.#fire(ncp, 'Up', now);
   }
 
-  #ncpDid(outputs: readonly NcpOutput[], now: Instant): void {
-    for (const output of outputs) {
-      if (output.kind === 'send') this.#send(output.packet);
-      else if (output.kind === 'note') this.#out.push(output);
-      else if (output.kind === 'ipcp') this.#ipcpDid(output.signal, now);
-      else this.#ipv6cpDid(output.signal, now);
-    }
+  #fire(ncp: Ncp, event: Parameters<Ncps['fire']>[1], now: Instant): void {
+    const signal = this.#ncps.fire(ncp, event, now);
+    if (ncp === 'ipcp') this.#ipcpDid(signal, now);
+    else this.#ipv6cpDid(signal, now);
   }
 
-  #ipcpDid(signal: LayerSignal, now: Instant): void {
+  #ipcpDid(signal: LayerSignal | undefined, now: Instant): void {
     const isDoneWithout = this.#ipv4 === 'none';
     if (signal === 'tld' && !isDoneWithout) this.#wentDown('IPCP', now);
     if (signal === 'tlf' && !isDoneWithout)
@@ -411,8 +405,8 @@ export class Phases {
     else this.#up(now);
   }
 
-  #ipv6cpDid(signal: LayerSignal, now: Instant): void {
-    if (signal === 'tls') return;
+  #ipv6cpDid(signal: LayerSignal | undefined, now: Instant): void {
+    if (signal === undefined || signal === 'tls') return;
     if (this.#ipv4 === 'none') return this.#onlyIpv6Did(signal, now);
     // The facts changed; but while IPCP is not Opened, nobody has been told any.
     if (this.#isOpened()) return this.#opened();
@@ -441,7 +435,7 @@ export class Phases {
       return this.#fail(reason, refused, now);
     this.#ipv4 = 'none';
     this.#ipcpBy = undefined;
-    this.#note('warn', 'no IPv4', { reason });
+    this.#log('warn', 'no IPv4', { reason });
     if (hasIpv6) this.#up(now);
   }
 
@@ -451,8 +445,8 @@ export class Phases {
     if (!isUp && isLoss) return this.#fail(flaw, true, now);
     // Then its going down ends nothing.
     this.#ipv4 = 'none';
-    this.#ncpDid(this.#ncps.fire('ipcp', 'Close', now), now);
-    if (isUp) this.#note('warn', 'no IPv4', { reason: flaw });
+    this.#fire('ipcp', 'Close', now);
+    if (isUp) this.#log('warn', 'no IPv4', { reason: flaw });
     else this.#doWithoutIpv4(flaw, true, now);
   }
 
@@ -465,8 +459,7 @@ export class Phases {
     this.#line.watch(now);
     this.#opened();
     const { ourMru, theirMru } = this.#lcp.agreement;
-    const octets = Math.min(ourMru, theirMru, this.#maxPayload);
-    this.#lineDid(this.#line.tryWide(octets, now), now);
+    this.#line.tryWide(Math.min(ourMru, theirMru, this.#maxPayload), now);
   }
 
   /** People wonder at an address that nobody configured. */
@@ -475,7 +468,7 @@ export class Phases {
     const theirAddress = this.#ncps.ipv4?.theirAddress;
     if (theirAddress === undefined || sameOctets(said, theirAddress)) return;
     const facts = { said: formatIpv4(said), used: formatIpv4(theirAddress) };
-    this.#note('info', 'the AC’s address is replaced', facts);
+    this.#log('info', 'the AC’s address is replaced', facts);
   }
 
   #isOpened(): boolean {
@@ -485,37 +478,46 @@ export class Phases {
 
   #opened(): void {
     const agreed = agreement(this.#lcp, this.#ncps, this.#maxPayload);
-    this.#note('info', 'opened', describe(agreed));
-    this.#out.push({ kind: 'opened', agreed });
+    this.#log('info', 'opened', describe(agreed));
+    this.#signals.push({ kind: 'opened', agreed });
   }
 
   // --- is the AC there, and does the line carry what it promised -------------------------------------------------
 
-  #lineDid(outputs: readonly LineOutput[], now: Instant): void {
-    for (const output of outputs) {
-      if (output.kind === 'send') this.#send(output.packet);
-      else if (output.kind === 'count') this.#out.push({ kind: 'count' });
-      else if (output.kind === 'proven') this.#proven(output.rtt, now);
-      else if (output.kind === 'dead') {
-        this.#endWith({ reason: 'the AC answers no Echo-Request', padt: true, refused: false });
-        this.#finish();
-      } else if (output.kind === 'silent') {
-        this.#note('warn', 'Echo-Requests unanswered', { failures: this.#config.echo.failures });
-        this.#out.push({ kind: 'silent' });
-      } else if (output.kind === 'wide') {
-        this.#note('debug', 'full-size Echo-Request answered', {});
-      } else {
-        this.#maxPayload = PLAIN_PAYLOAD;
-        this.#note('warn', 'full-size Echo-Requests lost', { maxPayload: PLAIN_PAYLOAD });
-        this.#opened();
+  #lineDid(signals: readonly LineSignal[], now: Instant): void {
+    for (const signal of signals) {
+      switch (signal.kind) {
+        case 'proven':
+          this.#proven(signal.rtt, now);
+          break;
+        case 'dead':
+          this.#endWith({ reason: 'the AC answers no Echo-Request', padt: true, refused: false });
+          this.#finish();
+          break;
+        case 'silent':
+          this.#log('warn', 'Echo-Requests unanswered', { failures: this.#config.echo.failures });
+          this.#signals.push({ kind: 'silent' });
+          break;
+        case 'wide':
+          this.#log('debug', 'full-size Echo-Request answered');
+          break;
+        case 'narrow':
+          this.#maxPayload = PLAIN_PAYLOAD;
+          this.#log('warn', 'full-size Echo-Requests lost', { maxPayload: PLAIN_PAYLOAD });
+          this.#opened();
+          break;
+        default: {
+          const unreachable: never = signal;
+          return unreachable;
+        }
       }
     }
   }
 
   #proven(rtt: Millis | undefined, now: Instant): void {
     const on = rtt === undefined ? 'sign of life' : 'Echo-Reply';
-    this.#note('info', on, { proven: true, ...(rtt === undefined ? {} : { rttMs: rtt }) });
-    this.#out.push({ kind: 'proven', ...(rtt === undefined ? {} : { rtt }) });
+    this.#log('info', on, { proven: true, ...(rtt === undefined ? {} : { rttMs: rtt }) });
+    this.#signals.push({ kind: 'proven', ...(rtt === undefined ? {} : { rtt }) });
     // The former holder may have gone before the other NCP was Opened; an AC without it says so again.
     if (this.#ncps.isNew('ipcp')) this.#open('ipcp', now);
     if (this.#ncps.isNew('ipv6cp')) this.#open('ipv6cp', now);
@@ -544,35 +546,21 @@ export class Phases {
     this.#phaseEndsAt = undefined;
     this.#openBy = undefined;
     this.#line.stop();
-    if (this.#end !== undefined) this.#out.push(this.#end);
+    if (this.#end !== undefined) this.#signals.push(this.#end);
   }
 
   #enter(phase: Phase, on: string, now: Instant): void {
-    if (this.#phase !== phase) {
-      const note = { level: 'info', machine: 'link', from: this.#phase, to: phase, on } as const;
-      this.#out.push({ kind: 'note', note });
-      this.#phase = phase;
-    }
+    if (this.#phase !== phase) this.#log('info', on, {}, { to: phase });
+    this.#phase = phase;
     // In Terminate the automaton's own counter ends the wait.
     this.#phaseEndsAt = phase === 'Terminate' ? undefined : after(now, PHASE_LIMIT);
   }
 
-  #send(packet: PppPacket): void {
-    this.#out.push({ kind: 'send-ppp', packet });
-  }
-
-  #note(level: Note['level'], on: string, facts: NonNullable<Note['facts']>): void {
-    this.#out.push({
-      kind: 'note',
-      note: { level, machine: 'link', from: this.#phase, on, facts },
-    });
-  }
-
-  #flush(): PhasesOutput[] {
-    const outputs = this.#out;
-    this.#out = [];
-    // Nothing is said after the end, whatever the layers above were about to do.
-    const end = outputs.findIndex((output) => output.kind === 'ended');
-    return end === -1 ? outputs : outputs.slice(0, end + 1);
+  #flush(): PhasesSignal[] {
+    const signals = this.#signals;
+    this.#signals = [];
+    // Nor is anything signalled after the end.
+    const end = signals.findIndex(({ kind }) => kind === 'ended');
+    return end === -1 ? signals : signals.slice(0, end + 1);
   }
 }
