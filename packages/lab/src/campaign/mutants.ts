@@ -131,14 +131,14 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'no route via the partner',
     STANDING,
-    "const via = isLive && this.partner.carries(SEEN_SPAN, now) ? 'partner' : 'none';",
+    "const via = mayUse && this.partner.carries(SEEN_SPAN, now) ? 'partner' : 'none';",
     "const via = 'none';",
   ),
   mutant(
     'routes via a partner that carries nothing',
     STANDING,
-    'isLive && this.partner.carries(SEEN_SPAN, now)',
-    'isLive',
+    'mayUse && this.partner.carries(SEEN_SPAN, now)',
+    'mayUse',
   ),
   mutant(
     'a partner that is gone is routed to',
