@@ -56,7 +56,7 @@ const SETTINGS: Settings = {
   interfaceIds: null,
 };
 /** A wait that lasts so long has failed. */
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 300_000;
 
 const u16 = (octets: Uint8Array, at: number): number =>
   ((octets[at] ?? 0) << 8) | (octets[at + 1] ?? 0);

@@ -80,7 +80,7 @@ async function open(t: Test): Promise<Scene> {
 
 const skip = CHROMIUM === undefined && 'no chromium here';
 
-t.test('the page of a pair', { skip, timeout: 110_000 }, async (t) => {
+t.test('the page of a pair', { skip, timeout: 600_000 }, async (t) => {
   const scene = await open(t);
   const { page, complaints } = scene.watched;
 

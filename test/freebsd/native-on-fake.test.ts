@@ -21,7 +21,7 @@ t.test('native tests › run on the Libc of a module', async (t) => {
     ...process.env,
     PPP_THING_TEST_LIBC: fileURLToPath(import.meta.resolve('@ppp-thing/lab/freebsd/module')),
   };
-  const options = { env, encoding: 'utf8', timeout: 25_000 } as const;
+  const options = { env, encoding: 'utf8', timeout: 600_000 } as const;
   const { status, stdout } = spawnSync(process.execPath, [join(folder, 'native.test.js')], options);
   t.equal(status, 0, stdout.slice(-2000));
   t.match(stdout, /ok \d+ - backend freebsd on a real kernel › gate › opens and closes, and again/);

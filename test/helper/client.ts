@@ -23,7 +23,7 @@ export const HELLO = {
   version: PROTOCOL_VERSION,
 } as const satisfies Wish;
 
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 300_000;
 
 export class Client {
   readonly replies: Reply[] = [];

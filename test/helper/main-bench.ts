@@ -7,7 +7,7 @@ import type { Test } from 'tap';
 import { Machine } from './machine.ts';
 
 const MAIN = fileURLToPath(import.meta.resolve('@ppp-thing/helper/main'));
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 300_000;
 
 /** Beside what this process has. */
 type Environment = NodeJS.ProcessEnv;

@@ -6,7 +6,7 @@ import { connect, type Socket } from 'node:net';
 import { Deframer, encodeMessage } from '@ppp-thing/protocol/ipc/framing';
 import { MAX_MESSAGE, MAX_REPLY, PROTOCOL_VERSION } from '@ppp-thing/protocol/ipc/messages';
 
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 300_000;
 const OWN = 'pppoe0';
 const NAMES = [
   '../../etc/passwd',

@@ -1,6 +1,6 @@
 /**
  * The whole lab once, through real processes: one session comes up, survives the death of each process and of a router,
- * and is handed over. CARP's seconds are short, so that it does not take long.
+ * and is handed over. CARP has its own seconds: with shorter ones a busy machine looks like a dead router.
  */
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,9 +10,9 @@ import t from 'tap';
 import type { Summary } from '@ppp-thing/lab/demo/summary';
 
 const MAIN = 'packages/lab/dist/main.js';
-const CARP_SECOND_MS = 300;
+const CARP_SECOND_MS = 1000;
 
-t.test('one session, six scenes, no redial', { timeout: 100_000 }, async (t) => {
+t.test('one session, six scenes, no redial', { timeout: 600_000 }, async (t) => {
   const args = [MAIN, '--json', '--carp-second', String(CARP_SECOND_MS)];
   const { stdout, stderr, exitCode } = await execa(process.execPath, args, { reject: false });
   if (exitCode !== 0) t.comment(stderr);

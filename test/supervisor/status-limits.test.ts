@@ -1,5 +1,4 @@
 /** What a client can do to the status sockets, and what it cannot: malformed requests, and readers who do not read. */
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
@@ -8,9 +7,6 @@ import { KEPT, MAX_READERS } from '@ppp-thing/supervisor/event-streams';
 import type { EventJson } from '@ppp-thing/supervisor/api';
 import { ctl } from '../ctl/bench.ts';
 import { bench, holding, type Bench } from './status-bench.ts';
-
-/** Without tap's loader. */
-const BARE = { env: { ...process.env, NODE_OPTIONS: '' } };
 
 const EVENTS = 'GET /v1/events HTTP/1.1\r\nhost: localhost\r\n';
 
@@ -166,26 +162,10 @@ t.test('events › 200 readers who do not read hold nobody up', async (t) => {
   t.match(await made.ask('control', 'POST', '/v1/log', 'info'), { code: 200 });
 });
 
-t.test('pppthingctl › status takes 150 ms from a cold start, 200 readers or not', async (t) => {
+t.test('pppthingctl › status is answered beside 200 readers', async (t) => {
   const { directory } = await holding(t);
   for (let i = 0; i < 200; i++) await openReader(t, directory);
-  const milliseconds = async (run: () => Promise<unknown>): Promise<number> => {
-    const began = performance.now();
-    await run();
-    return performance.now() - began;
-  };
-  const bare: number[] = [];
-  const status: number[] = [];
-  for (let i = 0; i < 10; i++) {
-    bare.push(await milliseconds(() => once(spawn(process.execPath, ['-e', '0'], BARE), 'exit')));
-    status.push(
-      await milliseconds(async () => t.match(await ctl(directory, 'status'), { code: 0 })),
-    );
-  }
-  // The tests run beside one another: the best counts, and on a slow machine what the runtime itself takes.
-  const [best, floor] = [Math.min(...status), Math.min(...bare)];
-  t.comment(`status ${Math.round(best)} ms, the runtime alone ${Math.round(floor)} ms`);
-  t.ok(best <= Math.max(150, 3 * floor));
+  t.match(await ctl(directory, 'status'), { code: 0 });
 });
 
 t.test('events › one reader too many is 503, and status is still answered', async (t) => {

@@ -2,7 +2,7 @@
 import { request } from 'node:http';
 import type { StatusJson } from '@ppp-thing/supervisor/api';
 
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 300_000;
 
 /** Undefined if nobody answers, or not yet. */
 export const askStatus = (socketPath: string): Promise<StatusJson | undefined> =>

@@ -2,7 +2,7 @@
 import type { Running } from './commands.ts';
 
 /** A runtime that starts on an emulated machine needs a quarter of it. */
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 300_000;
 
 /** `T` is what the program answers; the program is ours, and is taken at its word. */
 export class Station<T> {

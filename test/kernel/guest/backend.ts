@@ -34,7 +34,7 @@ class Heard<T> {
 
   /** The first, from now or before, that is `wanted`; it and what came before it are forgotten. */
   async next(what: string, wanted: (one: T) => boolean): Promise<T> {
-    const deadline = performance.now() + 60_000;
+    const deadline = performance.now() + 300_000;
     for (;;) {
       const at = this.all.findIndex(wanted);
       const one = this.all[at];
@@ -56,7 +56,7 @@ class Heard<T> {
 
 /** Look until the kernel says so: what no event tells. */
 async function until(what: string, there: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 60_000;
+  const deadline = performance.now() + 300_000;
   while (!(await there()))
     if (performance.now() > deadline) throw new Error(`${what}: never there`);
 }

@@ -59,7 +59,7 @@ const capabilitiesOf = (pid: number | undefined): string | undefined =>
 
 /** Connect as soon as there is someone to connect to. */
 async function greet(): Promise<Client> {
-  const end = performance.now() + 60_000;
+  const end = performance.now() + 300_000;
   for (;;) {
     try {
       return await Client.greet(SOCKET);

@@ -68,7 +68,7 @@ const helper = execa(
 );
 
 async function greet(): Promise<Client> {
-  const end = performance.now() + 60_000;
+  const end = performance.now() + 300_000;
   for (;;) {
     try {
       return await Client.greet(SOCKET);

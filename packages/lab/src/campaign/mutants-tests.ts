@@ -3,13 +3,8 @@
  * channel, helper), and in what it runs on decoded values only. `make sim-mutants` shows that each is noticed. Nothing here
  * runs in the product.
  */
-import type { Mutant } from './mutants.ts';
-
-type Piece = readonly [name: string, find: string, replace: string];
-
-/** @param judge the test that notices, under test/ and without its ending; 'system' for the campaign on the whole system */
-const of = (file: string, judge: string, pieces: readonly Piece[]): readonly Mutant[] =>
-  pieces.map(([name, find, replace]) => ({ name, file, judge, find, replace }));
+import { FREEBSD_MUTANTS } from './mutants-freebsd.ts';
+import { of, type Mutant } from './mutants.ts';
 
 const ENGINE = 'protocol/dist/engine';
 
@@ -515,4 +510,5 @@ export const TEST_MUTANTS: readonly Mutant[] = [
     ],
     ['claim: with nothing to take', "role !== 'BACKUP' || attached === null", 'false'],
   ]),
+  ...FREEBSD_MUTANTS,
 ];

@@ -24,6 +24,12 @@ export interface Mutant {
   readonly judge?: string;
 }
 
+type Piece = readonly [name: string, find: string, replace: string];
+
+/** @param judge the test that notices, under test/ and without its ending; 'system' for the campaign on the whole system */
+export const of = (file: string, judge: string, pieces: readonly Piece[]): readonly Mutant[] =>
+  pieces.map(([name, find, replace]) => ({ name, file, judge, find, replace }));
+
 const JUDGE = 'protocol/dist/engine/owner/judge.js';
 const ACTS = 'protocol/dist/engine/owner/acts.js';
 const OUTBOX = 'protocol/dist/engine/owner/outbox.js';
