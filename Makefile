@@ -43,7 +43,7 @@ INSTALLED = node_modules/.package-lock.json
 build: $(INSTALLED)
 	@$(RUN) tsc -b
 
-$(INSTALLED): package-lock.json
+$(INSTALLED): package-lock.json .taprc
 	@$(NPM) ci --no-audit --no-fund --loglevel=error
 	@$(RUN) tap build >/dev/null
 	@touch $(INSTALLED)

@@ -31,8 +31,7 @@ function count(owner: object, name: string): void {
 
 // What reads changes nothing that a next start would find, and a kill at a close is one at the next call.
 for (const name of Object.keys(fs)) {
-  const writes =
-    /^(chmod|chown|mkdir|rename|unlink|rm|link|symlink|write|fsync|open)\w*Sync$/;
+  const writes = /^(chmod|chown|mkdir|rename|unlink|rm|link|symlink|write|fsync|open)\w*Sync$/;
   if (writes.test(name)) count(fs, name);
 }
 count(net.Server.prototype, 'listen');

@@ -23,12 +23,12 @@ const MOST = 1600;
 /** Each step is a start of its own, and most calls of one are alike: netgraph's messages. */
 const STRIDE = 7;
 
-t.setTimeout(600_000);
+t.setTimeout(1_700_000);
 
 t.test(
   'helper › kill -9 along the start leaves nothing that keeps the next one from starting',
   async (t) => {
-    t.setTimeout(600_000);
+    t.setTimeout(1_700_000);
     const { router, start } = await simulated(t);
     const { socketPath } = router.policy;
     const first = start();

@@ -39,10 +39,10 @@ const COUNTED = ['cat', 'cp', 'gzip', 'mv', 'rm', 'sed'];
 const HOME = 'usr/local/libexec/ppp-thing';
 
 // Each command is an installation of its own.
-t.setTimeout(600_000);
+t.setTimeout(1_700_000);
 
 t.test('install › an upgrade that is killed at any command loses nothing', async (t) => {
-  t.setTimeout(600_000);
+  t.setTimeout(1_700_000);
   const folder = mkdtempSync(join(tmpdir(), 'ppp-thing-kill-'));
   t.teardown(() => rmSync(folder, { recursive: true }));
   for (const version of VERSIONS) {
