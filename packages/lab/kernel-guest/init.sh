@@ -12,7 +12,9 @@ mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t tmpfs run /run
 mkdir -p /run/netns /run/lock /run/result /run/modules/lib
-mount -t hostfs -o "$LAB_RESULT" result /run/result
+# Since Linux 6.11 the path has a name (Debian 13); before, it was the whole option (Debian 12).
+mount -t hostfs -o "hostfs=$LAB_RESULT" result /run/result 2>/dev/null ||
+  mount -t hostfs -o "$LAB_RESULT" result /run/result
 mkdir -p /run/tmp
 export TMPDIR=/run/tmp
 
