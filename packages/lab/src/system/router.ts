@@ -63,6 +63,8 @@ export interface Surroundings {
   answered(index: RouterIndex, session: string, event: Event, actions: readonly Action[]): void;
   /** An engine has no deadline. */
   waitsForEver(index: RouterIndex, session: string): void;
+  /** A process that waited has something to do. */
+  woken(index: RouterIndex, process: ProcessName): void;
   /** A new supervisor begins. */
   started(index: RouterIndex): void;
   /** A process has ended by itself, or was killed at one of its calls. */
@@ -247,7 +249,10 @@ export class SystemRouter {
     const { schedule, chance } = this.#world;
     const life = this.#life('helper');
     const process = new FakeProcess(kernel, {
-      real: host.system(UID, (soon) => Math.max(soon, life.busyUntil)),
+      real: host.system(UID, (soon) => {
+        this.#world.woken(this.index, 'helper');
+        return Math.max(soon, life.busyUntil);
+      }),
       before: (_call, request) => {
         this.changes++;
         life.call();
@@ -330,7 +335,7 @@ export class SystemRouter {
       heard,
       openUdp: async (options) => {
         const receive = (octets: Uint8Array, port: number): void =>
-          this.#enter(supervisor, () => options.receive(octets, port));
+          this.#wake(supervisor, () => options.receive(octets, port));
         const udp = network.bind(this.index, { ...options, receive }, () => life.call());
         return {
           ...udp,
@@ -375,6 +380,12 @@ export class SystemRouter {
     }
   }
 
+  /** The same, of one that waited for it. */
+  #wake(supervisor: Supervisor, run: () => void): void {
+    this.#world.woken(this.index, 'supervisor');
+    this.#enter(supervisor, run);
+  }
+
   /** What leaves a process that waits for its disk leaves when the disk has answered. */
   #after(life: Life, run: () => void): void {
     const { schedule } = this.#world;
@@ -386,17 +397,20 @@ export class SystemRouter {
     const { schedule, chance, drift } = this.#world;
     const { life, zero } = supervisor;
     const enterAt = (at: number, run: () => void): void =>
-      schedule.at(at, () => this.#enter(supervisor, run));
+      schedule.at(at, () => this.#wake(supervisor, run));
     return {
       now: () => this.#now(supervisor),
       wallClock: () => this.#wall(),
       wakeAt: (at, wake) => {
         let isOff = false;
         // A hair later, so that no rounding lets it come before its time.
-        enterAt((at - zero) / drift[this.index] + 1e-6, () => isOff || wake());
+        const wakes = (): void => {
+          if (!isOff) this.#wake(supervisor, wake);
+        };
+        schedule.at((at - zero) / drift[this.index] + 1e-6, wakes);
         return () => (isOff = true);
       },
-      soon: (run) => enterAt(schedule.now, run),
+      soon: (run) => schedule.at(schedule.now, () => this.#enter(supervisor, run)),
       random: (length) => chance.octets(length),
       connect: (path) => {
         const stream = host.stream(path, enterAt, () => life.call());

@@ -19,7 +19,7 @@ import { decodeDiscovery, decodeSession } from '@ppp-thing/protocol/wire/pppoe';
 import { systemHashes } from '@ppp-thing/supervisor/hashes';
 import { statusJson } from '@ppp-thing/supervisor/view';
 import type { CarpRole } from '../campaign/carp.ts';
-import type { Game, RunResult } from '../campaign/game.ts';
+import type { Game, RunResult, Turns } from '../campaign/game.ts';
 import type { Way } from '../campaign/line.ts';
 import type { Temper } from '../campaign/ac.ts';
 import type { Fault, RouterIndex } from '../campaign/faults.ts';
@@ -77,6 +77,7 @@ class SystemWorld implements Surroundings {
   readonly keys: [ReturnType<typeof keys>, ReturnType<typeof keys>];
   readonly drift: readonly [number, number];
   readonly #routers: readonly [SystemRouter, SystemRouter];
+  readonly #turns: Turns = { helper: [0, 0], supervisor: [0, 0] };
   readonly #carp: CarpPair;
   readonly #switch = new LearningSwitch(PORTS);
   readonly #ac: AccessConcentrator;
@@ -176,6 +177,7 @@ class SystemWorld implements Surroundings {
       violation: this.#violation,
       steps,
       simulatedMs: this.schedule.now,
+      turns: this.#turns,
       transcript: this.#transcript ?? [],
     };
   }
@@ -255,6 +257,10 @@ class SystemWorld implements Surroundings {
   waitsForEver(index: RouterIndex, session: string): void {
     const stage = this.#stage(session);
     stage.rules.waitsForEver(stage.routers[index]);
+  }
+
+  woken(index: RouterIndex, process: ProcessName): void {
+    this.#turns[process][index]++;
   }
 
   started(index: RouterIndex): void {
