@@ -53,6 +53,7 @@ const SESSION = {
   interface: 'igb0',
   mac: '02:00:5e:10:53:01',
   mtu: 1492,
+  pcp: 6 as number | undefined,
   stub: 'pppoe0x',
   policy: 'follow-carp',
   carpInterface: 'igb1',
@@ -75,7 +76,7 @@ const CONFIG = {
   shared: { 'session.pppoe0.user': '"u"', 'session.pppoe0.password': 'aa' },
 };
 const CARDS = [
-  card('igb0', { mac: '00:11:22:33:44:55' }),
+  card('igb0', { mac: '00:11:22:33:44:55', pcp: 6 }),
   card('igb1', { carp: [{ vhid: 1, state: 'MASTER', advskew: 0 }] }),
   card('pppoe0x', { addresses: ['203.0.113.7'] }),
   card('igb2', { addresses: ['10.99.0.2'] }),
@@ -204,6 +205,8 @@ t.test('doctor', async (t) => {
     ['error', /is that of igb0 itself/, withCard({ mac: SESSION.mac })],
     ['warn', /not locally administered/, withSession({ mac: '00:22:33:44:55:66' })],
     ['error', /a session of 1500 needs 1508/, withSession({ mtu: 1500 })],
+    ['error', /igb0 sends with priority 0, not 6/, withCard({ pcp: 0 })],
+    ['error', /igb0 is no VLAN, so its frames have no priority 6/, withCard({ pcp: undefined })],
     ['warn', /mpd5 is running/, withProcess('mpd5 -b')],
     ['error', /mpd5 uses igb0/, withProcess('mpd5 igb0')],
     ['error', /taken by the node mpd1/, { orphans: known({ igb0: 'mpd1' }) }],
@@ -482,6 +485,9 @@ t.test('doctor › reads what the base tools of FreeBSD print', async (t) => {
 \tinet 192.0.2.1 netmask 0xffffffff broadcast 192.0.2.1 vhid 1
 \tcarp: MASTER vhid 1 advbase 1 advskew 10
 \tstatus: no carrier
+igb0.35: flags=8843<UP,BROADCAST,RUNNING,SIMPLEX,MULTICAST> metric 0 mtu 1500
+\tgroups: vlan
+\tvlan: 35 vlanproto: 802.1q vlanpcp: 6 parent interface: igb0
 pfsync0: flags=41<UP,RUNNING> metric 0 mtu 1500
 \tpfsync: syncdev: igb2 syncpeer: 10.99.0.3 maxupd: 128 defer: off version: 1400
 `;
@@ -495,7 +501,8 @@ pfsync0: flags=41<UP,RUNNING> metric 0 mtu 1500
       addresses: ['192.0.2.1'],
       carp: [{ vhid: 1, state: 'MASTER', advskew: 10 }],
     },
-    { name: 'pfsync0', pfsyncVersion: 1400 },
+    { name: 'igb0.35', isVirtual: true, pcp: 6 },
+    { name: 'pfsync0', pcp: undefined, pfsyncVersion: 1400 },
   ]);
   const kernel =
     ' 1   38 0xffffffff80200000  2448f20 kernel (/boot/kernel/kernel)\n\tContains modules:\n\t\t Id Name\n\t\t471 ng_ether\n 2    1 0xffffffff82a18000     3218 pf.ko (/boot/kernel/pf.ko)\n';

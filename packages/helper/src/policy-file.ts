@@ -87,8 +87,6 @@ const A_GATEWAY6 = 'an IPv6 address such as fd00::3 or fe80::3%igb1';
 const A_MAC = 'a unicast MAC address such as 02:00:5e:10:53:01';
 const A_PREFIX = 'a prefix such as 2001:db8::/32';
 const A_PATH = 'an absolute path';
-const PCP_IS_LINUX =
-  'is for Linux; on FreeBSD a VLAN has one priority for all that it sends: ifconfig igb0.35 vlanpcp 6';
 const A_METRIC = 'a whole number from 0 to 4294967295';
 
 /** Read and check the file. Throws ConfigError with every problem, and SystemErrors of node:fs as they are. */
@@ -189,7 +187,6 @@ function sessionPolicy(name: string, from: Section, host: Host): SessionPolicy {
   );
   const metric = from.optional('metric', A_METRIC, whole(0, 0xffff_ffff));
   const pcp = from.optional('pcp', 'a whole number from 0 to 7', whole(0, 7));
-  if (pcp !== undefined && host.platform !== 'linux') from.problem('pcp', PCP_IS_LINUX);
   if (demotionFile !== undefined && host.platform !== 'linux')
     from.problem('demotion_file', 'is for Linux; carp(4) is demoted by the key demotion');
   const partnerAddress6 = from.optional('partner_address6', A_GATEWAY6, gateway6);
@@ -211,7 +208,8 @@ function sessionPolicy(name: string, from: Section, host: Host): SessionPolicy {
     defaultRoute: from.optional('default_route', 'true or false', truth) ?? true,
     fib: from.optional('fib', 'a whole number from 0 to 65535', whole(0, 0xffff)) ?? 0,
     ...(metric === undefined ? {} : { metric }),
-    ...(pcp === undefined ? {} : { pcp }),
+    // On FreeBSD a VLAN has one priority for all that it sends, and ifconfig(8) sets it.
+    ...(pcp === undefined || host.platform !== 'linux' ? {} : { pcp }),
     ...(demotionFile === undefined ? {} : { demotionFile }),
     ...(fast === undefined ? {} : { mayClaim: true }),
     demotion: from.optional('demotion', 'a whole number from 1 to 65535', whole(1, 0xffff)) ?? 240,

@@ -339,7 +339,7 @@ export const SESSION_KEYS = {
   pcp: {
     format: whole(0, 7, true),
     default: null as number | null,
-    doc: 'Linux: the 802.1p priority of discovery and PPP control frames. The interface must be a VLAN.',
+    doc: 'The 802.1p priority of discovery and PPP control frames; the interface must be a VLAN. On FreeBSD `ifconfig … vlanpcp` sets it, for all frames of the VLAN, and doctor compares.',
   },
   demotion: {
     format: whole(1, 65535),

@@ -82,6 +82,8 @@ export interface SessionSettings {
   /** The session's MAC as text: `02:00:5e:10:53:01`. */
   readonly mac: string;
   readonly stub: string | undefined;
+  /** The 802.1p priority of what we send. The helper uses it, or on FreeBSD the administrator. */
+  readonly pcp: number | undefined;
   /** File of the password, if the configuration itself does not have it. */
   readonly passwordFile: string | undefined;
   /** Where the helper reads the role. The supervisor only shows it. */
@@ -426,6 +428,7 @@ function session(
     interface: table.interface,
     mac: formatMac(engine.link.ourMac),
     stub: table.stub ?? undefined,
+    pcp: table.pcp ?? undefined,
     passwordFile: table.password_file ?? undefined,
     carp: {
       interface: table.carp_interface ?? undefined,
@@ -515,8 +518,6 @@ function checkTogether(table: SessionTable, fail: (key: string, message: string)
     );
   }
   if (!table.ipv4 && !table.ipv6) fail('ipv4', 'false, and ipv6 too: expected one of them');
-  if (table.pcp !== null && process.platform !== 'linux')
-    fail('pcp', 'is for Linux; on FreeBSD see ifconfig(8), vlanpcp');
   const silence =
     table.echo_interval_seconds * table.echo_failures +
     table.probe_interval_seconds * table.probe_failures;

@@ -94,6 +94,21 @@ export const mtus: Check = (facts) =>
     return [error(name, `${parent} has mtu ${line.mtu}; a session of ${mtu} needs ${needed}`, fix)];
   });
 
+/** The helper sets the priority on Linux; on FreeBSD it is the VLAN's own, and ifconfig(8) sets it. */
+export const priorities: Check = (facts) =>
+  facts.platform !== 'freebsd'
+    ? []
+    : eachLine(facts, (line, { name, pcp: wanted, interface: vlan }) => {
+        if (line === undefined || wanted === undefined) return [];
+        if (line.pcp === undefined) {
+          const fix = 'make a VLAN the interface, or leave pcp out';
+          return [error(name, `${vlan} is no VLAN, so its frames have no priority ${wanted}`, fix)];
+        }
+        if (line.pcp === wanted) return [ok(name, `${vlan} sends with priority ${wanted}`)];
+        const fix = `ifconfig ${vlan} vlanpcp ${wanted}, and at every boot`;
+        return [error(name, `${vlan} sends with priority ${line.pcp}, not ${wanted}`, fix)];
+      });
+
 const CLIENTS: readonly string[] = ['mpd5', 'ppp', 'pppd', 'pppoe', 'pppoe-connect', 'ppp_thing'];
 
 export const otherClients: Check = ({ processes, config }) =>

@@ -21,6 +21,7 @@ export const CHECKS: readonly Check[] = [
   system.lines,
   system.macs,
   system.mtus,
+  system.priorities,
   system.orphans,
   system.otherClients,
   pair.answers,

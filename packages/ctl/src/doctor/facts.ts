@@ -20,6 +20,8 @@ export interface InterfaceFacts {
   readonly mac: string | undefined;
   /** A macvlan or a VLAN, which may rightly have the session's MAC. */
   readonly isVirtual: boolean;
+  /** FreeBSD: the 802.1p priority of a VLAN's frames; undefined if it is none. */
+  readonly pcp?: number | undefined;
   readonly mtu: number;
   readonly isUp: boolean;
   /** Undefined if the driver does not report it. */
@@ -36,6 +38,8 @@ export interface SessionFacts {
   readonly interface: string;
   readonly mac: string;
   readonly mtu: number;
+  /** The 802.1p priority that the configuration wants. */
+  readonly pcp?: number | undefined;
   readonly stub: string | undefined;
   readonly policy: string;
   readonly carpInterface: string | undefined;

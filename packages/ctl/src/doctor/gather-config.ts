@@ -48,11 +48,12 @@ function factsOf(config: Config, file: string): ConfigFacts {
           },
     shared,
     sessions: config.sessions.map(
-      ({ engine, interface: line, mac, stub, carp, route, lans, ipv6 }) => ({
+      ({ engine, interface: line, mac, pcp, stub, carp, route, lans, ipv6 }) => ({
         name: engine.name,
         interface: line,
         mac,
         mtu: engine.link.mtu,
+        pcp,
         stub,
         policy: engine.owner.policy,
         carpInterface: carp.interface,

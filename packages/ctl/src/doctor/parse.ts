@@ -8,11 +8,13 @@ export function parseIfconfig(text: string): readonly InterfaceFacts[] {
     if (head === null) return [];
     const [, name = '', flags = '', mtu = ''] = head;
     const status = /^\s*status: (.*)$/m.exec(block)?.[1];
+    const pcp = /^\s*vlan: .*vlanpcp: (\d+)/m.exec(block)?.[1];
     const version = /^\s*(?:pfsync: |syncdev|syncpeer).*version: (\d+)/m.exec(block)?.[1];
     return {
       name,
       mac: /^\s*ether ([\da-f:]{17})/m.exec(block)?.[1],
       isVirtual: /^\s*(?:vlan: |groups: .*\b(?:vlan|epair|bridge)\b)/m.test(block),
+      pcp: pcp === undefined ? undefined : Number(pcp),
       mtu: Number(mtu),
       isUp: flags.split(',').includes('UP'),
       carrier: status === undefined ? undefined : status !== 'no carrier',
