@@ -273,7 +273,7 @@ void t.test('link › dial › an AC that gives no address is left', (t) => {
 void t.test(
   'link › dial › an AC that falls silent after PADS is told PADT, and dialled again',
   (t) => {
-    const pair = new LinkPair({}, { pppDelay: 1e9 }).dial().run(22_800);
+    const pair = new LinkPair({}, { pppDelay: 1e9 }).dial().run(21_300);
     t.match(pair.closed, [/no LCP agreement/]);
     t.same(pair.lcpSent.length, 10);
     t.ok(pair.outputs.some(({ kind }) => kind === 'detach'));

@@ -10,6 +10,7 @@ import { parseConfig } from '@ppp-thing/supervisor/config';
 import { Log } from '@ppp-thing/supervisor/log';
 import { Running } from '@ppp-thing/supervisor/running';
 import { Store } from '@ppp-thing/supervisor/store';
+import { thisSystem, type System } from '@ppp-thing/supervisor/system';
 import type { Happening } from '@ppp-thing/supervisor/supervisor';
 import { SNAPSHOT } from '../fixtures/partner.ts';
 import { friendly, Happenings, Script, STATE } from './script.ts';
@@ -39,6 +40,7 @@ async function bench(
   t: Test,
   prepare: (folder: string) => void = () => undefined,
   hooks = '',
+  system: System = thisSystem,
 ): Promise<Bench> {
   const folder = mkdtempSync(join(tmpdir(), 'ppp-thing-running-'));
   const path = join(folder, 'helper.sock');
@@ -71,6 +73,7 @@ ${session('pppoe0', '02:00:5e:10:53:01')}${session('pppoe1', '02:00:5e:10:53:02'
     log,
     store: new Store(state, log),
     partner: undefined,
+    system,
   });
   const happenings: Happening[] = [];
   const told = new Happenings();
@@ -90,6 +93,32 @@ ${session('pppoe0', '02:00:5e:10:53:01')}${session('pppoe1', '02:00:5e:10:53:02'
 
 const role = (value: 'MASTER' | 'BACKUP'): Uint8Array =>
   encodeMessage({ notice: 'role', session: 'pppoe0', role: value, gateOpen: value === 'MASTER' });
+
+t.test(
+  'running › a packet that comes before the helper has sent our last one has crossed it, and no other has',
+  async (t) => {
+    const crossed: boolean[] = [];
+    const makeEngine: System['makeEngine'] = (...made) => {
+      const engine = thisSystem.makeEngine(...made);
+      const handle = engine.handle.bind(engine);
+      engine.handle = (event, now) => {
+        if (event.kind === 'ppp') crossed.push(event.crossed === true);
+        return handle(event, now);
+      };
+      return engine;
+    };
+    const { script, told } = await bench(t, undefined, '', { ...thisSystem, makeEngine });
+    const octets = Uint8Array.of(11, 1, 0, 8, 0, 0, 0, 0);
+    const discard = { notice: 'ppp-frame', session: 'pppoe0', protocol: 0xc021, packet: octets };
+    const { answer } = script;
+    script.answer = (request) =>
+      request.verb === 'ppp-send' ? [discard, ...answer(request), discard] : answer(request);
+    script.say(role('MASTER'));
+    await told.until('pppoe0 role MASTER');
+    while (crossed.length < 2) await new Promise(setImmediate);
+    t.strictSame(crossed.slice(0, 2), [true, false]);
+  },
+);
 
 const FORGED = Uint8Array.from({ length: 17 }, (_, i) => i + 1);
 

@@ -7,7 +7,7 @@ import type { SessionEngine } from '@ppp-thing/protocol/engine/engine';
 import type { Action, AdminVerb, Event, Note } from '@ppp-thing/protocol/engine/events';
 import { NO_PROOF } from '@ppp-thing/protocol/wire/announce-proof';
 import { NO_SNAPSHOT, type Snapshot } from '@ppp-thing/protocol/session';
-import type { Failure, SessionState, Verb } from '@ppp-thing/protocol/ipc/messages';
+import type { Failure, RequestBody, SessionState, Verb } from '@ppp-thing/protocol/ipc/messages';
 import { decodeDhcp6 } from '@ppp-thing/protocol/wire/dhcpv6';
 import { formatMac } from '@ppp-thing/protocol/wire/ethernet';
 import type { SessionSettings } from './config.ts';
@@ -61,6 +61,8 @@ export class Session {
   readonly #hooks: Hooks;
   readonly #recent: Happening[] = [];
   readonly #parts = new PartsOfTakeover();
+  /** PPP packets that the helper has not yet answered for. */
+  #unsent = 0;
   readonly #counts = {
     framesIn: 0,
     framesOut: 0,
@@ -97,6 +99,7 @@ export class Session {
   helperUp(state: SessionState | undefined): void {
     const { ourMac } = this.#settings.engine.link;
     const { log } = this.#around;
+    this.#unsent = 0;
     const advice = 'restart ppp_thing_helper, which read an older configuration';
     if (state === undefined) {
       const why = `its log tells why the session has not started; or ${advice}`;
@@ -132,7 +135,7 @@ export class Session {
     }
     const octets = octetsOf(notice);
     try {
-      const event = eventOf(notice);
+      const event = this.#ordered(eventOf(notice));
       if (octets !== undefined) this.#counts.framesIn += 1;
       if (log.shows('trace')) this.#trace(receivedLine(event, octets));
       this.#parts.heard(event, this.#around.system.now());
@@ -144,6 +147,11 @@ export class Session {
       const line = `${this.name}: ${notice.notice} dropped: ${error.message}${hex}`;
       log.line('debug', line, `${this.name} malformed`);
     }
+  }
+
+  /** The helper answers in order: a packet that comes before the answer to our last one came before that one left. */
+  #ordered(event: Event): Event {
+    return event.kind === 'ppp' && this.#unsent > 0 ? { ...event, crossed: true } : event;
   }
 
   /** Timing of the helper's own actions at an edge; the notice of the edge follows. */
@@ -250,8 +258,7 @@ export class Session {
         store.save(this.name, snapshot);
         return undefined;
       },
-      ask: (verb, body, action) =>
-        helper.ask(verb, body, (failure) => this.#failed(action, verb, failure)),
+      ask: (verb, body, action) => this.#ask(verb, body, action),
       // Without counters from the kernel nothing is proven, so there is no event.
       count: () =>
         helper.ask(
@@ -266,6 +273,19 @@ export class Session {
       delegated: (action) => prefixes.write(this.name, action),
       note: (note) => this.#note(note),
     };
+  }
+
+  #ask<V extends Verb>(verb: V, body: RequestBody<V>, action: Action['kind']): void {
+    const { helper } = this.#around;
+    if (verb !== 'ppp-send')
+      return helper.ask(verb, body, (failure) => this.#failed(action, verb, failure));
+    this.#unsent += 1;
+    const sent = (): void => void (this.#unsent -= 1);
+    const failed = (failure: Failure): void => {
+      sent();
+      this.#failed(action, verb, failure);
+    };
+    helper.ask(verb, body, failed, sent);
   }
 
   #storeLater(snapshot: Snapshot): Storing | undefined {

@@ -27,8 +27,8 @@ export type AdminVerb = 'connect' | 'disconnect' | 'reconnect' | 'handoff';
 export type Event =
   /** A Discovery Stage packet addressed to our MAC or broadcast, from `source`. */
   | { readonly kind: 'discovery'; readonly source: MacAddress; readonly packet: DiscoveryPacket }
-  /** A control packet of the session. */
-  | { readonly kind: 'ppp'; readonly packet: PppPacket }
+  /** A control packet of the session. `crossed`: it came before the last one that we sent had left. */
+  | { readonly kind: 'ppp'; readonly packet: PppPacket; readonly crossed?: boolean }
   /** A DHCPv6 server's answer, from the session's interface. */
   | { readonly kind: 'dhcp6'; readonly message: Dhcp6Message }
   /** The instant the engine asked for has come. */

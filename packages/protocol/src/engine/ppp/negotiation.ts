@@ -167,9 +167,8 @@ export class Negotiation<Option extends AnyOption> {
    * goes out again before our Ack, and so before the peer can open.
    */
   #wasMissed(now: Instant): boolean {
-    const { roundTrip } = this.#pace;
     if (this.#state !== 'Req-Sent' || this.#answered || this.#restartCounter === 0) return false;
-    return roundTrip !== undefined && this.#sentAt !== undefined && now - this.#sentAt > roundTrip;
+    return this.#sentAt !== undefined && this.#pace.isOverdue(now - this.#sentAt);
   }
 
   /** RFC 1661 §5.2–5.4: Ack with the same octets; else Reject what is unknown; else Nak with our values. */

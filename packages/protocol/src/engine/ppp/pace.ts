@@ -12,24 +12,29 @@ import { millis, type Millis } from '../../time.ts';
 /** Restart timer: the RFC's default (§4.6), and what a Zero-Restart-Count waits. */
 export const RESTART_PERIOD = millis(3000);
 /**
- * The first repetition before our Ack, and the next after twice the span, up to RESTART_PERIOD. The usual loss is an AC
- * whose PPP does not listen yet, and waiting three seconds for that would be most of the time a dial takes.
+ * Before our Ack: the spans to the first copies, each from the one before. The usual loss is an AC whose PPP does not
+ * listen yet. A first copy at 450 ms meets most of these. The next leave with those of a peer that repeats each second,
+ * so that an AC that listens later is met as early, and with one copy more at most. A slow line has no first copy.
  */
-export const FIRST_RESTART = millis(300);
+const FIRST_SPANS = [450, 550, 1000, 1000] as const;
+const SLOW_LINE_SPANS = [1000, 1000, 1000] as const;
 /** A span is this much longer than the round trip, because no two round trips are alike. */
 const MARGIN = 1.5;
 
 export class Pace {
+  /** The longest seen on this session; undefined while there was none. */
   #roundTrip: Millis | undefined;
-
-  /** The longest round trip seen on this session; undefined while there was none. */
-  get roundTrip(): Millis | undefined {
-    return this.#roundTrip;
-  }
+  /** The packet that is being handled came before our last one had left. */
+  crossed = false;
 
   /** A request that was sent once was answered after `span`, the peer's own time included. */
   measured(span: Millis): void {
     this.#roundTrip = millis(Math.max(span, this.#roundTrip ?? 0));
+  }
+
+  /** Whether an answer to a request of this age would have come by now, if the peer had received the request. */
+  isOverdue(age: number): boolean {
+    return !this.crossed && this.#roundTrip !== undefined && age > this.#roundTrip;
   }
 
   /**
@@ -40,8 +45,8 @@ export class Pace {
    */
   span(isEarly: boolean, sent: number): Millis {
     const least = (this.#roundTrip ?? 0) * MARGIN;
-    const longest = Math.max(RESTART_PERIOD, least);
-    if (!isEarly) return millis(longest);
-    return millis(Math.min(longest, Math.max(FIRST_RESTART, least) * 2 ** Math.min(sent, 8)));
+    const spans = least > FIRST_SPANS[0] ? SLOW_LINE_SPANS : FIRST_SPANS;
+    const usual = (isEarly ? spans[sent] : undefined) ?? RESTART_PERIOD;
+    return millis(Math.max(usual, least));
   }
 }

@@ -238,8 +238,10 @@ export class Phases {
     return this.#flush();
   }
 
-  receive(packet: PppPacket, now: Instant): PhasesSignal[] {
+  /** @param crossed the packet came before our last one had left */
+  receive(packet: PppPacket, now: Instant, crossed = false): PhasesSignal[] {
     if (this.#isOver) return [];
+    this.#pace.crossed = crossed;
     if (packet.protocol === 'LCP') this.#receiveLcp(packet, now);
     else if (this.#lcp.state === 'Opened' && !this.isEnding) this.#receiveUpper(packet, now);
     if (this.#isFlapping)
