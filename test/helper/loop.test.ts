@@ -11,14 +11,17 @@ function virtualLoop(): {
   loop: ReturnType<typeof createLoop>;
   lines: string[];
   waits: number[];
+  here: boolean[];
 } {
   let now = 0;
   const lines: string[] = [];
   const waits: number[] = [];
+  const here: boolean[] = [];
   const timed: Libc = {
     ...libc,
-    async poll(entries, timeoutMs) {
+    async poll(entries, timeoutMs, isHere = false) {
       waits.push(timeoutMs);
+      here.push(isHere);
       const found = await libc.poll(entries, 0);
       if (found === 0) now += timeoutMs;
       return found;
@@ -29,7 +32,7 @@ function virtualLoop(): {
     () => now,
     (line) => lines.push(line),
   );
-  return { loop, lines, waits };
+  return { loop, lines, waits, here };
 }
 
 t.test('loop › a descriptor is served until it is unwatched', async (t) => {
@@ -50,6 +53,32 @@ t.test('loop › a descriptor is served until it is unwatched', async (t) => {
   loop.close();
   for (const fd of [read, write]) libc.close(fd);
 });
+
+t.test(
+  'loop › in a conversation it waits in its own thread, and signals still have their turns',
+  async (t) => {
+    const { loop, waits, here } = virtualLoop();
+    const [read, write] = libc.pipe();
+    setNonblocking(libc, read);
+    libc.write(write, new Uint8Array(200));
+    let left = 200;
+    loop.watch(read, POLLIN, () => (left -= libc.read(read, new Uint8Array(1))));
+    let done = false;
+    loop.after(5000, () => (done = true));
+    await loop.run(() => done);
+    t.equal(left, 0);
+    t.strictSame(here.slice(0, 3), [false, false, true], 'one event alone is none');
+    const gaps = here.flatMap((each, i) => (each ? [] : [i]));
+    t.ok(gaps.slice(2).every((at, i) => at - (gaps[i + 1] ?? 0) <= 65));
+    t.ok(
+      here.every((each, i) => !each || (waits[i] ?? Infinity) <= 20),
+      'no signal waits longer for its turn',
+    );
+    t.equal(here.at(-1), false, 'the conversation is over');
+    loop.close();
+    for (const fd of [read, write]) libc.close(fd);
+  },
+);
 
 t.test('loop › timers run at their times, in order, and stop', async (t) => {
   const { loop, waits } = virtualLoop();

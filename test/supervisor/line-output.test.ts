@@ -38,3 +38,26 @@ t.test('output › a reader that is gone is no error', async (t) => {
   for (let i = 0; i < LINES; i += 1) write(LINE);
   await once(reader.stdin, 'close');
 });
+
+t.test(
+  'output › lines that come together are one write, and a flush writes what there is',
+  async (t) => {
+    const written: string[] = [];
+    const flushes: (() => void)[] = [];
+    const stream = { write: (text: string) => written.push(text) > 0, on: () => undefined };
+    const write = lineOutput(
+      stream,
+      () => t.fail('nothing is lost'),
+      (flush) => flushes.push(flush),
+    );
+    write('one');
+    write('two');
+    t.strictSame(written, []);
+    t.equal(flushes.length, 1);
+    flushes[0]?.();
+    flushes[0]?.();
+    write('three');
+    flushes[1]?.();
+    t.strictSame(written, ['one\ntwo\n', 'three\n']);
+  },
+);

@@ -25,12 +25,12 @@ const ANSWER: Event = { kind: 'ppp', packet: echo('Echo-Reply') };
 
 t.test('takeover parts › each step counts from the edge as the helper read it', async (t) => {
   const parts = new PartsOfTakeover();
-  parts.performed(STORE, at(900));
+  parts.performed(STORE, () => at(900));
   parts.forwarded(FORWARDED, at(1000.5));
-  parts.performed(STORE, at(1003));
-  parts.performed(ANNOUNCE, at(1004));
-  parts.performed(ASK, at(1005));
-  parts.heard(ANSWER, at(1012));
+  parts.performed(STORE, () => at(1003));
+  parts.performed(ANNOUNCE, () => at(1004));
+  parts.performed(ASK, () => at(1005));
+  parts.heard(ANSWER, () => at(1012));
   t.strictSame(parts.of(at(1001)), {
     gate: 0.2,
     up: 0.3,
@@ -40,8 +40,8 @@ t.test('takeover parts › each step counts from the edge as the helper read it'
     asked: 5,
     answered: 12,
   });
-  parts.performed(ASK, at(6000));
-  parts.heard(ANSWER, at(6010));
+  parts.performed(ASK, () => at(6000));
+  parts.heard(ANSWER, () => at(6010));
   t.match(parts.of(at(1001)), { asked: 5, answered: 12 }, 'only the first of a kind');
 });
 

@@ -105,6 +105,8 @@ export interface Backend {
   start(session: SessionPolicy): void;
   /** Reads the kernel's state. */
   inspect(session: string): Found;
+  /** The part of it that this process knows, without a call of the kernel. */
+  joined(session: string): Pick<Found, 'attached' | 'gateOpen'>;
   sendDiscovery(session: string, destination: Uint8Array, payload: Uint8Array): void;
   /** Join the session, gate closed. Detaches a different session first; keeps the same session as it is. */
   attach(session: string, key: Key, maxPayload: number): void;

@@ -30,6 +30,9 @@ const REQUESTS_A_TURN = 16;
 const MOST_A_TURN = 256;
 const TURN_MS = 2;
 
+/** Octets written at once, and what may wait for the end of a turn. */
+const BATCH = 64 * 1024;
+
 const SHEDDABLE = new Set<Notice['notice']>(['discovery-frame', 'ppp-frame', 'own-mac-heard']);
 
 export interface ConnectionOwner {
@@ -50,6 +53,10 @@ export class Connection {
   readonly #shed = new Map<string, number>();
   #queued = 0;
   #events = 0;
+  /** What one turn of the loop brings is written together, at its end. */
+  #flushes = false;
+  /** The socket takes no more. */
+  #isFull = false;
   #open = true;
   /** Requests wait for their turn. The connection reads nothing until they are handled. */
   #backlog = false;
@@ -80,13 +87,14 @@ export class Connection {
   close(reason?: string): void {
     if (!this.#open) return;
     this.#open = false;
+    if (!this.#isFull) this.#flush();
     this.#loop.unwatch(this.#fd);
     this.#libc.close(this.#fd);
     this.#owner.ended(reason);
   }
 
   #watch(): void {
-    const events = (this.#backlog ? 0 : POLLIN) | (this.#queue.length > 0 ? POLLOUT : 0);
+    const events = (this.#backlog ? 0 : POLLIN) | (this.#isFull ? POLLOUT : 0);
     if (!this.#open || events === this.#events) return;
     this.#events = events;
     this.#loop.watch(this.#fd, events, (revents) => this.#ready(revents));
@@ -138,17 +146,23 @@ export class Connection {
     if (!this.#open) return;
     this.#queue.push(octets);
     this.#queued += octets.length;
-    if (this.#queue.length === 1) this.#flush();
+    if (this.#queued > BATCH && !this.#isFull) this.#flush();
+    else if (!this.#flushes && !this.#isFull) {
+      this.#flushes = true;
+      this.#loop.wake(() => {
+        this.#flushes = false;
+        if (this.#open) this.#flush();
+      });
+    }
     if (this.#queued > CUT_AT) this.close('the supervisor does not read its replies');
-    this.#watch();
   }
 
   /** Write as much as the socket takes. When the queue is empty, report the number of dropped frames. */
   #flush(): void {
-    for (let first = this.#queue[0]; first !== undefined; first = this.#queue[0]) {
-      const octets = first;
+    for (let octets = this.#first(); octets !== undefined; octets = this.#first()) {
       const sent = this.#guard(() => this.#libc.sendto(this.#fd, octets, noSignal(this.#libc)));
-      if (sent === undefined || sent === -1) return;
+      this.#isFull = sent === -1;
+      if (sent === undefined || this.#isFull) return this.#watch();
       this.#queued -= sent;
       if (sent === octets.length) this.#queue.shift();
       else this.#queue[0] = octets.subarray(sent);
@@ -157,6 +171,18 @@ export class Connection {
     this.#shed.clear();
     for (const [session, frames] of shed) this.notify({ notice: 'dropped', session, frames });
     this.#watch();
+  }
+
+  /** The first messages of the queue, as one; undefined if there are none. */
+  #first(): Uint8Array | undefined {
+    let length = 0;
+    const count = this.#queue.findIndex((octets) => (length += octets.length) > BATCH);
+    const together = this.#queue.splice(0, count < 0 ? this.#queue.length : Math.max(1, count));
+    const [only] = together;
+    if (only === undefined) return undefined;
+    const octets = together.length === 1 ? only : Buffer.concat(together);
+    this.#queue.unshift(octets);
+    return octets;
   }
 
   /** The supervisor may close its end at any moment: that is not an error. */

@@ -65,8 +65,10 @@ export interface Libc {
   /**
    * How many entries have `revents`; 0 after `timeoutMs`. The only function that waits; never with a negative timeout. The
    * same array is taken to hold the same entries as before: it is not read again.
+   *
+   * @param here the calling thread may wait: no signal is handled meanwhile, and no other thread is woken for it
    */
-  poll(entries: readonly PollEntry[], timeoutMs: number): Promise<number>;
+  poll(entries: readonly PollEntry[], timeoutMs: number, here?: boolean): number | Promise<number>;
 }
 
 /** An errno, by name and number, of one call. */
@@ -251,9 +253,17 @@ function bindLibc(koffi: Koffi, platform: 'linux' | 'freebsd'): Libc {
       bsd.kldload(name);
     },
     unlink: (path) => void c.unlink(path),
-    poll(entries, timeoutMs) {
+    poll(entries, timeoutMs, here = false) {
       if (polled?.entries !== entries) polled = { entries, table: packEntries(entries) };
       const { table } = polled;
+      const timeout = Math.max(0, Math.trunc(timeoutMs));
+      if (here) {
+        const found = poll(table, entries.length, timeout) as number;
+        const errno = found === -1 ? koffi.errno() : 0;
+        if (found === -1 && errno !== EINTR) throw fail('poll', errno);
+        takeRevents(entries, table);
+        return Math.max(found, 0);
+      }
       return new Promise((resolve, reject) => {
         const done = (thrown: unknown, result: number): void => {
           // koffi carries the errno of the waiting thread over to this callback.
@@ -263,7 +273,7 @@ function bindLibc(koffi: Koffi, platform: 'linux' | 'freebsd'): Libc {
           takeRevents(entries, table);
           resolve(Math.max(result, 0));
         };
-        poll.async(table, entries.length, Math.max(0, Math.trunc(timeoutMs)), done);
+        poll.async(table, entries.length, timeout, done);
       });
     },
   };

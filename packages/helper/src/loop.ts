@@ -31,6 +31,12 @@ export interface MainLoop extends Loop {
 
 /** Longest wait, so that a lost wake-up costs no more than this. */
 const LONGEST_WAIT_MS = 1000;
+/**
+ * A wait costs a second thread, and two hand-overs with it, so that a signal can end it. In a conversation (two turns
+ * within this time) the loop waits in its own thread instead, no longer than this; for at most as many turns in a row.
+ */
+const CONVERSATION_MS = 20;
+const MOST_HERE = 64;
 /** The loop drops a descriptor after this many polls in a row that find it broken and its owner idle. */
 const STRIKES = 16;
 
@@ -63,6 +69,9 @@ export function createLoop(libc: Libc, now: () => number, log: (line: string) =>
   const drain = new Uint8Array(64);
   let waiting = false;
   let turnedAt = 0;
+  let servedAt = -Infinity;
+  let isConversation = false;
+  let here = 0;
   let soon: (() => void)[] = [];
 
   const watch = (fd: number, events: number, ready: (revents: number) => void): void => {
@@ -128,23 +137,29 @@ export function createLoop(libc: Libc, now: () => number, log: (line: string) =>
   const timeout = (): number => {
     if (soon.length > 0) return 0;
     const next = Math.min(...Array.from(timers, ({ at }) => at));
-    return Math.max(0, Math.min(LONGEST_WAIT_MS, Math.ceil(next - now())));
+    return Math.max(0, Math.ceil(next - now()));
   };
 
   const turn = async (): Promise<void> => {
     const entries = (polled ??= [...watched.values()]);
+    const waitsHere = isConversation && here < MOST_HERE;
+    here = waitsHere ? here + 1 : 0;
+    const longest = waitsHere ? CONVERSATION_MS : LONGEST_WAIT_MS;
     waiting = true;
     let found = 0;
     try {
-      found = await libc.poll(entries, timeout());
+      found = await libc.poll(entries, Math.min(longest, timeout()), waitsHere);
     } finally {
       waiting = false;
     }
     turnedAt = now();
-    if (found > 0)
+    isConversation = found > 0 && turnedAt - servedAt < CONVERSATION_MS;
+    if (found > 0) {
+      servedAt = turnedAt;
       for (const entry of entries) if (entry.revents !== 0) serve(entry, entry.revents);
-    runSoon();
+    }
     runTimers();
+    runSoon();
   };
 
   return {

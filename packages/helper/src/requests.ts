@@ -231,7 +231,7 @@ function attach(
     backend.attach(name, key, maxPayload);
   } finally {
     // The same session keeps its gate. A different one is attached with its gate closed; if that fails, none is attached.
-    const { attached, gateOpen } = backend.inspect(name);
+    const { attached, gateOpen } = backend.joined(name);
     Object.assign(session, { attached, gateOpen, autoOpen, settings: armed });
   }
 }

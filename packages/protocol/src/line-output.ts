@@ -15,11 +15,13 @@ export interface LineStream {
 
 /**
  * @param lost called when the reader reads again, with the number of dropped lines
+ * @param later runs `flush` soon: lines are kept until then and written together. Each is written at once by default
  * @returns a function that takes one line without its line end. A reader that has exited is no error.
  */
 export function lineOutput(
   stream: LineStream,
   lost: (lines: number) => void,
+  later: (flush: () => void) => void = (flush) => flush(),
 ): (line: string) => void {
   let waiting = 0;
   let missed = 0;
@@ -30,8 +32,19 @@ export function lineOutput(
     missed = 0;
     if (lines > 0) lost(lines);
   });
+  let kept = '';
+  const flush = (): void => {
+    const text = kept;
+    kept = '';
+    if (text !== '') waiting = stream.write(text) ? 0 : waiting + text.length;
+  };
   return (line) => {
-    if (waiting > MAX_WAITING) missed += 1;
-    else waiting = stream.write(`${line}\n`) ? 0 : waiting + line.length;
+    if (waiting + kept.length > MAX_WAITING) {
+      missed += 1;
+      return;
+    }
+    const isFirst = kept === '';
+    kept += `${line}\n`;
+    if (isFirst) later(flush);
   };
 }

@@ -20,7 +20,7 @@ export class Driver {
   readonly #clock: DriverClock;
   /** Events that arrived while another was being handled: a failed store, or an immediate answer to a request. */
   readonly #waiting: { readonly event: Event; readonly at: Instant }[] = [];
-  readonly #settled: () => void;
+  readonly #settled: (at: Instant) => void;
   #isBusy = false;
   #isStoring = false;
   #cancel: () => void = () => undefined;
@@ -30,7 +30,7 @@ export class Driver {
     engine: Pick<SessionEngine, 'handle' | 'deadline'>,
     perform: (action: Action) => Failed | Storing | undefined,
     clock: DriverClock,
-    settled: () => void = () => undefined,
+    settled: (at: Instant) => void = () => undefined,
   ) {
     this.#engine = engine;
     this.#perform = perform;
@@ -46,14 +46,15 @@ export class Driver {
   }
 
   #drain(from: Instant): void {
+    let last = from;
     while (!this.#isStoring) {
       const next = this.#waiting.shift();
       if (next === undefined) {
         this.#isBusy = false;
         this.#arm();
-        return this.#settled();
+        return this.#settled(last);
       }
-      const at = Math.max(from, next.at) as Instant;
+      const at = (last = Math.max(from, next.at) as Instant);
       this.#act(this.#engine.handle(next.event, at), at);
     }
   }

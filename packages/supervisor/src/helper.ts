@@ -78,6 +78,8 @@ export class HelperClient {
   #attempt = 0;
   #reconnects = 0;
   #upAt = 0;
+  /** Time of the last octets. */
+  #heardAt = 0;
   /** Time of the last answer. */
   #answeredAt = 0;
   #stopRetry: () => void = () => undefined;
@@ -98,6 +100,7 @@ export class HelperClient {
     let reason = 'closed by the helper';
     socket.on('connect', () => this.#greet());
     socket.on('data', (chunk) => {
+      this.#heardAt = this.#system.now();
       try {
         for (const value of deframer.push(chunk)) {
           if (socket !== this.#socket) return;
@@ -198,7 +201,7 @@ export class HelperClient {
     const pending = this.#pending.get(message.id);
     if (pending === undefined) throw new FramingError(`reply ${message.id} was not asked for`);
     this.#pending.delete(message.id);
-    this.#answeredAt = this.#system.now();
+    this.#answeredAt = this.#heardAt;
     if ('failed' in message) pending.failed(message.failed);
     else pending.done(message.done);
   }

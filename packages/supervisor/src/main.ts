@@ -89,7 +89,14 @@ async function main(): Promise<void> {
   }
   const lost = (lines: number): void =>
     log.line('warn', `${lines} log lines are lost: nothing read them`);
-  const log = new Log(config.logLevel, lineOutput(process.stdout, lost), now, style);
+  // The lines of an event are written after its frames: an AC waits for those.
+  let flushLog = (): void => undefined;
+  const later = (flush: () => void): void => {
+    flushLog = flush;
+    setImmediate(flush);
+  };
+  process.on('exit', () => flushLog());
+  const log = new Log(config.logLevel, lineOutput(process.stdout, lost, later), now, style);
   log.line('info', `ppp_thing ${VERSION}: ${file}, pid ${process.pid}`);
 
   // Still as root, if we are: for ports below 1024, and because root may own the original's file.

@@ -91,7 +91,7 @@ export class Session {
       this.#engine,
       (action) => this.#perform(action, effects),
       system,
-      () => this.#hooks.observe(this.#engine.ownerStatus(system.now()), system.wallClock()),
+      (at) => this.#hooks.observe(this.#engine.ownerStatus(at), system.wallClock()),
     );
   }
 
@@ -138,7 +138,7 @@ export class Session {
       const event = this.#ordered(eventOf(notice));
       if (octets !== undefined) this.#counts.framesIn += 1;
       if (log.shows('trace')) this.#trace(receivedLine(event, octets));
-      this.#parts.heard(event, this.#around.system.now());
+      this.#parts.heard(event, this.#around.system.now);
       this.#driver.feed(event);
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
@@ -244,7 +244,7 @@ export class Session {
     if (failed !== undefined) this.#counts.storeFailures += 1;
     else {
       if (action.kind === 'store') this.#counts.stores += 1;
-      this.#parts.performed(action, this.#around.system.now());
+      this.#parts.performed(action, this.#around.system.now);
     }
     return failed;
   }

@@ -2,7 +2,7 @@
  * The supervisor's interface to the machine, except files and datagrams: time, randomness, and a stream to its helper.
  * `thisSystem` is the real one; a simulator passes its own. It decides nothing.
  */
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { SessionEngine } from '@ppp-thing/protocol/engine/engine';
 import type { Random } from '@ppp-thing/protocol/engine/hashes';
 import type { Instant } from '@ppp-thing/protocol/time';
@@ -33,12 +33,25 @@ export interface System {
   makeEngine(...made: ConstructorParameters<typeof SessionEngine>): SessionEngine;
 }
 
+/** All that one event writes is one message to the kernel, and one wake-up of the helper. */
+function writingTogether(socket: Socket): Stream {
+  const write = socket.write.bind(socket);
+  socket.write = (octets: Uint8Array) => {
+    if (socket.writableCorked === 0) {
+      socket.cork();
+      process.nextTick(() => socket.uncork());
+    }
+    return write(octets);
+  };
+  return socket;
+}
+
 export const thisSystem: System = {
   now: clock.now,
   wallClock: clock.wallClock,
   wakeAt: clock.wakeAt,
   soon: (run) => void setImmediate(run),
   random: clock.random,
-  connect: (path) => connect(path),
+  connect: (path) => writingTogether(connect(path)),
   makeEngine: (...made) => new SessionEngine(...made),
 };

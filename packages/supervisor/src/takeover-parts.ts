@@ -28,7 +28,7 @@ export class PartsOfTakeover {
   }
 
   /** An action has been performed. */
-  performed(action: Action, now: Instant): void {
+  performed(action: Action, now: () => Instant): void {
     if (this.#edgeAt === undefined) return;
     if (action.kind === 'store') this.#mark('stored', now);
     else if (action.kind === 'announce') this.#mark('announced', now);
@@ -36,7 +36,7 @@ export class PartsOfTakeover {
     else if (action.kind === 'send-ppp' && isEcho(action, 'Echo-Request')) this.#mark('asked', now);
   }
 
-  heard(event: Event, now: Instant): void {
+  heard(event: Event, now: () => Instant): void {
     if (this.#edgeAt === undefined || event.kind !== 'ppp') return;
     if (isEcho(event, 'Echo-Reply')) this.#mark('answered', now);
   }
@@ -48,8 +48,8 @@ export class PartsOfTakeover {
   }
 
   /** Record the first of its kind after the edge. */
-  #mark(part: Part, now: Instant): void {
-    if (this.#edgeAt !== undefined) this.#parts[part] ??= now - this.#edgeAt;
+  #mark(part: Part, now: () => Instant): void {
+    if (this.#edgeAt !== undefined) this.#parts[part] ??= now() - this.#edgeAt;
   }
 }
 

@@ -103,6 +103,11 @@ export class FreebsdBackend extends PerSession<Entry> implements Backend {
     };
   }
 
+  joined(name: string): Pick<Found, 'attached' | 'gateOpen'> {
+    const { attached, gateOpen } = this.session('inspect', name);
+    return { attached, gateOpen };
+  }
+
   claim(name: string): void {
     const { vhid } = this.entry('claim', name);
     if (vhid === undefined) throw new BackendError('claim', name, 'ENXIO', 'it has no vhid');

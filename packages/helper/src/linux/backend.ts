@@ -76,6 +76,11 @@ export class LinuxBackend extends PerSession<Entry> implements Backend {
     };
   }
 
+  joined(name: string): Pick<Found, 'attached' | 'gateOpen'> {
+    const { attached, gateOpen } = this.session('inspect', name);
+    return { attached, gateOpen };
+  }
+
   demote(name: string, on: boolean): void {
     this.#demotion.set(this.session('demote', name).policy, on);
   }

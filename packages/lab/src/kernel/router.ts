@@ -5,6 +5,7 @@
 import { access, chmod, chown, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
+import { ask } from '@ppp-thing/ctl/client';
 import { PASSWORD, USER, type Auth } from './ac.ts';
 import {
   ADDRESSES,
@@ -317,6 +318,12 @@ export class Router {
       { reject: false, all: true },
     );
     return { ok: done.exitCode === 0, text: done.all };
+  }
+
+  /** What pppthingctl would ask, without a program to start: its start and end cost a guest 100 ms of its processor. */
+  async operate(verb: 'connect' | 'disconnect'): Promise<void> {
+    const sockets = { directory: this.#directory, signal: new AbortController().signal };
+    await ask(sockets, 'POST', `/v1/sessions/${SESSION}/${verb}`);
   }
 
   /** SESSION_ID of the session the kernel has joined, and whether its interface carries the default route. */

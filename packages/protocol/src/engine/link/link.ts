@@ -194,7 +194,10 @@ export class Link {
         break;
       case 'ppp':
         if (this.#admit('session', now))
-          this.#withSession((session) => session.phases.receive(event.packet, now, event.crossed), now);
+          this.#withSession(
+            (session) => session.phases.receive(event.packet, now, event.crossed),
+            now,
+          );
         break;
       case 'deadline':
         break;
