@@ -400,6 +400,27 @@ void t.test(
 );
 
 void t.test(
+  'negotiation › a copy of the request that we acknowledged is acknowledged again, and ends nothing',
+  (t) => {
+    const { negotiation } = opened();
+    t.same(codes(negotiation.receive(theirs(1, peer), at(3002))), ['Configure-Ack']);
+    t.equal(negotiation.state, 'Opened');
+    t.equal(negotiation.deadline(), undefined);
+    for (const [what, packet, when] of [
+      ['another Identifier', theirs(2, peer), 3000],
+      ['other options', theirs(1), 3000],
+      ['too late to be a copy', theirs(1, peer), 3003],
+    ] as const)
+      t.same(
+        codes(opened().negotiation.receive(packet, at(when))),
+        ['Configure-Request', 'Configure-Ack'],
+        what,
+      );
+    t.end();
+  },
+);
+
+void t.test(
   'negotiation › a peer that asks and has not answered in time has just begun to listen: our request precedes our Ack',
   (t) => {
     const late = begun();

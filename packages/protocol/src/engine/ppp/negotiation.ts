@@ -51,6 +51,8 @@ export class Negotiation<Option extends AnyOption> {
   #request: ConfigurePacket<Option> | undefined;
   /** The last request was answered: no other answer to it counts, and its identifier is used up. */
   #answered = false;
+  /** The peer's request that we acknowledged last, and when. */
+  #acknowledged: { readonly packet: ConfigurePacket<Option>; readonly at: Instant } | undefined;
   /** Configure-Naks we sent, and Naks or Rejects we received, since the negotiation began. */
   #naksSent = 0;
   #naksReceived = 0;
@@ -157,9 +159,26 @@ export class Negotiation<Option extends AnyOption> {
 
   #receiveRequest(packet: ConfigurePacket<Option>, now: Instant): LayerSignal | undefined {
     const answer = this.#answer(packet);
+    if (this.#state === 'Opened' && this.#isCopy(packet, now)) {
+      this.#log('debug', 'acknowledged again', { id: packet.identifier });
+      this.#send(answer);
+      return undefined;
+    }
     const event = answer.code === 'Configure-Ack' ? 'RCR+' : 'RCR-';
     if (this.#wasMissed(now)) this.#sendRequest(now);
     return this.#fire(event, now, { id: packet.identifier }, answer);
+  }
+
+  /**
+   * Whether the peer sent this before it had the Ack that we sent for it. By the table (§4.3) such a request ends what both
+   * have just opened, and where the round trip is longer than the peer's Restart timer, every time anew. A peer that has
+   * begun anew has another Magic-Number or Identifier, or asks again when the copies must have ended.
+   */
+  #isCopy({ identifier, options }: ConfigurePacket<Option>, now: Instant): boolean {
+    const acknowledged = this.#acknowledged;
+    if (acknowledged === undefined || acknowledged.packet.identifier !== identifier) return false;
+    const until = after(acknowledged.at, this.#pace.span(false, 0));
+    return now <= until && sameOptions(acknowledged.packet.options, options);
   }
 
   /**
@@ -281,7 +300,7 @@ export class Negotiation<Option extends AnyOption> {
         return this.#terminate('Terminate-Request', this.nextIdentifier());
       case 'sca':
       case 'scn':
-        return this.#sendAnswer(cause);
+        return this.#sendAnswer(cause, now);
       case 'sta':
         return this.#terminate('Terminate-Ack', cause?.identifier ?? this.nextIdentifier());
       case 'scj':
@@ -310,11 +329,12 @@ export class Negotiation<Option extends AnyOption> {
     this.#send(this.#request);
   }
 
-  #sendAnswer(cause: ControlPacket<Option> | undefined): void {
+  #sendAnswer(cause: ControlPacket<Option> | undefined, now: Instant): void {
     if (cause === undefined || !('options' in cause)) return;
     if (cause.code === 'Configure-Ack') {
       this.#options.accept(cause.options);
       this.#naksSent = 0;
+      this.#acknowledged = { packet: cause, at: now };
     }
     if (cause.code === 'Configure-Nak') this.#naksSent += 1;
     this.#send(cause);
