@@ -102,10 +102,7 @@ const RULES: readonly {
   {
     under: protocol('ipc'),
     may: ({ target }) =>
-      ground.includes(target) ||
-      target === limits ||
-      target.startsWith(protocol('ipc/')) ||
-      target.startsWith('msgpackr'),
+      ground.includes(target) || target === limits || target.startsWith(protocol('ipc/')),
   },
   {
     under: 'packages/helper/src',

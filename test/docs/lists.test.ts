@@ -110,8 +110,8 @@ t.test('docs/architecture.md › what an auditor of the root program reads', asy
   );
 
   const pinned = ['helper', 'protocol'].flatMap((name) => {
-    const manifest = JSON.parse(read(`packages/${name}/package.json`)) as { dependencies: Record<string, string> };
-    return Object.entries(manifest.dependencies);
+    const manifest = JSON.parse(read(`packages/${name}/package.json`)) as { dependencies?: Record<string, string> };
+    return Object.entries(manifest.dependencies ?? {});
   });
   const npm = pinned.filter(([name]) => found.has(name)).map(([name, version]) => `\`${name}\` ${version}`);
   const [, said = ''] = /^\| npm: (.+?) +\| both/m.exec(text) ?? [];

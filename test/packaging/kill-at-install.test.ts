@@ -26,7 +26,7 @@ const FILES = [
   'man/ppp_thing.conf.5',
   'man/ppp_thing_helper.8',
   'man/pppthingctl.8',
-  'node_modules/msgpackr/index.js',
+  'node_modules/smol-toml/package.json',
   'packages/helper/dist/main.js',
   'packages/supervisor/dist/main.js',
   'rc.d/ppp_thing',

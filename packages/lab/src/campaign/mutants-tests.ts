@@ -250,8 +250,8 @@ export const TEST_MUTANTS: readonly Mutant[] = [
       'for (const [session, frames] of [])',
     ],
   ]),
-  ...of('protocol/dist/ipc/plain.js', 'ipc/framing', [
-    ['messages: no limit of nesting', ' || depth > MAX_DEPTH', ''],
+  ...of('protocol/dist/ipc/msgpack.js', 'ipc/framing', [
+    ['messages: no limit of nesting', 'if (depth > MAX_DEPTH)', 'if (false)'],
   ]),
   ...of(`${ENGINE}/ppp/negotiation.js`, 'engine/negotiation', [
     [

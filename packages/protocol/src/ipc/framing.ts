@@ -2,7 +2,6 @@
  * Messages on a stream: a 4-octet big-endian length, then one msgpack value of at most 64 KiB. It knows the shape of
  * every message, and nothing about sockets.
  */
-import { Packr } from 'msgpackr/index-no-eval';
 import {
   DONE,
   FAILED,
@@ -18,18 +17,12 @@ import {
   type Request,
   type Verb,
 } from './messages.ts';
-import { isPlain } from './plain.ts';
+import { pack, unpack } from './msgpack.ts';
 import type { Shape } from './schema.ts';
 
 const PREFIX = 4;
 /** Initial octets of a reader's buffer. */
 const FIRST_ROOM = 1024;
-
-const packr = new Packr({
-  useRecords: false,
-  mapsAsObjects: true,
-  int64AsType: 'bigint',
-});
 
 /** The other end broke the protocol. Nothing after this can be trusted, so the caller closes the connection. */
 export class FramingError extends Error {
@@ -38,7 +31,7 @@ export class FramingError extends Error {
 
 /** Encodes one message with its length. Larger than `limit`: RangeError, a bug of ours. */
 export function encodeMessage(value: unknown, limit = MAX_MESSAGE): Uint8Array {
-  const body = packr.pack(value);
+  const body = pack(value).finish();
   if (body.length > limit)
     throw new RangeError(`message of ${body.length} octets, at most ${limit}`);
   const framed = new Uint8Array(PREFIX + body.length);
@@ -105,17 +98,12 @@ export class Deframer {
   }
 }
 
-/**
- * Decodes one msgpack value without its length. Throws FramingError for extension types, wrong lengths and deep
- * nesting.
- */
 function decodeValue(body: Uint8Array): unknown {
-  if (!isPlain(body)) throw new FramingError('not one plain msgpack value');
   try {
     // Copy the message first; otherwise a kept byte field would pin the whole read buffer.
-    return packr.unpack(body.slice());
+    return unpack(body.slice());
   } catch (cause) {
-    throw new FramingError('not msgpack', { cause });
+    throw new FramingError('not one plain msgpack value', { cause });
   }
 }
 
