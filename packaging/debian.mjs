@@ -22,17 +22,31 @@ const maintainer = () =>
 /** `Tue, 27 Oct 2026 10:00:00 +0000`, as a changelog of Debian's has it. */
 const rfc5322 = (seconds) => new Date(seconds * 1000).toUTCString().replace('GMT', '+0000');
 
-/** The sample with nothing in force, and the paths of Linux. */
-function configuration(sample) {
+/** What a first user reads, beside the manuals. */
+const GUIDES = [
+  'linux.md',
+  'failover.md',
+  'ipv6.md',
+  'migrating.md',
+  'recipes.md',
+  'troubleshooting.md',
+];
+
+/** The sample with nothing in force, and the names, paths and keys of Linux. `doc` is where the guides are. */
+function configuration(sample, doc) {
   const [head, ...rest] = sample.split('\n\n');
   const lines = rest
     .join('\n\n')
+    .replaceAll(/; on FreeBSD .*$/gm, '')
+    .replaceAll(/^# FreeBSD: .*\n(?:# .*\n)*?# ?\w+ = .*\n/gm, '')
     .split('\n')
+    .filter((line) => !/^\w+ = .*# FreeBSD$/.test(line))
     .map((line) => (line === '' || line.startsWith('#') ? line : `#${line}`));
-  const text = `${head}
+  const text = `${head.replace('FreeBSD /usr/local/etc/ppp_thing.conf, Linux ', '')}
 #
-# Nothing is in force yet, and nothing is started: take the # from what you need, from "[session.pppoe0]" to "stub" and
-# "[partner]" to "key_file" at least. Then: pppthingctl check-config, systemctl start ppp_thing.
+# Nothing is in force yet, and nothing is started: take the # from what you need, from "[session.pppoe0]" to "stub",
+# "demotion_file", and "[partner]" to "key_file" at least. Then: pppthingctl check-config, systemctl start ppp_thing.
+# /${doc}/linux.md leads through all of it.
 
 ${lines.join('\n')}`;
   const places = [
@@ -40,6 +54,8 @@ ${lines.join('\n')}`;
     ['/usr/local/libexec/', '/usr/local/sbin/'],
     ['/var/db/', '/var/lib/'],
     ['/var/run/', '/run/'],
+    ['igb0', 'eth0'],
+    ['igb1', 'eth1'],
   ];
   return places.reduce((done, [freebsd, linux]) => done.replaceAll(freebsd, linux), text);
 }
@@ -99,9 +115,10 @@ export function deb({
     fs.writeFileSync(place, octets);
     fs.chmodSync(place, mode);
   };
+  const doc = `usr/share/doc/${name}`;
   put(
     CONFIG,
-    configuration(fs.readFileSync(path.join(root, 'etc/ppp_thing.conf.sample'), 'utf8')),
+    configuration(fs.readFileSync(path.join(root, 'etc/ppp_thing.conf.sample'), 'utf8'), doc),
     0o640,
   );
   put('usr/lib/sysusers.d/ppp-thing.conf', own('ppp-thing.sysusers'));
@@ -113,11 +130,11 @@ export function deb({
  -- ${maintainer()}  ${rfc5322(seconds)}
 `;
   // The documents lie in a directory of the package's own name.
-  const doc = `usr/share/doc/${name}`;
   if (name !== 'ppp-thing')
     fs.renameSync(path.join(stage, 'usr/share/doc/ppp-thing'), path.join(stage, doc));
   put(`${doc}/changelog.gz`, gzip(Buffer.from(changelog)));
   put(`${doc}/NEWS.gz`, gzip(fs.readFileSync(path.join(root, 'CHANGELOG.md'))));
+  for (const each of GUIDES) put(`${doc}/${each}`, fs.readFileSync(path.join(root, 'docs', each)));
   put(`${doc}/copyright`, copyright(root, manifest, home));
   const overrides = own('lintian-overrides')
     .split('\n')

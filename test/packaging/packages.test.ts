@@ -51,6 +51,7 @@ t.test('make deb', { skip: !has('dpkg-deb') && 'there is no dpkg-deb here' }, as
     'no place of FreeBSD’s',
   );
   t.match(config, /^#\[session\.pppoe0\]/m);
+  t.notMatch(config, /igb|carp_vhid|FreeBSD/, 'no name and no key of FreeBSD’s');
   const files = filesBelow(folder);
   for (const name of [
     'usr/lib/systemd/system/ppp_thing.service',
@@ -61,6 +62,7 @@ t.test('make deb', { skip: !has('dpkg-deb') && 'there is no dpkg-deb here' }, as
     'usr/share/man/man8/ppp_thing.8.gz',
     'usr/share/bash-completion/completions/pppthingctl',
     'usr/share/doc/ppp-thing/examples/linux/keepalived.conf.sample',
+    'usr/share/doc/ppp-thing/linux.md',
   ])
     t.ok(files.includes(name), name);
   const unit = readFileSync(join(folder, 'usr/lib/systemd/system/ppp_thing.service'), 'utf8');
