@@ -78,6 +78,7 @@ const CONFIG = {
 const CARDS = [
   card('igb0', { mac: '00:11:22:33:44:55', pcp: 6 }),
   card('igb1', { carp: [{ vhid: 1, state: 'MASTER', advskew: 0 }] }),
+  card('pppoe0', { mtu: 1492 }),
   card('pppoe0x', { addresses: ['203.0.113.7'] }),
   card('igb2', { addresses: ['10.99.0.2'] }),
 ];
@@ -430,6 +431,15 @@ t.test('doctor', async (t) => {
     });
     for (const odd of ['', '}', '{', '} } {', 'vrrp_instance {', 'a { b { c'])
       t.match(parseKeepalived(odd), { known: true });
+  });
+
+  t.test('a session that is not attached ignores no router advertisement', async (t) => {
+    const facts = {
+      ...healthy,
+      acceptsRa: known([]),
+      interfaces: known(CARDS.filter(({ name }) => name !== 'pppoe0')),
+    };
+    t.notOk(diagnose(facts).some(({ what }) => what.includes('ignores router adv')));
   });
 
   t.test('conntrackd needs a kernel that does not check TCP windows', async (t) => {

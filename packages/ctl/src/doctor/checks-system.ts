@@ -264,9 +264,12 @@ export const forwarding6: Check = (facts) =>
       });
 
 export const advertisements: Check = (facts) => {
-  const { acceptsRa, config, platform } = facts;
+  const { acceptsRa, config, interfaces, platform } = facts;
+  // Of an interface that is not there yet the kernel says nothing.
+  const isThere = (name: string): boolean =>
+    !interfaces.known || interfaces.value.some((each) => each.name === name);
   const sessions = config.known
-    ? config.value.sessions.filter(({ ipv6 }) => ipv6?.wan === 'slaac')
+    ? config.value.sessions.filter(({ name, ipv6 }) => ipv6?.wan === 'slaac' && isThere(name))
     : [];
   if (sessions.length === 0) return [];
   return judge('ipv6', acceptsRa, 'the sessions obey router advertisements', (names) =>
