@@ -26,7 +26,7 @@ const BLOCK = 5000;
 const USAGE = `usage: main.js [--runs N] [--seed N] [--jobs N] [--json] [--first] [--state FILE] [--kept DIR] [--show SEED]
   --first   stop at the first violation; in one process
   --state   carry on where FILE says the last call stopped, and keep it up to date; --runs is what to add
-  --kept    after the seeds, play the plans of the transcripts in DIR
+  --kept    before the seeds, play the plans of the transcripts in DIR
   --show    tell the story of one seed, shrunk if it breaks a rule`;
 
 /** Where a long campaign is: one JSON file. */
@@ -77,6 +77,8 @@ export async function command<P extends Plan>(game: Game<P>, program: string): P
   const end = state.next + runs;
   const isEnough = (tally: Tally): boolean => values.first && tally.found.length > 0;
   const now = { runs: 0, seconds: 0 };
+  for (const plan of keptPlans<P>(values.kept))
+    if (!isEnough(state.total)) await runPlan(game, plan, state.total);
   const workers = values.first ? undefined : new Workers(program, jobs);
   while (state.next < end && !isEnough(state.total)) {
     const size = Math.min(values.first ? runs : BLOCK, end - state.next);
@@ -94,8 +96,6 @@ export async function command<P extends Plan>(game: Game<P>, program: string): P
     if (values.state !== undefined) save(values.state, state);
   }
   workers?.close();
-  for (const plan of keptPlans<P>(values.kept))
-    if (!isEnough(state.total)) await runPlan(game, plan, state.total);
   report(state, now, jobs, values.json);
   const [first] = state.total.found;
   if (!values.json && first !== undefined)

@@ -1,6 +1,7 @@
 /**
  * Deliberate faults in the logic that moves the session: each a piece of the compiled product and what stands in its
- * place. `make sim-mutants` shows that the simulator notices every one. Nothing here runs in the product.
+ * place. `make sim-mutants` shows that the simulator, or a test that costs less, notices every one. Nothing here runs in the
+ * product.
  *
  * Not in the list, because nothing could notice:
  * - a demotion taken back twice by the engine: the helper's verb is idempotent (`helper/demotion.ts`);
@@ -54,6 +55,10 @@ const mutant = (name: string, file: string, find: string, replace: string): Muta
   replace,
 });
 
+/** Those that a test notices too: it costs a second, and runs until one shows the fault cost many. */
+const by = (judge: string, mutants: readonly Mutant[]): readonly Mutant[] =>
+  mutants.map((each) => ({ ...each, judge }));
+
 /** A cell of ownership's table that says something else. */
 function cell(name: string, event: OwnerEvent, state: OwnerState, instead: string): Mutant {
   const row = Object.entries(OWNERSHIP[event]);
@@ -68,9 +73,7 @@ function cell(name: string, event: OwnerEvent, state: OwnerState, instead: strin
 export const MUTANTS: readonly Mutant[] = [
   // Ownership's table.
   cell('dropped fence', 'Newer', 'Holding', 'store/Holding'),
-  cell('rival ignored', 'Rival', 'Standby', 'take/Holding'),
   cell('freed ignored', 'Freed', 'Fenced', '-'),
-  cell('handoff not undone', 'Undo', 'Yielding', '-'),
   cell('adoption without carrying on', 'Adopt', 'Waiting', 'lift/Holding'),
   cell('not armed at start', 'Ready', 'Waiting', 'lift/Standby'),
   cell('off keeps the session of a partner that took it', 'Newer', 'Off', 'store/Off'),
@@ -100,6 +103,16 @@ export const MUTANTS: readonly Mutant[] = [
   cell('what the partner opened is not resumed', 'Told', 'Holding', 'store/Holding'),
   cell('connect leaves the demotion of a handoff', 'Connect', 'Standby', 'Standby'),
   cell('watchdog looks once', 'Down', 'Holding', '-'),
+  ...by('engine/ownership', [
+    cell('rival ignored', 'Rival', 'Standby', 'take/Holding'),
+    cell('handoff not undone', 'Undo', 'Yielding', '-'),
+    mutant(
+      'contested line not seen',
+      STANDING,
+      'this.partner.fresh(now) === undefined &&\n            this.partner.seenWithin(SEEN_SPAN, now)',
+      'false',
+    ),
+  ]),
   // What the acts do.
   mutant(
     'epoch not raised',
@@ -163,12 +176,6 @@ export const MUTANTS: readonly Mutant[] = [
   cell('a refusal is never over', 'Unblocked', 'Holding', '-'),
   cell('a role that is lost does not demote', 'RoleLost', 'Holding', '-'),
   cell('a role that is found again does not promote', 'RoleFound', 'Standby', '-'),
-  mutant(
-    'contested line not seen',
-    STANDING,
-    'this.partner.fresh(now) === undefined &&\n            this.partner.seenWithin(SEEN_SPAN, now)',
-    'false',
-  ),
   mutant('told what the disk refused', OUTBOX, 'actions.filter(SAYABLE[this.#disk])', 'actions'),
   mutant(
     'refused store forgotten',
@@ -357,55 +364,57 @@ export const MUTANTS: readonly Mutant[] = [
   mutant('partner seen for ever', PARTNERSHIP, 'now < after(this.#seenAt, span)', 'true'),
   // The lease that moves with the session.
   mutant(
-    'released at a handoff',
-    DHCP6_TABLE,
-    "Bound: 'Off', Renew: 'Off'",
-    "Bound: 'release/Release', Renew: 'Off'",
-  ),
-  mutant(
-    'released at a reconnect',
-    ACTS,
-    "case 'hangUp':\n                return this.#hangUp(now)",
-    "case 'hangUp':\n                return this.#leave(now)",
-  ),
-  mutant(
-    'lease of the partner not learnt',
-    DELEGATION,
-    '{ ...theirs, lease: clampLease(lease, this.#wallClockAtZero + now) }',
-    '{ ...theirs, lease: null }',
-  ),
-  mutant(
-    'lease lost with the session',
-    ACTS,
-    'this.#write({ facts: null });',
-    'this.#write({ facts: null, lease: null });',
-  ),
-  mutant(
-    'asks anew after a takeover',
-    DHCP6_CLIENT,
-    "!isOurs ? 'Fresh' : isNew ? 'Moved' : 'Held'",
-    "'Fresh'",
-  ),
-  mutant(
-    'standby gives its LANs nothing',
-    ACTS,
-    'this.#reroute(now);\n        this.delegate(now);',
-    'this.#reroute(now);',
-  ),
-  mutant(
-    'a new lease is not given to the LANs',
-    ACTS,
-    '#leaseStored(now) {\n        this.delegate(now);',
-    '#leaseStored(now) {',
-  ),
-  mutant('a new lease is not kept', ACTS, 'this.#write({ lease: signal.lease });', ''),
-  mutant('not renewed', DHCP6_CLIENT, "this.#timers.set('t1', later(t1, now));", ''),
-  mutant(
     'speaks on the standby',
     ACTS,
     'this.#tellLink(now, (link) => link.suspend(now));\n        this.#leased(this.#delegation.down(now), now);\n    }\n    /** Ready',
     'this.#tellLink(now, (link) => link.suspend(now));\n    }\n    /** Ready',
   ),
+  ...by('engine/delegation', [
+    mutant(
+      'released at a handoff',
+      DHCP6_TABLE,
+      "Bound: 'Off', Renew: 'Off'",
+      "Bound: 'release/Release', Renew: 'Off'",
+    ),
+    mutant(
+      'released at a reconnect',
+      ACTS,
+      "case 'hangUp':\n                return this.#hangUp(now)",
+      "case 'hangUp':\n                return this.#leave(now)",
+    ),
+    mutant(
+      'lease of the partner not learnt',
+      DELEGATION,
+      '{ ...theirs, lease: clampLease(lease, this.#wallClockAtZero + now) }',
+      '{ ...theirs, lease: null }',
+    ),
+    mutant(
+      'lease lost with the session',
+      ACTS,
+      'this.#write({ facts: null });',
+      'this.#write({ facts: null, lease: null });',
+    ),
+    mutant(
+      'asks anew after a takeover',
+      DHCP6_CLIENT,
+      "!isOurs ? 'Fresh' : isNew ? 'Moved' : 'Held'",
+      "'Fresh'",
+    ),
+    mutant(
+      'standby gives its LANs nothing',
+      ACTS,
+      'this.#reroute(now);\n        this.delegate(now);',
+      'this.#reroute(now);',
+    ),
+    mutant(
+      'a new lease is not given to the LANs',
+      ACTS,
+      '#leaseStored(now) {\n        this.delegate(now);',
+      '#leaseStored(now) {',
+    ),
+    mutant('a new lease is not kept', ACTS, 'this.#write({ lease: signal.lease });', ''),
+    mutant('not renewed', DHCP6_CLIENT, "this.#timers.set('t1', later(t1, now));", ''),
+  ]),
   // Demotion.
   mutant(
     'demotion not returned',
@@ -447,46 +456,48 @@ export const MUTANTS: readonly Mutant[] = [
     "this.#mode === 'probing'",
   ),
   // The helper's interlock.
-  mutant(
-    'interlock opens for anybody',
-    INTERLOCK,
-    "=> policy !== 'follow-carp' || role === 'MASTER'",
-    '=> true',
-  ),
-  mutant(
-    'interlock leaves the gate open',
-    INTERLOCK,
-    'if (!mayOpen(state))\n        return false;',
-    '',
-  ),
-  mutant(
-    'interlock never opens by itself',
-    INTERLOCK,
-    'edge && state.attached && state.autoOpen',
-    'false',
-  ),
-  mutant(
-    'interlock opens unasked',
-    INTERLOCK,
-    'edge && state.attached && state.autoOpen',
-    'edge && state.attached',
-  ),
-  mutant(
-    'edge opens the gate and does not forward',
-    INTERLOCK,
-    "if (open && settings)\n        return 'session';",
-    '',
-  ),
-  mutant(
-    'edge leaves the route via the partner',
-    INTERLOCK,
-    "return route === 'partner' && !isLive(state) ? 'partner' : 'none';",
-    "return route ?? 'none';",
-  ),
-  mutant(
-    'MASTER may route via its partner',
-    INTERLOCK,
-    "=> open || (policy !== 'manual' && role === 'MASTER')",
-    '=> open',
-  ),
+  ...by('helper/interlock', [
+    mutant(
+      'interlock opens for anybody',
+      INTERLOCK,
+      "=> policy !== 'follow-carp' || role === 'MASTER'",
+      '=> true',
+    ),
+    mutant(
+      'interlock leaves the gate open',
+      INTERLOCK,
+      'if (!mayOpen(state))\n        return false;',
+      '',
+    ),
+    mutant(
+      'interlock never opens by itself',
+      INTERLOCK,
+      'edge && state.attached && state.autoOpen',
+      'false',
+    ),
+    mutant(
+      'interlock opens unasked',
+      INTERLOCK,
+      'edge && state.attached && state.autoOpen',
+      'edge && state.attached',
+    ),
+    mutant(
+      'edge opens the gate and does not forward',
+      INTERLOCK,
+      "if (open && settings)\n        return 'session';",
+      '',
+    ),
+    mutant(
+      'edge leaves the route via the partner',
+      INTERLOCK,
+      "return route === 'partner' && !isLive(state) ? 'partner' : 'none';",
+      "return route ?? 'none';",
+    ),
+    mutant(
+      'MASTER may route via its partner',
+      INTERLOCK,
+      "=> open || (policy !== 'manual' && role === 'MASTER')",
+      '=> open',
+    ),
+  ]),
 ];

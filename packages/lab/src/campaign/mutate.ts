@@ -23,7 +23,7 @@ import { TEST_MUTANTS } from './mutants-tests.ts';
 import type { Found } from './batch.ts';
 
 const PACKAGES = fileURLToPath(new URL('../../../', import.meta.url));
-/** What once went wrong is not left to luck: its plans are played after the seeds. */
+/** What once went wrong shows most faults: its plans are played before the seeds. */
 const TRANSCRIPTS = join(PACKAGES, '../test/transcripts');
 const MEMBERS = ['protocol', 'helper', 'supervisor', 'ctl', 'lab'];
 const ROOT = join(PACKAGES, '..');
@@ -40,6 +40,7 @@ interface Verdict {
   /** Undefined if it survived. */
   readonly found: Found | undefined;
   readonly runs: number;
+  readonly seconds?: number;
   /** The run ended otherwise than by a violation or by surviving. */
   readonly crash?: string;
 }
@@ -133,14 +134,14 @@ async function play(
   }
 }
 
-function show({ mutant, found, runs, crash }: Verdict): void {
+function show({ mutant, found, runs, crash, seconds = 0 }: Verdict): void {
   const outcome = crash === undefined ? `SURVIVED ${runs} runs` : `CRASHED ${crash.trim()}`;
   const text =
     found === undefined
       ? outcome
-      : `${found.rule.padEnd(9)}${found.what === '' ? '' : ` after ${String(runs).padStart(5)} runs`}`;
+      : `${found.rule.padEnd(9)}${found.what === '' ? '' : ` seed ${String(found.seed).padStart(5)}, ${runs} runs`}`;
   console.log(
-    `${mutant.name.padEnd(48)} ${text}${found === undefined || found.what === '' ? '' : `: ${found.what}`}`,
+    `${seconds.toFixed(1).padStart(6)} s ${mutant.name.padEnd(48)} ${text}${found === undefined || found.what === '' ? '' : `: ${found.what}`}`,
   );
 }
 
@@ -170,9 +171,10 @@ async function main(): Promise<number> {
     const root = join(base, String(index));
     makeTree(root);
     for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
+      const started = performance.now();
       const verdict = await judge(root, mutant, Number(values.runs));
       verdicts.push(verdict);
-      show(verdict);
+      show({ ...verdict, seconds: (performance.now() - started) / 1000 });
     }
   };
   try {
