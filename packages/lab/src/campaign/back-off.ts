@@ -66,7 +66,8 @@ export class BackOff {
       this.#ended(now);
     }
     for (const action of actions) {
-      if (action.kind === 'detach') this.#ended(now);
+      // After a refusal there is no session to end: what is broken off here is a dial.
+      if (action.kind === 'detach' && this.#refusals === 0) this.#ended(now);
       else if (action.kind === 'attach') {
         this.#refusals = 0;
         this.#endedAt = undefined;

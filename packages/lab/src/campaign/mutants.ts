@@ -81,10 +81,7 @@ export const MUTANTS: readonly Mutant[] = [
   cell('fenced may open by itself', 'Newer', 'Holding', 'release,store,arm/Fenced'),
   cell('learned, not stored', 'Newer', 'Standby', 'arm/Standby'),
   cell('not armed with a newer session', 'Newer', 'Standby', 'store/Standby'),
-  cell('higher announce ignored', 'Outbid', 'Holding', '-'),
-  cell('contest not settled', 'ContestOver', 'Holding', '-'),
   cell('not rearmed after a helper restart', 'HelperBackup', 'Standby', '-'),
-  cell('not carried on after a helper restart', 'HelperMaster', 'Holding', '-'),
   cell('keeps the session after a helper restart as BACKUP', 'HelperBackup', 'Holding', '-'),
   cell('hang-up forgotten with the helper', 'HelperMaster', 'HangingUp', '-'),
   cell('reconnect forgotten with the helper', 'HelperMaster', 'Redialling', '-'),
@@ -104,6 +101,9 @@ export const MUTANTS: readonly Mutant[] = [
   cell('connect leaves the demotion of a handoff', 'Connect', 'Standby', 'Standby'),
   cell('watchdog looks once', 'Down', 'Holding', '-'),
   ...by('engine/ownership', [
+    cell('higher announce ignored', 'Outbid', 'Holding', '-'),
+    cell('contest not settled', 'ContestOver', 'Holding', '-'),
+    cell('not carried on after a helper restart', 'HelperMaster', 'Holding', '-'),
     cell('rival ignored', 'Rival', 'Standby', 'take/Holding'),
     cell('handoff not undone', 'Undo', 'Yielding', '-'),
     mutant(
@@ -315,18 +315,6 @@ export const MUTANTS: readonly Mutant[] = [
   ),
   mutant('Identifiers of the other router', ACTS, '(this.#standing.config.routerId & 1)', '0'),
   mutant('Identifier of the day the session came up', ACTS, 'this.#link.heardOf(theirs);', ';'),
-  mutant(
-    'refused as if it had failed',
-    REDIAL,
-    'const isInsistent = refused && failures > 1;',
-    'const isInsistent = false;',
-  ),
-  mutant(
-    'five minutes for no reason',
-    REDIAL,
-    'FIRST_DELAY * 2 ** (failures - 1)',
-    'LONGEST_DELAY',
-  ),
   mutant('newer snapshot ignored', JUDGE, 'if (isNewer(theirs, ours))\n', 'if (false)\n'),
   mutant('older snapshot taken', JUDGE, 'if (isNewer(theirs, ours))\n', 'if (true)\n'),
   mutant(
@@ -443,18 +431,32 @@ export const MUTANTS: readonly Mutant[] = [
   ),
   mutant('isNewer blind to holders', SESSION, 'return a.holder > b.holder;', 'return false;'),
   mutant(
-    'back-off ignored',
-    REDIAL,
-    'return this.#notBefore === undefined || this.#notBefore < now ? now : this.#notBefore;',
-    'return now;',
-  ),
-  mutant('back-off not raised', REDIAL, 'this.#failures += 1;', 'this.#failures = 1;'),
-  mutant(
     'unproven after a carrier flap',
     KEEPALIVE,
     "this.#mode === 'probing' || (this.#mode !== 'off' && this.#wasPaused)",
     "this.#mode === 'probing'",
   ),
+  ...by('engine/redial', [
+    mutant(
+      'refused as if it had failed',
+      REDIAL,
+      'const isInsistent = refused && failures > 1;',
+      'const isInsistent = false;',
+    ),
+    mutant(
+      'five minutes for no reason',
+      REDIAL,
+      'FIRST_DELAY * 2 ** (failures - 1)',
+      'LONGEST_DELAY',
+    ),
+    mutant(
+      'back-off ignored',
+      REDIAL,
+      'return this.#notBefore === undefined || this.#notBefore < now ? now : this.#notBefore;',
+      'return now;',
+    ),
+    mutant('back-off not raised', REDIAL, 'this.#failures += 1;', 'this.#failures = 1;'),
+  ]),
   // The helper's interlock.
   ...by('helper/interlock', [
     mutant(
