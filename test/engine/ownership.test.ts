@@ -478,6 +478,25 @@ t.test('Fenced › a router that is MASTER has no route via its partner (R13)', 
   t.ok(actions.includes('route none'));
 });
 
+t.test('helper › one that was restarted is told what each state needs', async (t) => {
+  const restarted = (router: Router, role: 'MASTER' | 'BACKUP'): string[] => {
+    router.feed({ kind: 'helper-down' });
+    return story(router.helperUp({ role }));
+  };
+  const standby = Router.standby();
+  t.ok(restarted(standby, 'BACKUP').includes('attach autoOpen'), 'a standby is armed again');
+  const demoted = Router.holder();
+  t.ok(restarted(demoted, 'BACKUP').includes('attach autoOpen'), 'the role went meanwhile');
+  t.equal(demoted.state, 'Standby');
+  for (const verb of ['disconnect', 'reconnect'] as const) {
+    const router = Router.holder();
+    router.feed({ kind: 'admin', verb });
+    const { state } = router;
+    t.ok(restarted(router, 'MASTER').includes('LCP Terminate-Request'), `${verb} goes on`);
+    t.equal(router.state, state);
+  }
+});
+
 t.test('helper › a MASTER that was armed takes without closing its gate first', async (t) => {
   const router = Router.standby();
   router.feed({ kind: 'helper-down' });
@@ -565,6 +584,24 @@ t.test('Standby › a session that nobody holds is forgotten with its PADT (R4)'
   t.notOk(actions.includes('LCP Echo-Request'));
   t.notOk(actions.includes('PADT'), 'the AC knows');
 });
+
+t.test(
+  'session › what has ended is written before the next dial, after a reconnect too',
+  async (t) => {
+    const ended = (router: Router): string[] => {
+      router.feed(padt());
+      router.pass(2000);
+      return story(router.actions);
+    };
+    const lost = Router.holder();
+    t.ok(ended(lost).includes('PADI'));
+    t.equal(lost.engine.status(lost.now).snapshot.facts, null);
+    const again = Router.holder();
+    again.feed({ kind: 'admin', verb: 'reconnect' });
+    t.ok(ended(again).includes('PADI'));
+    t.equal(again.state, 'Holding');
+  },
+);
 
 t.test('Standby › a PADT is the partner’s to judge while it carries', async (t) => {
   const router = Router.standby();
