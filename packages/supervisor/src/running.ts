@@ -12,7 +12,7 @@ import { HelperClient } from './helper.ts';
 import type { HookSettings } from './hooks.ts';
 import type { Log, LogLevel } from './log.ts';
 import type { PartnerChannel } from './partner.ts';
-import { prefixFile } from './prefix-file.ts';
+import { prefixFile, type PrefixFile } from './prefix-file.ts';
 import { Session } from './session.ts';
 import type { Store } from './store.ts';
 import type {
@@ -35,6 +35,8 @@ export interface RunningOptions {
   readonly partner: PartnerChannel | undefined;
   /** Undefined if no session requests a lease. */
   readonly dhcp6?: Dhcp6Channel | undefined;
+  /** In the run directory by default. */
+  readonly prefixes?: PrefixFile;
   /** The snapshot for a session that was never stored: from the original's state file. */
   readonly inherited?: Snapshot | undefined;
   /** This machine by default. */
@@ -58,6 +60,7 @@ export class Running implements Supervisor {
   /** Loads every snapshot. Throws StoreError. */
   constructor(options: RunningOptions) {
     const { config, log, store, partner, dhcp6, inherited, system = thisSystem } = options;
+    const { prefixes = prefixFile(config.runDirectory, log, system.wallClock) } = options;
     this.version = options.version;
     this.#options = options;
     this.#system = system;
@@ -82,7 +85,7 @@ export class Running implements Supervisor {
       helper,
       partner,
       dhcp6,
-      prefixes: prefixFile(config.runDirectory, log, system.wallClock),
+      prefixes,
       store,
       commitSoon: () => this.#commitSoon(),
       log,

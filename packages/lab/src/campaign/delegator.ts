@@ -22,10 +22,13 @@ export class Delegator {
   /** Messages of a client, by type. */
   readonly heard = new Map<string, number>();
   readonly #terms: Delegating;
+  readonly #line: number;
   #bound: { readonly prefix: Uint8Array; readonly until: number } | undefined;
 
-  constructor(terms: Delegating) {
+  /** @param line a number that is in its prefixes */
+  constructor(terms: Delegating, line = 0) {
     this.#terms = terms;
+    this.#line = line;
   }
 
   /** Whether the line has a prefix that is still valid. */
@@ -84,7 +87,8 @@ export class Delegator {
 
   #bind(now: number): void {
     this.given += 1;
-    const prefix = Uint8Array.of(0x20, 1, 0x0d, 0xb8, this.given & 0xff, ...new Uint8Array(11));
+    const which = [this.given & 0xff, this.#line];
+    const prefix = Uint8Array.of(0x20, 1, 0x0d, 0xb8, ...which, ...new Uint8Array(10));
     this.#bound = { prefix, until: this.#end(now) };
   }
 

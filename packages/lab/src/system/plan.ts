@@ -33,6 +33,7 @@ export const SETTLE_MS = 15_000;
 /** After the last fault has healed. An AC that locks out for minutes is asked again after that. */
 const CALM_MS = 45_000;
 const LONGEST_GAP_MS = 25_000;
+const LONG_MS = 3_600_000;
 
 /** Every so many seeds the AC names no address of its own, or ours. */
 const UNNUMBERED: Readonly<Record<number, Partial<Temper>>> = {
@@ -52,9 +53,17 @@ export function makeSystemPlan(seed: number): SystemPlan {
   }
   // Who lies with the right key, or on the line, can do much; some things it cannot.
   if (seed % 10 === 7) faults.push({ atMs: SETTLE_MS + 2000, fault: makeLie(chance) });
+  // The partners do not hear each other for hours, and most of that time nothing else happens.
+  if (seed % 100 === 99) {
+    const forMs = chance.between(LONG_MS, 3 * LONG_MS);
+    faults.push({
+      atMs: SETTLE_MS + 2000,
+      fault: { kind: 'partner-loss', from: 'both', share: 1, forMs },
+    });
+  }
   const longest = Math.max(...faults.map(({ atMs: at, fault }) => at + durationOf(fault)));
   const delay = chance.between(0.1, 15);
-  return {
+  const plan: SystemPlan = {
     seed,
     lengthMs: longest + CALM_MS,
     kernel: 'netgraph',
@@ -69,6 +78,18 @@ export function makeSystemPlan(seed: number): SystemPlan {
     echoSeconds: chance.pick([1, 5, 5, 5]),
     faults,
   };
+  return { ...plan, ...withPrefix(plan) };
+}
+
+/**
+ * Half of the plans with IPv6 have a prefix too, of numbers of their own: all else of a seed is as it was without. The
+ * rules judge lifetimes by the world's clock, so no router sets its own there.
+ */
+function withPrefix({ seed, ipv6, faults }: SystemPlan): Pick<SystemPlan, 'delegating'> {
+  const chance = new Chance(seed ^ 0x6e6e);
+  if (!ipv6 || faults.some(({ fault }) => fault.kind === 'clock-step') || chance.is(0.5)) return {};
+  const preferredSeconds = Math.floor(chance.between(60, 200));
+  return { delegating: { preferredSeconds, validSeconds: 3 * preferredSeconds } };
 }
 
 function makeLie(chance: Chance): Fault {

@@ -12,6 +12,7 @@ import { BackendError } from '@ppp-thing/helper/errors';
 import type { Disk } from '@ppp-thing/helper/files';
 import { SystemError } from '@ppp-thing/helper/libc';
 import { serve, type Serving } from '@ppp-thing/helper/serve';
+import type { Dhcp6Channel } from '@ppp-thing/supervisor/dhcp6-socket';
 import { Log } from '@ppp-thing/supervisor/log';
 import { Partner, type PartnerChannel } from '@ppp-thing/supervisor/partner';
 import { Running } from '@ppp-thing/supervisor/running';
@@ -57,6 +58,8 @@ export interface Surroundings {
   settling(): void;
   note(line: string): void;
   transmit(index: RouterIndex, frame: Uint8Array): void;
+  /** A datagram to the DHCPv6 servers on a session's interface. */
+  solicited(index: RouterIndex, session: string, octets: Uint8Array): void;
   /** A packet came in by a session's interface. */
   received(index: RouterIndex, packet: Uint8Array): void;
   /** An engine has answered, and its actions are not performed yet. */
@@ -357,9 +360,35 @@ export class SystemRouter {
       trouble: () => partner.trouble(),
       close: () => partner.close(),
     };
-    const running = new Running({ config, version: 'sim', log, store, partner: channel, system });
+    const running = new Running({
+      config,
+      version: 'sim',
+      log,
+      store,
+      partner: channel,
+      system,
+      dhcp6: this.#dhcp6(life),
+      prefixes: { write: () => life.call() },
+    });
     supervisor.running = running;
     running.start();
+  }
+
+  #dhcp6(life: Life): Dhcp6Channel {
+    return {
+      send: (session, octets) =>
+        this.#after(life, () => {
+          life.call();
+          this.#world.solicited(this.index, session, octets.slice());
+        }),
+      trouble: () => undefined,
+      close: () => undefined,
+    };
+  }
+
+  /** A DHCPv6 server answers. */
+  hearDhcp6(session: string, octets: Uint8Array): void {
+    this.#enter(this.supervisor, () => this.supervisor?.running?.heardDhcp6(session, octets));
   }
 
   /** SIGHUP after the key file was written anew. */

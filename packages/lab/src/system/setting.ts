@@ -29,9 +29,14 @@ export interface Setting {
   readonly sessions: number;
   readonly ipv6: boolean;
   readonly echoSeconds: number;
+  /** A prefix is asked for, for the LAN. */
+  readonly delegating?: object;
 }
 
-export function configText(index: RouterIndex, { sessions, ipv6, echoSeconds }: Setting): string {
+export function configText(
+  index: RouterIndex,
+  { sessions, ipv6, echoSeconds, delegating }: Setting,
+): string {
   const other = 1 - index;
   const lines = [
     '[helper]',
@@ -65,9 +70,17 @@ export function configText(index: RouterIndex, { sessions, ipv6, echoSeconds }: 
       `ipv6 = ${ipv6}`,
       'dns = true',
       `echo_interval_seconds = ${echoSeconds}`,
+      ...(delegating === undefined ? [] : delegated(session, index)),
     );
   return `${lines.join('\n')}\n`;
 }
+
+const delegated = (session: number, index: RouterIndex): readonly string[] => [
+  'prefix_delegation = true',
+  `[session.${sessionName(session)}.lan.${LAN}]`,
+  `subnet = ${session}`,
+  `host = "::${1 + index}"`,
+];
 
 export const supervisorConfig = (text: string): Config =>
   parseConfig(text, 'ppp_thing.conf', () => '');

@@ -6,6 +6,7 @@ import type { OwnerStatus } from '@ppp-thing/protocol/engine/engine';
 import { NO_SNAPSHOT, type Snapshot } from '@ppp-thing/protocol/session';
 import { sameOctets } from '@ppp-thing/protocol/bytes';
 import { ETHERTYPE } from '@ppp-thing/protocol/wire/ethernet';
+import { networkOf } from '@ppp-thing/protocol/wire/ipv6';
 import { parseIpv4 } from '@ppp-thing/protocol/wire/ncp';
 import { Log } from '@ppp-thing/supervisor/log';
 import { Store } from '@ppp-thing/supervisor/store';
@@ -13,11 +14,15 @@ import type { CarpRole } from '../campaign/carp.ts';
 import type { SimKernel } from '../campaign/kernel.ts';
 import type { RouterIndex } from '../campaign/faults.ts';
 import type { RouterView } from '../campaign/stage.ts';
+import type { FakeKernel } from '../freebsd/kernel.ts';
 import { EtfNode } from '../freebsd/nodes.ts';
 import { PppoeNode } from '../freebsd/pppoe.ts';
 import type { SystemRouter } from './router.ts';
-import { AC_MAC, LAN_ADDRESS, OUR_DEMOTION, STATE } from './setting.ts';
+import { AC_MAC, LAN, LAN_ADDRESS, OUR_DEMOTION, STATE } from './setting.ts';
 
+/** As the delegator makes them. */
+const LINE_OCTET = 5;
+const PREFIX_BITS = 56;
 const NOTHING: SimKernel = { attached: null, gate: false, isUp: undefined, route: 'none' };
 
 export class SessionView implements RouterView {
@@ -132,6 +137,18 @@ export class SessionView implements RouterView {
       gate: etf instanceof EtfNode && etf.filters.has(ETHERTYPE.PPPOE_SESSION),
       isUp: hasAddress ? line.isUp : undefined,
       route: this.#session === this.#all[0] ? via : 'none',
+      prefixes: this.#prefixes(kernel),
     };
+  }
+
+  /** What the LAN has an address of: of several prefixes the one that is not a former one. */
+  #prefixes(kernel: FakeKernel): string {
+    const session = this.#all.indexOf(this.#session);
+    const { addresses6, lifetimes6 } = kernel.interfaces.get(LAN);
+    const [best] = addresses6
+      .filter((address) => address[LINE_OCTET] === session)
+      .map((address) => ({ address, ...lifetimes6.get(Buffer.from(address).toString('hex')) }))
+      .sort((a, b) => (b.preferred ?? 0) - (a.preferred ?? 0) || (b.valid ?? 0) - (a.valid ?? 0));
+    return best === undefined ? '' : networkOf(best.address, PREFIX_BITS).join('.');
   }
 }

@@ -14,6 +14,7 @@ import {
   encodeAnnounce,
   ETHERTYPE,
 } from '@ppp-thing/protocol/wire/ethernet';
+import { decodeDhcp6, encodeDhcp6 } from '@ppp-thing/protocol/wire/dhcpv6';
 import { decodePpp } from '@ppp-thing/protocol/wire/ppp';
 import { decodeDiscovery, decodeSession } from '@ppp-thing/protocol/wire/pppoe';
 import { systemHashes } from '@ppp-thing/supervisor/hashes';
@@ -24,6 +25,7 @@ import type { Way } from '../campaign/line.ts';
 import type { Temper } from '../campaign/ac.ts';
 import type { Fault, RouterIndex } from '../campaign/faults.ts';
 import { durationOf, TRAFFIC_MS } from '../campaign/plan.ts';
+import { Delegator } from '../campaign/delegator.ts';
 import { Chance } from '../campaign/random.ts';
 import { Rules, type Violation } from '../campaign/rules.ts';
 import { Schedule } from '../campaign/schedule.ts';
@@ -281,6 +283,26 @@ class SystemWorld implements Surroundings {
     this.#observe(index, frame);
     if (!this.reaches(index, 'out') || this.chance.is(this.#line.loss)) return;
     this.#carry(PORTS[index], frame, 0);
+  }
+
+  solicited(index: RouterIndex, session: string, octets: Uint8Array): void {
+    const stage = this.#stage(session);
+    const message = decodeDhcp6(octets);
+    stage.rules.transmitted(stage.routers[index], { kind: 'send-dhcp6', message });
+    if (!this.#passes(stage, index)) return;
+    this.schedule.in(this.chance.between(0.1, 2) + this.#line.acLateMs, () => {
+      const answer = stage.delegator?.answer(message, this.schedule.now);
+      if (answer === undefined || !this.#passes(stage, index)) return;
+      this.#routers[index].hearDhcp6(session, encodeDhcp6(answer));
+    });
+  }
+
+  /** Whether a packet of the session gets from the router to the AC, or back. */
+  #passes({ routers, session }: SessionStage, index: RouterIndex): boolean {
+    const { attached, gate, isUp } = routers[index].kernel;
+    const isJoined = gate && isUp === true && attached?.sessionId === this.live(session);
+    const isWhole = this.reaches(index, 'in') && this.reaches(index, 'out');
+    return isJoined && isWhole && !this.chance.is(this.#line.loss);
   }
 
   received(index: RouterIndex, packet: Uint8Array): void {
@@ -702,6 +724,7 @@ class SessionStage implements Stage {
   readonly session: number;
   readonly name: string;
   readonly rules: Rules;
+  readonly delegator: Delegator | undefined;
   readonly #world: SystemWorld;
 
   constructor(world: SystemWorld, routers: readonly [RouterView, RouterView], session: number) {
@@ -711,6 +734,8 @@ class SessionStage implements Stage {
     this.session = session;
     this.name = sessionName(session);
     this.rules = new Rules(this);
+    const { delegating } = world.plan;
+    this.delegator = delegating && new Delegator(delegating, session);
   }
 
   get now(): number {
