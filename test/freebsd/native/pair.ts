@@ -92,7 +92,8 @@ export class Pair {
     const ports = Object.values(SWITCH_PORTS);
     const file = fileURLToPath(new URL('line.js', import.meta.url));
     const words = inside('ppt_sw', runtime, file, join(place, 'line.pcap'), ...ports);
-    this.#line = new Station(commands.start('line', join(place, 'line.log'), ...words));
+    const line = commands.start('line', join(place, 'line.log'), ...words);
+    this.#line = this.#station(line);
     await this.#line.ready();
     // A second witness, whose dissectors are not ours.
     const tcpdump = ['tcpdump', '-l', '-n', '-e', '-i', AC_PORT, 'ether', 'proto', '0x8863'];
@@ -104,7 +105,7 @@ export class Pair {
   async startAc(): Promise<void> {
     this.#ac = await startAc(this.options, this.options.ac, this.options.say);
     if (this.#ac.kind === 'pppoed') return;
-    this.#acStation = new Station(this.#ac.program);
+    this.#acStation = this.#station(this.#ac.program);
     await this.#acStation.ready();
   }
 
@@ -129,11 +130,15 @@ export class Pair {
     await this.#startProbe();
   }
 
+  #station<T>(program: Running): Station<T> {
+    return new Station(program, this.options.patience);
+  }
+
   async #startProbe(): Promise<void> {
     const { running } = this.options.commands;
     if (![...running].some(({ name }) => name === 'serve'))
-      await new Station(this.#startTraffic('serve', AC_AT[this.options.ac])).ready();
-    this.#probe = new Station(this.#startTraffic('probe', 'ppt_lan'));
+      await this.#station(this.#startTraffic('serve', AC_AT[this.options.ac])).ready();
+    this.#probe = this.#station(this.#startTraffic('probe', 'ppt_lan'));
     await this.#probe.ready();
   }
 

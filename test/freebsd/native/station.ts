@@ -7,11 +7,14 @@ const PATIENCE_MS = 300_000;
 /** `T` is what the program answers; the program is ours, and is taken at its word. */
 export class Station<T> {
   readonly #program: Running;
+  readonly #patience: number;
   readonly #waiting: ((line: string) => void)[] = [];
   readonly #early: string[] = [];
 
-  constructor(program: Running) {
+  /** @param patience  multiplies how long an answer may take */
+  constructor(program: Running, patience = 1) {
     this.#program = program;
+    this.#patience = patience;
     program.listen((line) => {
       const waits = this.#waiting.shift();
       if (waits === undefined) this.#early.push(line);
@@ -34,7 +37,7 @@ export class Station<T> {
     if (early !== undefined) return Promise.resolve(early);
     const { name, log, end, ended } = this.#program;
     return new Promise((resolve, reject) => {
-      const late = setTimeout(() => fail('ETIMEDOUT: no answer'), PATIENCE_MS);
+      const late = setTimeout(() => fail('ETIMEDOUT: no answer'), PATIENCE_MS * this.#patience);
       const fail = (why: string): void => {
         clearTimeout(late);
         reject(new Error(`ask ${name}: ${why}; see ${log}`));
