@@ -134,11 +134,14 @@ async function main(): Promise<number> {
 /** Until a signal: the pair is as the scenes left it, for whoever wants to play with it. */
 async function stay(lab: Lab, out: NodeJS.WriteStream): Promise<void> {
   const lines = ROUTERS.map((name) => `  ${lab.router(name).operator.command('status')}`);
-  const others = 'watch, events -f, handoff --wait, connect, web --listen 127.0.0.1:0, doctor';
+  const others = 'watch, events -f, web --listen 127.0.0.1:0, doctor';
   out.write(
     `\nThe pair stays up; ^C ends it. Try, from another terminal:\n\n${lines.join('\n')}\n\n`,
   );
-  out.write(`and for status: ${others}\n`);
+  out.write(`and in place of status: ${others};\n`);
+  out.write(
+    'handoff --wait on the router that holds the session, and connect there to take it back\n',
+  );
   await lab.bus.stopping();
 }
 
