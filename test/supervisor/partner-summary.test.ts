@@ -2,6 +2,7 @@
 import { after, millis, type Instant } from '@ppp-thing/protocol/time';
 import { NO_SNAPSHOT, type PartnerMessage, type Snapshot } from '@ppp-thing/protocol/session';
 import { decodePartner } from '@ppp-thing/protocol/wire/partner';
+import { FACTS } from '../fixtures/partner.ts';
 import { configText, keys, supervisorConfig } from '@ppp-thing/lab/system/setting';
 import { hmacSha256 } from '@ppp-thing/supervisor/hashes';
 import { Log } from '@ppp-thing/supervisor/log';
@@ -120,6 +121,33 @@ const isFresh = ({ routers, now }: Pair, index: number, name: string): boolean =
   const heard = routers[index]?.heard.get(name);
   return heard !== undefined && now < after(heard.at as Instant, TIMEOUT);
 };
+
+t.test(
+  'partner › a session in use is told in few octets too, and whole before its Identifier is old news',
+  async (t) => {
+    const pair = new Pair(NAMES, NAMES);
+    for (const index of [0, 1] as const) await pair.open(index);
+    let lcp = 250;
+    const facts = { ...FACTS };
+    // As the engine tells it: a new object each time, with the Identifier used last.
+    const tell = (): void => {
+      lcp = (lcp + 1) & 0xff;
+      const used = { ...facts, identifiers: { ...facts.identifiers, lcp } };
+      const snapshot = { ...NO_SNAPSHOT, epoch: 3, holder: 1, facts: used };
+      for (const name of NAMES) pair.routers[0]?.told.set(name, message(1, snapshot));
+      pair.second();
+    };
+    for (let i = 0; i < 10; i++) tell();
+    const from = pair.octets;
+    for (let i = 0; i < 60; i++) tell();
+    const each = (pair.octets - from) / 60 / NAMES.length;
+    t.ok(each < 100, `${Math.round(each)} octets a second for each session`);
+    for (const name of NAMES) {
+      const heard = pair.routers[1]?.heard.get(name)?.message.snapshot.facts?.identifiers.lcp ?? 0;
+      t.ok(((lcp - heard) & 0xff) < 40, `${name}: ${heard} was heard last, ${lcp} is in use`);
+    }
+  },
+);
 
 t.test('partner › many sessions that do not change are told in few octets', async (t) => {
   const made = await pair(NAMES, NAMES);

@@ -2,7 +2,7 @@
  * The channel to the other router: sends one authenticated datagram for each message of the engine, and turns verified
  * datagrams into events (docs/partner-protocol.md). The engine decides when to send, and what a message means.
  */
-import type { PartnerMessage, RouterId } from '@ppp-thing/protocol/session';
+import type { PartnerMessage, RouterId, Snapshot } from '@ppp-thing/protocol/session';
 import { DecodeError, sameOctets, toHex } from '@ppp-thing/protocol/bytes';
 import type { Random } from '@ppp-thing/protocol/engine/hashes';
 import type { Instant } from '@ppp-thing/protocol/time';
@@ -144,9 +144,30 @@ const COMPLAIN_MS = 60_000;
 /** Interval between summaries to a partner that has not answered one. */
 const GREET_MS = 1000;
 
-/** Every change replaces the snapshot, so comparing references is enough. */
+/** How far the LCP Identifier may move on unsaid: a successor begins 128 after the last one that it was told. */
+const UNSAID_IDENTIFIERS = 32;
+
+/** Whether each field is the same value or the same object; `except` is not compared. */
+const sameFields = <T extends object>(a: T, b: T, except: keyof T): boolean =>
+  Object.keys({ ...a, ...b }).every((key) => {
+    const field = key as keyof T;
+    return field === except || a[field] === b[field];
+  });
+
+/** A holder's snapshot is a new object each second, for the Identifier in it. Every other change replaces its part. */
+const sameSnapshot = (a: Snapshot, b: Snapshot): boolean => {
+  if (a === b) return true;
+  if (!sameFields(a, b, 'facts') || a.facts === null || b.facts === null) return false;
+  const [one, other] = [a.facts.identifiers, b.facts.identifiers];
+  return (
+    sameFields(a.facts, b.facts, 'identifiers') &&
+    sameFields(one, other, 'lcp') &&
+    ((other.lcp - one.lcp) & 0xff) < UNSAID_IDENTIFIERS
+  );
+};
+
 const saysTheSame = (a: PartnerMessage, b: PartnerMessage): boolean =>
-  a.snapshot === b.snapshot &&
+  sameSnapshot(a.snapshot, b.snapshot) &&
   a.role === b.role &&
   a.healthy === b.healthy &&
   a.armed === b.armed &&
