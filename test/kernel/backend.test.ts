@@ -1,5 +1,5 @@
 import t from 'tap';
-import { cannotRun, resultOf } from './guest.ts';
+import { atMostTwice, cannotRun, resultOf } from './guest.ts';
 
 const skip = await cannotRun();
 
@@ -11,7 +11,11 @@ interface Check {
 }
 
 t.test('linux › what this backend alone promises', { skip }, async (t) => {
-  const { checks } = await resultOf('in-router', ['backend']);
-  for (const { name, ok, found } of checks as readonly Check[]) t.ok(ok, name, { found });
-  t.ok((checks as unknown[]).length > 50, 'and all of it was tried');
+  const checks = await atMostTwice(
+    t,
+    async () => (await resultOf('in-router', ['backend']))['checks'] as readonly Check[],
+    (all) => all.filter(({ ok }) => !ok),
+  );
+  for (const { name, ok, found } of checks) t.ok(ok, name, { found });
+  t.ok(checks.length > 50, 'and all of it was tried');
 });
