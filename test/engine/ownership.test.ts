@@ -603,6 +603,19 @@ t.test(
   },
 );
 
+t.test(
+  'Holding › the end of a session while the partner is seen on the line frees nothing',
+  async (t) => {
+    const router = Router.holder();
+    router.pass(3100);
+    // Of our own epoch: it does not outbid us.
+    router.feed({ kind: 'own-mac-heard', epoch: router.engine.status(router.now).snapshot.epoch });
+    router.feed(padt());
+    t.equal(router.state, 'Fenced');
+    t.notOk(story(router.actions).includes('PADI'));
+  },
+);
+
 t.test('Standby › a PADT is the partner’s to judge while it carries', async (t) => {
   const router = Router.standby();
   t.same(story(router.feed(padt())), []);

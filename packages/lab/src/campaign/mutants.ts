@@ -78,9 +78,9 @@ export const MUTANTS: readonly Mutant[] = [
   cell('not armed at start', 'Ready', 'Waiting', 'lift/Standby'),
   cell('off keeps the session of a partner that took it', 'Newer', 'Off', 'store/Off'),
   cell('hangs up on and on', 'Backup', 'HangingUp', 'arm/Standby'),
-  cell('contested line ignored', 'Contested', 'Holding', 'end,redial/Holding'),
   cell('connect leaves the demotion of a handoff', 'Connect', 'Standby', 'Standby'),
   ...by('engine/ownership', [
+    cell('contested line ignored', 'Contested', 'Holding', 'end,redial/Holding'),
     cell('fenced may open by itself', 'Newer', 'Holding', 'release,store,arm/Fenced'),
     cell('learned, not stored', 'Newer', 'Standby', 'arm/Standby'),
     cell('refused standby not tried again', 'Retry', 'Standby', '-'),
