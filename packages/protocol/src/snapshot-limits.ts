@@ -29,7 +29,7 @@ export function flawOf({ epoch, generation, holder, facts, lease }: Snapshot): s
   return facts === null ? undefined : flawOfFacts(facts);
 }
 
-export function flawOfFacts(facts: SessionFacts): string | undefined {
+function flawOfFacts(facts: SessionFacts): string | undefined {
   const { key, acName, serviceName, hostUniq, ourMru, theirMru, maxPayload } = facts;
   const tags = acName.length + serviceName.length + hostUniq.length;
   if (tags > MAX_TAGS) return `${tags} octets of names, at most ${MAX_TAGS}`;

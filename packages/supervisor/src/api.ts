@@ -199,11 +199,6 @@ export interface EventJson {
   readonly facts: Readonly<Record<string, string | number | boolean>>;
 }
 
-/** An event named `missed`: the number of events, after the one that the reader named, that are no longer kept. */
-export interface MissedJson {
-  readonly missed: number;
-}
-
 /** Whether this router should be MASTER, for track scripts; 503 if not. */
 export interface HealthJson {
   readonly healthy: boolean;

@@ -494,8 +494,6 @@ export const LAN_KEYS = {
 type Keys = Record<string, { format: Check; default: unknown; doc: string; sensitive?: boolean }>;
 type TableOf<K extends Keys> = { readonly [N in keyof K]: K[N]['default'] };
 
-export type HelperTable = TableOf<typeof HELPER_KEYS>;
-export type SupervisorTable = TableOf<typeof SUPERVISOR_KEYS>;
 export type PartnerTable = TableOf<typeof PARTNER_KEYS>;
 export type HookTable = TableOf<typeof HOOK_KEYS>;
 export type LanTable = TableOf<typeof LAN_KEYS>;

@@ -9,11 +9,11 @@ import type { Happening, SessionView, Supervisor } from './supervisor.ts';
 import { thisSystem, type System } from './system.ts';
 import { eventJson, holderOf, roundedSpan } from './view.ts';
 
-export const SAMPLE_INTERVAL = millis(1000);
+const SAMPLE_INTERVAL = millis(1000);
 /** Ten minutes. */
 export const SAMPLES = 600;
 /** Changes of holder, and ownership events, kept for each session. */
-export const CHANGES = 100;
+const CHANGES = 100;
 
 /** A reader that has not asked for this long has stopped watching. */
 const LOOKS_FOR = millis(10_000);

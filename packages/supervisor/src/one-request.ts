@@ -11,7 +11,7 @@ const PIECE = 512;
 /** Octets waiting to be parsed, at most. One request is smaller, so a client with more is sending several. */
 const MOST_AHEAD = 16 * 1024;
 /** Time for the request to arrive and for the client to read the answer. */
-export const DEADLINE_MS = 10_000;
+const DEADLINE_MS = 10_000;
 
 export class OneRequest extends Duplex {
   readonly pace: Pace;

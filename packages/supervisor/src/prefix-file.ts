@@ -18,7 +18,7 @@ export interface PrefixFile {
 }
 
 /** Lifetimes are seconds from `at`, milliseconds since 1970-01-01 UTC; a prefix preferred for 0 s is a former one. */
-export function prefixJson({ lease, prefixes, addresses }: Delegate, at: number): object {
+function prefixJson({ lease, prefixes, addresses }: Delegate, at: number): object {
   return {
     at: Math.round(at),
     prefixes: prefixes.map(({ preferred, valid, exclude, ...prefix }) => ({

@@ -11,7 +11,7 @@ import type { Link, NetgraphSocket } from './netgraph.ts';
 import { textAt } from './octets.ts';
 
 /** The node on the line's hook. */
-export const ORIGINAL = 'etfA';
+const ORIGINAL = 'etfA';
 const FILTER = 'etfB';
 const PPPOE = 'pppoe';
 const PPP = 'ppp0';

@@ -49,7 +49,7 @@ export function encodeMessage({
 }
 
 /** Undefined if it is too short to be one. */
-export function decodeMessage(octets: Uint8Array): Message | undefined {
+function decodeMessage(octets: Uint8Array): Message | undefined {
   const header = S.ng_msghdr;
   if (octets.length < header.size) return undefined;
   return {
@@ -62,7 +62,7 @@ export function decodeMessage(octets: Uint8Array): Message | undefined {
 }
 
 /** sockaddr_ng: length, family and the path or hook with its NUL. */
-export function netgraphAddress(path: string): Uint8Array {
+function netgraphAddress(path: string): Uint8Array {
   const name = textOctets(path);
   const address = new Uint8Array(S.sockaddr_ng.sg_data + name.length + 1);
   address[S.sockaddr_ng.sg_len] = address.length;

@@ -14,7 +14,7 @@ import { MSG_DONTWAIT } from './kernel.ts';
 import { openSession, setPriority } from './sockets.ts';
 
 /** Numbers for the architectures whose ioctls are laid out as on x86 and ARM. */
-export const PPPIOC = {
+const PPPIOC = {
   GCHAN: 0x8004_7437,
   ATTCHAN: 0x4004_7438,
   CONNECT: 0x4004_743a,

@@ -17,7 +17,7 @@ import {
   type Message,
 } from './netlink.ts';
 
-export const RTM = {
+const RTM = {
   NEWLINK: 16,
   DELLINK: 17,
   GETLINK: 18,

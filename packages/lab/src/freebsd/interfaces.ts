@@ -345,6 +345,3 @@ const HANDLERS: Readonly<Record<number, (call: Call) => void>> = {
     set32(argument, at('ifmediareq', 'ifm_status'), line.isConnected ? 3 : 1);
   },
 };
-
-/** An interface's name in an ifreq. */
-export const ifreqName = (name: string): Uint8Array => field(name, NAME);

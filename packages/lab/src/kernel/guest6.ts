@@ -34,7 +34,7 @@ export interface Guest6Report {
 }
 
 /** The Internet's address in IPv6, and what the server delegates from. */
-export const INTERNET6 = '2001:db8:ffff::1';
+const INTERNET6 = '2001:db8:ffff::1';
 const POOL = '2001:db8:a000::';
 /** The gateway that both routers share on the LAN (VRRP). */
 const GATEWAY6 = 'fe80::1';

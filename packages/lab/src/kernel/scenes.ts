@@ -82,7 +82,7 @@ export const RETURN: Scene = {
   },
 };
 
-export const HANDOFF: Scene = {
+const HANDOFF: Scene = {
   name: 'planned handoff',
   ends: 'at the other',
   async act(pair, holder) {
@@ -106,8 +106,8 @@ const restart = (programs: readonly ('helper' | 'supervisor')[], name: string): 
   },
 });
 
-export const HELPER_KILLED = restart(['helper'], 'helper killed');
-export const SUPERVISOR_KILLED = restart(['supervisor'], 'supervisor killed');
+const HELPER_KILLED = restart(['helper'], 'helper killed');
+const SUPERVISOR_KILLED = restart(['supervisor'], 'supervisor killed');
 
 const LAN_CUT: Scene = {
   name: 'LAN cut on the holder',

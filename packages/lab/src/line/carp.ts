@@ -15,7 +15,7 @@ export type CarpRole = 'INIT' | 'BACKUP' | 'MASTER';
 /** carp(4): the skew that is advertised never exceeds this. */
 export const MAX_SKEW = 240;
 /** net.inet.carp.ifdown_demotion_factor. */
-export const IFDOWN_DEMOTION = 240;
+const IFDOWN_DEMOTION = 240;
 
 export interface StationConfig {
   /** CARP seconds. */

@@ -31,12 +31,12 @@ export type ChapPacket =
       readonly message: Uint8Array;
     };
 
-export const PAP_CODE = {
+const PAP_CODE = {
   'Authenticate-Request': 1,
   'Authenticate-Ack': 2,
   'Authenticate-Nak': 3,
 } as const;
-export const CHAP_CODE = { Challenge: 1, Response: 2, Success: 3, Failure: 4 } as const;
+const CHAP_CODE = { Challenge: 1, Response: 2, Success: 3, Failure: 4 } as const;
 
 /**
  * A PAP packet. Octets within Length that belong to no field are ignored, as are those after it.

@@ -8,7 +8,7 @@
 import { Reader, Writer } from '../bytes.ts';
 
 /** `msg-type` values (RFC 9915 §7.3). */
-export const DHCP6_TYPE = {
+const DHCP6_TYPE = {
   Solicit: 1,
   Advertise: 2,
   Request: 3,

@@ -13,7 +13,7 @@ export const MOST = { prefixes: 4, addresses: 2, former: 4, dns: 4, search: 6 } 
 
 /** Octets of a DUID (RFC 9915 §11.1), characters of a domain name, bits of the shortest prefix. */
 export const DUID_OCTETS = { low: 3, high: 130 } as const;
-export const NAME_CHARACTERS = 255;
+const NAME_CHARACTERS = 255;
 export const LEAST_PREFIX = 32;
 
 /** Letters, digits, hyphens and underscores, in labels between dots. No other name may reach a file or a program. */

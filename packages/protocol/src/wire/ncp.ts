@@ -2,8 +2,8 @@
 import { encodeOption, type OptionOctets, type UnknownOption } from './control.ts';
 
 /** IPCP option Type values. We always reject IP-Addresses (1) and IP-Compression-Protocol (2), so they stay unknown. */
-export const IPCP_OPTION = { address: 3, dns1: 129, dns2: 131 } as const;
-export const IPV6CP_OPTION = { interfaceId: 1 } as const;
+const IPCP_OPTION = { address: 3, dns1: 129, dns2: 131 } as const;
+const IPV6CP_OPTION = { interfaceId: 1 } as const;
 
 /** Four octets. */
 export type Ipv4Address = Uint8Array;

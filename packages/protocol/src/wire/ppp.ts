@@ -40,7 +40,7 @@ export const PROTOCOL = {
 } as const;
 
 /** Code values of RFC 1661 §5 (LCP also has 8–11) and RFC 1570 §2 (12, 13). */
-export const CONTROL_CODE = {
+const CONTROL_CODE = {
   'Vendor-Specific': 0,
   'Configure-Request': 1,
   'Configure-Ack': 2,
