@@ -554,7 +554,9 @@ t.test('Holding › a session that the kernel does not forward is down (R10)', a
 t.test('Holding › a refusal that passes costs nothing', async (t) => {
   const router = Router.holder();
   router.feed(refuses('route'));
-  t.notOk(story(router.pass(30_000)).includes('demote'));
+  const words = story(router.pass(30_000));
+  t.ok(words.includes('route session'), 'the kernel is asked again');
+  t.notOk(words.includes('demote'));
   t.equal(router.engine.status(router.now).refused, undefined);
 });
 

@@ -80,6 +80,12 @@ export const MUTANTS: readonly Mutant[] = [
   cell('hangs up on and on', 'Backup', 'HangingUp', 'arm/Standby'),
   cell('connect leaves the demotion of a handoff', 'Connect', 'Standby', 'Standby'),
   ...by('engine/ownership', [
+    mutant(
+      'refused route not tried again',
+      ACTS,
+      "configure(facts, true));\n        this.#out.emit({ kind: 'route', via: 'session' });\n        this.delegate(now);\n    }\n    /** If",
+      'configure(facts, true));\n        this.delegate(now);\n    }\n    /** If',
+    ),
     cell('contested line ignored', 'Contested', 'Holding', 'end,redial/Holding'),
     cell('fenced may open by itself', 'Newer', 'Holding', 'release,store,arm/Fenced'),
     cell('learned, not stored', 'Newer', 'Standby', 'arm/Standby'),
@@ -279,12 +285,6 @@ export const MUTANTS: readonly Mutant[] = [
     'mayUse',
   ),
   mutant('told what the disk refused', OUTBOX, 'actions.filter(SAYABLE[this.#disk])', 'actions'),
-  mutant(
-    'refused route not tried again',
-    ACTS,
-    "configure(facts, true));\n        this.#out.emit({ kind: 'route', via: 'session' });\n        this.delegate(now);\n    }\n    /** If",
-    'configure(facts, true));\n        this.delegate(now);\n    }\n    /** If',
-  ),
   mutant('end of a session not written', ACTS, 'this.#write({ facts: null });', ''),
   mutant(
     'watchdog put off for ever',
