@@ -161,6 +161,30 @@ void t.test(
 );
 
 void t.test(
+  'discovery › a PADS without a session is a refusal, with its reason or without',
+  (t) => {
+    for (const sessionId of [0, 0xffff]) {
+      const { discovery, uniq } = begun();
+      discovery.receive(offer(uniq), AC_MAC, at(10));
+      const outputs = discovery.receive(confirm(uniq, sessionId), AC_MAC, at(11));
+      t.match(outputs.at(-1), { kind: 'refused', reason: /refused: SESSION_ID 0x[0f]{4}, and no/ });
+    }
+    t.end();
+  },
+);
+
+void t.test('discovery › the trouble says why the PADSs that came were not taken', (t) => {
+  const { discovery, uniq } = begun();
+  discovery.receive(offer(uniq), AC_MAC, at(10));
+  for (let i = 0; i < 40 && discovery.trouble === undefined; i++) {
+    discovery.receive(confirm(undefined, 7), AC_MAC, at(20 + i * 1000));
+    discovery.expire(at(30 + i * 1000));
+  }
+  t.match(discovery.trouble, /^no acceptable PADS from bras .* after 3 PADR: not our Host-Uniq$/);
+  t.end();
+});
+
+void t.test(
   'discovery › P5, S4, S5: a PADS counts from the chosen MAC, with our Host-Uniq and a real SESSION_ID',
   (t) => {
     const { discovery, uniq } = begun();
@@ -174,8 +198,6 @@ void t.test(
       [confirm(uniq, 7), OTHER_MAC],
       [confirm(other, 7), AC_MAC],
       [confirm(undefined, 7), AC_MAC],
-      [confirm(uniq, 0), AC_MAC],
-      [confirm(uniq, 0xffff), AC_MAC],
     ] as const)
       t.match(discovery.receive(packet, source, at(11)), [
         { kind: 'note', note: { on: 'ignored PADS' } },

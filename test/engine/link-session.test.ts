@@ -1,6 +1,6 @@
 /** A session that is up: what it answers, what ends it, and what does not. */
 import t from 'tap';
-import type { Event } from '@ppp-thing/protocol/engine/events';
+import type { Event, Note } from '@ppp-thing/protocol/engine/events';
 import { seconds } from '@ppp-thing/protocol/time';
 import { utf8 } from '@ppp-thing/protocol/printable';
 import { TAG } from '@ppp-thing/protocol/wire/pppoe';
@@ -9,6 +9,11 @@ import { LinkPair, name } from './link-pair.ts';
 import { AC_MAC, AC_MAGIC, ADDRESS, at, OTHER_MAC, PEER, SESSION_ID } from './scripted-ac.ts';
 
 const NOTHING = new Uint8Array(0);
+/** The lines of the log about `on`. */
+const said = (pair: LinkPair, on: string): Note[] =>
+  pair.outputs.flatMap((output) =>
+    output.kind === 'note' && output.note.on === on ? [output.note] : [],
+  );
 const names = (pair: LinkPair): string[] => pair.sent.map(name);
 const fromAc = (packet: LcpPacket): Event => ({
   kind: 'ppp',
@@ -47,14 +52,101 @@ void t.test(
   (t) => {
     const pair = new LinkPair().up();
     const { ourMagic } = pair.facts;
-    pair.forget();
-    for (let i = 0; i < 4; i++) pair.lcp(echo(i, ourMagic));
-    t.same(names(pair), [], 'it is never answered');
-    pair.lcp(echo(5, ourMagic)).run(5000);
+    // Each of our Echo-Requests comes back, and nothing else.
+    pair.intercept = (each) => {
+      const isEcho = each.kind === 'send-ppp' && name(each) === 'LCP Echo-Request';
+      return isEcho ? [{ kind: 'ppp', packet: each.packet }] : undefined;
+    };
+    pair.forget().run(16_000);
+    t.same(pair.closed, []);
+    t.notOk(names(pair).includes('LCP Echo-Reply'), 'it is never answered');
+    pair.run(10_000);
     t.match(pair.closed, [/line is looped/]);
+    t.not(ourMagic, 0);
     t.end();
   },
 );
+
+void t.test('link › an AC whose own Echo-Requests carry our Magic-Number is no loop', (t) => {
+  const pair = new LinkPair().up();
+  const { ourMagic } = pair.facts;
+  for (let i = 0; i < 20; i++) pair.run(1000).lcp(echo(200 + i, ourMagic));
+  t.same(pair.closed, []);
+  t.equal(names(pair).filter((each) => each === 'LCP Echo-Reply').length, 20);
+  t.end();
+});
+
+void t.test('link › an AC that restarts IPV6CP for ever loses IPv6, and nothing else', (t) => {
+  const pair = new LinkPair({ ipv6: true }).up();
+  const interfaceId = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0xac);
+  const options = [{ kind: 'interfaceId', interfaceId }] as const;
+  for (let i = 0; i < 200; i++)
+    pair
+      .feed({
+        kind: 'ppp',
+        packet: {
+          protocol: 'IPV6CP',
+          packet: { code: 'Configure-Request', identifier: i, options },
+        },
+      })
+      .run(100);
+  t.same(pair.closed, []);
+  const changes = pair.outcomes.filter(({ kind }) => kind === 'opened').length;
+  t.ok(changes < 20, `the snapshot changes ${changes} times`);
+  t.notOk('interfaceIds' in pair.facts);
+  t.match(said(pair, 'no IPv6'), [{ level: 'warn' }]);
+  t.end();
+});
+
+void t.test(
+  'link › a protocol that the AC rejects, or asks for, again and again is one warning',
+  (t) => {
+    const pair = new LinkPair().up();
+    for (let i = 0; i < 30; i++) {
+      pair.lcp({ code: 'Protocol-Reject', identifier: i, protocol: 0x0021, rejected: NOTHING });
+      pair.feed({
+        kind: 'ppp',
+        packet: { protocol: 'unknown', number: 0x80fd, information: NOTHING },
+      });
+      pair.run(200);
+    }
+    for (const on of ['Protocol-Reject', 'unknown protocol'])
+      t.equal(said(pair, on).filter(({ level }) => level === 'warn').length, 1, on);
+    t.equal(names(pair).filter((each) => each === 'LCP Protocol-Reject').length, 30);
+    t.end();
+  },
+);
+
+void t.test('link › the end says what the AC rejected, or said when it ended IPCP', (t) => {
+  const rejected = Uint8Array.of(1, 1, 0, 4);
+  const code = new LinkPair().up().lcp({ code: 'Code-Reject', identifier: 1, rejected });
+  t.match(code.run(10_000).closed, [/^the AC rejects code 1 of LCP$/]);
+  const lcp = new LinkPair().up();
+  lcp.lcp({ code: 'Protocol-Reject', identifier: 1, protocol: 0xc021, rejected: NOTHING });
+  t.match(lcp.run(10_000).closed, [/^the AC rejects LCP$/]);
+  const ipcp = new LinkPair().up();
+  const packet = {
+    code: 'Terminate-Request',
+    identifier: 1,
+    data: utf8('pool exhausted'),
+  } as const;
+  ipcp.feed({ kind: 'ppp', packet: { protocol: 'IPCP', packet } }).run(10_000);
+  t.match(ipcp.closed, [/^the AC ended IPCP: pool exhausted$/]);
+  t.end();
+});
+
+void t.test('link › a peer that insists on what we refuse is not answered for ever', (t) => {
+  const pair = new LinkPair().dial();
+  pair.intercept = (each) => (each.kind === 'send-ppp' ? [] : undefined);
+  for (let i = 0; i < 50; i++)
+    pair
+      .run(100)
+      .lcp({ code: 'Configure-Request', identifier: i, options: [{ kind: 'mru', mru: 0 }] });
+  const answers = names(pair).filter((each) => /Configure-(?:Nak|Reject)/.test(each));
+  t.ok(answers.length <= 20, `${answers.length} answers`);
+  t.match(pair.run(20_000).closed[0], /it insists on mru/);
+  t.end();
+});
 
 void t.test(
   'link › an Echo-Reply to the outstanding Identifier is a sign of life, whatever its Magic-Number; one line says so',

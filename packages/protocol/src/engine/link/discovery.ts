@@ -120,6 +120,8 @@ export class Discovery {
   readonly #failedAt = new Map<string, Instant>();
   /** Why PADOs of this dial were not taken. */
   readonly #flaws = new Set<string>();
+  /** Why the last PADS of the AC now being asked was not taken. */
+  #padsFlaw: string | undefined;
   #trouble: string | undefined;
 
   constructor(settings: DiscoverySettings, random: Random, out: Out) {
@@ -210,7 +212,11 @@ export class Discovery {
       return this.#request(state.offer, state.sent, state.since, 'timeout', now);
     if (state.kind === 'Requesting') {
       const { acName, acMac } = state.offer;
-      this.#trouble = `no PADS from ${printable(acName)} (${formatMac(acMac)}) after ${state.sent} PADR`;
+      const ac = `${printable(acName)} (${formatMac(acMac)})`;
+      this.#trouble =
+        this.#padsFlaw === undefined
+          ? `no PADS from ${ac} after ${state.sent} PADR`
+          : `no acceptable PADS from ${ac} after ${state.sent} PADR: ${this.#padsFlaw}`;
       this.avoid(acMac, now);
       if (!this.#askAnother('no PADS', now)) this.#solicitAnew('no PADS', now);
       return;
@@ -314,8 +320,14 @@ export class Discovery {
     if (this.#state.kind !== 'Requesting' || !sameOctets(source, this.#state.offer.acMac))
       return this.#receiveLate(packet, source, isOurs, now);
     const { offer, since } = this.#state;
-    if (!isOurs) return this.#drop('PADS', source, 'not our Host-Uniq');
-    const error = errorText(packet);
+    if (!isOurs) {
+      this.#padsFlaw = 'not our Host-Uniq';
+      return this.#drop('PADS', source, this.#padsFlaw);
+    }
+    const { sessionId } = packet;
+    // §5.4: SESSION_ID 0 is a refusal, with the reason or without.
+    const none = `SESSION_ID ${formatSessionId(sessionId)}, and no reason`;
+    const error = errorText(packet) ?? (isSessionId(sessionId) ? undefined : none);
     if (error !== undefined) {
       this.#log('warn', 'PADS', { ac: printable(offer.acName), error }, { to: 'Idle' });
       this.avoid(source, now);
@@ -323,9 +335,6 @@ export class Discovery {
       this.stop();
       return { kind: 'refused', reason: `${printable(offer.acName)} refused: ${error}` };
     }
-    const { sessionId } = packet;
-    if (!isSessionId(sessionId))
-      return this.#drop('PADS', source, `SESSION_ID ${formatSessionId(sessionId)} is reserved`);
     return this.#found(packet, offer, millis(now - since));
   }
 
@@ -388,6 +397,7 @@ export class Discovery {
     const facts = { ac: printable(offer.acName), mac: formatMac(offer.acMac) };
     this.#log('debug', on, facts, { to: 'Requesting', actions: ['send PADR'] });
     this.#state = { kind: 'Requesting', offer, sent: sent + 1, since };
+    if (sent === 0) this.#padsFlaw = undefined;
     this.#takeAt = undefined;
     this.#asked.set(formatMac(offer.acMac), offer);
     const [oldest] = this.#asked.keys();

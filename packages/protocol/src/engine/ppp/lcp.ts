@@ -34,6 +34,7 @@ const REJECT_HEADER = 6;
 /** Echo-Requests whose answer would still count. More are never outstanding: the keepalive gives up before. */
 const MAX_OUTSTANDING = 64;
 const ECHO_REQUEST = 9;
+const MAX_PROTOCOLS_SAID = 16;
 const NOTHING: Uint8Array = new Uint8Array(0);
 
 export class Lcp {
@@ -45,6 +46,7 @@ export class Lcp {
   readonly #echoes = new Map<number, Instant>();
   /** It was said that the peer's Magic-Number is not the one it negotiated. */
   #isOddSaid = false;
+  readonly #protocolsSaid = new Set<string>();
 
   constructor(settings: LcpSettings, random: Random, pace: Pace, out: Out) {
     const theirMru = (): number => this.agreement.theirMru;
@@ -64,6 +66,11 @@ export class Lcp {
 
   get agreement(): LcpAgreement {
     return this.#options.agreement;
+  }
+
+  /** The options that the AC insists on although we refuse them. */
+  get insists(): string | undefined {
+    return this.#negotiation.insists;
   }
 
   deadline(): Instant | undefined {
@@ -107,7 +114,7 @@ export class Lcp {
     if (this.state !== 'Opened') return;
     const rejected = information.slice(0, this.agreement.theirMru - REJECT_HEADER);
     const identifier = this.#negotiation.nextIdentifier();
-    this.#log('warn', 'unknown protocol', { protocol: hex(protocol) }, REJECTED);
+    this.#sayProtocol('unknown protocol', protocol, REJECTED);
     this.#send({ code: 'Protocol-Reject', identifier, protocol, rejected });
   }
 
@@ -137,7 +144,7 @@ export class Lcp {
       case 'Protocol-Reject':
         // §5.7: in any state but Opened it is discarded.
         if (this.state !== 'Opened') return [];
-        this.#log('warn', packet.code, { protocol: hex(packet.protocol) });
+        this.#sayProtocol(packet.code, packet.protocol);
         return [{ kind: 'protocol-rejected', protocol: packet.protocol }];
       case 'Echo-Request':
         return this.#negotiation.receiveExtension(now) ? this.#echoRequest(packet) : [];
@@ -165,7 +172,9 @@ export class Lcp {
 
   #echoRequest(packet: EchoPacket): LcpSignal[] {
     const { ourMagic, theirMru } = this.agreement;
-    if (ourMagic !== 0 && packet.magic === ourMagic) return this.#looped(packet);
+    // An AC may copy our number into requests of its own; a looped one has an Identifier of ours.
+    const isOurs = ourMagic !== 0 && packet.magic === ourMagic;
+    if (isOurs && this.#echoes.has(packet.identifier)) return this.#looped(packet);
     // Our reply fits what the peer said it can receive (§5.8).
     const data = packet.data.slice(0, theirMru - ECHO_HEADER);
     this.#send({ code: 'Echo-Reply', identifier: packet.identifier, magic: ourMagic, data });
@@ -198,6 +207,14 @@ export class Lcp {
     this.#options.countLoop();
     this.#log('warn', 'our own Magic-Number', { code: packet.code });
     return [];
+  }
+
+  /** Some peers never cease to ask, or to reject: a warning for each protocol, and only for so many. */
+  #sayProtocol(on: string, protocol: number, moved?: typeof REJECTED): void {
+    const words = `${on} ${protocol}`;
+    const isNew = !this.#protocolsSaid.has(words) && this.#protocolsSaid.size < MAX_PROTOCOLS_SAID;
+    if (isNew) this.#protocolsSaid.add(words);
+    this.#log(isNew ? 'warn' : 'debug', on, { protocol: hex(protocol) }, moved);
   }
 }
 

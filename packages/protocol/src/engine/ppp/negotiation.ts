@@ -27,6 +27,8 @@ export type LayerSignal = 'tlu' | 'tld' | 'tls' | 'tlf';
 export const MAX_CONFIGURE = 10;
 export const MAX_TERMINATE = 2;
 export const MAX_FAILURE = 5;
+/** Requests that we refuse in one negotiation. A peer that insists is then not answered, and its own counter runs out. */
+const MAX_REFUSED = 20;
 /** Codes without which no negotiation is possible: their rejection is an RXJ- (§4.3). */
 const ESSENTIAL_CODES = { first: 1, last: 7 };
 /** Octets of a Code-Reject before the rejected packet. */
@@ -56,6 +58,9 @@ export class Negotiation<Option extends AnyOption> {
   /** Configure-Naks we sent, and Naks or Rejects we received, since the negotiation began. */
   #naksSent = 0;
   #naksReceived = 0;
+  /** Requests of the peer's that we could not agree to, and what it asked for in the last of them. */
+  #refused = 0;
+  #insists: string | undefined;
 
   /** @param peerMru the largest packet the peer takes, octets; a Code-Reject is cut to it (§5.6) */
   constructor(
@@ -80,6 +85,11 @@ export class Negotiation<Option extends AnyOption> {
   /** The Identifier used last. */
   get identifier(): number {
     return this.#identifier;
+  }
+
+  /** The options that the peer insists on although we refuse them, for people. */
+  get insists(): string | undefined {
+    return this.#insists;
   }
 
   deadline(): Instant | undefined {
@@ -144,9 +154,8 @@ export class Negotiation<Option extends AnyOption> {
       case 'Terminate-Ack':
         return this.#fire('RTA', now, { id: identifier });
       case 'Code-Reject': {
-        const rejected = packet.rejected[0] ?? 0;
-        const isFatal = rejected >= ESSENTIAL_CODES.first && rejected <= ESSENTIAL_CODES.last;
-        return this.#fire(isFatal ? 'RXJ-' : 'RXJ+', now, { rejected });
+        const [rejected = 0] = packet.rejected;
+        return this.#fire(isEssential(packet.rejected) ? 'RXJ-' : 'RXJ+', now, { rejected });
       }
       case 'unknown':
         return this.#fire('RUC', now, { code: packet.number }, packet);
@@ -165,6 +174,12 @@ export class Negotiation<Option extends AnyOption> {
       return undefined;
     }
     const event = answer.code === 'Configure-Ack' ? 'RCR+' : 'RCR-';
+    if (event === 'RCR-' && !isSettled(this.#state)) {
+      this.#refused += 1;
+      if (this.#refused > MAX_REFUSED) this.#insists = kindsOf(answer.options);
+      if (this.#refused > MAX_REFUSED)
+        return this.#drop('endless Configure-Request', packet.identifier);
+    }
     if (this.#wasMissed(now)) this.#sendRequest(now);
     return this.#fire(event, now, { id: packet.identifier }, answer);
   }
@@ -269,6 +284,8 @@ export class Negotiation<Option extends AnyOption> {
     this.#options.restart();
     this.#naksSent = 0;
     this.#naksReceived = 0;
+    this.#refused = 0;
+    this.#insists = undefined;
     this.#request = undefined;
     this.#transmissions = 0;
   }
@@ -362,10 +379,17 @@ export class Negotiation<Option extends AnyOption> {
   }
 }
 
+/** @param rejected the packet that came back in a Code-Reject */
+export const isEssential = ([code = 0]: Uint8Array): boolean =>
+  code >= ESSENTIAL_CODES.first && code <= ESSENTIAL_CODES.last;
+
 /** States in which no exchange is under way: leaving them begins a new one. */
 export function isSettled(state: AutomatonState): boolean {
   return !['Req-Sent', 'Ack-Rcvd', 'Ack-Sent'].includes(state);
 }
+
+const kindsOf = (options: readonly AnyOption[]): string =>
+  [...new Set(options.map(({ kind }) => kind))].join(', ');
 
 const isSignal = (action: AutomatonAction): action is LayerSignal =>
   action === 'tlu' || action === 'tld' || action === 'tls' || action === 'tlf';

@@ -24,7 +24,7 @@ import { LineCheck, type LineSignal } from './line-check.ts';
 import { logTo, type Log, type Out } from '../out.ts';
 import type { LinkConfig, Phase } from '../session-config.ts';
 import { Ncps, type Ncp } from './ncps.ts';
-import type { LayerSignal } from './negotiation.ts';
+import { isEssential, type LayerSignal } from './negotiation.ts';
 import { Pace } from './pace.ts';
 import type { SessionFacts } from '../../session.ts';
 
@@ -51,6 +51,8 @@ export class Phases {
   #maxPayload: number;
   readonly #pace = new Pace();
   readonly #flaps = new Flaps();
+  /** Of IPV6CP beside an IPCP that is up. */
+  readonly #ipv6Flaps = new Flaps();
   /** When the phase must have led to the next, and when all of them must have led to an address. */
   #phaseEndsAt: Instant | undefined;
   #openBy: Instant | undefined;
@@ -62,6 +64,8 @@ export class Phases {
   #wasOpened = false;
   /** What the AC said when it ended a link that was not Opened: the automaton goes on, a PADT may follow. */
   #lastWords: string | undefined;
+  /** And when it ended IPCP. */
+  #ipcpWords: string | undefined;
   #end: End | undefined;
   #isOver = false;
   #hasCarrier = true;
@@ -226,9 +230,13 @@ export class Phases {
     this.#ipv6cpDid(ipv6cp, now);
     this.#lineDid(this.#line.expire(now), now);
     if (this.#ipcpBy !== undefined && this.#ipcpBy <= now)
-      this.#doWithoutIpv4('no IPCP 5 s after IPV6CP', false, now);
+      this.#doWithoutIpv4(this.#ipcpWords ?? 'no IPCP 5 s after IPV6CP', false, now);
     if (this.#phaseEndsAt !== undefined && this.#phaseEndsAt <= now)
-      this.#fail(`no agreement with the AC in phase ${this.#phase} after 30 s`, false, now);
+      this.#fail(
+        `no agreement with the AC in phase ${this.#phase} after 30 s${this.#insisting()}`,
+        false,
+        now,
+      );
     if (this.#openBy !== undefined && this.#openBy <= now)
       this.#fail(
         'the AC restarts the negotiation again and again: no session after 90 s',
@@ -257,11 +265,13 @@ export class Phases {
 
   #receiveLcp({ packet }: Extract<PppPacket, { protocol: 'LCP' }>, now: Instant): void {
     if (packet.code === 'Terminate-Request') {
-      const words = packet.data.length === 0 ? '' : `: ${printable(packet.data)}`;
+      const words = wordsOf(packet.data);
       this.#lastWords = `the AC terminated the link${words}`;
       if (this.#lcp.state === 'Opened')
         this.#endWith({ reason: this.#lastWords, padt: false, refused: this.#isJudged });
     }
+    if (packet.code === 'Code-Reject' && isEssential(packet.rejected))
+      this.#lastWords = `the AC rejects code ${packet.rejected[0]} of LCP`;
     this.#lcpDid(this.#lcp.receive(packet, now), now);
   }
 
@@ -331,6 +341,7 @@ export class Phases {
       case PROTOCOL.IPCP:
         return this.#fire('ipcp', 'RXJ-', now);
       case PROTOCOL.LCP:
+        this.#lastWords = 'the AC rejects LCP';
         return this.#lcpDid(this.#lcp.fire('RXJ-', now), now);
       case PROTOCOL.PAP:
       case PROTOCOL.CHAP:
@@ -352,6 +363,8 @@ export class Phases {
       case 'IPCP':
         if (!this.#isWanted(packet.protocol === 'IPCP' ? 'ipcp' : 'ipv6cp'))
           return this.#lcp.rejectProtocol(PROTOCOL[packet.protocol], packet.information);
+        if (packet.protocol === 'IPCP' && packet.packet.code === 'Terminate-Request')
+          this.#ipcpWords = `the AC ended IPCP${wordsOf(packet.packet.data)}`;
         // Before the Network phase the automata are not Up, and drop it (RFC 1661 §3.5).
         return packet.protocol === 'IPCP'
           ? this.#ipcpDid(this.#ncps.receive(packet, now), now)
@@ -396,7 +409,7 @@ export class Phases {
     const isDoneWithout = this.#ipv4 === 'none';
     if (signal === 'tld' && !isDoneWithout) this.#wentDown('IPCP', now);
     if (signal === 'tlf' && !isDoneWithout)
-      this.#doWithoutIpv4('the AC does not agree to IPCP', false, now);
+      this.#doWithoutIpv4(this.#ipcpWords ?? 'the AC does not agree to IPCP', false, now);
     if (signal !== 'tlu') return;
     const wasUp = isDoneWithout && this.#isOpened();
     const { flaw } = this.#ncps;
@@ -410,10 +423,17 @@ export class Phases {
   #ipv6cpDid(signal: LayerSignal | undefined, now: Instant): void {
     if (signal === undefined || signal === 'tls') return;
     if (this.#ipv4 === 'none') return this.#onlyIpv6Did(signal, now);
+    if (signal === 'tld' && this.#isOpened() && this.#ipv6Flaps.count(now)) this.#withoutIpv6(now);
     // The facts changed; but while IPCP is not Opened, nobody has been told any.
     if (this.#isOpened()) return this.#opened();
     if (this.#ipv4 === 'awaited')
       this.#ipcpBy = signal === 'tlu' ? after(now, IPCP_LIMIT) : undefined;
+  }
+
+  /** The session is worth more than its IPv6: each change would be stored, and told to the partner. */
+  #withoutIpv6(now: Instant): void {
+    this.#log('warn', 'no IPv6', { reason: 'the AC restarts IPV6CP again and again' });
+    this.#fire('ipv6cp', 'Close', now);
   }
 
   #onlyIpv6Did(signal: LayerSignal, now: Instant): void {
@@ -458,6 +478,7 @@ export class Phases {
     this.#ipcpBy = undefined;
     this.#wasOpened = true;
     this.#lastWords = undefined;
+    this.#ipcpWords = undefined;
     this.#line.watch(now);
     this.#opened();
     const { ourMru, theirMru } = this.#lcp.agreement;
@@ -537,13 +558,19 @@ export class Phases {
     if (this.#lcp.state !== 'Closing') this.#finish();
   }
 
+  #insisting(): string {
+    const { insists } = this.#lcp;
+    return insists === undefined ? '' : `: it insists on ${insists}`;
+  }
+
   #endWith(end: Omit<End, 'kind'>): void {
     this.#end ??= { kind: 'ended', ...end };
   }
 
   #finish(): void {
     if (this.#isOver) return;
-    this.#endWith({ reason: 'no LCP agreement with the AC', padt: true, refused: false });
+    const reason = this.#lastWords ?? `no LCP agreement with the AC${this.#insisting()}`;
+    this.#endWith({ reason, padt: true, refused: false });
     this.#isOver = true;
     this.#phaseEndsAt = undefined;
     this.#openBy = undefined;
@@ -566,3 +593,6 @@ export class Phases {
     return end === -1 ? signals : signals.slice(0, end + 1);
   }
 }
+
+/** What a Terminate-Request says, for people. */
+const wordsOf = (data: Uint8Array): string => (data.length === 0 ? '' : `: ${printable(data)}`);
