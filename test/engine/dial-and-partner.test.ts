@@ -297,3 +297,92 @@ t.test('Identifiers › a taker begins far from those that its partner used last
   const last = told?.message.snapshot.facts?.identifiers.lcp ?? -1;
   t.ok(sent.indexOf(last) > 0, 'and tells the partner its own as it goes on');
 });
+
+// --- a dial that is left unfinished ------------------------------------------------------------------------------
+
+/** A router whose dial has a session that is not up: the AC keeps it waiting for LCP. */
+function halfMade(): Dial {
+  const dial = new Dial({ pppDelay: 30_000 });
+  dial.master();
+  dial.pass(1000);
+  return dial;
+}
+
+const GIVEN = { sessionId: 0x1234, acMac: AC_MAC };
+const isPadt = (action: Action): boolean =>
+  action.kind === 'send-discovery' &&
+  action.packet.code === 'PADT' &&
+  action.packet.sessionId === GIVEN.sessionId &&
+  action.destination === GIVEN.acMac;
+
+t.test('a half-made session › is stored and told behind the first frame of the dial', async (t) => {
+  const { router, snapshot } = halfMade();
+  t.same(snapshot.halfMade, GIVEN);
+  const words = story(router.actions);
+  const order = words.slice(words.indexOf('attach autoOpen'));
+  t.same(order.slice(0, 5), [
+    'attach autoOpen',
+    'gate open',
+    'LCP Configure-Request',
+    'store 42',
+    'tell-partner',
+  ]);
+});
+
+t.test(
+  'a half-made session › is ended by the router that takes over, before it dials',
+  async (t) => {
+    const { snapshot } = halfMade();
+    const taker = new Router();
+    taker.helperUp();
+    taker.hear({ ...STANDING_BY, snapshot });
+    const actions = [...taker.role('MASTER'), ...taker.pass(5000)];
+    t.equal(actions.filter(isPadt).length, 1, 'one PADT');
+    const words = story(actions);
+    t.ok(words.indexOf('store 43') < words.indexOf('PADT'), 'in an epoch of its own (R5)');
+    t.ok(words.indexOf('PADT') < words.indexOf('PADI'));
+    const { snapshot: now } = taker.engine.status(taker.now);
+    t.notOk(now.halfMade, 'and is forgotten');
+  },
+);
+
+t.test('a half-made session › is ended by its own router, too, after any restart', async (t) => {
+  const { snapshot } = halfMade();
+  const restarted = new Router(snapshot);
+  const attached = { ...GIVEN, ourMac: FACTS.key.ourMac };
+  restarted.helperUp({ role: 'MASTER', attached, gateOpen: true });
+  const supervisor = restarted.pass(6000);
+  t.equal(supervisor.filter(isPadt).length, 1, 'of the supervisor');
+  t.ok(story(supervisor).includes('PADI'));
+  const { router } = halfMade();
+  t.same(router.feed({ kind: 'helper-down' }).filter(isPadt), []);
+  const helper = router.helperUp({ role: 'MASTER', attached, gateOpen: true });
+  t.equal(helper.filter(isPadt).length, 1, 'of the helper');
+});
+
+t.test('a half-made session › is nobody’s to end while its dial goes on, or after', async (t) => {
+  const dial = halfMade();
+  t.same(dial.router.role('BACKUP').filter(isPadt), [], 'not at the move (R3)');
+  t.same(dial.snapshot.halfMade, GIVEN, 'which the partner is told');
+  const complete = opened();
+  t.notOk(complete.snapshot.halfMade, 'it came up');
+  t.same(complete.router.actions.filter(isPadt), []);
+  const failed = new Dial({ password: 'other' });
+  failed.master();
+  failed.pass(500);
+  t.equal(failed.snapshot.facts, null);
+  t.notOk(failed.snapshot.halfMade, 'it failed');
+});
+
+t.test('a half-made session › that came up unheard is resumed, not ended', async (t) => {
+  const snapshot = { ...halfMade().snapshot, holder: PARTNER };
+  const taker = new Router();
+  taker.helperUp();
+  taker.hear({ open: true, proven: false, snapshot });
+  t.same(taker.role('MASTER').filter(isPadt), [], 'its holder has a moment to say so');
+  const { halfMade: _, ...rest } = snapshot;
+  const told = { ...rest, generation: snapshot.generation + 1, facts: FACTS };
+  t.ok(story(taker.hear({ ...STANDING_BY, snapshot: told })).includes('LCP Echo-Request'));
+  t.notOk(taker.engine.status(taker.now).snapshot.halfMade);
+  t.same(taker.pass(3000).filter(isPadt), []);
+});

@@ -176,11 +176,14 @@ void t.test(
 void t.test('discovery › the trouble says why the PADSs that came were not taken', (t) => {
   const { discovery, uniq } = begun();
   discovery.receive(offer(uniq), AC_MAC, at(10));
-  for (let i = 0; i < 40 && discovery.trouble === undefined; i++) {
+  for (let i = 0; i < 40 && discovery.machine.trouble === undefined; i++) {
     discovery.receive(confirm(undefined, 7), AC_MAC, at(20 + i * 1000));
     discovery.expire(at(30 + i * 1000));
   }
-  t.match(discovery.trouble, /^no acceptable PADS from bras .* after 3 PADR: not our Host-Uniq$/);
+  t.match(
+    discovery.machine.trouble,
+    /^no acceptable PADS from bras .* after 3 PADR: not our Host-Uniq$/,
+  );
   t.end();
 });
 

@@ -179,7 +179,9 @@ export class LinkPair {
   }
 
   get outcomes(): LinkOutcome[] {
-    return this.outputs.flatMap((output) => (output.kind === 'outcome' ? [output.outcome] : []));
+    return this.outputs.flatMap((output) =>
+      output.kind === 'outcome' && output.outcome.kind !== 'given' ? [output.outcome] : [],
+    );
   }
 
   get sent(): Sent[] {

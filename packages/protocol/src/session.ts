@@ -15,6 +15,9 @@ export interface SessionKey {
   readonly ourMac: MacAddress;
 }
 
+/** Where a session is at the AC; our MAC address is the configuration's. */
+export type SessionPlace = Pick<SessionKey, 'sessionId' | 'acMac'>;
+
 /** Both ends of the link if IPCP is Opened, otherwise neither. */
 export type Ipv4Ends =
   | { readonly ourAddress: Ipv4Address; readonly theirAddress: Ipv4Address }
@@ -74,6 +77,11 @@ export interface Snapshot {
    */
   readonly facts: SessionFacts | null;
   /**
+   * A session that the AC has given to a dial and that is not up yet; only while there are no facts. Nobody can resume it.
+   * A router that takes over ends it before it dials, because an AC that still holds it would refuse the dial.
+   */
+  readonly halfMade?: SessionPlace;
+  /**
    * The lease from a DHCPv6 server, which outlives the session. Null when there is none. Absent when the writer of the
    * snapshot requests none, or does not know leases; a reader then keeps its own.
    */
@@ -120,11 +128,19 @@ export const isUntold = (later: Snapshot, earlier: Snapshot): boolean =>
   earlier.holder !== later.holder &&
   taken(earlier, later.holder).epoch === later.epoch;
 
-/** The snapshot after the facts of the session have changed. */
-export const changed = (
-  before: Snapshot,
-  change: Partial<Pick<Snapshot, 'holder' | 'facts' | 'lease'>>,
-): Snapshot => ({ ...before, ...change, generation: (before.generation + 1) >>> 0 });
+export type SnapshotChange = Partial<Pick<Snapshot, 'holder' | 'facts' | 'halfMade' | 'lease'>>;
+
+/** The snapshot after a change. A session that came up, or ended, is not half-made any more. */
+export function changed(before: Snapshot, change: SnapshotChange): Snapshot {
+  const rest = change.facts === undefined ? before : wholly(before);
+  return { ...rest, ...change, generation: (before.generation + 1) >>> 0 };
+}
+
+/** Without a half-made session. */
+export function wholly(snapshot: Snapshot): Snapshot {
+  const { halfMade: _, ...rest } = snapshot;
+  return rest;
+}
 
 /** This router's role in CARP (carp(4)); VRRP's states map to it. */
 export type Role = 'INIT' | 'BACKUP' | 'MASTER';

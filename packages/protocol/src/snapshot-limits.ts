@@ -2,7 +2,7 @@
  * The values that a snapshot may hold. One definition for every reader (the partner's datagram, the file on disk), and
  * for the helper's messages and the negotiation with the AC, which must stay within it. It reads no octets.
  */
-import type { SessionFacts, Snapshot } from './session.ts';
+import type { SessionFacts, SessionPlace, Snapshot } from './session.ts';
 import { isMulticast, type MacAddress } from './wire/ethernet.ts';
 
 /** Octets of a PPP Information field: a smaller value means a broken peer, a larger one exceeds any Ethernet. */
@@ -21,20 +21,29 @@ export const U32_MAX = 0xffff_ffff;
 export const LATEST = 253_402_300_799;
 
 /** Why a snapshot cannot be used, stored or sent, as text for a log; undefined if it can. */
-export function flawOf({ epoch, generation, holder, facts, lease }: Snapshot): string | undefined {
+export function flawOf({
+  epoch,
+  generation,
+  holder,
+  facts,
+  halfMade,
+  lease,
+}: Snapshot): string | undefined {
   if (![epoch, generation, holder].every((value) => isWhole(value, 0, U32_MAX))) {
     return 'a counter beyond 32 bits';
   }
   if (lease && !isWhole(lease.grantedAt, 0, LATEST)) return `a lease of second ${lease.grantedAt}`;
-  return facts === null ? undefined : flawOfFacts(facts);
+  if (facts !== null) return halfMade ? 'two sessions' : flawOfFacts(facts);
+  return halfMade && flawOfPlace(halfMade);
 }
 
 function flawOfFacts(facts: SessionFacts): string | undefined {
   const { key, acName, serviceName, hostUniq, ourMru, theirMru, maxPayload } = facts;
   const tags = acName.length + serviceName.length + hostUniq.length;
   if (tags > MAX_TAGS) return `${tags} octets of names, at most ${MAX_TAGS}`;
-  if (!isWhole(key.sessionId, 1, 0xfffe)) return `SESSION_ID ${key.sessionId}`;
-  if (![key.acMac, key.ourMac].every(isStation)) return 'a MAC address that is no station’s';
+  const flaw = flawOfPlace(key);
+  if (flaw !== undefined) return flaw;
+  if (!isStation(key.ourMac)) return NO_STATION;
   if (facts.dns.length > 2) return `${facts.dns.length} DNS servers`;
   if (facts.ourAddress === undefined && facts.interfaceIds === undefined)
     return 'neither IPv4 nor IPv6';
@@ -51,6 +60,13 @@ function flawOfFacts(facts: SessionFacts): string | undefined {
   }
   if (!isWhole(facts.startedAt, 0, LATEST)) return `started in second ${facts.startedAt}`;
   return undefined;
+}
+
+const NO_STATION = 'a MAC address that is no station’s';
+
+function flawOfPlace({ sessionId, acMac }: SessionPlace): string | undefined {
+  if (!isWhole(sessionId, 1, 0xfffe)) return `SESSION_ID ${sessionId}`;
+  return isStation(acMac) ? undefined : NO_STATION;
 }
 
 const isStation = (mac: MacAddress): boolean => mac.length === 6 && !isMulticast(mac);

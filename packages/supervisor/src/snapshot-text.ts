@@ -3,7 +3,7 @@
  */
 import { createHash } from 'node:crypto';
 import { toHex } from '@ppp-thing/protocol/bytes';
-import type { SessionFacts, Snapshot } from '@ppp-thing/protocol/session';
+import type { SessionFacts, SessionPlace, Snapshot } from '@ppp-thing/protocol/session';
 import { flawOf, U32_MAX } from '@ppp-thing/protocol/snapshot-limits';
 import { printable } from '@ppp-thing/protocol/printable';
 import { formatMac, isMulticast, parseMac } from '@ppp-thing/protocol/wire/ethernet';
@@ -38,7 +38,7 @@ export class NewerSnapshot extends CorruptSnapshot {
 
 /** Ends in a line feed. `checksum` is the SHA-256 of the JSON of all fields before it. */
 export function encodeSnapshotText(session: string, snapshot: Snapshot): string {
-  const { epoch, generation, holder, facts, lease } = snapshot;
+  const { epoch, generation, holder, facts, halfMade, lease } = snapshot;
   const body = {
     schema: facts !== null && facts.ourAddress === undefined ? WRITTEN.ipv6Only : WRITTEN.ipv4,
     session,
@@ -46,6 +46,7 @@ export function encodeSnapshotText(session: string, snapshot: Snapshot): string 
     generation,
     holder,
     facts: facts === null ? null : encodeFacts(facts),
+    ...(halfMade && { halfMade: encodePlace(halfMade) }),
     ...(lease === undefined ? {} : { lease: lease && encodeLeaseFields(lease) }),
   };
   return `${JSON.stringify({ ...body, checksum: checksum(body) }, null, 2)}\n`;
@@ -57,12 +58,13 @@ export function decodeSnapshotText(session: string, text: string): Snapshot {
   if (!READ.has(body['schema'])) {
     throw new NewerSnapshot(String(body['schema']), whole(body, 'epoch', U32_MAX));
   }
-  const { facts, lease } = body;
+  const { facts, halfMade, lease } = body;
   const snapshot = {
     epoch: whole(body, 'epoch', U32_MAX),
     generation: whole(body, 'generation', U32_MAX),
     holder: whole(body, 'holder', U32_MAX),
     facts: facts === null ? null : decodeFacts(fields(facts, 'facts')),
+    ...(halfMade === undefined ? {} : { halfMade: decodePlace(fields(halfMade, 'halfMade')) }),
     ...(lease === undefined
       ? {}
       : { lease: lease === null ? null : decodeLeaseFields(fields(lease, 'lease')) }),
@@ -108,8 +110,7 @@ function parse(text: string): Fields {
 function encodeFacts(facts: SessionFacts): Fields {
   const { key, interfaceIds, identifiers } = facts;
   return {
-    sessionId: key.sessionId,
-    acMac: formatMac(key.acMac),
+    ...encodePlace(key),
     ourMac: formatMac(key.ourMac),
     acName: printable(facts.acName, Infinity),
     serviceName: printable(facts.serviceName, Infinity),
@@ -135,12 +136,11 @@ function encodeFacts(facts: SessionFacts): Fields {
 }
 
 function decodeFacts(from: Fields): SessionFacts {
-  const sessionId = whole(from, 'sessionId', 0xffff);
   const identifiers = fields(from['identifiers'], 'identifiers');
   const ids = from['interfaceIds'];
   const interfaceIds = ids === null ? undefined : fields(ids, 'interfaceIds');
   return {
-    key: { sessionId, acMac: mac(from, 'acMac'), ourMac: mac(from, 'ourMac') },
+    key: { ...decodePlace(from), ourMac: mac(from, 'ourMac') },
     acName: text(from, 'acName'),
     serviceName: text(from, 'serviceName'),
     hostUniq: octets(from, 'hostUniq'),
@@ -169,6 +169,16 @@ function decodeFacts(from: Fields): SessionFacts {
     startedAt: whole(from, 'startedAt', Number.MAX_SAFE_INTEGER),
   };
 }
+
+const encodePlace = ({ sessionId, acMac }: SessionPlace): Fields => ({
+  sessionId,
+  acMac: formatMac(acMac),
+});
+
+const decodePlace = (from: Fields): SessionPlace => ({
+  sessionId: whole(from, 'sessionId', 0xffff),
+  acMac: mac(from, 'acMac'),
+});
 
 /** Reverses `printable`. */
 function text(from: Fields, name: string): Uint8Array {

@@ -304,7 +304,7 @@ export const TEST_MUTANTS: readonly Mutant[] = [
     ],
     [
       'lcp: our own Echo-Request answered',
-      'if (ourMagic !== 0 && packet.magic === ourMagic)',
+      'if (isOurs && this.#echoes.has(packet.identifier))',
       'if (false)',
     ],
     [
@@ -362,16 +362,8 @@ export const TEST_MUTANTS: readonly Mutant[] = [
     ],
     ['discovery: cookie not returned', "tag.type === TAG['AC-Cookie'] || ", ''],
     ['discovery: relay not returned', " || tag.type === TAG['Relay-Session-Id']", ''],
-    [
-      'discovery: reserved SESSION_ID',
-      'if (!isSessionId(sessionId))\n            return this.#drop(',
-      'if (false)\n            return this.#drop(',
-    ],
-    [
-      'discovery: PADS of another dial',
-      'if (!isOurs)\n            return',
-      'if (false)\n            return',
-    ],
+    ['discovery: reserved SESSION_ID', '(isSessionId(sessionId) ? undefined : none)', 'undefined'],
+    ['discovery: PADS of another dial', 'if (!isOurs) {', 'if (false) {'],
     ['discovery: a service that is not offered', 'wanted.length > 0 && !isOffered', 'false'],
   ]),
   ...of('protocol/dist/wire/pppoe.js', 'wire/pppoe', [

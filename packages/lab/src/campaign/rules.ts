@@ -60,6 +60,8 @@ export class Rules {
   #carriedSince = 0;
   #worstGap = 0;
   readonly #unanswered: [number, number] = [0, 0];
+  /** The session that a dial left unfinished, as each router has last stored it. */
+  readonly #halfMade: [number | undefined, number | undefined] = [undefined, undefined];
   /** When the AC began a negotiation of a session that was up. */
   readonly #begunAnew: [number[], number[]] = [[], []];
   readonly #operatorAt: [number, number] = [-Infinity, -Infinity];
@@ -200,6 +202,8 @@ export class Rules {
 
   #checkPadt(router: RouterView, sessionId: number): void {
     const wasUp = this.#stage.live() === sessionId;
+    // The AC may call it live already; whoever takes over without having heard so cannot resume it.
+    if (wasUp && this.#halfMade[router.index] === sessionId) return this.#checkDial(router);
     if (wasUp && !this.#isOperator(router) && !this.#hasFailed(router)) {
       this.#break(
         'R3',
@@ -268,6 +272,7 @@ export class Rules {
         if (isLaterEpoch(stored.epoch, epoch)) {
           this.#break('R6', `router ${router.index} stored epoch ${epoch} after ${stored.epoch}`);
         }
+        this.#knows(router, action.snapshot);
         if (event.kind === 'partner') this.#checkVoid(router, stored, action.snapshot);
         stored = action.snapshot;
       } else if (action.kind === 'tell-partner') {
@@ -291,6 +296,12 @@ export class Rules {
         );
       }
     }
+  }
+
+  /** A session that came up is half-made no more. */
+  #knows({ index }: RouterView, { facts, halfMade }: Snapshot): void {
+    if (facts !== null) this.#halfMade[index] = undefined;
+    else if (halfMade !== undefined) this.#halfMade[index] = halfMade.sessionId;
   }
 
   /** R4: the session that a holder opened is not void because its partner took before it heard of it. */

@@ -26,6 +26,7 @@ const SECTION = {
   serviceName: 7,
   hostUniq: 8,
   lease: 9,
+  halfMade: 10,
 } as const;
 
 const AUTH = { none: 0, PAP: 1, 'CHAP-MD5': 2, 'MS-CHAPv2': 3 } as const satisfies Record<
@@ -39,7 +40,7 @@ const AUTH_NAMES: ReadonlyMap<number, SessionFacts['auth']> = new Map(
 
 /** Encodes `snapshot`. Throws RangeError for a value that does not fit its field. */
 export function encodeSnapshot(snapshot: Snapshot): Uint8Array {
-  const { epoch, generation, holder, facts, lease } = snapshot;
+  const { epoch, generation, holder, facts, halfMade, lease } = snapshot;
   const isIpv6Only = facts !== null && facts.ourAddress === undefined;
   const needed = isIpv6Only ? NEEDED.ipv6Only : NEEDED.ipv4;
   const writer = new Writer().u8(needed).u8(needed);
@@ -48,6 +49,7 @@ export function encodeSnapshot(snapshot: Snapshot): Uint8Array {
     [SECTION.order, order],
     ...(facts === null ? [] : factSections(facts)),
     [SECTION.lease, lease === undefined ? undefined : encodeLease(lease)],
+    [SECTION.halfMade, halfMade && joined(new Writer().u16(halfMade.sessionId), 6, halfMade.acMac)],
   ]);
   return writer.finish();
 }
@@ -70,11 +72,15 @@ export function decodeSnapshot(octets: Uint8Array): Snapshot {
   const sections = decodeSections(reader);
   const order = section(sections, SECTION.order, reader);
   const lease = sections.get(SECTION.lease);
+  const halfMade = sections.get(SECTION.halfMade);
   const snapshot = {
     epoch: order.u32('epoch'),
     generation: order.u32('generation'),
     holder: order.u32('holder'),
     facts: sections.has(SECTION.key) ? decodeFacts(sections, reader) : null,
+    ...(halfMade && {
+      halfMade: { sessionId: halfMade.u16('SESSION_ID'), acMac: mac(halfMade, 'AC MAC') },
+    }),
     ...(lease && { lease: decodeLease(lease) }),
   };
   const flaw = flawOf(snapshot);

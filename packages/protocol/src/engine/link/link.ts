@@ -28,12 +28,14 @@ import { Phases } from '../ppp/phases.ts';
 import { RateLimit } from './rate-limit.ts';
 import { SHORT_SESSION } from './redial.ts';
 import type { Turn } from './turn.ts';
-import type { SessionFacts, SessionKey } from '../../session.ts';
+import type { SessionFacts, SessionPlace } from '../../session.ts';
 
 /** Events from the link to ownership. */
 export type LinkOutcome =
   /** The session carries traffic, or its facts changed while it did. */
   | { readonly kind: 'opened'; readonly facts: SessionFacts }
+  /** The AC has given the dial a session; `opened` or `closed` follows, unless `suspend` comes first. */
+  | { readonly kind: 'given'; readonly place: SessionPlace }
   /** The AC gave a sign of life: a resumed session is alive. `rtt` if that was an Echo-Reply. */
   | { readonly kind: 'proven'; readonly rtt?: Millis }
   /** Echo-Requests go unanswered; probing has begun. */
@@ -85,7 +87,7 @@ export class Link {
   #reattachAt: Instant | undefined;
   #previous: SessionFacts | null = null;
   /** The LCP Identifier used last, and in which session. */
-  #used: (Pick<SessionKey, 'sessionId' | 'acMac'> & { readonly lcp: number }) | undefined;
+  #used: (SessionPlace & { readonly lcp: number }) | undefined;
   /** `dial` was called while the last session was still being closed. */
   #dialsNext = false;
   /** What is in the session, what shows our Host-Uniq or comes from our AC, and what any station can send. */
@@ -339,6 +341,8 @@ export class Link {
     this.#session = session;
     this.#attach(session);
     this.#phasesDid(session, phases.establish(roundTrip, now), now);
+    const place = { sessionId: found.sessionId, acMac: found.acMac };
+    this.#outcomes.push({ kind: 'given', place });
   }
 
   #refused(reason: string, now: Instant): void {

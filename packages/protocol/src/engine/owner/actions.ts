@@ -1,5 +1,6 @@
 /** How the owner's intentions read as actions. Pure; it decides nothing. */
 import { sameOctets } from '../../bytes.ts';
+import type { MacAddress } from '../../wire/ethernet.ts';
 import type { Action, SessionSettings } from '../events.ts';
 import type { OwnerState } from './ownership.ts';
 import { ipv4Of, type SessionFacts, type SessionKey } from '../../session.ts';
@@ -19,6 +20,12 @@ export function attach(facts: SessionFacts, autoOpen: boolean): Action {
   const action = { kind: 'attach', key, maxPayload, autoOpen } as const;
   return autoOpen ? { ...action, settings: settingsOf(facts) } : action;
 }
+
+export const padt = (destination: MacAddress, sessionId: number): Action => ({
+  kind: 'send-discovery',
+  destination,
+  packet: { code: 'PADT', sessionId, tags: [] },
+});
 
 /** @param up false on a standby, whose gate is closed */
 export function configure(facts: SessionFacts, up: boolean): Action {

@@ -7,14 +7,22 @@
  * changes the snapshot stores it first (a barrier), and only then speaks.
  */
 import { millis, type Instant } from '../../time.ts';
-import { changed, taken, type SessionFacts, type Snapshot } from '../../session.ts';
+import {
+  changed,
+  taken,
+  type SessionFacts,
+  type SessionPlace,
+  type Snapshot,
+  type SnapshotChange,
+} from '../../session.ts';
+import { formatSessionId } from '../../wire/pppoe.ts';
 import type { Dhcp6Message } from '../../wire/dhcpv6.ts';
 import type { Dhcp6Signal } from '../dhcp6/client.ts';
 import type { Event } from '../events.ts';
 import type { Random } from '../hashes.ts';
 import type { Link, LinkOutcome } from '../link/link.ts';
 import { logTo, type Log } from '../out.ts';
-import { attach, configure, endingIn } from './actions.ts';
+import { attach, configure, endingIn, padt } from './actions.ts';
 import type { Delegation } from './delegation.ts';
 import type { Outbox } from './outbox.ts';
 import type { OwnerAct } from './ownership.ts';
@@ -253,8 +261,27 @@ export class Acts {
     return { ...facts, identifiers: { ...identifiers, lcp } };
   }
 
+  /** Stored after the first frames of the dial, which do not depend on it. */
+  given(place: SessionPlace, now: Instant): void {
+    if (!this.#standing.holds) return;
+    this.#write({ halfMade: place });
+    this.tell(now);
+  }
+
   #dial(now: Instant): void {
+    this.#endHalfMade(now);
     this.#tellLink(now, (link) => link.dial(this.#standing.previous, now));
+  }
+
+  /** One that an earlier dial left at the AC, of this router or its partner: the AC would refuse another beside it. */
+  #endHalfMade(now: Instant): void {
+    const { halfMade } = this.#standing.snapshot;
+    if (halfMade === undefined || this.#link.hasSession || this.#standing.isContested(now)) return;
+    const { sessionId, acMac } = halfMade;
+    const session = formatSessionId(sessionId);
+    this.#log('info', 'a dial was left unfinished', { session }, { actions: ['send PADT'] });
+    this.#out.emit(padt(acMac, sessionId));
+    this.#write({ facts: null });
   }
 
   #install(now: Instant): void {
@@ -293,8 +320,10 @@ export class Acts {
   #end(now: Instant): void {
     this.#doubt();
     this.#leased(this.#delegation.down(now), now);
-    if (this.#standing.snapshot.facts === null) return;
+    const { facts, halfMade } = this.#standing.snapshot;
+    if (facts === null && halfMade === undefined) return;
     this.#write({ facts: null });
+    if (facts === null) return this.tell(now);
     this.#out.emit({ kind: 'route', via: 'none' }, { kind: 'deconfigure' });
     this.tell(now);
   }
@@ -429,7 +458,7 @@ export class Acts {
     this.tell(now);
   }
 
-  #write(change: Partial<Pick<Snapshot, 'facts' | 'lease'>>): void {
+  #write(change: SnapshotChange): void {
     const holder = this.#standing.config.routerId;
     this.#standing.snapshot = changed(this.#standing.snapshot, { holder, ...change });
     this.#out.emit({ kind: 'store', snapshot: this.#standing.snapshot });

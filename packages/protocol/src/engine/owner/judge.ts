@@ -9,6 +9,7 @@ import {
   changed,
   isNewer,
   isUntold,
+  wholly,
   type PartnerMessage,
   type Role,
   type Snapshot,
@@ -197,6 +198,9 @@ export class Judge {
         case 'opened':
           this.#standing.previous = outcome.facts;
           this.#step('Opened', 'session opened', now);
+          break;
+        case 'given':
+          this.#acts.given(outcome.place, now);
           break;
         case 'proven':
           this.#step('Proven', 'Echo-Reply', now);
@@ -402,7 +406,7 @@ export class Judge {
   #withOurs(theirs: Snapshot): Snapshot {
     const { snapshot, config } = this.#standing;
     const isKept = isUntold(theirs, snapshot) && snapshot.holder === config.routerId;
-    return isKept ? { ...theirs, facts: snapshot.facts } : theirs;
+    return isKept ? { ...wholly(theirs), facts: snapshot.facts } : theirs;
   }
 
   /**

@@ -11,7 +11,7 @@ export class Outbox {
   /** The partner was seen on the line: a PADT would end what may be its session. */
   isContested = false;
   #actions: Action[] = [];
-  /** `Refused`: the disk has not taken the snapshot. `LeaseRefused`: all that it lacks is the newest lease. */
+  /** `Refused`: the disk has not taken the snapshot. `LeaseRefused`: it lacks only the newest lease, or a half-made session. */
   #disk: 'Ready' | 'Refused' | 'LeaseRefused' = 'Ready';
   /** The snapshot of the last answer that stored one, and the one before, which the disk has taken. */
   #asked: Snapshot;
