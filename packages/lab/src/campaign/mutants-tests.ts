@@ -466,7 +466,7 @@ export const TEST_MUTANTS: readonly Mutant[] = [
       "if (verdict !== 'fresh')\n            return this.#strangers",
       'if (false)\n            return this.#strangers',
     ],
-    ['summary: a change is not told', 'a.snapshot === b.snapshot &&', ''],
+    ['summary: a change is not told', 'sameSnapshot(a.snapshot, b.snapshot) &&', ''],
     ['summary: wants are not answered', 'for (const name of wants) {', 'for (const name of []) {'],
   ]),
   ...of('supervisor/dist/turns.js', 'supervisor/turns', [
