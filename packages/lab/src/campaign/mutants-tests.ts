@@ -276,7 +276,11 @@ export const TEST_MUTANTS: readonly Mutant[] = [
       'previous !== undefined && sameOptions',
     ],
     ['negotiation: a Reject of what was not asked', '|| isSubset(options, request)', '|| true'],
-    ['negotiation: essential codes may be rejected', "isFatal ? 'RXJ-' : 'RXJ+'", "'RXJ+'"],
+    [
+      'negotiation: essential codes may be rejected',
+      "isEssential(packet.rejected) ? 'RXJ-' : 'RXJ+'",
+      "'RXJ+'",
+    ],
     [
       'negotiation: Terminate has ten tries',
       "all.includes('str') ? MAX_TERMINATE : MAX_CONFIGURE",

@@ -285,7 +285,12 @@ export const MUTANTS: readonly Mutant[] = [
     'mayUse',
   ),
   mutant('told what the disk refused', OUTBOX, 'actions.filter(SAYABLE[this.#disk])', 'actions'),
-  mutant('end of a session not written', ACTS, 'this.#write({ facts: null });', ''),
+  mutant(
+    'end of a session not written',
+    ACTS,
+    'return;\n        this.#write({ facts: null });',
+    'return;',
+  ),
   mutant(
     'watchdog put off for ever',
     ACTS,
@@ -388,8 +393,8 @@ export const MUTANTS: readonly Mutant[] = [
     mutant(
       'lease lost with the session',
       ACTS,
-      'this.#write({ facts: null });',
-      'this.#write({ facts: null, lease: null });',
+      'return;\n        this.#write({ facts: null });',
+      'return;\n        this.#write({ facts: null, lease: null });',
     ),
     mutant(
       'asks anew after a takeover',
@@ -493,7 +498,7 @@ export const MUTANTS: readonly Mutant[] = [
     mutant(
       'a session is void for a partner that knew of none',
       JUDGE,
-      'return isKept ? { ...theirs, facts: snapshot.facts } : theirs;',
+      'return isKept ? { ...wholly(theirs), facts: snapshot.facts } : theirs;',
       'return theirs;',
     ),
     mutant(
