@@ -288,8 +288,8 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'end of a session not written',
     ACTS,
-    'return;\n        this.#write({ facts: null });',
-    'return;',
+    'this.#write({ facts: null });\n        if (facts === null)',
+    'if (facts === null)',
   ),
   mutant(
     'watchdog put off for ever',
@@ -393,8 +393,8 @@ export const MUTANTS: readonly Mutant[] = [
     mutant(
       'lease lost with the session',
       ACTS,
-      'return;\n        this.#write({ facts: null });',
-      'return;\n        this.#write({ facts: null, lease: null });',
+      'this.#write({ facts: null });\n        if (facts === null)',
+      'this.#write({ facts: null, lease: null });\n        if (facts === null)',
     ),
     mutant(
       'asks anew after a takeover',
