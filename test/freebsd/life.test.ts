@@ -174,12 +174,14 @@ t.test('freebsd › a session that cannot be adopted has its gate closed', async
   first.process.kill();
   await client.untilClosed();
   kernel.carp.remove(VHID);
-  t.throws(() => life.start(), { code: 'ENOENT', verb: 'read vhid' });
+  const second = life.start();
+  t.match(second.lines, [/read vhid .*ENOENT/]);
   const heard = life.count(SESSION_STAGE);
   t.throws(() => kernel.interfaces.get(session).output(Uint8Array.of(0x45), 4), {
     code: 'ENETDOWN',
   });
   t.equal(life.count(SESSION_STAGE), heard);
+  await stop(second);
   kernel.carp.add(kernel.interfaces.get(LAN), VHID, 'BACKUP');
   await stop(life.start(), 'remove');
   t.strictSame(life.router.leftovers(), []);
