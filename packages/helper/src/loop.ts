@@ -36,7 +36,7 @@ const LONGEST_WAIT_MS = 1000;
  * within this time) the loop waits in its own thread instead, no longer than this; for at most as many turns in a row.
  */
 const CONVERSATION_MS = 20;
-const MOST_HERE = 64;
+const MOST_HERE = 8;
 /** The loop drops a descriptor after this many polls in a row that find it broken and its owner idle. */
 const STRIKES = 16;
 
