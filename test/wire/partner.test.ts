@@ -67,7 +67,7 @@ t.test('partner › every message mirrors', async () => {
     keyId: fc.constant(7),
     sender: u32,
     receiver: u32,
-    session: fc.stringMatching(/^[!-~]{1,15}$/),
+    session: fc.stringMatching(/^[!-~]{1,15}$/).filter((name) => name !== SUMMARY),
     nonce,
     counter: fc.bigInt({ min: 0n, max: 0xffff_ffff_ffff_ffffn }),
     echo: nonce,
