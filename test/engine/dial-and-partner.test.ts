@@ -386,3 +386,15 @@ t.test('a half-made session › that came up unheard is resumed, not ended', asy
   t.notOk(taker.engine.status(taker.now).snapshot.halfMade);
   t.same(taker.pass(3000).filter(isPadt), []);
 });
+
+t.test('a half-made session › is ended when the line is no longer contested', async (t) => {
+  const { snapshot } = halfMade();
+  const taker = new Router({ ...snapshot, holder: PARTNER });
+  taker.helperUp();
+  taker.pass(3100);
+  taker.feed({ kind: 'own-mac-heard', epoch: snapshot.epoch });
+  taker.feed({ kind: 'carrier', up: true });
+  const actions = [...taker.pass(120_000), ...taker.role('MASTER'), ...taker.pass(6000)];
+  t.ok(story(actions).includes('PADI'));
+  t.equal(actions.filter(isPadt).length, 1);
+});

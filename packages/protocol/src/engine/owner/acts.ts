@@ -276,7 +276,7 @@ export class Acts {
   /** One that an earlier dial left at the AC, of this router or its partner: the AC would refuse another beside it. */
   #endHalfMade(now: Instant): void {
     const { halfMade } = this.#standing.snapshot;
-    if (halfMade === undefined || this.#link.hasSession || this.#standing.isContested(now)) return;
+    if (halfMade === undefined || this.#link.hasSession || this.#isContested(now)) return;
     const { sessionId, acMac } = halfMade;
     const session = formatSessionId(sessionId);
     this.#log('info', 'a dial was left unfinished', { session }, { actions: ['send PADT'] });
@@ -464,10 +464,15 @@ export class Acts {
     this.#out.emit({ kind: 'store', snapshot: this.#standing.snapshot });
   }
 
-  /** A PADT to a line where the partner was seen would end what may be its session. */
   #tellLink(now: Instant, tell: (link: Link) => readonly LinkOutcome[]): void {
-    this.#out.isContested = this.#standing.isContested(now);
+    this.#isContested(now);
     this.#outcomes.push(...tell(this.#link));
+  }
+
+  /** A PADT to a line where the partner was seen would end what may be its session: the outbox holds it back. */
+  #isContested(now: Instant): boolean {
+    this.#out.isContested = this.#standing.isContested(now);
+    return this.#out.isContested;
   }
 
   #heard(): readonly LinkOutcome[] {
