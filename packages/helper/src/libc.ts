@@ -257,23 +257,23 @@ function bindLibc(koffi: Koffi, platform: 'linux' | 'freebsd'): Libc {
       if (polled?.entries !== entries) polled = { entries, table: packEntries(entries) };
       const { table } = polled;
       const timeout = Math.max(0, Math.trunc(timeoutMs));
-      if (here) {
-        const found = poll(table, entries.length, timeout) as number;
-        const errno = found === -1 ? koffi.errno() : 0;
-        if (found === -1 && errno !== EINTR) throw fail('poll', errno);
+      const found = (result: number): number => {
+        const errno = koffi.errno();
+        if (result === -1 && errno !== EINTR) throw fail('poll', errno);
         takeRevents(entries, table);
-        return Math.max(found, 0);
-      }
-      return new Promise((resolve, reject) => {
-        const done = (thrown: unknown, result: number): void => {
-          // koffi carries the errno of the waiting thread over to this callback.
-          const errno = koffi.errno();
+        return Math.max(result, 0);
+      };
+      if (here) return found(poll(table, entries.length, timeout) as number);
+      // koffi carries the errno of the waiting thread over to the callback.
+      return new Promise<number>((resolve, reject) => {
+        poll.async(table, entries.length, timeout, (thrown: unknown, result: number): void => {
           if (thrown !== null) return reject(thrown as Error);
-          if (result === -1 && errno !== EINTR) return reject(fail('poll', errno));
-          takeRevents(entries, table);
-          resolve(Math.max(result, 0));
-        };
-        poll.async(table, entries.length, timeout, done);
+          try {
+            resolve(found(result));
+          } catch (error) {
+            reject(error as Error);
+          }
+        });
       });
     },
   };

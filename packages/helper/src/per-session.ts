@@ -3,7 +3,7 @@
  * no session and watches nothing.
  */
 import { BackendError } from './errors.ts';
-import type { Backend } from './backend.ts';
+import type { Backend, Found } from './backend.ts';
 
 /** The verbs of `Backend` that concern one session, without its name. */
 export interface SessionVerbs {
@@ -30,7 +30,10 @@ type Of<V extends keyof Backend> = Backend[V] extends (
 
 type Verb<V extends keyof SessionVerbs> = Parameters<SessionVerbs[V]>;
 
-export abstract class PerSession<Entry extends { readonly session: SessionVerbs }> {
+/** What a session itself knows of its place in the kernel. */
+type Joined = Pick<Found, 'attached' | 'gateOpen'>;
+
+export abstract class PerSession<Entry extends { readonly session: SessionVerbs & Joined }> {
   protected readonly entries = new Map<string, Entry>();
 
   /** ENXIO: no such session was started. */
@@ -42,6 +45,11 @@ export abstract class PerSession<Entry extends { readonly session: SessionVerbs 
 
   protected session(verb: string, name: string): Entry['session'] {
     return this.entry(verb, name).session;
+  }
+
+  joined(name: string): Joined {
+    const { attached, gateOpen } = this.session('inspect', name);
+    return { attached, gateOpen };
   }
 
   sendDiscovery(name: string, ...rest: Verb<'sendDiscovery'>): void {

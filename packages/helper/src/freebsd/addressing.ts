@@ -14,7 +14,7 @@ import { C } from './abi.ts';
 import { anyway, attempt, unless } from './errors.ts';
 import type { Interfaces } from './interface.ts';
 import { same } from './octets.ts';
-import { Routes, addressOf, gateway4, gateway6, type Gateway } from './route.ts';
+import { addressOf, gateway4, gateway6, withRoutes, type Gateway, type Routes } from './route.ts';
 
 const IN_USE = {
   EEXIST: 'address in use: another interface leads to the same address',
@@ -163,8 +163,7 @@ export function route(
     'route',
     name,
     () => {
-      const routes = new Routes(libc, fib);
-      try {
+      withRoutes(libc, fib, (routes) => {
         // Add the new route first, so that every packet finds one.
         const other = gateway && routes.add(gateway4(gateway));
         if (other !== undefined) way.beside(addressOf(other));
@@ -177,9 +176,7 @@ export function route(
           () => route6(routes, interfaces, policy, way),
           (message) => way.log(`route ${name}: IPv6: ${message}`),
         );
-      } finally {
-        routes.close();
-      }
+      });
     },
     ROUTE_REASONS,
   );
@@ -191,14 +188,11 @@ export function leavePartner(libc: Libc, interfaces: Interfaces, policy: Session
   const { name, fib, partnerAddress, defaultRoute } = policy;
   if (!defaultRoute) return;
   attempt('route', name, () => {
-    const routes = new Routes(libc, fib);
-    try {
+    withRoutes(libc, fib, (routes) => {
       if (partnerAddress !== undefined) routes.remove(gateway4(partnerAddress));
       const partner6 = partnerGateway6(interfaces, policy);
       if (partner6 !== undefined) routes.remove(partner6);
-    } finally {
-      routes.close();
-    }
+    });
   });
 }
 

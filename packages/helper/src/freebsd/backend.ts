@@ -19,7 +19,7 @@ import { Interfaces } from './interface.ts';
 import { NetgraphSocket } from './netgraph.ts';
 import { tellOfOriginal } from './leavings.ts';
 import { clearLine, hubsAmong, isHubOf, releaseHub } from './parent.ts';
-import { Routes, openRouteSocket, readNews } from './route.ts';
+import { openRouteSocket, readNews, withRoutes } from './route.ts';
 import { FreebsdSession, type Shared } from './session.ts';
 
 const LEVEL_INTERVAL = 1000;
@@ -91,21 +91,14 @@ export class FreebsdBackend extends PerSession<Entry> implements Backend {
   }
 
   inspect(name: string): Found {
-    const entry = this.entry('inspect', name);
-    const { attached, gateOpen, policy } = entry.session;
+    const { session, vhid } = this.entry('inspect', name);
     const { interfaces } = this.#open().shared;
     return {
-      role: readVhid(interfaces, entry.vhid),
-      carrier: readCarrier(interfaces, policy),
-      attached,
-      gateOpen,
+      role: readVhid(interfaces, vhid),
+      carrier: readCarrier(interfaces, session.policy),
+      ...this.joined(name),
       demoted: this.#demoted.has(name),
     };
-  }
-
-  joined(name: string): Pick<Found, 'attached' | 'gateOpen'> {
-    const { attached, gateOpen } = this.session('inspect', name);
-    return { attached, gateOpen };
   }
 
   claim(name: string): void {
@@ -168,12 +161,7 @@ export class FreebsdBackend extends PerSession<Entry> implements Backend {
 
   setUnreachable6({ prefix, length }: Aggregate, fib: number, on: boolean): void {
     attempt('set', 'unreachable route of a delegated prefix', () => {
-      const routes = new Routes(this.#context.libc, fib);
-      try {
-        routes.setReject6(prefix, length, on);
-      } finally {
-        routes.close();
-      }
+      withRoutes(this.#context.libc, fib, (routes) => routes.setReject6(prefix, length, on));
     });
   }
 

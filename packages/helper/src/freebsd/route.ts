@@ -70,6 +70,16 @@ function addressIn(message: Uint8Array, bit: number): Uint8Array | undefined {
   return message.slice(at, at + (message[at] ?? 0));
 }
 
+/** Run `use` with a routing socket of one FIB, which is closed afterwards. */
+export function withRoutes(libc: Libc, fib: number, use: (routes: Routes) => void): void {
+  const routes = new Routes(libc, fib);
+  try {
+    use(routes);
+  } finally {
+    routes.close();
+  }
+}
+
 /** A routing socket of one FIB. Each call throws SystemError with the kernel's answer to it. */
 export class Routes {
   readonly #libc: Libc;

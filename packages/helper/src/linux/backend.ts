@@ -66,19 +66,12 @@ export class LinuxBackend extends PerSession<Entry> implements Backend {
   }
 
   inspect(name: string): Found {
-    const entry = this.entry('inspect', name);
-    const { session } = entry;
+    const { policy } = this.session('inspect', name);
     return {
-      ...this.#level(session.policy),
-      attached: session.attached,
-      gateOpen: session.gateOpen,
-      demoted: this.#demotion.isDemoted(session.policy),
+      ...this.#level(policy),
+      ...this.joined(name),
+      demoted: this.#demotion.isDemoted(policy),
     };
-  }
-
-  joined(name: string): Pick<Found, 'attached' | 'gateOpen'> {
-    const { attached, gateOpen } = this.session('inspect', name);
-    return { attached, gateOpen };
   }
 
   demote(name: string, on: boolean): void {
