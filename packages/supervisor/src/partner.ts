@@ -311,6 +311,11 @@ export class Partner implements PartnerChannel {
     return (this.#options.wallClock ?? wallClock)();
   }
 
+  /** What every datagram tells of the time. */
+  #times(): { readonly announced: bigint; readonly clock: bigint } {
+    return { announced: this.#announced(), clock: BigInt(Math.floor(this.#clock())) };
+  }
+
   trouble(): string | undefined {
     return this.#udp === undefined ? 'no key' : this.#udp.trouble();
   }
@@ -330,8 +335,7 @@ export class Partner implements PartnerChannel {
     const body = {
       message,
       configDigest: this.#digest(conversation, key),
-      announced: this.#announced(),
-      clock: BigInt(Math.floor(this.#clock())),
+      ...this.#times(),
       ...summaries,
     };
     udp.send(encodePartner(header, body, key, hmacSha256));
@@ -419,17 +423,7 @@ export class Partner implements PartnerChannel {
     if (sealing === undefined) return;
     const header = this.#header(SUMMARY, this.#pair, echo, sealing.keyId);
     sealing.udp.send(
-      encodeSummary(
-        header,
-        {
-          stills,
-          wants,
-          announced: this.#announced(),
-          clock: BigInt(Math.floor(this.#clock())),
-        },
-        sealing.key,
-        hmacSha256,
-      ),
+      encodeSummary(header, { stills, wants, ...this.#times() }, sealing.key, hmacSha256),
     );
   }
 

@@ -68,7 +68,6 @@ export class Session {
     framesOut: 0,
     framesMalformed: 0,
     framesShed: 0,
-    refusals: 0,
     stores: 0,
     storeFailures: 0,
   };
@@ -209,6 +208,7 @@ export class Session {
       takeoverParts: at === undefined ? undefined : this.#parts.of(at),
       counters: {
         ...this.#counts,
+        refusals: Object.values(this.#refusalsByVerb).reduce((sum, each) => sum + each, 0),
         refusalsByVerb: { ...this.#refusalsByVerb },
         echoesLost: status.link.lostEchoes,
         ...(this.#around.partner?.counters(this.name) ?? NO_DATAGRAMS),
@@ -300,7 +300,6 @@ export class Session {
   }
 
   #failed(action: Action['kind'], asked: Verb, { verb, subject, code, reason }: Failure): void {
-    this.#counts.refusals += 1;
     this.#refusalsByVerb[asked] = (this.#refusalsByVerb[asked] ?? 0) + 1;
     const message = `${verb} ${subject}: ${code}: ${reason}`;
     this.#driver.feed({ kind: 'failed', action, code, message });
