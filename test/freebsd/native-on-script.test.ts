@@ -10,7 +10,7 @@ import { parsePolicy } from '@ppp-thing/helper/policy-file';
 import { readConfig } from '@ppp-thing/supervisor/config';
 import { readKeys } from '@ppp-thing/supervisor/keys';
 import type { AcKind } from './native/network.ts';
-import { Pair } from './native/pair.ts';
+import { Pair, type PairOptions } from './native/pair.ts';
 import { PLACE } from './native/place.ts';
 import { difference, inventoryOf } from './native/router.ts';
 import { dial, MOVES, play, SCENES } from './native/scenes.ts';
@@ -18,16 +18,13 @@ import { ScriptedHost } from './native/scripted-host.ts';
 import { Steps } from './native/steps.ts';
 import { rules, stopTranslating, translate } from './native/translation.ts';
 
-async function started(
-  t: Test,
-  ac: AcKind = 'pppoed',
-): Promise<{ readonly host: ScriptedHost; readonly pair: Pair }> {
+type Own = 'ac' | 'commands' | 'clearing' | 'halt';
+
+function pairOn(t: Test, host: ScriptedHost, own: Pick<PairOptions, Own>): Pair {
   const folder = mkdtempSync(join(tmpdir(), 'ppt-'));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  const host = new ScriptedHost();
-  const pair = new Pair({
-    ac,
-    commands: host.commands,
+  return new Pair({
+    ...own,
     say: (line) => void host.said.push(line),
     ask: host.ask,
     runtime: 'runtime',
@@ -36,6 +33,14 @@ async function started(
     now: () => host.now,
     chown: () => {},
   });
+}
+
+async function started(
+  t: Test,
+  ac: AcKind = 'pppoed',
+): Promise<{ readonly host: ScriptedHost; readonly pair: Pair }> {
+  const host = new ScriptedHost();
+  const pair = pairOn(t, host, { ac, commands: host.commands });
   await pair.build();
   await pair.startAc();
   pair.startRouters();
@@ -169,20 +174,11 @@ for (const [i, [name]] of STEPS.entries())
     const host = new ScriptedHost();
     for (const file of ['/sbin/pfctl', '/etc/pf.os']) host.model.files.add(file);
     const halt = new AbortController();
-    const folder = mkdtempSync(join(tmpdir(), 'ppt-'));
-    t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-    const pair = new Pair({
+    const pair = pairOn(t, host, {
       ac: i < 3 ? 'lab' : 'pppoed',
       commands: host.under(halt.signal),
       clearing: host.commands,
       halt: halt.signal,
-      say: (line) => void host.said.push(line),
-      ask: host.ask,
-      runtime: 'runtime',
-      place: join(folder, 'place'),
-      pause: host.pause,
-      now: () => host.now,
-      chown: () => {},
     });
     const steps = new Steps(pair, halt);
     for (const [, step] of STEPS.slice(0, i)) await steps.run(async () => void (await step(pair)));

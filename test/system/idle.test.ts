@@ -1,36 +1,15 @@
 /** How often the processes of an idle pair wake, on virtual time. Each wake-up costs a processor more than what it does. */
-import { makeSystemPlan, type SystemPlan } from '@ppp-thing/lab/system/plan';
 import { runSystem } from '@ppp-thing/lab/system/world';
 import t from 'tap';
+import { PLAIN } from './plain.ts';
 
-const PLAN: SystemPlan = {
-  ...makeSystemPlan(1),
-  kernel: 'netgraph',
-  temper: {
-    second: 'deny',
-    lockoutMs: 0,
-    slowMs: 0,
-    echoMs: 10_000,
-    echoLimit: 3,
-    dataCheck: false,
-  },
-  advskew: [0, 100],
-  drift: [1, 1],
-  partnerDelayMs: 1,
-  delaysMs: [1, 1],
-  sessions: 1,
-  ipv6: false,
-  firstEpoch: 0,
-  echoSeconds: 5,
-  faults: [],
-};
 /** By then one has dialled. */
 const START_MS = 40_000;
 const SPAN_MS = 60_000;
 
 t.test('idle › a second wakes a process once for its partner, and once for itself', async (t) => {
-  const started = await runSystem({ ...PLAN, lengthMs: START_MS });
-  const ended = await runSystem({ ...PLAN, lengthMs: START_MS + SPAN_MS });
+  const started = await runSystem({ ...PLAIN, lengthMs: START_MS });
+  const ended = await runSystem({ ...PLAIN, lengthMs: START_MS + SPAN_MS });
   t.equal(ended.violation, undefined);
   const seconds = (ended.simulatedMs - started.simulatedMs) / 1000;
   const perSecond = (which: 'helper' | 'supervisor', index: 0 | 1): number =>

@@ -9,6 +9,7 @@ import type { SystemPlan } from '@ppp-thing/lab/system/plan';
 import { formatSessionId } from '@ppp-thing/protocol/wire/pppoe';
 import { runSystem } from '@ppp-thing/lab/system/world';
 import t from 'tap';
+import { PLAIN } from './plain.ts';
 
 // The compiled test runs from test/dist/system.
 const DIRECTORY = new URL('../../stories/', import.meta.url);
@@ -41,28 +42,6 @@ const VERBS: Readonly<Record<string, Verb>> = {
 };
 
 /** What a story's `with` line changes of the pair and its AC. */
-const PLAIN: SystemPlan = {
-  seed: 1,
-  lengthMs: 0,
-  kernel: 'netgraph',
-  temper: {
-    second: 'deny',
-    lockoutMs: 0,
-    slowMs: 0,
-    echoMs: 10_000,
-    echoLimit: 3,
-    dataCheck: false,
-  },
-  advskew: [0, 100],
-  drift: [1, 1],
-  partnerDelayMs: 1,
-  delaysMs: [1, 1],
-  sessions: 1,
-  ipv6: false,
-  firstEpoch: 0,
-  echoSeconds: 5,
-  faults: [],
-};
 const WITH: Readonly<Record<string, (plan: SystemPlan) => SystemPlan>> = {
   'with ipv6': (plan) => ({ ...plan, ipv6: true }),
   'with an AC that names no address of its own': (plan) => ({
