@@ -53,9 +53,9 @@ export class Connection {
   readonly #shed = new Map<string, number>();
   #queued = 0;
   #events = 0;
-  /** What one turn of the loop brings is written together, at its end. */
+  /** The queue is written at the end of this turn of the loop, in one piece. */
   #flushes = false;
-  /** The socket takes no more. */
+  /** The socket took less than was written: the rest waits for POLLOUT. */
   #isFull = false;
   #open = true;
   /** Requests wait for their turn. The connection reads nothing until they are handled. */

@@ -32,8 +32,9 @@ export interface MainLoop extends Loop {
 /** Longest wait, so that a lost wake-up costs no more than this. */
 const LONGEST_WAIT_MS = 1000;
 /**
- * A wait costs a second thread, and two hand-overs with it, so that a signal can end it. In a conversation (two turns
- * within this time) the loop waits in its own thread instead, no longer than this; for at most as many turns in a row.
+ * The loop waits in a second thread, so that a signal can end the wait, and each hand-over costs time. In a conversation
+ * (two turns within CONVERSATION_MS) it waits in its own thread instead, for CONVERSATION_MS at most, and for MOST_HERE
+ * turns in a row at most.
  */
 const CONVERSATION_MS = 20;
 const MOST_HERE = 8;

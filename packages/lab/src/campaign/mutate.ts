@@ -23,7 +23,7 @@ import { TEST_MUTANTS } from './mutants-tests.ts';
 import type { Found } from './batch.ts';
 
 const PACKAGES = fileURLToPath(new URL('../../../', import.meta.url));
-/** What once went wrong shows most faults: its plans are played before the seeds. */
+/** The kept plans show most faults, so they are played before the seeds. */
 const TRANSCRIPTS = join(PACKAGES, '../test/transcripts');
 const MEMBERS = ['protocol', 'helper', 'supervisor', 'ctl', 'lab'];
 const ROOT = join(PACKAGES, '..');

@@ -202,7 +202,7 @@ export class Rules {
 
   #checkPadt(router: RouterView, sessionId: number): void {
     const wasUp = this.#stage.live() === sessionId;
-    // The AC may call it live already; whoever takes over without having heard so cannot resume it.
+    // The AC may call it live already. A router that takes over and has not heard so cannot resume it.
     if (wasUp && this.#halfMade[router.index] === sessionId) return this.#checkDial(router);
     if (wasUp && !this.#isOperator(router) && !this.#hasFailed(router)) {
       this.#break(
@@ -298,7 +298,7 @@ export class Rules {
     }
   }
 
-  /** A session that came up is half-made no more. */
+  /** A session that came up is no longer half-made. */
   #knows({ index }: RouterView, { facts, halfMade }: Snapshot): void {
     if (facts !== null) this.#halfMade[index] = undefined;
     else if (halfMade !== undefined) this.#halfMade[index] = halfMade.sessionId;

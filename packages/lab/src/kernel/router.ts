@@ -320,7 +320,7 @@ export class Router {
     return { ok: done.exitCode === 0, text: done.all };
   }
 
-  /** What pppthingctl would ask, without a program to start: its start and end cost a guest 100 ms of its processor. */
+  /** The lab asks the control socket itself: a start of pppthingctl costs the guest 100 ms of its only processor. */
   async operate(verb: 'connect' | 'disconnect'): Promise<void> {
     const sockets = { directory: this.#directory, signal: new AbortController().signal };
     await ask(sockets, 'POST', `/v1/sessions/${SESSION}/${verb}`);

@@ -413,7 +413,7 @@ export class AcSession {
 type Configure<P> = Extract<P, { readonly options: unknown }>;
 const isConfigure = <P extends object>(packet: P): packet is Configure<P> => 'options' in packet;
 
-/** A request whose answer came after the client's restart timer: the RFC begins anew, and nobody is to blame. */
+/** The client's Restart timer ran out before our answer came: RFC 1661 begins anew, and nobody is at fault. */
 const LATE = 'a Configure-Request again: our answer was late';
 const ppp = (packet: PppPacket): SessionOutput => ({ kind: 'ppp', ...encodePpp(packet) });
 const note = (text: string): SessionOutput => ({ kind: 'note', text });

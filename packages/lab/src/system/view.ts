@@ -141,7 +141,7 @@ export class SessionView implements RouterView {
     };
   }
 
-  /** What the LAN has an address of: of several prefixes the one that is not a former one. */
+  /** The current prefix, of which the LAN has an address; former prefixes do not count. */
   #prefixes(kernel: FakeKernel): string {
     const session = this.#all.indexOf(this.#session);
     const { addresses6, lifetimes6 } = kernel.interfaces.get(LAN);

@@ -48,7 +48,7 @@ export interface Dhcp6Status {
 }
 
 interface Offer {
-  /** What is asked for; undefined to ask for what we have. */
+  /** The Request asks for this lease; undefined if it asks for the one that we have. */
   readonly lease?: Lease;
   readonly serverDuid: Uint8Array | undefined;
 }
