@@ -173,6 +173,24 @@ void t.test(
   },
 );
 
+void t.test('discovery › a lost PADR makes no line slow', (t) => {
+  const measured = (lost: number): unknown => {
+    const { discovery, uniq } = begun();
+    discovery.receive(offer(uniq), AC_MAC, at(200));
+    let now = 200;
+    for (let i = 0; i < lost; i++) {
+      now = Number(discovery.machine.deadline());
+      t.same(codes(discovery.expire(at(now))), ['PADR']);
+    }
+    const outputs = discovery.receive(confirm(uniq, 7), AC_MAC, at(now + 200));
+    return outputs.find(({ kind }) => kind === 'found');
+  };
+  t.match(measured(0), { roundTrip: 200 });
+  t.match(measured(1), { roundTrip: 1000 }, 'no more than the first PADR waits');
+  t.match(measured(2), { roundTrip: 1000 });
+  t.end();
+});
+
 void t.test('discovery › the trouble says why the PADSs that came were not taken', (t) => {
   const { discovery, uniq } = begun();
   discovery.receive(offer(uniq), AC_MAC, at(10));

@@ -37,7 +37,7 @@ export interface DiscoveredSession {
 }
 
 export type DiscoverySignal =
-  /** `roundTrip`: from the first PADR to the PADS. */
+  /** `roundTrip`: from the first PADR to the PADS, where none was lost. */
   | {
       readonly kind: 'found';
       readonly session: DiscoveredSession;
@@ -335,7 +335,8 @@ export class Discovery {
       this.stop();
       return { kind: 'refused', reason: `${printable(offer.acName)} refused: ${error}` };
     }
-    return this.#found(packet, offer, millis(now - since));
+    // A PADS that takes longer than the first PADR waited: one of the two was lost, and that wait is no round trip.
+    return this.#found(packet, offer, millis(Math.min(now - since, this.#firstWait(since))));
   }
 
   /** From an AC that we have given up, or are no longer waiting for. */
@@ -402,10 +403,14 @@ export class Discovery {
     this.#asked.set(formatMac(offer.acMac), offer);
     const [oldest] = this.#asked.keys();
     if (this.#asked.size > MAX_OFFERS && oldest !== undefined) this.#asked.delete(oldest);
-    const took = Math.min(since - (this.#solicitedAt ?? since), SLOWEST);
-    const span = Math.max(FIRST_PADR, took * PADR_MARGIN);
-    this.#retryAt = after(now, this.#jittered(millis(span * 2 ** sent)));
+    this.#retryAt = after(now, this.#jittered(millis(this.#firstWait(since) * 2 ** sent)));
     this.#send(offer.acMac, 'PADR', [...this.#tags(), ...offer.echoed]);
+  }
+
+  /** How long the first PADR waits for its PADS, by how long the offer took. @param since the first PADR */
+  #firstWait(since: Instant): Millis {
+    const took = Math.min(since - (this.#solicitedAt ?? since), SLOWEST);
+    return millis(Math.max(FIRST_PADR, took * PADR_MARGIN));
   }
 
   /** Exactly one Service-Name (§5.1, §5.3); PPP-Max-Payload only where it says something (RFC 4638 §4). */
