@@ -24,7 +24,13 @@ if major "${NODE:-}" >/dev/null; then
 else
 	node=$(command -v node) || node=
 	found=$(major "$node") || found=0
-	[ "$found" -ge $oldest ] || node=$PWD/node_modules/.bin/node
+	# Not by the link in .bin: npm 9 takes it away with the package of the other processor.
+	if [ "$found" -lt $oldest ]; then
+		node=
+		for brought in "$PWD"/node_modules/node-linux-*/bin/node; do
+			if major "$brought" >/dev/null; then node=$brought; fi
+		done
+	fi
 	if [ ! -x "$node" ]; then
 		echo "make: Node.js $oldest or newer is needed; on FreeBSD: pkg install node24 npm-node24" >&2
 		exit 69

