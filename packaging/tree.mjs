@@ -17,8 +17,6 @@ export const ROOT = path.resolve(
 const PROGRAMS = ['ctl', 'helper', 'supervisor'];
 /** What programs import of each other: real directories, so that no link is needed. */
 const LIBRARIES = ['protocol', 'supervisor'];
-/** msgpackr's accelerator: native code that a root process can do without, and none exists for FreeBSD. */
-const LEFT_OUT = new Set(['msgpackr-extract']);
 const NATIVE = '@koromix/koffi-';
 export const CPUS = { freebsd: ['x64', 'arm64'], linux: ['x64', 'arm64'] };
 /** npm's packages of a runtime, and the program in them. Node.js publishes none for FreeBSD. */
@@ -62,12 +60,11 @@ function productionLock(os, cpu, runtime) {
     // As Node.js looks for it: beside the one that wants it first, then further up.
     const places = [`${from}/node_modules/${name}`, `node_modules/${name}`];
     const place = places.find((each) => lock.packages[each] !== undefined);
-    if (LEFT_OUT.has(name) || place === undefined || packages[place] !== undefined) return;
+    if (place === undefined || packages[place] !== undefined) return;
     if (name.startsWith(NATIVE) && name !== `${NATIVE}${os}-${cpu}`) return;
     const { dev: _dev, peer: _peer, ...entry } = lock.packages[place];
     const optional = Object.entries(entry.optionalDependencies ?? {}).filter(
-      ([each]) =>
-        !LEFT_OUT.has(each) && (!each.startsWith(NATIVE) || each === `${NATIVE}${os}-${cpu}`),
+      ([each]) => !each.startsWith(NATIVE) || each === `${NATIVE}${os}-${cpu}`,
     );
     packages[place] = { ...entry, optionalDependencies: Object.fromEntries(optional) };
     for (const each of Object.keys(entry.dependencies ?? {})) take(each, place);
@@ -91,6 +88,7 @@ function install(directory, { manifest, lock }, os, cpu) {
   fs.writeFileSync(path.join(directory, 'package.json'), JSON.stringify(manifest));
   fs.writeFileSync(path.join(directory, 'package-lock.json'), JSON.stringify(lock));
   const libc = os === 'linux' ? ['--libc=glibc'] : [];
+  // Our own npm, by with-node.sh: npm 9 of Debian 12 does not know --os.
   // Without --force npm refuses a runtime that is not for the machine it runs on, whatever --os says.
   const args = [
     'ci',
