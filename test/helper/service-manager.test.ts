@@ -124,7 +124,7 @@ function guardedProcess(t: Test, source: string) {
   const folder = mkdtempSync(join(tmpdir(), 'ppp-thing-guard-'));
   t.teardown(() => rmSync(folder, { recursive: true }));
   const path = join(folder, 'main.mjs');
-  const guard = JSON.stringify([...QUIET, ...guardArguments('program', 1)]);
+  const guard = JSON.stringify([...QUIET, ...guardArguments('program', 1, 1)]);
   writeFileSync(
     path,
     `import { spawn } from 'node:child_process';
@@ -181,6 +181,25 @@ t.test('guard › it leaves alone what beats, and ends with it', { skip: unguard
   );
   t.equal(await program.exit, 7, program.output());
   t.equal(program.output(), '');
+});
+
+t.test('guard › a program that is only starting has longer', { skip: unguarded }, (t) => {
+  const [option, script, ...rest] = guardArguments('program', 20, 120);
+  // Answers of read, in order: 142 is what it gives after its limit. It says what it was asked, and so does kill.
+  const acted = (answers: string): string[] => {
+    const fake = `answers='${answers}'
+read() { echo "$@"; set -- $answers; answer=$1; shift; answers=$*; return $answer; }
+kill() { echo "kill $1"; }
+${script ?? ''}`;
+    const { stdout } = spawnSync(SH ?? '', [...QUIET, option ?? '', fake, ...rest]);
+    return stdout.toString().trim().split('\n');
+  };
+  const [first, second, later] = ['-r beat', '-r -t 120 beat', '-r -t 20 beat'];
+  const once = '-r -t 2 beat';
+  t.same(acted('0 0 0 1'), [first, second, later, later]);
+  t.same(acted('0 142 142'), [first, second, once, 'kill -KILL']);
+  t.same(acted('0 142 0 142 142'), [first, second, once, later, once, 'kill -KILL']);
+  t.end();
 });
 
 t.test('guard › another one is started when it has gone', { skip: unguarded }, async (t) => {

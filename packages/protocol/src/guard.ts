@@ -8,31 +8,34 @@
 export const BEAT_MS = 5000;
 /** Seconds without a beat after which a process hangs. An Access Concentrator waits 30 s and more for its echoes. */
 const HANG_SECONDS = 20;
+/** The same from the first beat to the second: a machine that is just booting is slow to start a program. */
+const START_SECONDS = 120;
 
 /**
- * `$1`: seconds without a line; `$2`: the process's name. The second, shorter wait is for a machine that was suspended,
- * on which only the line is late. `read` fails with 1 at the end of its input, that is, when the process exits.
+ * `$1`: seconds without a line; `$2`: the process's name; `$3`: seconds from the first line, which starts this script, to
+ * the second. The second, shorter wait is for a machine that was suspended, on which only the line is late. `read` fails
+ * with 1 at the end of its input, that is, when the process exits.
  */
 const SCRIPT = `trap '' HUP INT TERM
+limit=$3
+read -r beat || exit 0
 while :; do
-  read -r -t "$1" beat && continue
+  read -r -t "$limit" beat && { limit=$1; continue; }
   [ $? -gt 128 ] || exit 0
-  read -r -t 2 beat && continue
+  read -r -t 2 beat && { limit=$1; continue; }
   [ $? -gt 128 ] || exit 0
-  echo "$2: pid $PPID has been silent for $1 s: killed" >&2
+  echo "$2: pid $PPID has been silent for $limit s: killed" >&2
   kill -KILL "$PPID"
   exit 0
 done
 `;
 
 /** The arguments for `sh`. */
-export const guardArguments = (name: string, seconds = HANG_SECONDS): readonly string[] => [
-  '-c',
-  SCRIPT,
-  'guard',
-  String(seconds),
-  name,
-];
+export const guardArguments = (
+  name: string,
+  seconds = HANG_SECONDS,
+  atStart = START_SECONDS,
+): readonly string[] => ['-c', SCRIPT, 'guard', String(seconds), name, String(atStart)];
 
 /** The parts of a child process used here. */
 export interface Guard {
