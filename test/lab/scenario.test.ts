@@ -24,6 +24,8 @@ t.test('one session, six scenes, no redial', { timeout: 600_000 }, async (t) => 
     padt: 0,
     lcpNegotiations: 1,
     violations: [],
+    prefix: '2001:db8:100:1::/64',
+    dhcp6: { atMoves: 0 },
     sessionIdAfter: summary.sessionIdBefore,
   });
   t.same(

@@ -12,6 +12,8 @@ const scene = (name: string, changes: Partial<SceneResult> = {}): SceneResult =>
   probesSent: 100,
   probesLost: 0,
   outageMs: 0,
+  dhcp6: name === 'dial' ? 4 : 0,
+  prefix: '2001:db8:100:1::/64',
   ...changes,
 });
 
@@ -43,6 +45,8 @@ t.test('one session that moved is a success', async (t) => {
     takeoverMs: 3020,
     takeoverAfterRoleMs: 9,
     dialMs: 20,
+    prefix: '2001:db8:100:1::/64',
+    dhcp6: { atDial: 4, atMoves: 0 },
     probesSent: 200,
     probesLost: 300,
   });
@@ -53,6 +57,8 @@ t.test('anything else is none', async (t) => {
   const failures: readonly [string, readonly SceneResult[], Findings][] = [
     ['another SESSION_ID', [...GOOD, scene('handoff', { sessionId: 4661 })], CLEAN],
     ['a redial', [...GOOD, scene('handoff', { redials: 1 })], CLEAN],
+    ['another prefix', [...GOOD, scene('handoff', { prefix: '2001:db8:200:1::/64' })], CLEAN],
+    ['a DHCPv6 message', [...GOOD, scene('handoff', { dhcp6: 1 })], CLEAN],
     ['a PADT', GOOD, { ...CLEAN, padt: 1 }],
     ['a second LCP negotiation', GOOD, { ...CLEAN, lcpNegotiations: 2 }],
     ['a violation', GOOD, { ...CLEAN, violations: ['line: PADI at r2, which is BACKUP'] }],

@@ -104,7 +104,12 @@ async function main(): Promise<number> {
   bus.listen((it: Timed) => {
     if (it.kind === 'violation') violations.push(it.text);
   });
-  const lab = await Lab.open({ ...options, bus, runtime: findRuntime(options.runtime) });
+  const lab = await Lab.open({
+    ...options,
+    bus,
+    runtime: findRuntime(options.runtime),
+    delegates: options.runtime === 'node',
+  });
   try {
     const scenes: SceneResult[] = [];
     const heading = (title: string): void => (isShown ? timeline.heading(title) : undefined);

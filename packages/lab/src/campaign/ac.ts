@@ -18,7 +18,7 @@ import type {
 } from '@ppp-thing/protocol/wire/ppp';
 import type { ChapPacket } from '@ppp-thing/protocol/wire/auth';
 import { Exchange, type Terms } from '../line/ac-exchange.ts';
-import type { Delegator } from './delegator.ts';
+import type { Delegator } from '../line/delegator.ts';
 import type { Chance } from './random.ts';
 import type { Schedule } from './schedule.ts';
 

@@ -3,7 +3,7 @@
  * from a seed, and the world follows it.
  */
 import type { Temper } from './ac.ts';
-import type { Delegating } from './delegator.ts';
+import type { Delegating } from '../line/delegator.ts';
 import { makeFault, makeOrder, type Fault } from './faults.ts';
 import { Chance } from './random.ts';
 import type { Rival } from './rival.ts';

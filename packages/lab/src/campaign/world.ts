@@ -12,7 +12,7 @@ import { AccessConcentrator, type AcFrame } from './ac.ts';
 import { sessionConfig } from './config.ts';
 import type { Fault, RouterIndex } from './faults.ts';
 import type { Game, RunResult } from './game.ts';
-import { Delegator } from './delegator.ts';
+import { Delegator } from '../line/delegator.ts';
 import { Line, type Way } from './line.ts';
 import { PartnerLink } from './partner-link.ts';
 import { Carp, type CarpRole } from './carp.ts';

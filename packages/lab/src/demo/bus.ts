@@ -25,6 +25,8 @@ export type Happening =
   /** Data flows in a session for the first time, so long after its PADI. */
   | { readonly kind: 'up'; readonly sessionId: number; readonly dialMs: number }
   | { readonly kind: 'closed'; readonly sessionId: number; readonly reason: string }
+  /** The DHCPv6 server has received a message of this type. */
+  | { readonly kind: 'dhcp6'; readonly type: string }
   | { readonly kind: 'pong'; readonly sequence: number }
   | { readonly kind: 'violation'; readonly text: string }
   /** What the AC would have in its log. */

@@ -7,6 +7,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Bus, ProcessName, RouterName } from './bus.ts';
+import { Dhcp6Port } from './dhcp6.ts';
 import { Relay } from './relay.ts';
 import { Router } from './router.ts';
 import { World, ROUTERS } from './world.ts';
@@ -15,6 +16,8 @@ export interface LabOptions {
   readonly bus: Bus;
   /** The program that runs helper and supervisor. */
   readonly runtime: string;
+  /** Whether the routers ask for a prefix. */
+  readonly delegates?: boolean;
   /** How long a second of CARP's lasts, milliseconds. */
   readonly carpSecondMs: number;
   /** Leave the temporary directory. */
@@ -32,30 +35,35 @@ const RESTART_MS = 500;
 /** Processes are up by then on the slowest machine, and a router is as good as booted. */
 const BOOT_MS = 120_000;
 
+type Dhcp6Ports = Readonly<Record<RouterName, Dhcp6Port>>;
+
 export class Lab {
   readonly bus: Bus;
   readonly world: World;
   readonly directory: string;
   readonly #routers: Readonly<Record<RouterName, Router>>;
   readonly #relay: Relay;
+  readonly #dhcp6: Dhcp6Ports | undefined;
   readonly #keep: boolean;
 
   private constructor(
     options: LabOptions,
     directory: string,
     relay: Relay,
+    dhcp6: Dhcp6Ports | undefined,
     routers: Readonly<Record<RouterName, Router>>,
   ) {
     this.bus = options.bus;
-    this.world = new World(options);
+    this.world = new World({ ...options, dhcp6 });
     this.directory = directory;
     this.#relay = relay;
+    this.#dhcp6 = dhcp6;
     this.#routers = routers;
     this.#keep = options.keep;
   }
 
   static async open(options: LabOptions): Promise<Lab> {
-    const { bus, runtime, verbose } = options;
+    const { bus, runtime, verbose, delegates } = options;
     bus.listen((it) => {
       if (it.kind === 'exit' && !it.wanted)
         bus.stop(new Error(`run the ${it.process} of ${it.router}: it ended by itself: ${it.how}`));
@@ -67,12 +75,15 @@ export class Lab {
     const keyFile = join(directory, 'partner.key');
     await writeFile(keyFile, `1 ${randomBytes(32).toString('hex')}\n`, { mode: 0o600 });
     const relay = await Relay.open((from) => bus.tell({ kind: 'datagram', from }));
+    const dhcp6 =
+      delegates === true ? { r1: await Dhcp6Port.open(), r2: await Dhcp6Port.open() } : undefined;
     const router = (name: RouterName): Router =>
       new Router({
         name,
         directory: join(directory, name),
         keyFile,
         ends: relay.ends[name],
+        dhcp6: dhcp6?.[name].number,
         runtime,
         logLevel: verbose ? 'debug' : 'info',
         bus,
@@ -82,7 +93,12 @@ export class Lab {
       await mkdir(join(directory, name));
       await routers[name].prepare();
     }
-    return new Lab(options, directory, relay, routers);
+    return new Lab(options, directory, relay, dhcp6, routers);
+  }
+
+  /** The routers ask for a prefix. */
+  get delegates(): boolean {
+    return this.#dhcp6 !== undefined;
   }
 
   router(name: RouterName): Router {
@@ -133,6 +149,7 @@ export class Lab {
   async close(): Promise<void> {
     await Promise.all(Object.values(this.#routers).map(async (router) => router.kill()));
     this.#relay.close();
+    for (const port of Object.values(this.#dhcp6 ?? {})) port.close();
     await this.world.stop();
     if (!this.#keep) await rm(this.directory, { recursive: true, force: true });
   }

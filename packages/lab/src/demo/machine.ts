@@ -5,9 +5,11 @@
  */
 import { DecodeError, sameOctets } from '@ppp-thing/protocol/bytes';
 import { ETHERTYPE, parseMac } from '@ppp-thing/protocol/wire/ethernet';
+import { formatIpv6 } from '@ppp-thing/protocol/wire/ipv6';
 import { formatIpv4, parseIpv4 } from '@ppp-thing/protocol/wire/ncp';
 import { encodeRoute, gateway4 } from '@ppp-thing/helper/freebsd/route';
 import { c, Errno, fail } from '../freebsd/abi.ts';
+import type { NetInterface } from '../freebsd/interfaces.ts';
 import { FakeKernel } from '../freebsd/kernel.ts';
 import { EtfNode } from '../freebsd/nodes.ts';
 import { PppoeNode } from '../freebsd/pppoe.ts';
@@ -17,15 +19,18 @@ import { RemoteDoor } from '../freebsd/remote-door.ts';
 import { RouteSocket } from '../freebsd/routes.ts';
 import type { CarpRole } from '../line/carp.ts';
 import { decodeEcho, decodeIpv4, encodeEcho } from '../line/icmp.ts';
+import { decodeUdp6, encodeUdp6 } from '../line/udp6.ts';
 import type { RouterName } from './bus.ts';
 import type { Queue } from './clock.ts';
-import { ADDRESSES, INTERFACES } from './setting.ts';
+import type { Dhcp6Port } from './dhcp6.ts';
+import { ADDRESSES, DHCP6_PORT, INTERFACES } from './setting.ts';
 
 /** Of the card on the line; the session has a MAC of its own. */
 const MACS = {
   r1: { line: '00:00:5e:00:53:11', lan: '00:00:5e:00:53:12' },
   r2: { line: '00:00:5e:00:53:21', lan: '00:00:5e:00:53:22' },
 } as const;
+const LINK_LOCAL = 0xfe;
 const NETMASK = Uint8Array.of(255, 255, 255, 0);
 
 /** What a machine that is on does, as it happens. */
@@ -45,6 +50,8 @@ export interface MachineOptions {
   /** The world's: what happens in a machine has its consequences after it, not in its midst. */
   readonly queue: Queue;
   readonly news: MachineNews;
+  /** UDP port 546 of the router; undefined: nobody has opened it. */
+  readonly dhcp6: Dhcp6Port | undefined;
 }
 
 interface Level {
@@ -64,6 +71,11 @@ export class Machine {
 
   constructor(options: MachineOptions) {
     this.#options = options;
+    if (options.dhcp6 !== undefined)
+      options.dhcp6.sent = (octets) => {
+        const kernel = this.#kernel;
+        if (kernel !== undefined) this.#do(kernel, () => sendDhcp6(kernel, octets));
+      };
   }
 
   /** Boot a fresh kernel that lets its helper in at `path` and is demoted by `demotion`. */
@@ -118,12 +130,7 @@ export class Machine {
   #forward(kernel: FakeKernel, packet: Uint8Array): void {
     const line = kernel.routes.lineTo(decodeIpv4(packet).destination);
     if (line?.kind === 'ether') return this.#options.news.toPartner(packet);
-    try {
-      line?.output(packet, 4);
-    } catch (error) {
-      // The interface is down, or its gate is closed: as on any router the packet is lost.
-      if (!(error instanceof Errno)) throw error;
-    }
+    send(line, packet, 4);
   }
 
   /** What CARP on the LAN makes of it. */
@@ -142,11 +149,20 @@ export class Machine {
     return this.#level().attached;
   }
 
+  get isOn(): boolean {
+    return this.#kernel !== undefined;
+  }
+
   /** The session's interface has its addresses and is up. */
   get isUp(): boolean {
-    const all = this.#kernel?.interfaces.all() ?? [];
-    const line = all.find(({ name }) => name === ADDRESSES.session);
+    const line = this.#kernel && sessionOf(this.#kernel);
     return line !== undefined && line.isUp && line.addresses.length > 0;
+  }
+
+  /** Its IPv6 address on the LAN, of those that are preferred. */
+  get lanAddress6(): string | undefined {
+    const [best] = this.#kernel?.interfaces.get(INTERFACES.lan).best6 ?? [];
+    return best && formatIpv6(best);
   }
 
   /** The gateways of its IPv4 default routes, as netstat(1) prints them. */
@@ -178,9 +194,21 @@ export class Machine {
     kernel.carp.add(lan, INTERFACES.vhid, 'INIT');
     kernel.packet = (packet) => {
       const received = packet.slice();
-      this.#do(kernel, () => answerEcho(kernel, received));
+      this.#do(kernel, () => this.#hear(kernel, received));
     };
     return kernel;
+  }
+
+  /** What came in by the session: a ping to be answered, a message for the DHCPv6 client. */
+  #hear(kernel: FakeKernel, packet: Uint8Array): void {
+    try {
+      const udp = decodeUdp6(packet);
+      if (udp === undefined) return answerEcho(kernel, packet);
+      if (udp.destinationPort === DHCP6_PORT.client) this.#options.dhcp6?.receive(udp.octets);
+    } catch (error) {
+      // Another protocol's packet, or no way out: as on any router, nobody hears of it.
+      if (!(error instanceof DecodeError || error instanceof Errno)) throw error;
+    }
   }
 
   /** Something that may change this kernel, after what is under way; what it changed is news. */
@@ -219,21 +247,37 @@ export class Machine {
 
 /** A ping to one of the router's addresses is answered, by the way that leads back. */
 function answerEcho(kernel: FakeKernel, packet: Uint8Array): void {
+  const echo = decodeEcho(packet);
+  if (echo?.kind !== 'request') return;
+  const { source, destination } = echo;
+  const isOwn = kernel.interfaces
+    .all()
+    .some(
+      (line) => line.isUp && line.addresses.some(({ address }) => sameOctets(address, destination)),
+    );
+  if (!isOwn) return;
+  const reply = encodeEcho({ ...echo, kind: 'reply', source: destination, destination: source });
+  kernel.routes.lineTo(source)?.output(reply, 4);
+}
+
+const sessionOf = (kernel: FakeKernel): NetInterface | undefined =>
+  kernel.interfaces.all().find(({ name }) => name === ADDRESSES.session);
+
+/** Out of the session's interface, with its link-local address; without one the kernel has no source. */
+function sendDhcp6(kernel: FakeKernel, octets: Uint8Array): void {
+  const line = sessionOf(kernel);
+  const source = line?.addresses6.find(([first]) => first === LINK_LOCAL);
+  if (source === undefined) return;
+  const { client: sourcePort, server: destinationPort } = DHCP6_PORT;
+  const destination = ADDRESSES.servers6;
+  send(line, encodeUdp6({ source, destination, sourcePort, destinationPort, octets }), 6);
+}
+
+/** What an interface that is down, or whose gate is closed, is to send is lost, as on any router. */
+function send(line: NetInterface | undefined, packet: Uint8Array, family: 4 | 6): void {
   try {
-    const echo = decodeEcho(packet);
-    if (echo?.kind !== 'request') return;
-    const { source, destination } = echo;
-    const isOwn = kernel.interfaces
-      .all()
-      .some(
-        (line) =>
-          line.isUp && line.addresses.some(({ address }) => sameOctets(address, destination)),
-      );
-    if (!isOwn) return;
-    const reply = encodeEcho({ ...echo, kind: 'reply', source: destination, destination: source });
-    kernel.routes.lineTo(source)?.output(reply, 4);
+    line?.output(packet, family);
   } catch (error) {
-    // Another protocol's packet, or no way out: as on any router, nobody hears of it.
-    if (!(error instanceof DecodeError || error instanceof Errno)) throw error;
+    if (!(error instanceof Errno)) throw error;
   }
 }

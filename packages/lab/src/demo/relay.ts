@@ -55,7 +55,8 @@ export class Relay {
   }
 }
 
-async function bound(): Promise<Socket> {
+/** A socket of this host's own. */
+export async function bound(): Promise<Socket> {
   const socket = createSocket('udp4');
   socket.bind(0, LOOPBACK);
   await once(socket, 'listening');

@@ -10,7 +10,7 @@ import type { Bus, ProcessName, RouterName } from './bus.ts';
 import { Operator } from './operator.ts';
 import { LabProcess } from './process.ts';
 import { LOOPBACK, type Ends } from './relay.ts';
-import { ADDRESSES, INTERFACES, PASSWORD, USER } from './setting.ts';
+import { ADDRESSES, DELEGATED, INTERFACES, PASSWORD, USER } from './setting.ts';
 
 export interface RouterOptions {
   readonly name: RouterName;
@@ -18,6 +18,8 @@ export interface RouterOptions {
   readonly directory: string;
   readonly keyFile: string;
   readonly ends: Ends;
+  /** The loopback port that its DHCPv6 goes to; undefined: it asks for no prefix. */
+  readonly dhcp6: number | undefined;
   readonly runtime: string;
   readonly logLevel: 'info' | 'debug';
   readonly bus: Bus;
@@ -28,6 +30,8 @@ const MAIN = {
   helper: fileURLToPath(import.meta.resolve('@ppp-thing/lab/freebsd/helper')),
   supervisor: fileURLToPath(import.meta.resolve('@ppp-thing/supervisor/main')),
 } as const;
+/** The supervisor's own command with its DHCPv6 in the lab. */
+const WITH_DHCP6 = fileURLToPath(import.meta.resolve('@ppp-thing/lab/demo/supervisor'));
 
 const IDS = { r1: 1, r2: 2 } as const;
 const PARTNER = { r1: 'r2', r2: 'r1' } as const;
@@ -40,7 +44,8 @@ export class Router {
   readonly #options: RouterOptions;
 
   constructor(options: RouterOptions) {
-    const { name, runtime, bus } = options;
+    const { name, runtime, bus, dhcp6 } = options;
+    const main = dhcp6 === undefined ? MAIN : { ...MAIN, supervisor: WITH_DHCP6 };
     this.name = name;
     this.#options = options;
     const config = this.#path('ppp_thing.conf');
@@ -49,8 +54,11 @@ export class Router {
         router: name,
         process: which,
         command: runtime,
-        args: [MAIN[which], '--config', config],
-        env: { PPP_THING_KERNEL: this.kernelSocket },
+        args: [main[which], '--config', config],
+        env: {
+          PPP_THING_KERNEL: this.kernelSocket,
+          ...(dhcp6 !== undefined && { PPP_THING_DHCP6: String(dhcp6) }),
+        },
         bus,
       });
     this.helper = process('helper');
@@ -89,7 +97,8 @@ export class Router {
   }
 
   #config(): string {
-    const { name, keyFile, ends, logLevel } = this.#options;
+    const { name, keyFile, ends, logLevel, dhcp6 } = this.#options;
+    const isDelegated = dhcp6 !== undefined;
     const user = userInfo().username;
     // Only a root's helper looks the group up; the group of a file system's root has two names.
     const group = process.platform === 'freebsd' ? 'wheel' : 'root';
@@ -129,7 +138,15 @@ export class Router {
         stub: `${ADDRESSES.session}x`,
         dns: true,
         ipv6: true,
+        prefix_delegation: isDelegated,
+        ...(isDelegated && { delegated_within: DELEGATED.within }),
       },
+      ...(isDelegated && {
+        [`session.${ADDRESSES.session}.lan.${INTERFACES.lan}`]: {
+          subnet: 1,
+          host: DELEGATED.host[name],
+        },
+      }),
     });
   }
 }

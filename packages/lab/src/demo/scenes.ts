@@ -7,6 +7,7 @@ import type { Account } from '../line/probe.ts';
 import type { RouterName, Timed } from './bus.ts';
 import { now } from './clock.ts';
 import type { Lab } from './lab.ts';
+import { DELEGATED } from './setting.ts';
 
 export interface SceneResult {
   readonly name: string;
@@ -23,6 +24,10 @@ export interface SceneResult {
   readonly takeoverMs?: number;
   /** From CARP's edge on the new master to the first answered probe. */
   readonly afterRoleMs?: number;
+  /** Messages that the DHCPv6 server has received. */
+  readonly dhcp6: number;
+  /** The delegated prefix on the LAN of every router that is on; undefined where nobody asks for one. */
+  readonly prefix?: string;
   /** PADI to data, as the AC saw it. */
   readonly dialMs?: number;
 }
@@ -65,15 +70,16 @@ export async function runScenes(
   begins: (title: string) => void,
   ended: (result: SceneResult) => void,
 ): Promise<void> {
-  let dials = 0;
+  const count = { dial: 0, dhcp6: 0 };
   lab.bus.listen((it) => {
-    if (it.kind === 'dial') dials += 1;
+    if (it.kind === 'dial' || it.kind === 'dhcp6') count[it.kind] += 1;
   });
   for (const [i, scene] of SCENES.entries()) {
     begins(`${i + 1}/${SCENES.length}  ${scene.title}`);
     const start = now();
-    const before = dials;
+    const before = { ...count };
     const found = await scene.run(lab);
+    const prefix = await prefixOf(lab);
     await lab.bus.pass(SETTLE_MS);
     const { sent, lost, outageMs } = accountOf(lab, start);
     const holder = lab.world.isOpen('r1') ? 'r1' : 'r2';
@@ -83,10 +89,12 @@ export async function runScenes(
       sessionId: liveSession(lab),
       holder,
       // The first dial is no redial.
-      redials: dials - before - (scene.run === dial ? 1 : 0),
+      redials: count.dial - before.dial - (scene.run === dial ? 1 : 0),
       probesSent: sent,
       probesLost: lost,
       outageMs: Math.round(outageMs),
+      dhcp6: count.dhcp6 - before.dhcp6,
+      ...(prefix !== undefined && { prefix }),
       ...found,
     };
     ended(result);
@@ -106,6 +114,21 @@ function liveSession(lab: Lab): number {
   if (first === undefined || second !== undefined || !first[1])
     throw new Error(`the AC has ${sessions.length} sessions, expected one that carries data`);
   return first[0];
+}
+
+/** Once every router that is on has an address of its own out of the prefix. Throws Error if they have several. */
+async function prefixOf({ bus, world, delegates }: Lab): Promise<string | undefined> {
+  if (!delegates) return undefined;
+  const addresses = await bus.waitFor('a delegated prefix on every LAN', LIMIT_MS, () => {
+    const found = [...world.lanAddresses6].map(([name, address]) => {
+      const { [name]: host } = DELEGATED.host;
+      return address?.endsWith(host) === true ? address.slice(0, -host.length) : undefined;
+    });
+    return found.includes(undefined) ? undefined : found;
+  });
+  const [first, ...others] = new Set(addresses);
+  if (others.length > 0) throw new Error(`the routers have prefixes ${addresses.join(' and ')}`);
+  return `${first}::/64`;
 }
 
 async function dial(lab: Lab): Promise<Partial<SceneResult>> {

@@ -13,6 +13,10 @@ export interface Summary {
   readonly dialMs: number;
   readonly probesSent: number;
   readonly probesLost: number;
+  /** The delegated prefix on both LANs from the dial on; null: nobody asked for one. */
+  readonly prefix: string | null;
+  /** Messages that the DHCPv6 server received at the dial, and in all of the other scenes. */
+  readonly dhcp6: { readonly atDial: number; readonly atMoves: number };
   /** PADT frames of the routers. */
   readonly padt: number;
   readonly lcpNegotiations: number;
@@ -38,13 +42,16 @@ export function summarise(scenes: readonly SceneResult[], findings: Findings): S
   const sessionIdAfter = scenes.at(-1)?.sessionId ?? 0;
   const redials = sum((scene) => scene.redials);
   const cut = scenes.find(({ name }) => name === 'power-cut');
-  const isOne = scenes.every(({ sessionId }) => sessionId === sessionIdBefore);
+  const [{ prefix, dhcp6: atDial } = { prefix: undefined, dhcp6: 0 }] = scenes;
+  const dhcp6 = { atDial, atMoves: sum((scene) => scene.dhcp6) - atDial };
+  const isOne = scenes.every((it) => it.sessionId === sessionIdBefore && it.prefix === prefix);
   const { padt, lcpNegotiations, violations } = findings;
   return {
     ok:
       isOne &&
       sessionIdBefore !== 0 &&
       redials === 0 &&
+      dhcp6.atMoves === 0 &&
       padt === 0 &&
       lcpNegotiations === 1 &&
       violations.length === 0,
@@ -56,6 +63,8 @@ export function summarise(scenes: readonly SceneResult[], findings: Findings): S
     dialMs: scenes[0]?.dialMs ?? 0,
     probesSent: sum((scene) => scene.probesSent),
     probesLost: sum((scene) => scene.probesLost),
+    prefix: prefix ?? null,
+    dhcp6,
     ...findings,
     scenes,
   };
@@ -84,7 +93,7 @@ export function formatSummary(summary: Summary): string {
       )
       .join('  ')
       .trimEnd();
-  const { sessionIdBefore: before, sessionIdAfter: after, redials } = summary;
+  const { sessionIdBefore: before, sessionIdAfter: after, redials, prefix, dhcp6 } = summary;
   return [
     line(head),
     line(widths.map((width) => '-'.repeat(width))),
@@ -93,6 +102,9 @@ export function formatSummary(summary: Summary): string {
     `SESSION_ID        ${before} before, ${after} after; ${redials} redials`,
     `dial              ${summary.dialMs} ms from PADI to data`,
     `takeover          ${summary.takeoverMs} ms after the power cut, ${summary.takeoverAfterRoleMs} ms after CARP said so`,
+    prefix === null
+      ? 'prefix            none: only under Node.js does the lab have DHCPv6'
+      : `prefix            ${prefix} on both LANs; DHCPv6: ${dhcp6.atDial} messages at the dial, ${dhcp6.atMoves} since`,
     `on the line       ${summary.padt} PADT, ${summary.lcpNegotiations} LCP negotiation, both gates open for ${summary.gatesOverlapMs} ms`,
     `between routers   ${summary.looped} packets passed twice`,
     `violations        ${summary.violations.length}`,

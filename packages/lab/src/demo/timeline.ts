@@ -80,6 +80,8 @@ function lineOf(it: Timed, verbose: boolean): Line | undefined {
         text: `session ${it.sessionId} carries data, ${it.dialMs.toFixed(0)} ms after its PADI`,
         tone: 'good',
       };
+    case 'dhcp6':
+      return { who: 'ac', text: `DHCPv6 ${it.type}`, tone: 'plain' };
     case 'closed':
       return { who: 'ac', text: `session ${it.sessionId} closed: ${it.reason}`, tone: 'bad' };
     case 'violation':

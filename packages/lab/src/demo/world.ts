@@ -4,19 +4,23 @@
  */
 import { randomBytes } from 'node:crypto';
 import { millis, type Instant } from '@ppp-thing/protocol/time';
+import { decodeDhcp6, encodeDhcp6 } from '@ppp-thing/protocol/wire/dhcpv6';
 import { ETHERTYPE } from '@ppp-thing/protocol/wire/ethernet';
 import { systemHashes } from '@ppp-thing/supervisor/hashes';
 import { AccessConcentrator, type AcEvent, type AcOutput } from '../line/ac.ts';
 import { ORDINARY, type AcConfig } from '../line/ac-config.ts';
 import { CarpPair, type PairEvent, type RoleEdge } from '../line/carp.ts';
+import { Delegator } from '../line/delegator.ts';
 import { Probe, type Account, type Ping, type ProbeEvent } from '../line/probe.ts';
 import { LearningSwitch, type SwitchEvent, type SwitchOutput } from '../line/switch.ts';
+import { decodeUdp6, encodeUdp6 } from '../line/udp6.ts';
 import { Witness, type WitnessEvent } from '../line/witness.ts';
 import type { Bus, RouterName } from './bus.ts';
 import { now, Queue, Runner } from './clock.ts';
+import type { Dhcp6Port } from './dhcp6.ts';
 import { LanHost } from './lan-host.ts';
 import { Machine, type MachineNews } from './machine.ts';
-import { ADDRESSES, PASSWORD, USER } from './setting.ts';
+import { ADDRESSES, DHCP6_PORT, PASSWORD, USER } from './setting.ts';
 
 export const ROUTERS: readonly RouterName[] = ['r1', 'r2'];
 const AC_PORT = 'ac';
@@ -25,11 +29,15 @@ const PROBE_INTERVAL = millis(10);
 const GRACE = millis(150);
 /** The LAN's and the line's delay. */
 const LAN_DELAY = millis(2);
+/** Long after the last scene. */
+const LEASE = { preferredSeconds: 3600, validSeconds: 7200 };
 
 export interface WorldOptions {
   /** How long a second of CARP's lasts, milliseconds. */
   readonly carpSecondMs: number;
   readonly bus: Bus;
+  /** Each router's UDP port 546; without them they ask for no prefix. */
+  readonly dhcp6?: Readonly<Record<RouterName, Dhcp6Port>> | undefined;
 }
 
 export class World {
@@ -39,6 +47,7 @@ export class World {
   readonly witness = new Witness(GRACE);
   readonly probe = new Probe(PROBE_INTERVAL);
   readonly lanHost = new LanHost();
+  readonly #delegator = new Delegator(LEASE);
   readonly #bus: Bus;
   readonly #queue = new Queue();
   readonly #machines = new Map<RouterName, Machine>();
@@ -49,7 +58,7 @@ export class World {
     readonly probe: Runner<ProbeEvent, Ping>;
   };
 
-  constructor({ carpSecondMs, bus }: WorldOptions) {
+  constructor({ carpSecondMs, bus, dhcp6 }: WorldOptions) {
     this.#bus = bus;
     this.carpSecondMs = carpSecondMs;
     const station = { advbase: 1, preempt: true, secondMs: carpSecondMs };
@@ -74,7 +83,7 @@ export class World {
       }),
     };
     for (const name of ROUTERS) {
-      const options = { router: name, queue, news: this.#news(name) };
+      const options = { router: name, queue, news: this.#news(name), dhcp6: dhcp6?.[name] };
       this.#machines.set(name, new Machine(options));
       this.#runners.line.feed({ kind: 'link', port: name, up: false });
     }
@@ -129,6 +138,12 @@ export class World {
   /** The session's interface has its addresses and is up. */
   isUp(router: RouterName): boolean {
     return this.machine(router).isUp;
+  }
+
+  /** What each router that is on has as its IPv6 address on the LAN. */
+  get lanAddresses6(): ReadonlyMap<RouterName, string | undefined> {
+    const on = [...this.#machines].filter(([, { isOn }]) => isOn);
+    return new Map(on.map(([name, { lanAddress6 }]) => [name, lanAddress6]));
   }
 
   async stop(): Promise<void> {
@@ -204,7 +219,7 @@ export class World {
         this.#bus.tell({ kind: 'pong', sequence: output.sequence });
         return;
       case 'packet':
-        return;
+        return this.#fromClient(output.packet);
       case 'note':
         this.#bus.tell({ kind: 'ac', text: output.text });
         return;
@@ -224,6 +239,24 @@ export class World {
         return unreachable;
       }
     }
+  }
+
+  /** The Internet is elsewhere; only the AC's DHCPv6 server is here. */
+  #fromClient(packet: Uint8Array): void {
+    const asked = decodeUdp6(packet);
+    if (asked?.destinationPort !== DHCP6_PORT.server) return;
+    const message = decodeDhcp6(asked.octets);
+    this.#bus.tell({ kind: 'dhcp6', type: message.type });
+    const answer = this.#delegator.answer(message, now());
+    if (answer === undefined) return;
+    const back = {
+      source: ADDRESSES.server6,
+      destination: asked.source,
+      sourcePort: asked.destinationPort,
+      destinationPort: asked.sourcePort,
+      octets: encodeDhcp6(answer),
+    };
+    this.#runners.ac.feed({ kind: 'packet', packet: encodeUdp6(back) });
   }
 
   #testify(event: WitnessEvent): void {

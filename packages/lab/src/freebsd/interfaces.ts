@@ -64,6 +64,14 @@ export class NetInterface {
     this.isUp = options.kind === 'ether';
   }
 
+  /** Addresses of IPv6: those that are preferred for longest come first, then those that are valid for longest. */
+  get best6(): readonly Uint8Array[] {
+    return this.addresses6
+      .map((address) => ({ address, ...this.lifetimes6.get(tohex(address)) }))
+      .sort((a, b) => (b.preferred ?? 0) - (a.preferred ?? 0) || (b.valid ?? 0) - (a.valid ?? 0))
+      .map(({ address }) => address);
+  }
+
   get isPromiscuous(): boolean {
     return this.setPromisc || this.pPromisc || [...this.taps].some((tap) => tap.isPromiscuous);
   }

@@ -34,7 +34,7 @@ export type SessionOutput =
   | { readonly kind: 'up' }
   /** An echo reply came to an echo request of ours. */
   | { readonly kind: 'pong'; readonly sequence: number }
-  /** IPv4 from the client, but for the answers to our pings. */
+  /** IP from the client, but for the answers to our pings. */
   | { readonly kind: 'packet'; readonly packet: Uint8Array }
   | { readonly kind: 'ended'; readonly reason: string };
 
@@ -162,7 +162,8 @@ export class AcSession {
 
   /** A packet for the client, as data. */
   forward(packet: Uint8Array): SessionOutput[] {
-    return this.#isUp ? [{ kind: 'ppp', protocol: PROTOCOL.IPv4, packet }] : [];
+    const protocol = (packet[0] ?? 0) >> 4 === 6 ? PROTOCOL.IPv6 : PROTOCOL.IPv4;
+    return this.#isUp ? [{ kind: 'ppp', protocol, packet }] : [];
   }
 
   /** Say goodbye with LCP; the session is Dead at once. */
@@ -178,7 +179,7 @@ export class AcSession {
     this.#keepalive.traffic();
     try {
       if (protocol === PROTOCOL.IPv4) return this.#data(octets);
-      if (protocol === PROTOCOL.IPv6) return this.#isUp ? [] : this.#early('IPv6 data');
+      if (protocol === PROTOCOL.IPv6) return this.#data6(octets);
       return this.#control(decodePpp(protocol, octets), octets, now);
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
@@ -385,6 +386,11 @@ export class AcSession {
     if (echo?.kind !== 'reply' || echo.identifier !== PING_IDENTIFIER)
       return [{ kind: 'packet', packet: octets }];
     return [{ kind: 'pong', sequence: echo.sequence }];
+  }
+
+  #data6(packet: Uint8Array): SessionOutput[] {
+    if (!this.#isUp) return this.#early('IPv6 data');
+    return this.#ipv6cp?.isOpen === true ? [{ kind: 'packet', packet }] : [];
   }
 
   #protocolReject(protocol: number, rejected: Uint8Array): SessionOutput {

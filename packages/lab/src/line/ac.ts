@@ -50,7 +50,7 @@ export type AcEvent =
   | { readonly kind: 'frame'; readonly frame: Uint8Array }
   /** Send an echo request, as data, in every session that is up. */
   | { readonly kind: 'ping'; readonly sequence: number }
-  /** An IPv4 packet for the client: into every session that is up. */
+  /** A packet of either IP for the client: into every session that is up. */
   | { readonly kind: 'packet'; readonly packet: Uint8Array }
   | { readonly kind: 'command'; readonly command: AcCommand }
   | { readonly kind: 'temper'; readonly temper: Partial<Temper> }
@@ -67,7 +67,7 @@ export type AcOutput =
   | { readonly kind: 'padt'; readonly sessionId: number }
   | { readonly kind: 'closed'; readonly sessionId: number; readonly reason: string }
   | { readonly kind: 'pong'; readonly sessionId: number; readonly sequence: number }
-  /** IPv4 from a client that is to be forwarded: any but the answer to a ping of ours. */
+  /** Of either IP, from a client: to be forwarded, as any but the answer to a ping of ours. */
   | { readonly kind: 'packet'; readonly packet: Uint8Array };
 
 const NOTHING = new Uint8Array();

@@ -70,14 +70,15 @@ export function decodeIpv4(packet: Uint8Array): Ipv4 {
 }
 
 /** RFC 1071: over octets with their checksum in place, zero. */
-function checksum(octets: Uint8Array): number {
+export function checksum(octets: Uint8Array): number {
   let sum = 0;
   octets.forEach((octet, i) => (sum += i % 2 === 0 ? octet << 8 : octet));
   while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
   return ~sum & 0xffff;
 }
 
-function withChecksum(octets: Uint8Array, at: number): Uint8Array {
+/** `octets` with their checksum at this offset, where they have zeros. */
+export function withChecksum(octets: Uint8Array, at: number): Uint8Array {
   const sum = checksum(octets);
   octets[at] = sum >> 8;
   octets[at + 1] = sum & 0xff;

@@ -144,11 +144,8 @@ export class SessionView implements RouterView {
   /** The current prefix, of which the LAN has an address; former prefixes do not count. */
   #prefixes(kernel: FakeKernel): string {
     const session = this.#all.indexOf(this.#session);
-    const { addresses6, lifetimes6 } = kernel.interfaces.get(LAN);
-    const [best] = addresses6
-      .filter((address) => address[LINE_OCTET] === session)
-      .map((address) => ({ address, ...lifetimes6.get(Buffer.from(address).toString('hex')) }))
-      .sort((a, b) => (b.preferred ?? 0) - (a.preferred ?? 0) || (b.valid ?? 0) - (a.valid ?? 0));
-    return best === undefined ? '' : networkOf(best.address, PREFIX_BITS).join('.');
+    const { best6 } = kernel.interfaces.get(LAN);
+    const best = best6.find((address) => address[LINE_OCTET] === session);
+    return best === undefined ? '' : networkOf(best, PREFIX_BITS).join('.');
   }
 }

@@ -25,7 +25,7 @@ import type { Way } from '../campaign/line.ts';
 import type { Temper } from '../campaign/ac.ts';
 import type { Fault, RouterIndex } from '../campaign/faults.ts';
 import { durationOf, TRAFFIC_MS } from '../campaign/plan.ts';
-import { Delegator } from '../campaign/delegator.ts';
+import { Delegator } from '../line/delegator.ts';
 import { Chance } from '../campaign/random.ts';
 import { Rules, type Violation } from '../campaign/rules.ts';
 import { Schedule } from '../campaign/schedule.ts';

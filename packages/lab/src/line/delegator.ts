@@ -1,5 +1,5 @@
 /**
- * The simulator's DHCPv6 server behind the Access Concentrator: one prefix for the line, on decoded values. It gives another
+ * The DHCPv6 server behind the Access Concentrator: one prefix for the line, on decoded values. It gives another
  * prefix to whoever does not name the one that is bound, as many ISPs do, so that a forgotten lease is seen. It shares no code
  * with our client.
  */
