@@ -160,8 +160,8 @@ t.test('doctor', async (t) => {
     t.strictSame(new Set(CHECKS), all, 'none is left out');
   });
 
-  const withCard = (more: Partial<InterfaceFacts>): Partial<Facts> => ({
-    interfaces: known(CARDS.map((each) => (each.name === 'igb0' ? { ...each, ...more } : each))),
+  const withCard = (more: Partial<InterfaceFacts>, name = 'igb0'): Partial<Facts> => ({
+    interfaces: known(CARDS.map((each) => (each.name === name ? { ...each, ...more } : each))),
   });
   const withSession = (more: Partial<typeof SESSION>): Partial<Facts> => ({
     config: known({ ...CONFIG, sessions: [{ ...SESSION, ...more }] }),
@@ -221,6 +221,11 @@ t.test('doctor', async (t) => {
     ['error', /too old/, { node: '18.20.0' }],
     ['error', /preempt is 0/, { preempt: known(false) }],
     ['error', /there is no vhid 7 on igb1/, withSession({ carpVhid: 7 })],
+    [
+      'error',
+      /vhid 1 on igb1 speaks VRRPv3/,
+      withCard({ carp: [{ vhid: 1, state: 'MASTER', priority: 100 }] }, 'igb1'),
+    ],
     [
       'error',
       /advskew 0 on both/,
@@ -494,6 +499,8 @@ t.test('doctor › reads what the base tools of FreeBSD print', async (t) => {
 \tether 52:54:00:00:61:03
 \tinet 192.0.2.1 netmask 0xffffffff broadcast 192.0.2.1 vhid 1
 \tcarp: MASTER vhid 1 advbase 1 advskew 10
+\t      peer 224.0.0.18 peer6 ff02::12
+\tvrrp: BACKUP vrid 2 prio 100 interval 10
 \tstatus: no carrier
 igb0.35: flags=8843<UP,BROADCAST,RUNNING,SIMPLEX,MULTICAST> metric 0 mtu 1500
 \tgroups: vlan
@@ -509,7 +516,10 @@ pfsync0: flags=41<UP,RUNNING> metric 0 mtu 1500
       carrier: false,
       mtu: 1500,
       addresses: ['192.0.2.1'],
-      carp: [{ vhid: 1, state: 'MASTER', advskew: 10 }],
+      carp: [
+        { vhid: 1, state: 'MASTER', advskew: 10 },
+        { vhid: 2, state: 'BACKUP', priority: 100 },
+      ],
     },
     { name: 'igb0.35', isVirtual: true, pcp: 6 },
     { name: 'pfsync0', pcp: undefined, pfsyncVersion: 1400 },

@@ -70,6 +70,31 @@ export const fastTakeover: Check = ({ config, interfaces }) => {
   });
 };
 
+/** carp(4) adds a demotion to advskew, which a vhid that speaks VRRPv3 does not have (FreeBSD 15). */
+export const carpVersion: Check = ({ config, interfaces, platform }) => {
+  if (platform === 'linux' || !config.known) return [];
+  const following = config.value.sessions.filter(({ policy }) => policy === 'follow-carp');
+  return judge('carp', interfaces, 'a demotion moves the vhid of every session', (all) =>
+    all.flatMap(({ name, carp }) =>
+      carp
+        .filter(({ priority }) => priority !== undefined)
+        .filter(({ vhid }) =>
+          following.some(
+            ({ carpInterface = name, carpVhid = vhid }) =>
+              carpInterface === name && carpVhid === vhid,
+          ),
+        )
+        .map(({ vhid }) =>
+          error(
+            'carp',
+            `vhid ${vhid} on ${name} speaks VRRPv3, which no demotion moves: a handoff is undone, and a router that starts takes the role at once`,
+            'make the vhid anew with carpver 2 on both routers; fast_takeover_ms finds a dead MASTER as soon',
+          ),
+        ),
+    ),
+  );
+};
+
 /** Equal advskews leave the preferred router to chance. Only the partner's report has its advskew. */
 export const advskew: Check = ({ interfaces, partnerReport, platform }) => {
   if (platform === 'linux') return [];
@@ -79,7 +104,8 @@ export const advskew: Check = ({ interfaces, partnerReport, platform }) => {
       .flatMap(({ carp }) => carp)
       .filter((ours: CarpFacts) =>
         partnerReport.carp.some(
-          ({ vhid, advskew: its }) => vhid === ours.vhid && its === ours.advskew,
+          ({ vhid, advskew: its }) =>
+            its !== undefined && vhid === ours.vhid && its === ours.advskew,
         ),
       )
       .map(({ vhid, advskew: skew }) =>

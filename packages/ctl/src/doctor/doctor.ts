@@ -30,6 +30,7 @@ export const CHECKS: readonly Check[] = [
   pair.sameConfig,
   pair.preempt,
   pair.vhids,
+  pair.carpVersion,
   pair.advskew,
   pair.fastTakeover,
   linux.roleSource,

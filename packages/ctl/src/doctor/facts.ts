@@ -11,7 +11,10 @@ export const unknown = (why: string): Known<never> => ({ known: false, why });
 export interface CarpFacts {
   readonly vhid: number;
   readonly state: string;
-  readonly advskew: number;
+  /** Undefined if it speaks VRRPv3. */
+  readonly advskew?: number | undefined;
+  /** Undefined if it speaks CARP. */
+  readonly priority?: number | undefined;
 }
 
 export interface InterfaceFacts {

@@ -20,8 +20,13 @@ export function parseIfconfig(text: string): readonly InterfaceFacts[] {
       carrier: status === undefined ? undefined : status !== 'no carrier',
       addresses: Array.from(block.matchAll(/^\s*inet ([\d.]+)/gm), ([, address = '']) => address),
       carp: Array.from(
-        block.matchAll(/^\s*carp: (\w+) vhid (\d+) advbase \d+ advskew (\d+)/gm),
-        ([, state = '', vhid, skew]) => ({ state, vhid: Number(vhid), advskew: Number(skew) }),
+        block.matchAll(
+          /^\s*(?:carp: (\w+) vhid (\d+) advbase \d+ advskew|vrrp: (\w+) vrid (\d+) prio) (\d+)/gm,
+        ),
+        ([, carp, vhid, vrrp = '', vrid, rank]) =>
+          carp === undefined
+            ? { state: vrrp, vhid: Number(vrid), priority: Number(rank) }
+            : { state: carp, vhid: Number(vhid), advskew: Number(rank) },
       ),
       pfsyncVersion: version === undefined ? undefined : Number(version),
     };

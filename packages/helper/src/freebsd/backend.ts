@@ -107,6 +107,7 @@ export class FreebsdBackend extends PerSession<Entry> implements Backend {
     const { interfaces } = this.#open().shared;
     attempt('claim vhid', vhidName(vhid), () => claimRole(interfaces, vhid), {
       EPERM: 'may root change a vhid in this jail',
+      EINVAL: 'does it speak VRRPv3 (carpver 3); use carpver 2',
     });
   }
 

@@ -15,6 +15,7 @@ interface Vhid {
   readonly vhid: number;
   state: CarpState;
   advskew: number;
+  /** 0 if it speaks VRRPv3 (FreeBSD 15): SIOCGVH does not fill in either number, and SIOCSVH is refused. */
   advbase: number;
 }
 
@@ -39,6 +40,13 @@ export class Carp {
 
   add(line: NetInterface, vhid: number, state: CarpState): void {
     this.#vhids.push({ line, vhid, state, advskew: 100, advbase: 1 });
+  }
+
+  /** As one that was made with `carpver 3`. */
+  speakVrrp(vhid: number): void {
+    const entry = this.#vhids.find((each) => each.vhid === vhid) ?? fail('ENOENT');
+    entry.advskew = 0;
+    entry.advbase = 0;
   }
 
   remove(vhid: number): void {
@@ -113,6 +121,7 @@ export class Carp {
     const advskew = u32(table, at('carpreq', 'carpr_advskew'));
     const advbase = u32(table, at('carpreq', 'carpr_advbase'));
     if (advskew >= 255 || advbase > 255) fail('EINVAL');
+    if (present?.advbase === 0) fail('EINVAL');
     if (present === undefined) this.add(line, vhid, 'BACKUP');
     else {
       present.advskew = advskew;
