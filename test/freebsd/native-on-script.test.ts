@@ -103,6 +103,11 @@ t.test(
     const line = 'jexec ppt_r2 ifconfig pfsync0 syncpeer 10.99.0.1 syncdev ppt_r2s up';
     t.ok(host.ran.includes(line));
     for (const scene of MOVES) await play(scene, pair, 7);
+    host.before = (line) => {
+      if (!line.endsWith('pfctl -d')) return;
+      const probes = [...host.commands.running].filter(({ name }) => name === 'probe');
+      t.strictSame(probes, [], 'nothing of the LAN is left to go out untranslated');
+    };
     await stopTranslating(pair);
     t.ok(host.ran.includes('jexec ppt_r1 pfctl -d'));
   },

@@ -124,10 +124,15 @@ export class Pair {
   /** Begin the LAN's traffic anew, with a new TCP connection, once nothing but NAT brings an answer back. */
   async translateTraffic(): Promise<void> {
     const { ac, commands } = this.options;
-    await endAll([...commands.running].filter(({ name }) => name === 'probe'));
+    await this.endTraffic();
     if (ac === 'pppoed')
       await commands.run('take the way back to the LAN', ...routeToLan('delete'));
     await this.#startProbe();
+  }
+
+  async endTraffic(): Promise<void> {
+    const { running } = this.options.commands;
+    await endAll([...running].filter(({ name }) => name === 'probe'));
   }
 
   #station<T>(program: Running): Station<T> {

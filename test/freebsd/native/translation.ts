@@ -62,8 +62,9 @@ export async function translate(pair: Pair): Promise<string | undefined> {
   return undefined;
 }
 
-/** As it was before. */
+/** As it was before, without traffic: untranslated it would be held against the routers. */
 export async function stopTranslating(pair: Pair): Promise<void> {
+  await pair.endTraffic();
   for (const router of pair.routers) {
     await router.attempt('ifconfig', 'pfsync0', '-syncdev', '-syncpeer', 'down');
     await router.attempt('pfctl', '-d');
