@@ -163,7 +163,9 @@ export class Writer {
 
 /** Whether two octet strings are equal. Not constant time: do not use for secrets. */
 export function sameOctets(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((octet, i) => octet === b[i]);
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }
 
 /** Lower-case hexadecimal, two digits an octet. */

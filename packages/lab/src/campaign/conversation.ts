@@ -21,7 +21,7 @@ export class Conversation {
   readonly #askedFor: [number | undefined, number | undefined] = [undefined, undefined];
 
   /** When each router last sent an Echo-Request under an Identifier, in which session. */
-  readonly #asked: readonly [Map<string, number>, Map<string, number>] = [new Map(), new Map()];
+  readonly #asked: readonly [Map<number, number>, Map<number, number>] = [new Map(), new Map()];
 
   constructor(fail: Break) {
     this.#fail = fail;
@@ -44,9 +44,9 @@ export class Conversation {
     if (action.packet.protocol !== 'LCP' || action.packet.packet.code !== 'Echo-Request') return;
     const { identifier } = action.packet.packet;
     const { index } = router;
-    const name = `${router.kernel.attached?.sessionId} ${identifier}`;
-    this.#asked[index].set(name, now);
-    const before = this.#asked[index === 0 ? 1 : 0].get(name);
+    const asked = (router.kernel.attached?.sessionId ?? 0) * 256 + identifier;
+    this.#asked[index].set(asked, now);
+    const before = this.#asked[index === 0 ? 1 : 0].get(asked);
     if (before === undefined || now - before > ANSWER_MS) return;
     const ago = Math.round(now - before);
     this.#fail('Identifier', `router ${index} uses ${identifier}, ${ago} ms after its partner`);

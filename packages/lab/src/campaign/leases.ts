@@ -3,7 +3,7 @@
  * routers show. It looks only.
  */
 import type { Action } from '@ppp-thing/protocol/engine/events';
-import { samePrefix, unexpired } from '@ppp-thing/protocol/lease';
+import { samePrefix, unexpired, type Lease } from '@ppp-thing/protocol/lease';
 import type { Fault } from './faults.ts';
 import { isSingleFault } from './plan.ts';
 import type { RouterView, Stage } from './stage.ts';
@@ -22,6 +22,17 @@ export const WALL_CLOCK_AT_ZERO = 1.7e12;
 
 const textOf = (prefixes: readonly { readonly prefix: Uint8Array }[]): string =>
   prefixes.map(({ prefix }) => prefix.join('.')).join(' ');
+
+const NO_PREFIX: Lease['prefixes'] = [];
+
+/** Twice a second the same lists are looked at: each is written once. */
+const written = new WeakMap<object, string>();
+
+function textOnce(prefixes: Lease['prefixes']): string {
+  const text = written.get(prefixes) ?? textOf(prefixes);
+  written.set(prefixes, text);
+  return text;
+}
 
 /** The prefixes of a `delegate` that are not former ones, as one text. */
 export const delegatedOf = ({ lease, prefixes }: Extract<Action, { kind: 'delegate' }>): string =>
@@ -60,7 +71,7 @@ export class Leases {
     this.#lookedAt = now;
     const shown = routers.map((router) => shownBy(router, now));
     this.#checkAlike(shown, now);
-    for (const router of routers) this.#checkKernel(router, now);
+    for (const router of routers) this.#checkKernel(router, shown[router.index], now);
     if (isSingle && isSingleFault(plan)) this.#checkKept(plan.faults[0]?.fault, shown);
   }
 
@@ -75,9 +86,11 @@ export class Leases {
   }
 
   /** R8: the LANs have what the router shows. */
-  #checkKernel(router: RouterView, now: number): void {
-    const { index, kernel, isDiskFull } = router;
-    const shown = shownBy(router, now);
+  #checkKernel(
+    { index, kernel, isDiskFull }: RouterView,
+    shown: string | undefined,
+    now: number,
+  ): void {
     const has = kernel.prefixes ?? '';
     // A kernel that refuses, and one whose addresses have ended by themselves, are not told apart here.
     const isRefusing = this.#stage.plan.faults.some(({ fault }) => fault.kind === 'kernel-refuses');
@@ -106,5 +119,5 @@ function shownBy(router: RouterView, now: number): string | undefined {
   if (status === undefined || (status.state !== 'Holding' && status.state !== 'Standby'))
     return undefined;
   const { lease } = status.snapshot;
-  return textOf((lease && unexpired(lease, WALL_CLOCK_AT_ZERO + now))?.prefixes ?? []);
+  return textOnce((lease && unexpired(lease, WALL_CLOCK_AT_ZERO + now))?.prefixes ?? NO_PREFIX);
 }

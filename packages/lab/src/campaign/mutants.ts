@@ -234,17 +234,12 @@ export const MUTANTS: readonly Mutant[] = [
       'true',
     ),
     mutant('partner seen for ever', PARTNERSHIP, 'now < after(this.#seenAt, span)', 'true'),
-    mutant(
-      'demotion not returned',
-      DEMOTION,
-      'if (this.#reasons.delete(reason) && this.#reasons.size === 0)',
-      'if (this.#reasons.delete(reason) && false)',
-    ),
+    mutant('demotion not returned', DEMOTION, 'if (this.#reasons.length === 0)', 'if (false)'),
     mutant(
       'demotion returned too early',
       DEMOTION,
-      'if (this.#reasons.delete(reason) && this.#reasons.size === 0)\n            this.restate();',
-      "if (this.#reasons.delete(reason))\n            this.#out({ kind: 'demote', on: false });",
+      'if (this.#reasons.length === 0)\n            this.restate();',
+      "this.#out({ kind: 'demote', on: false });",
     ),
     mutant(
       'isNewer flipped',
@@ -284,7 +279,7 @@ export const MUTANTS: readonly Mutant[] = [
     'mayUse && this.partner.carries(SEEN_SPAN, now)',
     'mayUse',
   ),
-  mutant('told what the disk refused', OUTBOX, 'actions.filter(SAYABLE[this.#disk])', 'actions'),
+  mutant('told what the disk refused', OUTBOX, 'isSayable(action) && ', ''),
   mutant(
     'end of a session not written',
     ACTS,

@@ -70,6 +70,8 @@ interface Supervisor {
   connected: boolean;
   /** When it is next to be woken, in world time. */
   wakeAt: number;
+  /** What the engine says of itself since its last answer, once somebody has asked. */
+  status: OwnerStatus | undefined;
 }
 
 export class SimRouter implements RouterView {
@@ -159,7 +161,7 @@ export class SimRouter implements RouterView {
     // A lease counts by the wall clock, which both routers have of the same servers.
     const wallClockAtZero = WALL_CLOCK_AT_ZERO - zero;
     const engine = new SessionEngine(this.config, this.disk, hashes, random, wallClockAtZero);
-    this.supervisor = { engine, zero, connected: false, wakeAt: Infinity };
+    this.supervisor = { engine, zero, connected: false, wakeAt: Infinity, status: undefined };
     this.#world.started(this);
     this.#channel = { toHelper: schedule.now, toSupervisor: schedule.now };
     this.#connect();
@@ -236,8 +238,10 @@ export class SimRouter implements RouterView {
     this.feed({ kind: 'admin', verb });
   }
 
+  /** As of the engine's last answer: it says nothing new of itself between two. */
   status(): OwnerStatus | undefined {
-    return this.supervisor?.engine.ownerStatus(this.now());
+    if (this.supervisor === undefined) return undefined;
+    return (this.supervisor.status ??= this.supervisor.engine.ownerStatus(this.now()));
   }
 
   /** The engine's clock. */
@@ -250,6 +254,7 @@ export class SimRouter implements RouterView {
     const { supervisor } = this;
     if (supervisor === undefined) return;
     const actions = supervisor.engine.handle(event, this.now());
+    supervisor.status = undefined;
     this.#world.answered(this, event, actions);
     this.#perform(actions);
     this.#wake(supervisor);

@@ -377,13 +377,10 @@ export class Rules {
   /** R10: a session that the AC answers, and whose packets the kernel does not take, is said to be down. */
   #checkForwards(router: RouterView): void {
     const { index, kernel, supervisor, isDiskFull } = router;
-    const status = supervisor?.connected === true ? router.status() : undefined;
-    const isDead =
-      !isDiskFull &&
-      status?.state === 'Holding' &&
-      status.proven &&
-      status.refused === undefined &&
-      (kernel.isUp !== true || kernel.route !== 'session');
+    const isForwarding = kernel.isUp === true && kernel.route === 'session';
+    const status =
+      !isForwarding && !isDiskFull && supervisor?.connected === true ? router.status() : undefined;
+    const isDead = status?.state === 'Holding' && status.proven && status.refused === undefined;
     if (!isDead) this.#deadSince[index] = undefined;
     else if (this.#now - (this.#deadSince[index] ??= this.#now) > FORWARDS_MS)
       this.#break('R10', `router ${index} calls a session proven that its kernel does not forward`);

@@ -233,11 +233,11 @@ export class Watch {
     status: OwnerStatus,
     fail: Break,
   ): void {
-    const told = actions.filter((action) => action.kind === 'demote');
-    if (event.kind === 'helper-up' && told.length === 0) {
+    const told = lastOf(actions, 'demote');
+    if (event.kind === 'helper-up' && told === undefined) {
       fail('R10', `${us} does not tell a helper that has just come whether it is demoted`);
     }
-    this.#demotes = told.at(-1)?.on ?? this.#demotes;
+    this.#demotes = told?.on ?? this.#demotes;
     const reasons = status.demoted;
     if (this.#demotes !== reasons.length > 0) {
       fail('R10', `${us} told the kernel ${this.#demotes}, for [${reasons.join(', ')}]`);
@@ -269,14 +269,18 @@ export class Watch {
       speaks(status.state) && status.snapshot.facts !== null && status.carrier && !this.#isUnsaved;
     const isNew = actions.some(({ kind }) => kind === 'attach');
     if (!isDue || status.proven || isNew) {
-      this.#asked.clear();
+      if (this.#asked.size > 0) this.#asked.clear();
       this.#uncounted = 0;
     }
     const reply = event.kind === 'ppp' ? event.packet : undefined;
     const isAnswer = reply?.protocol === 'LCP' && reply.packet.code === 'Echo-Reply';
     if (isAnswer && this.#asked.has(reply.packet.identifier) && ++this.#uncounted > 2)
       fail('R10', `${us} was answered by the AC, and does not count it`);
-    if (isDue && !status.proven) for (const id of echoesOf(actions)) this.#asked.add(id);
+    if (isDue && !status.proven)
+      for (const action of actions) {
+        const identifier = echoOf(action);
+        if (identifier !== undefined) this.#asked.add(identifier);
+      }
   }
 
   /** R10: a demotion goes with its reason: with what the operator, the partner or the carrier says. */
@@ -385,7 +389,8 @@ export class Watch {
     now: number,
     fail: Break,
   ): void {
-    const tells = actions.filter((action) => action.kind === 'tell-partner').length;
+    let tells = 0;
+    for (const { kind } of actions) if (kind === 'tell-partner') tells += 1;
     if (tells > 1) fail('bounds', `${us} tells its partner ${tells} times in one answer`);
     if (tells > 0 || !connected) this.#lastTold = now;
     else if (now - this.#lastTold > 60_000) {
@@ -415,14 +420,25 @@ const isFarewell = (action: Action): boolean =>
     action.packet.protocol === 'LCP' &&
     action.packet.packet.code === 'Terminate-Request');
 
-const echoesOf = (actions: readonly Action[]): readonly number[] =>
-  actions.flatMap((action) =>
-    action.kind === 'send-ppp' &&
-    action.packet.protocol === 'LCP' &&
-    action.packet.packet.code === 'Echo-Request'
-      ? [action.packet.packet.identifier]
-      : [],
-  );
+/** The Identifier of an Echo-Request. */
+const echoOf = (action: Action): number | undefined =>
+  action.kind === 'send-ppp' &&
+  action.packet.protocol === 'LCP' &&
+  action.packet.packet.code === 'Echo-Request'
+    ? action.packet.packet.identifier
+    : undefined;
+
+/** The last action of a kind. */
+function lastOf<K extends Action['kind']>(
+  actions: readonly Action[],
+  kind: K,
+): Extract<Action, { readonly kind: K }> | undefined {
+  for (let i = actions.length - 1; i >= 0; i--) {
+    const action = actions[i];
+    if (action?.kind === kind) return action as Extract<Action, { readonly kind: K }>;
+  }
+  return undefined;
+}
 
 const speaks = (state: OwnerState): boolean => state === 'Holding' || state === 'Yielding';
 
@@ -489,7 +505,7 @@ function checkAutoOpen(
   status: OwnerStatus,
   fail: Break,
 ): void {
-  const last = actions.filter((action) => action.kind === 'attach').at(-1);
+  const last = lastOf(actions, 'attach');
   if (last === undefined || isOff(status.state)) return;
   if (last.autoOpen !== (status.state !== 'Fenced')) {
     fail('R2', `${us} is ${status.state} and may ${last.autoOpen ? '' : 'not '}open by itself`);
@@ -513,7 +529,7 @@ function checkOrder(
     if (!actions.some(({ kind }) => kind === 'tell-partner')) {
       fail('order', `${us} does not tell its partner that it has released`);
     }
-    const route = actions.filter((action) => action.kind === 'route').at(-1);
+    const route = lastOf(actions, 'route');
     if (route === undefined || route.via === 'session')
       fail('order', `${us} does not take its default route out of the session`);
   }

@@ -15,6 +15,8 @@ const POLLHUP = 0x10;
 const POLLNVAL = 0x20;
 /** Octets that a stream holds until its reader takes them. */
 const ROOM = 64 * 1024;
+/** What a stream's read fills; each piece is copied out before the next. */
+const READ = new Uint8Array(4096);
 
 /** One end of a pipe or of a connected stream. */
 class End {
@@ -201,13 +203,12 @@ export class SimHost {
       emit('close');
     };
     const read = (end: End): void => {
-      const room = new Uint8Array(4096);
       for (;;) {
         if (isDestroyed || isEnded) return;
-        const length = end.take(room);
+        const length = end.take(READ);
         if (length === -1) return;
         if (length === 0) return over();
-        emit('data', room.slice(0, length));
+        emit('data', READ.slice(0, length));
       }
     };
     enter(this.#soon(), () => {

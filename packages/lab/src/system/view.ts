@@ -119,9 +119,7 @@ export class SessionView implements RouterView {
   #look(): SimKernel {
     const { kernel } = this.#router;
     if (kernel === undefined) return NOTHING;
-    const nodes = kernel.netgraph.nodes();
-    const part = (letter: string) =>
-      nodes.find(({ name }) => name === `pt_${this.#session}_${letter}`);
+    const part = (letter: string) => kernel.netgraph.named(`pt_${this.#session}_${letter}`);
     const pppoe = part('p');
     const etf = part('e');
     const sessionId = pppoe instanceof PppoeNode ? pppoe.sessions[0] : undefined;

@@ -1,20 +1,31 @@
 /** Named deadlines: the earliest is the machine's. It keeps no clock; it compares instants it is given. */
 import type { Instant } from '../time.ts';
 
+const NONE: readonly never[] = [];
+
 export class Timers<Name extends string> {
   readonly #at = new Map<Name, Instant>();
+  /** The earliest, or undefined; asked for after every event, while few events move it. */
+  #first: Instant | undefined;
+  #isFirstKnown = true;
 
   /** Set, or set anew. */
   set(name: Name, at: Instant): void {
+    const before = this.#at.get(name);
     this.#at.set(name, at);
+    if (!this.#isFirstKnown) return;
+    if (this.#first === undefined || at <= this.#first) this.#first = at;
+    else if (before === this.#first) this.#isFirstKnown = false;
   }
 
   clear(...names: readonly Name[]): void {
-    for (const name of names) this.#at.delete(name);
+    for (const name of names) if (this.#at.delete(name)) this.#isFirstKnown = false;
   }
 
   clearAll(): void {
     this.#at.clear();
+    this.#first = undefined;
+    this.#isFirstKnown = true;
   }
 
   isSet(name: Name): boolean {
@@ -23,10 +34,11 @@ export class Timers<Name extends string> {
 
   /** The earliest deadline, or undefined if nothing is awaited. */
   next(): Instant | undefined {
+    if (this.#isFirstKnown) return this.#first;
     let first: Instant | undefined;
-    this.#at.forEach((at) => {
-      if (first === undefined || at < first) first = at;
-    });
+    for (const at of this.#at.values()) if (first === undefined || at < first) first = at;
+    this.#isFirstKnown = true;
+    this.#first = first;
     return first;
   }
 
@@ -37,12 +49,15 @@ export class Timers<Name extends string> {
 
   /** The names that are due, earliest first; each is cleared, so it fires once. */
   expired(now: Instant): readonly Name[] {
+    const first = this.next();
+    if (first === undefined || first > now) return NONE;
     const due: (readonly [Name, Instant])[] = [];
     this.#at.forEach((at, name) => {
       if (at <= now) due.push([name, at]);
     });
     if (due.length > 1) due.sort(([, a], [, b]) => a - b);
     for (const [name] of due) this.#at.delete(name);
+    this.#isFirstKnown = false;
     return due.map(([name]) => name);
   }
 }

@@ -48,9 +48,13 @@ const ENDINGS: Partial<Record<OwnerState, string>> = {
 
 /** A message to the partner is the whole truth, so of several in one answer only the last is worth a datagram. */
 export function onlyLastTell(actions: readonly Action[]): readonly Action[] {
-  const last = actions.map((action) => action.kind).lastIndexOf('tell-partner');
-  return actions.filter((action, i) => action.kind !== 'tell-partner' || i === last);
+  let tells = 0;
+  for (const action of actions) if (isTell(action)) tells += 1;
+  if (tells <= 1) return actions;
+  return actions.filter((action) => !isTell(action) || --tells === 0);
 }
+
+const isTell = ({ kind }: Action): boolean => kind === 'tell-partner';
 
 export function sameKey(a: SessionKey, b: SessionKey): boolean {
   return (

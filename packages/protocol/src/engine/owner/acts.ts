@@ -101,14 +101,14 @@ export class Acts {
     if (!this.#standing.config.hasPartner) return;
     this.#waits.begin('tell', now);
     if (this.#standing.config.fastTakeover !== undefined) this.#beat();
-    const message = this.#standing.message(now);
-    const { facts } = message.snapshot;
-    // A successor goes on from the Identifier that was used last, not from the one of the day the session came up.
-    const snapshot = facts && { ...message.snapshot, facts: this.#link.used(facts) };
-    this.#out.emit({
-      kind: 'tell-partner',
-      message: snapshot ? { ...message, snapshot } : message,
-    });
+    const snapshot = this.#inUse(this.#standing.snapshot);
+    this.#out.emit({ kind: 'tell-partner', message: this.#standing.message(snapshot, now) });
+  }
+
+  /** A successor goes on from the Identifier that was used last, not from the one of the day the session came up. */
+  #inUse(snapshot: Snapshot): Snapshot {
+    const facts = snapshot.facts && this.#link.used(snapshot.facts);
+    return facts === snapshot.facts ? snapshot : { ...snapshot, facts };
   }
 
   /** On the line too: a partner that waits for our death must see that we live on each path. */

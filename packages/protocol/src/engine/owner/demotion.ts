@@ -13,7 +13,7 @@ export type DemotionReason =
 
 export class Demotion {
   readonly #out: Out;
-  readonly #reasons = new Set<DemotionReason>();
+  #reasons: readonly DemotionReason[] = [];
 
   constructor(out: Out) {
     this.#out = out;
@@ -21,25 +21,27 @@ export class Demotion {
 
   /** The reasons in force, in the order they came. */
   reasons(): readonly DemotionReason[] {
-    return [...this.#reasons];
+    return this.#reasons;
   }
 
   has(reason: DemotionReason): boolean {
-    return this.#reasons.has(reason);
+    return this.#reasons.includes(reason);
   }
 
   add(reason: DemotionReason): void {
-    const first = this.#reasons.size === 0;
-    this.#reasons.add(reason);
-    if (first) this.restate();
+    if (this.has(reason)) return;
+    this.#reasons = [...this.#reasons, reason];
+    if (this.#reasons.length === 1) this.restate();
   }
 
   drop(reason: DemotionReason): void {
-    if (this.#reasons.delete(reason) && this.#reasons.size === 0) this.restate();
+    if (!this.has(reason)) return;
+    this.#reasons = this.#reasons.filter((each) => each !== reason);
+    if (this.#reasons.length === 0) this.restate();
   }
 
   /** The kernel's counter as it must be, for a helper that has just started. */
   restate(): void {
-    this.#out({ kind: 'demote', on: this.#reasons.size > 0 });
+    this.#out({ kind: 'demote', on: this.#reasons.length > 0 });
   }
 }

@@ -45,8 +45,9 @@ export class Outbox {
   }
 
   readonly emit: Out = (...actions) => {
-    const sayable = actions.filter(SAYABLE[this.#disk]);
-    this.#actions.push(...(this.isContested ? sayable.filter((each) => !isPadt(each)) : sayable));
+    const isSayable = SAYABLE[this.#disk];
+    for (const action of actions)
+      if (isSayable(action) && !(this.isContested && isPadt(action))) this.#actions.push(action);
   };
 
   /** How much has been emitted, for `insert`. */
@@ -61,16 +62,20 @@ export class Outbox {
 
   /** The whole answer; the next begins. */
   flush(): readonly Action[] {
+    if (this.#actions.length === 0) return NOTHING;
     const actions = onlyLastTell(this.#actions);
     this.#actions = [];
-    const last = actions.filter((action) => action.kind === 'store').at(-1);
-    if (last !== undefined) {
+    let stored: Snapshot | undefined;
+    for (const action of actions) if (action.kind === 'store') stored = action.snapshot;
+    if (stored !== undefined) {
       this.#taken = this.#asked;
-      this.#asked = last.snapshot;
+      this.#asked = stored;
     }
     return actions;
   }
 }
+
+const NOTHING: readonly Action[] = [];
 
 const SAYABLE: Record<'Ready' | 'Refused' | 'LeaseRefused', (action: Action) => boolean> = {
   Ready: () => true,

@@ -235,7 +235,24 @@ export interface OwnerStep {
 export function stepOwner(state: OwnerState, event: OwnerEvent): OwnerStep | undefined {
   const cell: Cell = OWNERSHIP[event][state];
   if (cell === 'refuse') return undefined;
-  if (cell === '-') return { acts: [], next: state };
+  return cell === '-' ? IDLE[state] : stepIn(cell);
+}
+
+const idle = (next: OwnerState): OwnerStep => ({ acts: [], next });
+
+/** Most events change nothing: nothing is made for them. */
+const IDLE: Record<OwnerState, OwnerStep> = {
+  Waiting: idle('Waiting'),
+  Standby: idle('Standby'),
+  Holding: idle('Holding'),
+  Yielding: idle('Yielding'),
+  Fenced: idle('Fenced'),
+  HangingUp: idle('HangingUp'),
+  Redialling: idle('Redialling'),
+  Off: idle('Off'),
+};
+
+function stepIn(cell: Exclude<Cell, '-' | 'refuse'>): OwnerStep {
   const [acts, next] = cell.includes('/')
     ? (cell.split('/') as [string, OwnerState])
     : ['', cell as OwnerState];

@@ -121,11 +121,11 @@ export class Standing {
   }
 
   get before(): Snapshot | undefined {
-    return 'before' in this.#place ? this.#place.before : undefined;
+    return isHolder(this.#place) ? this.#place.before : undefined;
   }
 
   get refused(): Refusal | undefined {
-    return 'refused' in this.#place ? this.#place.refused : undefined;
+    return isHolder(this.#place) ? this.#place.refused : undefined;
   }
 
   set path(path: Path) {
@@ -179,8 +179,8 @@ export class Standing {
     return message?.open === true && message.snapshot.facts === null;
   }
 
-  /** What the partner is told. */
-  message(now: Instant): PartnerMessage {
+  /** What the partner is told. @param snapshot ours, with the Identifier that is in use */
+  message(snapshot: Snapshot, now: Instant): PartnerMessage {
     return {
       sender: this.config.routerId,
       role: this.role,
@@ -190,10 +190,13 @@ export class Standing {
       proven: this.isProven,
       yielding: this.demotion.has('handoff'),
       hearing: this.partner.fresh(now) !== undefined,
-      snapshot: this.snapshot,
+      snapshot,
     };
   }
 }
+
+const isHolder = (place: Place): place is Extract<Place, { readonly refused: unknown }> =>
+  place.state === 'Holding' || place.state === 'Yielding';
 
 /** What is true of a state by itself. */
 const TRAITS: Record<

@@ -222,7 +222,8 @@ export class Phases {
   }
 
   expire(now: Instant): PhasesSignal[] {
-    if (this.#isOver || this.#isPaused) return [];
+    const due = this.deadline();
+    if (due === undefined || now < due) return [];
     this.#lcpDid(this.#lcp.expire(now), now);
     this.#authDid(this.#auth.expire(now), now);
     const { ipcp, ipv6cp } = this.#ncps.expire(now);
@@ -587,6 +588,7 @@ export class Phases {
 
   #flush(): PhasesSignal[] {
     const signals = this.#signals;
+    if (signals.length === 0) return [];
     this.#signals = [];
     // Nor is anything signalled after the end.
     const end = signals.findIndex(({ kind }) => kind === 'ended');
