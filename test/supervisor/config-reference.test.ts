@@ -39,13 +39,27 @@ state. A supervisor that is started again tells anew what it finds, so a program
 `;
 
 interface Key {
+  readonly format: unknown;
   readonly default: unknown;
   readonly doc: string;
 }
 
+/** Keys whose check refuses their absence, and two that their table needs unless the partner is "none". */
+function isRequired(key: Key): boolean {
+  if (key === PARTNER_KEYS.local_address || key === PARTNER_KEYS.address) return true;
+  try {
+    if (typeof key.format === 'function') key.format(key.default);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
 function table(title: string, keys: Readonly<Record<string, Key>>): string {
-  const rows = Object.entries(keys).map(([name, { default: value, doc }]) => {
-    const shown = value === null || value === '' ? '' : `\`${JSON.stringify(value)}\``;
+  const rows = Object.entries(keys).map(([name, key]) => {
+    const { default: value, doc } = key;
+    const isEmpty = value === null || value === '';
+    const shown = isRequired(key) ? 'required' : isEmpty ? '' : `\`${JSON.stringify(value)}\``;
     return `| \`${name}\` | ${shown} | ${doc} |`;
   });
   return `\n## ${title}\n\n| key | default | means |\n| --- | --- | --- |\n${rows.join('\n')}\n`;

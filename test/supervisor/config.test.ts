@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { parsePolicy } from '@ppp-thing/helper/policy-file';
 import { ConfigError } from '@ppp-thing/protocol/config-text';
-import { DEFAULT_PORT, parseConfig, type Config } from '@ppp-thing/supervisor/config';
+import { parseConfig, type Config } from '@ppp-thing/supervisor/config';
+import { DEFAULT_PORT } from '@ppp-thing/supervisor/config-schema';
 import { decodeText, UnreadableError } from '@ppp-thing/supervisor/errors';
 import {
   HELPER_KEYS,

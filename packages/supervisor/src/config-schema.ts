@@ -10,6 +10,7 @@ import { DUID_OCTETS } from '@ppp-thing/protocol/wire/lease';
 import { utf8 } from '@ppp-thing/protocol/printable';
 import { parseIpv4 } from '@ppp-thing/protocol/wire/ncp';
 import { LOG_LEVELS } from './log.ts';
+import { PLACES } from './places.ts';
 
 type Check = (value: unknown) => void;
 
@@ -110,11 +111,22 @@ const required =
     }
   };
 
+/**
+ * Port of the partner channel. IANA has assigned it to no service (user ports 8809 … 8872), and it is easy to remember:
+ * 0x8863 is the EtherType of PPPoE discovery.
+ */
+export const DEFAULT_PORT = 8863;
+/** That of the original. */
+export const LEGACY_PORT = 75;
+
+const defaultPath = (place: 'helperSocket' | 'state' | 'run'): string =>
+  `Default: ${PLACES.freebsd[place]}, on Linux ${PLACES.linux[place]}.`;
+
 export const HELPER_KEYS = {
   socket: {
     format: path,
     default: null as string | null,
-    doc: 'The Unix socket that the helper listens on.',
+    doc: `The Unix socket that the helper listens on. ${defaultPath('helperSocket')}`,
   },
   state_directory: {
     format: path,
@@ -137,12 +149,12 @@ export const SUPERVISOR_KEYS = {
   state_directory: {
     format: path,
     default: null as string | null,
-    doc: 'The directory that snapshots are stored in.',
+    doc: `The directory that snapshots are stored in. ${defaultPath('state')}`,
   },
   run_directory: {
     format: path,
     default: null as string | null,
-    doc: 'The directory that the status and control sockets are made in.',
+    doc: `The directory that the status and control sockets are made in. ${defaultPath('run')}`,
   },
   user: {
     format: text('a user name'),
@@ -180,7 +192,7 @@ export const PARTNER_KEYS = {
   port: {
     format: whole(1, 65535, true),
     default: null as number | null,
-    doc: 'The UDP port of this router.',
+    doc: `The UDP port of this router. Default: ${DEFAULT_PORT}, or ${LEGACY_PORT} for ppp_thing.`,
   },
   partner_port: {
     format: whole(1, 65535, true),
@@ -269,7 +281,7 @@ export const SESSION_KEYS = {
     format: expect('a password in quotes, of at most 255 octets', fits, true),
     default: null as string | null,
     sensitive: true,
-    doc: 'The password that the ISP has given you. "" is the empty password.',
+    doc: 'The password that the ISP has given you. "" is the empty password. Required, unless password_file is set.',
   },
   password_file: {
     format: path,
@@ -294,12 +306,12 @@ export const SESSION_KEYS = {
   carp_vhid: {
     format: whole(1, 255, true),
     default: null as number | null,
-    doc: 'FreeBSD: the vhid whose role this session follows.',
+    doc: 'FreeBSD: the vhid whose role this session follows. Required with "follow-carp", unless carp_address is set.',
   },
   carp_address: {
     format: ipv4,
     default: null as string | null,
-    doc: 'The virtual address. On Linux the router is MASTER while carp_interface has this address.',
+    doc: 'The virtual address. Required on Linux with "follow-carp". There the router is MASTER while carp_interface has this address.',
   },
   local_address: {
     format: ipv4,

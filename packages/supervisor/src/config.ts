@@ -28,11 +28,13 @@ import { utf8 } from '@ppp-thing/protocol/printable';
 import { parseIpv4 } from '@ppp-thing/protocol/wire/ncp';
 import {
   checkTable,
+  DEFAULT_PORT,
   MAX_CREDENTIAL,
   HELPER_KEYS,
   hostUniqOf,
   HOOK_KEYS,
   LAN_KEYS,
+  LEGACY_PORT,
   PARTNER_KEYS,
   SESSION_KEYS,
   SUPERVISOR_KEYS,
@@ -103,13 +105,6 @@ export interface SessionSettings {
   readonly ipv6:
     { readonly delegation: boolean; readonly wan: SessionTable['wan_address'] } | undefined;
 }
-
-/**
- * Port of the partner channel. IANA has assigned it to no service (user ports 8809 … 8872), and it is easy to remember:
- * 0x8863 is the EtherType of PPPoE discovery.
- */
-export const DEFAULT_PORT = 8863;
-const LEGACY_PORT = 75;
 
 /** Read and check the file. Throws ConfigError with every problem, and UnreadableError. */
 export function readConfig(file: string): Config {
