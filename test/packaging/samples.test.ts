@@ -36,3 +36,16 @@ t.test('linux/nftables.conf.sample is what a kernel takes, and lists again', asy
     t.match(stdout, rule);
   t.match(stdout, 'type filter hook forward priority filter; policy drop;');
 });
+
+for (const system of ['linux', 'freebsd'])
+  t.test(
+    `${system}/radvd.conf.sample lets hosts soon forget a prefix (RFC 9096 §3.4)`,
+    async (t) => {
+      const sample = readFileSync(`${SAMPLES}${system}/radvd.conf.sample`, 'utf8');
+      const seconds = (name: string): number =>
+        Number(new RegExp(`^ +Adv${name}Lifetime (\\d+);$`, 'm').exec(sample)?.[1]);
+      // radvd's own are four hours and a day, and neither FreeBSD's nor 2.19 reads the kernel's.
+      t.ok(seconds('Preferred') <= 2700, 'preferred');
+      t.ok(seconds('Valid') <= 5400, 'valid');
+    },
+  );
