@@ -4,7 +4,8 @@
  */
 import t, { type Test } from 'tap';
 import { NO_PROOF } from '@ppp-thing/protocol/wire/announce-proof';
-import type { Backend, BackendEvents, Key, Role, Settings } from '@ppp-thing/helper/backend';
+import type { Backend, BackendEvents, Key, Role } from '@ppp-thing/helper/backend';
+import type { SessionVerbs, Settings } from '@ppp-thing/helper/backend';
 import { encodeAnnounce } from '@ppp-thing/helper/announce';
 import type { MainLoop } from '@ppp-thing/helper/loop';
 import type { SessionPolicy } from '@ppp-thing/helper/policy';
@@ -90,6 +91,7 @@ function fromAc(
 class Life {
   readonly world: World;
   readonly backend: Backend;
+  readonly verbs: SessionVerbs;
   readonly told: unknown[] = [];
   readonly name: string;
 
@@ -110,7 +112,7 @@ class Life {
       sessionClosed: tell('closed'),
       dropped: tell('dropped'),
     });
-    this.backend.start(world.policy);
+    this.verbs = this.backend.start(world.policy);
   }
 
   /** Wait until `found` gives something. */
@@ -154,7 +156,7 @@ class Life {
     const { heard } = this.world;
     const before = heard.length;
     act();
-    this.backend.sendDiscovery(this.name, OTHER_MAC, PADI);
+    this.verbs.sendDiscovery(OTHER_MAC, PADI);
     const isMarker = (frame: Uint8Array): boolean =>
       etherType(frame) === DISCOVERY && same(frame.subarray(0, 6), OTHER_MAC);
     await this.until('the marker', () => heard.slice(before).find(isMarker));
@@ -164,16 +166,13 @@ class Life {
   /** Attached, MASTER, gate open. */
   async open(): Promise<void> {
     await this.become('MASTER');
-    this.backend.attach(this.name, KEY, MAX_PAYLOAD);
-    this.backend.gate(this.name, true);
+    this.verbs.attach(KEY, MAX_PAYLOAD);
+    this.verbs.gate(true);
   }
 
   async become(role: Exclude<Role, 'INIT'>): Promise<void> {
     await this.world.setRole(role);
-    await this.until(
-      `role ${role}`,
-      () => this.backend.inspect(this.name).role === role || undefined,
-    );
+    await this.until(`role ${role}`, () => this.verbs.inspect().role === role || undefined);
   }
 }
 
@@ -190,8 +189,8 @@ type Body = (t: Test, life: Life, world: World) => Promise<void>;
 
 const TESTS: Readonly<Record<string, Body>> = {
   'start › a fresh session is not attached, its gate closed, the role and carrier as they are':
-    async (t, { backend, name }) => {
-      t.strictSame(backend.inspect(name), {
+    async (t, { verbs }) => {
+      t.strictSame(verbs.inspect(), {
         role: 'BACKUP',
         carrier: true,
         attached: null,
@@ -203,12 +202,12 @@ const TESTS: Readonly<Record<string, Body>> = {
   'start › again changes nothing': async (t, life, world) => {
     await life.open();
     life.backend.start(world.policy);
-    t.match(life.backend.inspect(life.name), { attached: KEY, gateOpen: true, role: 'MASTER' });
+    t.match(life.verbs.inspect(), { attached: KEY, gateOpen: true, role: 'MASTER' });
   },
 
   'discovery-send › leaves with the EtherType, from the MAC of the session, on a BACKUP too':
     async (t, life, world) => {
-      life.backend.sendDiscovery(life.name, BROADCAST, PADI);
+      life.verbs.sendDiscovery(BROADCAST, PADI);
       const frame = await life.heard('a PADI', DISCOVERY);
       t.strictSame(frame.slice(0, 6), BROADCAST);
       t.strictSame(frame.slice(6, 12), world.policy.mac);
@@ -235,15 +234,15 @@ const TESTS: Readonly<Record<string, Body>> = {
   },
 
   'attach › joins the session behind a closed gate, silently': async (t, life) => {
-    const left = await life.heardOf(() => life.backend.attach(life.name, KEY, MAX_PAYLOAD));
-    t.match(life.backend.inspect(life.name), { attached: KEY, gateOpen: false });
+    const left = await life.heardOf(() => life.verbs.attach(KEY, MAX_PAYLOAD));
+    t.match(life.verbs.inspect(), { attached: KEY, gateOpen: false });
     t.strictSame(left, []);
   },
 
   'attach › the same session again keeps it as it is, an open gate included': async (t, life) => {
     await life.open();
-    life.backend.attach(life.name, KEY, MAX_PAYLOAD);
-    t.match(life.backend.inspect(life.name), { attached: KEY, gateOpen: true });
+    life.verbs.attach(KEY, MAX_PAYLOAD);
+    t.match(life.verbs.inspect(), { attached: KEY, gateOpen: true });
   },
 
   'attach › another session takes the place of the first, gate closed, no PADT': async (
@@ -251,28 +250,28 @@ const TESTS: Readonly<Record<string, Body>> = {
     life,
   ) => {
     await life.open();
-    const left = await life.heardOf(() => life.backend.attach(life.name, OTHER_KEY, MAX_PAYLOAD));
-    t.match(life.backend.inspect(life.name), { attached: OTHER_KEY, gateOpen: false });
+    const left = await life.heardOf(() => life.verbs.attach(OTHER_KEY, MAX_PAYLOAD));
+    t.match(life.verbs.inspect(), { attached: OTHER_KEY, gateOpen: false });
     t.strictSame(left.filter(isPadt), []);
   },
 
   'gate › opens and closes, and again': async (t, life) => {
     await life.open();
     for (const open of [true, false, false, true, false, true]) {
-      life.backend.gate(life.name, open);
-      t.equal(life.backend.inspect(life.name).gateOpen, open);
+      life.verbs.gate(open);
+      t.equal(life.verbs.inspect().gateOpen, open);
     }
   },
 
   'gate › opened without a session: ENOTCONN; closed without one: no effect': async (t, life) => {
-    t.throws(() => life.backend.gate(life.name, true), { name: 'BackendError', code: 'ENOTCONN' });
-    life.backend.gate(life.name, false);
-    t.equal(life.backend.inspect(life.name).gateOpen, false);
+    t.throws(() => life.verbs.gate(true), { name: 'BackendError', code: 'ENOTCONN' });
+    life.verbs.gate(false);
+    t.equal(life.verbs.inspect().gateOpen, false);
   },
 
   'ppp-send › leaves as a frame of the session': async (t, life, world) => {
     await life.open();
-    life.backend.sendPpp(life.name, LCP, ECHO);
+    life.verbs.sendPpp(LCP, ECHO);
     const frame = await life.heard('an Echo-Request', SESSION);
     const expected = fromAc(AC_MAC, LCP, ECHO, { ...KEY, acMac: world.policy.mac });
     t.strictSame(frame.slice(0, 14 + 8 + ECHO.length), expected.slice(0, 14 + 8 + ECHO.length));
@@ -280,16 +279,16 @@ const TESTS: Readonly<Record<string, Body>> = {
 
   'ppp-send › nothing leaves while the gate is closed: ENETDOWN': async (t, life) => {
     const refused = (): void =>
-      void t.throws(() => life.backend.sendPpp(life.name, LCP, ECHO), {
+      void t.throws(() => life.verbs.sendPpp(LCP, ECHO), {
         name: 'BackendError',
         code: 'ENETDOWN',
       });
     t.strictSame(await life.heardOf(refused), [], 'nothing attached');
-    life.backend.attach(life.name, KEY, MAX_PAYLOAD);
+    life.verbs.attach(KEY, MAX_PAYLOAD);
     t.strictSame(await life.heardOf(refused), [], 'armed');
     await life.become('MASTER');
-    life.backend.gate(life.name, true);
-    life.backend.gate(life.name, false);
+    life.verbs.gate(true);
+    life.verbs.gate(false);
     t.strictSame(await life.heardOf(refused), [], 'closed again');
   },
 
@@ -319,9 +318,9 @@ const TESTS: Readonly<Record<string, Body>> = {
   'ppp-frame › nothing is told through a closed gate': async (t, life, world) => {
     const { mac } = world.policy;
     await life.become('MASTER');
-    life.backend.attach(life.name, KEY, MAX_PAYLOAD);
+    life.verbs.attach(KEY, MAX_PAYLOAD);
     t.strictSame(await life.tellingsOf(fromAc(mac, LCP, ECHO)), []);
-    life.backend.gate(life.name, true);
+    life.verbs.gate(true);
     t.equal(
       (await life.tellingsOf(fromAc(mac, LCP, ECHO))).length,
       1,
@@ -338,7 +337,7 @@ const TESTS: Readonly<Record<string, Body>> = {
     const ask = (identifier: number): Uint8Array =>
       Uint8Array.of(9, identifier, ...ECHO.subarray(2));
     await life.become('MASTER');
-    life.backend.sendDiscovery(life.name, AC_MAC, PADR);
+    life.verbs.sendDiscovery(AC_MAC, PADR);
     const stranger = { ...KEY, acMac: OTHER_MAC };
     for (const frame of [
       fromAc(mac, LCP, ask(1)),
@@ -347,9 +346,9 @@ const TESTS: Readonly<Record<string, Body>> = {
       fromAc(mac, 0x0021, ask(103)),
     ])
       t.strictSame(await life.tellingsOf(frame), [], 'nobody can answer it yet');
-    life.backend.attach(life.name, KEY, MAX_PAYLOAD);
+    life.verbs.attach(KEY, MAX_PAYLOAD);
     t.strictSame(await life.tellingsOf(fromAc(mac, LCP, ask(2))), []);
-    life.backend.gate(life.name, true);
+    life.verbs.gate(true);
     const expected = [1, 2].map((identifier) => ['ppp', life.name, LCP, ask(identifier)]);
     t.strictSame(life.tellings('ppp'), expected);
     t.strictSame(await life.tellingsOf(fromAc(mac, LCP, ask(3))), [
@@ -365,31 +364,30 @@ const TESTS: Readonly<Record<string, Body>> = {
   ) => {
     const { mac } = world.policy;
     await life.become('MASTER');
-    life.backend.sendDiscovery(life.name, AC_MAC, PADR);
+    life.verbs.sendDiscovery(AC_MAC, PADR);
     await life.tellingsOf(fromAc(mac, LCP, ECHO));
-    life.backend.sendDiscovery(life.name, AC_MAC, PADR);
-    life.backend.attach(life.name, KEY, MAX_PAYLOAD);
-    life.backend.gate(life.name, true);
+    life.verbs.sendDiscovery(AC_MAC, PADR);
+    life.verbs.attach(KEY, MAX_PAYLOAD);
+    life.verbs.gate(true);
     t.strictSame(life.tellings('ppp'), []);
   },
 
   'configure, deconfigure and route › may be repeated, and in any state': async (t, life) => {
-    const { backend, name } = life;
+    const { verbs } = life;
     const twice = (act: () => void): void => {
       act();
       act();
     };
     await life.open();
-    twice(() => backend.configure(name, SETTINGS));
-    for (const via of ['session', 'none', 'session'] as const)
-      twice(() => backend.route(name, via));
-    twice(() => backend.configure(name, { ...SETTINGS, up: false, mtu: 1400 }));
-    twice(() => backend.raise(name, SETTINGS));
-    twice(() => backend.route(name, 'session'));
-    if (life.world.policy.partnerAddress !== undefined) twice(() => backend.route(name, 'partner'));
-    twice(() => backend.route(name, 'none'));
-    twice(() => backend.deconfigure(name));
-    t.match(backend.inspect(name), { attached: KEY, gateOpen: true });
+    twice(() => verbs.configure(SETTINGS));
+    for (const via of ['session', 'none', 'session'] as const) twice(() => verbs.route(via));
+    twice(() => verbs.configure({ ...SETTINGS, up: false, mtu: 1400 }));
+    twice(() => verbs.raise(SETTINGS));
+    twice(() => verbs.route('session'));
+    if (life.world.policy.partnerAddress !== undefined) twice(() => verbs.route('partner'));
+    twice(() => verbs.route('none'));
+    twice(() => verbs.deconfigure());
+    t.match(verbs.inspect(), { attached: KEY, gateOpen: true });
   },
 
   'announce › is a broadcast from the MAC of the session that carries the epoch': async (
@@ -398,7 +396,7 @@ const TESTS: Readonly<Record<string, Body>> = {
     world,
   ) => {
     const announced = { epoch: 0x0102_0304, proof: NO_PROOF };
-    life.backend.announce(life.name, announced);
+    life.verbs.announce(announced);
     const frame = await life.heard('an announce', ANNOUNCE);
     const expected = encodeAnnounce(world.policy.mac, announced);
     t.strictSame(frame.slice(0, expected.length), expected);
@@ -422,17 +420,17 @@ const TESTS: Readonly<Record<string, Body>> = {
   'detach › leaves nothing attached and no PADT on the wire, and again': async (t, life) => {
     await life.open();
     const left = await life.heardOf(() => {
-      life.backend.detach(life.name);
-      life.backend.detach(life.name);
+      life.verbs.detach();
+      life.verbs.detach();
     });
-    t.match(life.backend.inspect(life.name), { attached: null, gateOpen: false });
+    t.match(life.verbs.inspect(), { attached: null, gateOpen: false });
     t.strictSame(left, []);
-    t.throws(() => life.backend.sendPpp(life.name, LCP, ECHO), { code: 'ENETDOWN' });
+    t.throws(() => life.verbs.sendPpp(LCP, ECHO), { code: 'ENETDOWN' });
   },
 
   'detach › the same session may be attached anew': async (t, life, world) => {
     await life.open();
-    life.backend.detach(life.name);
+    life.verbs.detach();
     await life.open();
     t.strictSame(await life.tellingsOf(fromAc(world.policy.mac, LCP, ECHO)), [
       ['ppp', life.name, LCP, ECHO],
@@ -440,25 +438,25 @@ const TESTS: Readonly<Record<string, Body>> = {
   },
 
   'demote › is in force until it is taken back': async (t, life) => {
-    const demoted = (): boolean => life.backend.inspect(life.name).demoted;
-    life.backend.demote(life.name, true);
+    const demoted = (): boolean => life.verbs.inspect().demoted;
+    life.verbs.demote(true);
     t.equal(demoted(), true);
-    life.backend.demote(life.name, false);
+    life.verbs.demote(false);
     t.equal(demoted(), false);
   },
 
   'role › both edges are told, with the gate left to the interlock': async (t, life, world) => {
-    life.backend.attach(life.name, KEY, MAX_PAYLOAD);
+    life.verbs.attach(KEY, MAX_PAYLOAD);
     const latest = (role: Role) => () =>
       life.tellings('role').some((each) => Array.isArray(each) && each[2] === role) || undefined;
     await world.setRole('MASTER');
     await life.until('MASTER', latest('MASTER'));
-    t.equal(life.backend.inspect(life.name).gateOpen, false);
-    life.backend.gate(life.name, true);
+    t.equal(life.verbs.inspect().gateOpen, false);
+    life.verbs.gate(true);
     life.told.length = 0;
     await world.setRole('BACKUP');
     await life.until('BACKUP', latest('BACKUP'));
-    t.equal(life.backend.inspect(life.name).role, 'BACKUP');
+    t.equal(life.verbs.inspect().role, 'BACKUP');
   },
 
   'carrier › its loss and return are told': async (t, life, world) => {
@@ -470,17 +468,17 @@ const TESTS: Readonly<Record<string, Body>> = {
           life.tellings('carrier').some((each) => Array.isArray(each) && each[2] === up) ||
           undefined,
       );
-      t.equal(life.backend.inspect(life.name).carrier, up);
+      t.equal(life.verbs.inspect().carrier, up);
     }
   },
 
   'counters › count the packets of the session, each way': async (t, life, world) => {
     await life.open();
-    life.backend.configure(life.name, SETTINGS);
-    const before = life.backend.counters(life.name);
-    life.backend.sendPpp(life.name, LCP, ECHO);
+    life.verbs.configure(SETTINGS);
+    const before = life.verbs.counters();
+    life.verbs.sendPpp(LCP, ECHO);
     await life.tellingsOf(fromAc(world.policy.mac, LCP, ECHO));
-    const after = life.backend.counters(life.name);
+    const after = life.verbs.counters();
     for (const key of ['packetsIn', 'packetsOut', 'octetsIn', 'octetsOut'] as const)
       t.ok(after[key] > before[key], `${key}: ${before[key]} to ${after[key]}`);
   },
@@ -493,32 +491,32 @@ const TESTS: Readonly<Record<string, Body>> = {
     await life.open();
     life.backend.leave();
     const next = new Life(world);
-    t.match(next.backend.inspect(next.name), { attached: KEY, gateOpen: true, role: 'MASTER' });
+    t.match(next.verbs.inspect(), { attached: KEY, gateOpen: true, role: 'MASTER' });
     t.strictSame(await next.tellingsOf(fromAc(world.policy.mac, LCP, ECHO)), [
       ['ppp', next.name, LCP, ECHO],
     ]);
-    const left = await next.heardOf(() => next.backend.sendPpp(next.name, LCP, ECHO));
+    const left = await next.heardOf(() => next.verbs.sendPpp(LCP, ECHO));
     t.equal(left.length, 1);
     t.strictSame(world.heard.filter(isPadt), []);
     next.backend.remove();
   },
 
   'leave › the next helper finds an armed session armed': async (t, life, world) => {
-    life.backend.attach(life.name, KEY, MAX_PAYLOAD);
+    life.verbs.attach(KEY, MAX_PAYLOAD);
     life.backend.leave();
     const next = new Life(world);
-    t.match(next.backend.inspect(next.name), { attached: KEY, gateOpen: false, role: 'BACKUP' });
+    t.match(next.verbs.inspect(), { attached: KEY, gateOpen: false, role: 'BACKUP' });
     next.backend.remove();
   },
 
   'remove › nothing is left, and nothing is said on the wire': async (t, life, world) => {
     await life.open();
-    life.backend.configure(life.name, SETTINGS);
-    life.backend.route(life.name, 'session');
+    life.verbs.configure(SETTINGS);
+    life.verbs.route('session');
     const before = world.heard.length;
     life.backend.remove();
     const next = new Life(world);
-    t.match(next.backend.inspect(next.name), { attached: null, gateOpen: false });
+    t.match(next.verbs.inspect(), { attached: null, gateOpen: false });
     await next.heardOf(() => {});
     t.strictSame(world.heard.slice(before).filter(isPadt), []);
     next.backend.remove();

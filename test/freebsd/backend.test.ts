@@ -4,7 +4,7 @@
  */
 import t, { type Test } from 'tap';
 import { NO_PROOF } from '@ppp-thing/protocol/wire/announce-proof';
-import type { BackendEvents, Settings } from '@ppp-thing/helper/backend';
+import type { BackendEvents, SessionVerbs, Settings } from '@ppp-thing/helper/backend';
 import type { SessionPolicy } from '@ppp-thing/helper/policy';
 import { be16, concat, tohex } from '@ppp-thing/lab/freebsd/octets';
 import type { KernelOptions } from '@ppp-thing/lab/freebsd/kernel';
@@ -27,6 +27,8 @@ class Started {
   readonly router: Router;
   readonly helper: Helper;
   readonly told: unknown[][] = [];
+  /** Of the first session. */
+  readonly verbs: SessionVerbs;
 
   static async make(
     t: Test,
@@ -52,7 +54,9 @@ class Started {
       dropped: (...told) => void this.told.push(['dropped', ...told]),
     };
     this.helper = router.helper(sessions, events, router.process(options));
-    for (const session of sessions) this.helper.backend.start(session);
+    const [verbs] = sessions.map((session) => this.helper.backend.start(session));
+    if (verbs === undefined) throw new Error('no session');
+    this.verbs = verbs;
   }
 
   /** Run the loop for so many milliseconds of the test's time. */
@@ -71,30 +75,28 @@ class Started {
 
 t.test('freebsd › takeover › the gate opens with one message, and closes with one', async (t) => {
   const calls: string[] = [];
-  const { helper } = await Started.make(t, [SESSION], { before: (call) => calls.push(call) });
-  const { backend } = helper;
-  backend.attach(name, KEY, 1492);
+  const { verbs } = await Started.make(t, [SESSION], { before: (call) => calls.push(call) });
+  verbs.attach(KEY, 1492);
   calls.length = 0;
-  backend.gate(name, true);
+  verbs.gate(true);
   t.strictSame(calls, ['sendto']);
   calls.length = 0;
-  backend.gate(name, false);
+  verbs.gate(false);
   t.equal(calls[0], 'sendto');
   calls.length = 0;
-  backend.gate(name, true);
+  verbs.gate(true);
   t.strictSame(calls, ['sendto'], 'after it was closed too');
 });
 
 t.test('freebsd › takeover › to close waits for nothing that lags', async (t) => {
   const calls: string[] = [];
   const before = (call: string): void => void calls.push(call);
-  const { helper } = await Started.make(t, [SESSION], { before, lag: 20 });
-  const { backend } = helper;
-  backend.attach(name, KEY, 1492);
+  const { verbs } = await Started.make(t, [SESSION], { before, lag: 20 });
+  verbs.attach(KEY, 1492);
   for (let i = 0; i < 3; i++) {
-    backend.gate(name, true);
+    verbs.gate(true);
     calls.length = 0;
-    backend.gate(name, false);
+    verbs.gate(false);
     // The hook removed, joined again under another name, and its two programs.
     t.strictSame(calls, ['sendto', 'sendto', 'sendto', 'sendto']);
   }
@@ -102,9 +104,9 @@ t.test('freebsd › takeover › to close waits for nothing that lags', async (t
 
 t.test('freebsd › what the AC says on the session comes before its PADT', async (t) => {
   const started = await Started.make(t);
-  const { backend } = started.helper;
-  backend.attach(name, KEY, 1492);
-  backend.gate(name, true);
+  const { verbs } = started;
+  verbs.attach(KEY, 1492);
+  verbs.gate(true);
   started.fromAc(SESSION.mac);
   const padt = Uint8Array.of(0x88, 0x63, 0x11, 0xa7, 0x12, 0x34, 0, 0);
   started.router.inject(concat(SESSION.mac, KEY.acMac, padt));
@@ -117,7 +119,7 @@ t.test('freebsd › what the AC says on the session comes before its PADT', asyn
 
 t.test('freebsd › announce › our own is not heard, the partner does not answer', async (t) => {
   const started = await Started.make(t);
-  started.helper.backend.announce(name, { epoch: 7, proof: NO_PROOF });
+  started.verbs.announce({ epoch: 7, proof: NO_PROOF });
   await started.pass(10);
   t.strictSame(started.told, []);
   t.equal(started.router.heard[0]?.length, 60, 'padded to the least of Ethernet');
@@ -181,12 +183,14 @@ t.test('freebsd › several sessions on a line hear each their own, and go alone
   const { stub: _, ...rest } = SESSION;
   const other: SessionPolicy = { ...rest, name: 'wan0', mac };
   const started = await Started.make(t, [SESSION, other]);
+  const { verbs } = started;
   const { backend } = started.helper;
   const { heard, kernel } = started.router;
   // The AC numbers per client MAC: the same SESSION_ID for both.
-  for (const each of [name, 'wan0']) {
-    backend.attach(each, KEY, 1492);
-    backend.gate(each, true);
+  const wan0 = backend.start(other);
+  for (const each of [verbs, wan0]) {
+    each.attach(KEY, 1492);
+    each.gate(true);
   }
   started.fromAc(mac);
   started.fromAc(SESSION.mac);
@@ -196,21 +200,20 @@ t.test('freebsd › several sessions on a line hear each their own, and go alone
     ['ppp', name, 0xc021, ECHO],
     ['ppp', 'wan0', 0xc021, ECHO],
   ]);
-  backend.sendPpp(name, 0xc021, ECHO);
-  backend.sendPpp('wan0', 0xc021, ECHO);
+  verbs.sendPpp(0xc021, ECHO);
+  wan0.sendPpp(0xc021, ECHO);
   t.strictSame(
     heard.map((frame) => tohex(frame.subarray(6, 12))),
     [SESSION.mac, mac].map(tohex),
   );
-  backend.gate('wan0', false);
-  backend.sendPpp(name, 0xc021, ECHO);
+  wan0.gate(false);
+  verbs.sendPpp(0xc021, ECHO);
   t.equal(heard.length, 3);
 
   // A configuration without the second: its place goes, the first's does not.
   backend.leave();
   const next = started.router.helper([SESSION]).backend;
-  next.start(SESSION);
-  t.match(next.inspect(name), { attached: KEY });
+  t.match(next.start(SESSION).inspect(), { attached: KEY });
   t.strictSame(
     kernel.madeNodes().filter((node) => node.includes('wan0')),
     [],
@@ -225,29 +228,28 @@ t.test('freebsd › names may be as long as an interface lets them be', async (t
   router.kernel.addEther(line, new Uint8Array(6), () => {});
   const long = { ...SESSION, name: 'session.name.15', stub: 'x123456789abcde', interface: line };
   const { backend } = router.helper([long]);
-  backend.start(long);
-  backend.attach(long.name, { sessionId: 0xfffe, acMac: new Uint8Array(6).fill(0xfe) }, 1492);
-  backend.gate(long.name, true);
+  const verbs = backend.start(long);
+  verbs.attach({ sessionId: 0xfffe, acMac: new Uint8Array(6).fill(0xfe) }, 1492);
+  verbs.gate(true);
   backend.leave();
   const next = router.helper([long]).backend;
-  next.start(long);
-  t.match(next.inspect(long.name), { attached: { sessionId: 0xfffe } });
+  t.match(next.start(long).inspect(), { attached: { sessionId: 0xfffe } });
   next.remove();
   t.strictSame(router.leftovers(), []);
 });
 
 t.test('freebsd › a second helper leaves the sessions of the first alone', async (t) => {
-  const { router, helper } = await Started.make(t);
-  helper.backend.attach(name, KEY, 1492);
+  const { router, helper, verbs } = await Started.make(t);
+  verbs.attach(KEY, 1492);
   const mac = Uint8Array.of(2, 0, 0x5e, 0x10, 0x53, 2);
   const { stub: _, ...rest } = SESSION;
   const other: SessionPolicy = { ...rest, name: 'wan0', mac };
   const second = router.helper([other]).backend;
   second.start(other);
-  t.match(helper.backend.inspect(name), { attached: KEY });
+  t.match(verbs.inspect(), { attached: KEY });
   second.remove();
-  helper.backend.gate(name, true);
-  helper.backend.sendPpp(name, 0xc021, ECHO);
+  verbs.gate(true);
+  verbs.sendPpp(0xc021, ECHO);
   t.equal(router.heard.length, 1);
   helper.backend.remove();
   t.strictSame(router.leftovers(), []);
@@ -258,26 +260,26 @@ t.test('freebsd › a VLAN has its node under another name', async (t) => {
   router.kernel.addEther('igb0.35', new Uint8Array(6), () => {});
   const vlan = { ...SESSION, name: 'wan.35', interface: 'igb0.35' };
   const { backend } = router.helper([vlan]);
-  backend.start(vlan);
-  backend.attach('wan.35', KEY, 1492);
-  t.match(backend.inspect('wan.35'), { attached: KEY });
+  const verbs = backend.start(vlan);
+  verbs.attach(KEY, 1492);
+  t.match(verbs.inspect(), { attached: KEY });
   backend.remove();
   t.strictSame(router.leftovers(), []);
 });
 
 t.test('freebsd › the line of a session may change', async (t) => {
   const started = await Started.make(t);
-  const { router, helper } = started;
-  helper.backend.attach(name, KEY, 1492);
+  const { router, helper, verbs } = started;
+  verbs.attach(KEY, 1492);
   helper.backend.leave();
   const sent: Uint8Array[] = [];
   router.kernel.addEther('igb2', new Uint8Array(6), (frame) => sent.push(frame));
   const moved: SessionPolicy = { ...SESSION, interface: 'igb2' };
   const { backend } = router.helper([moved]);
-  backend.start(moved);
-  t.match(backend.inspect(name), { attached: KEY, gateOpen: false });
-  backend.gate(name, true);
-  backend.sendPpp(name, 0xc021, ECHO);
+  const after = backend.start(moved);
+  t.match(after.inspect(), { attached: KEY, gateOpen: false });
+  after.gate(true);
+  after.sendPpp(0xc021, ECHO);
   t.equal(sent.length, 1);
   t.notOk(router.kernel.interfaces.get(LINE).pPromisc);
   backend.remove();
@@ -286,17 +288,18 @@ t.test('freebsd › the line of a session may change', async (t) => {
 
 t.test('freebsd › the kernel may lose a session to somebody else', async (t) => {
   const started = await Started.make(t);
+  const { verbs } = started;
   const { backend } = started.helper;
   const { netgraph } = started.router.kernel;
-  backend.attach(name, KEY, 1492);
+  verbs.attach(KEY, 1492);
   const pppoe = netgraph.nodes().find(({ type }) => type === 'pppoe');
   const hook = pppoe?.hooks.find((each) => each.name !== 'ethernet');
   if (hook !== undefined) netgraph.disconnect(hook);
   await started.pass(10);
   t.strictSame(started.told, [['closed', name]]);
-  t.match(backend.inspect(name), { attached: null, gateOpen: false });
-  backend.attach(name, KEY, 1492);
-  t.match(backend.inspect(name), { attached: KEY });
+  t.match(verbs.inspect(), { attached: null, gateOpen: false });
+  verbs.attach(KEY, 1492);
+  t.match(verbs.inspect(), { attached: KEY });
 
   // To an adopted session's helper nobody says so.
   backend.leave();
@@ -309,20 +312,19 @@ t.test('freebsd › the kernel may lose a session to somebody else', async (t) =
 });
 
 t.test('freebsd › IPv6 › its address and its default route come and go', async (t) => {
-  const { router, helper } = await Started.make(t);
-  const { backend } = helper;
+  const { router, verbs } = await Started.make(t);
   const { routes, interfaces } = router.kernel;
-  backend.configure(name, SETTINGS);
+  verbs.configure(SETTINGS);
   t.strictSame(interfaces.get(name).addresses6.map(tohex), ['fe800000000000000000000000000007']);
-  backend.route(name, 'session');
+  verbs.route('session');
   const { index } = interfaces.get(name);
   t.equal(
     tohex(routes.default(0, 'AF_INET6') ?? new Uint8Array(0)),
     `fe80${index.toString(16).padStart(4, '0')}000000000101010101010101`,
   );
-  backend.route(name, 'partner');
+  verbs.route('partner');
   t.equal(routes.default(0, 'AF_INET6'), undefined);
-  backend.configure(name, { ...SETTINGS, interfaceIds: null });
+  verbs.configure({ ...SETTINGS, interfaceIds: null });
   t.strictSame(interfaces.get(name).addresses6, []);
 });
 
@@ -332,28 +334,27 @@ t.test(
     const partnerAddress = Uint8Array.of(192, 168, 7, 3);
     for (const stub of [undefined, 'pppoe0x']) {
       const policy = { ...SESSION, partnerAddress, ...(stub === undefined ? {} : { stub }) };
-      const { router, helper } = await Started.make(t, [policy]);
-      const { backend } = helper;
+      const { router, verbs } = await Started.make(t, [policy]);
       const { routes, interfaces } = router.kernel;
-      backend.configure(name, { ...SETTINGS, ourAddress: null, theirAddress: null });
+      verbs.configure({ ...SETTINGS, ourAddress: null, theirAddress: null });
       for (const each of [name, stub].filter((each) => each !== undefined))
         t.strictSame(interfaces.get(each).addresses, [], `${each} has no IPv4`);
       t.strictSame(interfaces.get(name).addresses6.map(tohex), [
         'fe800000000000000000000000000007',
       ]);
-      backend.route(name, 'partner');
+      verbs.route('partner');
       t.ok(routes.default(0), 'on the standby IPv4 leads to the partner');
-      backend.route(name, 'session');
+      verbs.route('session');
       t.equal(routes.default(0), undefined, 'and nowhere on the router that holds the session');
       t.ok(routes.default(0, 'AF_INET6'));
-      backend.configure(name, SETTINGS);
-      backend.route(name, 'session');
+      verbs.configure(SETTINGS);
+      verbs.route('session');
       t.ok(routes.default(0), 'IPCP has opened late');
-      backend.configure(name, { ...SETTINGS, ourAddress: null, theirAddress: null });
+      verbs.configure({ ...SETTINGS, ourAddress: null, theirAddress: null });
       t.strictSame(interfaces.get(name).addresses, [], 'and has gone again');
       const neither = { ...SETTINGS, ourAddress: null, theirAddress: null, interfaceIds: null };
-      backend.configure(name, neither);
-      t.throws(() => backend.route(name, 'session'), { code: 'ENOTCONN' });
+      verbs.configure(neither);
+      t.throws(() => verbs.route('session'), { code: 'ENOTCONN' });
     }
   },
 );
@@ -361,51 +362,50 @@ t.test(
 t.test('freebsd › a partner that has only an IPv6 address is a gateway all the same', async (t) => {
   const { partnerAddress: _, ...rest } = SESSION;
   const address = Uint8Array.of(0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3);
-  const { router, helper } = await Started.make(t, [
+  const { router, verbs } = await Started.make(t, [
     { ...rest, partnerAddress6: { address, interface: LAN } },
   ]);
   const { routes } = router.kernel;
-  helper.backend.route(name, 'partner');
+  verbs.route('partner');
   t.ok(routes.default(0, 'AF_INET6'));
   t.equal(routes.default(0), undefined);
-  helper.backend.route(name, 'none');
+  verbs.route('none');
   t.equal(routes.default(0, 'AF_INET6'), undefined);
 });
 
 t.test('freebsd › route › goes to the FIB of the session; too high a one is said', async (t) => {
   const fib = { ...SESSION, fib: 1 };
-  const { router, helper } = await Started.make(t, [fib]);
-  const { backend } = helper;
-  backend.configure(name, SETTINGS);
-  t.throws(() => backend.route(name, 'session'), {
+  const { router, verbs } = await Started.make(t, [fib]);
+  verbs.configure(SETTINGS);
+  t.throws(() => verbs.route('session'), {
     message: 'route pppoe0: EINVAL: is net.fibs so many',
   });
   router.kernel.routes.fibs = 2;
-  backend.route(name, 'session');
+  verbs.route('session');
   t.ok(router.kernel.routes.isVia(1, SETTINGS.theirAddress));
   t.equal(router.kernel.routes.default(0), undefined);
 });
 
 t.test('freebsd › configure › again on a standby never brings the interface up', async (t) => {
-  const { router, helper } = await Started.make(t);
+  const { router, verbs } = await Started.make(t);
   const states: boolean[] = [];
   const settings = { ...SETTINGS, up: false };
-  helper.backend.configure(name, settings);
+  verbs.configure(settings);
   router.kernel.interfaces.changed = (_, { name: changed, isUp }) =>
     void (changed === name && states.push(isUp));
-  helper.backend.configure(name, settings);
+  verbs.configure(settings);
   t.notOk(states.includes(true));
   t.notOk(router.kernel.interfaces.get(name).isUp);
 });
 
 t.test('freebsd › demote › a record of what is not in force is not taken back', async (t) => {
-  const { router, helper } = await Started.make(t);
+  const { router, verbs } = await Started.make(t);
   const { carp } = router.kernel;
   carp.demotion = 100;
-  t.equal(helper.backend.adoptDemotion(name), false, 'the sum is too small to hold ours');
+  t.equal(verbs.adoptDemotion?.(240), false, 'the sum is too small to hold ours');
   carp.demotion = 240 + 100;
-  t.equal(helper.backend.adoptDemotion(name), true);
-  helper.backend.demote(name, false);
+  t.equal(verbs.adoptDemotion?.(240), true);
+  verbs.demote(false);
   t.equal(carp.demotion, 100);
 });
 
@@ -420,17 +420,13 @@ t.test('freebsd › frames that the kernel had to shed are counted', async (t) =
 
 t.test('freebsd › a session frame never carries what the AC says of another stage', async (t) => {
   const started = await Started.make(t);
-  const { backend } = started.helper;
-  backend.attach(name, KEY, 1492);
-  backend.gate(name, true);
+  const { verbs } = started;
+  verbs.attach(KEY, 1492);
+  verbs.gate(true);
   const padt = Uint8Array.of(0x88, 0x63, 0x11, 0xa7, 0x12, 0x34, 0, 0);
   started.router.inject(concat(SESSION.mac, KEY.acMac, padt, new Uint8Array(40)));
   await started.pass(10);
-  t.match(
-    backend.inspect(name),
-    { attached: KEY, gateOpen: true },
-    'a PADT leaves the kernel cold',
-  );
+  t.match(verbs.inspect(), { attached: KEY, gateOpen: true }, 'a PADT leaves the kernel cold');
   t.strictSame(
     started.router.heard.filter((frame) => be16(frame, 12) === 0x8863),
     [],

@@ -3,14 +3,20 @@
  * claims nothing of interfaces that stay, but that they are heard however small the kernel keeps BPF's buffer.
  */
 import t, { type Test } from 'tap';
+import type { SessionVerbs } from '@ppp-thing/helper/backend';
 import { be16, concat } from '@ppp-thing/lab/freebsd/octets';
 import { LINE, Router, SESSION, noEvents, type Helper } from './world.ts';
 
-const { name, mac } = SESSION;
+const { mac } = SESSION;
 const KEY = { sessionId: 0x1234, acMac: Uint8Array.of(2, 0, 0, 0, 0, 0xac) };
 const ECHO = Uint8Array.of(9, 1, 0, 8, 0, 0, 0, 0);
 const BROADCAST = new Uint8Array(6).fill(0xff);
 const PADI = Uint8Array.of(0x11, 9, 0, 0, 0, 0);
+
+/** A helper whose session is started. */
+interface Started extends Helper {
+  readonly verbs: SessionVerbs;
+}
 
 class Line {
   readonly router: Router;
@@ -24,7 +30,7 @@ class Line {
     this.router = router;
   }
 
-  start(t: Test): Helper {
+  start(t: Test): Started {
     const helper = this.router.helper([SESSION], {
       ...noEvents(),
       pppFrame: () => void this.told.push('ppp'),
@@ -32,8 +38,7 @@ class Line {
       carrier: (_session, up) => void this.told.push(`carrier ${up}`),
     });
     t.teardown(() => helper.loop.close());
-    helper.backend.start(SESSION);
-    return helper;
+    return { ...helper, verbs: helper.backend.start(SESSION) };
   }
 
   goes(): void {
@@ -64,13 +69,13 @@ async function pass({ loop }: Helper, ms: number): Promise<void> {
 t.test('freebsd › departure › the session is there again when the line is', async (t) => {
   const line = await Line.make();
   const helper = line.start(t);
-  const { backend, log } = helper;
-  backend.attach(name, KEY, 1492);
-  backend.gate(name, true);
+  const { backend, verbs, log } = helper;
+  verbs.attach(KEY, 1492);
+  verbs.gate(true);
   line.goes();
   await pass(helper, 5000);
   t.strictSame(line.told, ['carrier false']);
-  t.throws(() => backend.sendDiscovery(name, BROADCAST, PADI), {
+  t.throws(() => verbs.sendDiscovery(BROADCAST, PADI), {
     message: 'discovery-send pppoe0: ENXIO: igb0 has gone',
   });
   t.strictSame(
@@ -86,8 +91,8 @@ t.test('freebsd › departure › the session is there again when the line is', 
   await pass(helper, 10);
   t.strictSame(line.told.slice(1).sort(), ['carrier true', 'discovery', 'ppp']);
   line.router.heard.length = 0;
-  backend.sendDiscovery(name, BROADCAST, PADI);
-  backend.sendPpp(name, 0xc021, ECHO);
+  verbs.sendDiscovery(BROADCAST, PADI);
+  verbs.sendPpp(0xc021, ECHO);
   t.strictSame(
     line.router.heard.map((frame) => be16(frame, 12)),
     [0x8863, 0x8864],
@@ -99,8 +104,8 @@ t.test('freebsd › departure › the session is there again when the line is', 
 t.test('freebsd › departure › one that comes back at once is followed as well', async (t) => {
   const line = await Line.make();
   const helper = line.start(t);
-  helper.backend.attach(name, KEY, 1492);
-  helper.backend.gate(name, true);
+  helper.verbs.attach(KEY, 1492);
+  helper.verbs.gate(true);
   line.goes();
   line.comesBack();
   await pass(helper, 1500);
@@ -113,14 +118,14 @@ t.test('freebsd › departure › one that comes back at once is followed as wel
 t.test('freebsd › departure › a helper that starts on a new interface finds its hub', async (t) => {
   const line = await Line.make();
   const first = line.start(t);
-  first.backend.attach(name, KEY, 1492);
-  first.backend.gate(name, true);
+  first.verbs.attach(KEY, 1492);
+  first.verbs.gate(true);
   first.backend.leave();
   line.goes();
   line.comesBack();
   const second = line.start(t);
-  t.match(second.backend.inspect(name), { attached: KEY });
-  second.backend.gate(name, true);
+  t.match(second.verbs.inspect(), { attached: KEY });
+  second.verbs.gate(true);
   line.acSpeaks();
   await pass(second, 10);
   t.strictSame(line.told.sort(), ['discovery', 'ppp']);

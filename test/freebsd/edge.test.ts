@@ -3,9 +3,10 @@
  * one act, from what the session was armed with; and no router that is MASTER sends what comes from its LAN to its partner.
  */
 import t, { type Test } from 'tap';
-import type { SessionSettings, Via } from '@ppp-thing/helper/backend';
+import type { SessionSettings, SessionVerbs, Via } from '@ppp-thing/helper/backend';
 import { DISK, type Disk } from '@ppp-thing/helper/files';
 import { FreebsdBackend } from '@ppp-thing/helper/freebsd/backend';
+import type { SessionPolicy } from '@ppp-thing/helper/policy';
 import type { Notice } from '@ppp-thing/protocol/ipc/messages';
 import { Client } from '../helper/client.ts';
 import {
@@ -144,8 +145,8 @@ t.test(
     helper.process.kill();
     await client.untilClosed();
     class Killed extends FreebsdBackend {
-      override raise(): void {
-        dying.process.kill();
+      override start(policy: SessionPolicy): SessionVerbs {
+        return Object.assign(super.start(policy), { raise: () => dying.process.kill() });
       }
     }
     const dying = life.start([SESSION], { makeBackend: (context) => new Killed(context) });
@@ -208,17 +209,24 @@ t.test('freebsd › of several sessions every gate moves before anything else', 
   const life = await Life.make(t);
   const calls: string[] = [];
   class Recording extends FreebsdBackend {
-    override gate(name: string, open: boolean): void {
-      calls.push(`gate ${name} ${open ? 'open' : 'closed'}`);
-      super.gate(name, open);
-    }
-    override raise(name: string, settings: SessionSettings): void {
-      calls.push(`raise ${name}`);
-      super.raise(name, settings);
-    }
-    override route(name: string, via: Via): void {
-      calls.push(`route ${name} ${via}`);
-      super.route(name, via);
+    override start(policy: SessionPolicy): SessionVerbs {
+      const { name } = policy;
+      const verbs = super.start(policy);
+      const { gate, raise, route } = verbs;
+      return Object.assign(verbs, {
+        gate(open: boolean) {
+          calls.push(`gate ${name} ${open ? 'open' : 'closed'}`);
+          gate.call(verbs, open);
+        },
+        raise(settings: SessionSettings) {
+          calls.push(`raise ${name}`);
+          raise.call(verbs, settings);
+        },
+        route(via: Via) {
+          calls.push(`route ${name} ${via}`);
+          route.call(verbs, via);
+        },
+      });
     }
   }
   const helper = life.start([SESSION, OTHER], {

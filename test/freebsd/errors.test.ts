@@ -125,8 +125,7 @@ for (const [name, { expected, kernel, process, policy, prepare }] of Object.entr
 
 t.test('freebsd › configure › an address that another interface leads to is said', async (t) => {
   const router = await Router.make();
-  const { backend } = router.helper([SESSION]);
-  backend.start(SESSION);
+  const verbs = router.helper([SESSION]).backend.start(SESSION);
   const other = router.kernel.interfaces.makeNg(() => {});
   const theirs = Uint8Array.of(198, 51, 100, 1);
   const mask = new Uint8Array(4).fill(0xff);
@@ -141,7 +140,7 @@ t.test('freebsd › configure › an address that another interface leads to is 
     interfaceIds: null,
   };
   t.equal(
-    failure(() => backend.configure('pppoe0', settings)),
+    failure(() => verbs.configure(settings)),
     'set address of pppoe0: EEXIST: address in use: 198.51.100.1 is reached by another interface',
   );
 });
@@ -205,8 +204,7 @@ t.test('freebsd › start › wherever a helper is killed, the next one starts',
     t.throws(() => backend.start(SESSION), { name: 'Killed' });
     process.kill();
     const next = router.helper([SESSION]).backend;
-    next.start(SESSION);
-    t.match(next.inspect('pppoe0'), { attached: null, gateOpen: false });
+    t.match(next.start(SESSION).inspect(), { attached: null, gateOpen: false });
     next.remove();
     t.strictSame(router.leftovers(), [], `killed at call ${dying}`);
   }

@@ -113,15 +113,15 @@ t.test('freebsd › an IPv6 default route by another interface is not ours to re
   const router = await Router.make();
   const { backend, loop } = router.helper([SESSION]);
   t.teardown(() => loop.close());
-  backend.start(SESSION);
+  const verbs = backend.start(SESSION);
   const { interfaces, routes } = router.kernel;
   const theirs = Uint8Array.of(0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1);
   const own = new Routes(router.process().libc, 0);
   own.add(gateway6(theirs, interfaces.get(LAN).index));
   const interfaceIds = { ours: new Uint8Array(8).fill(7), theirs: new Uint8Array(8).fill(1) };
-  backend.configure(session, { ...CONFIGURE, interfaceIds });
+  verbs.configure({ ...CONFIGURE, interfaceIds });
   for (const via of ['partner', 'none'] as const) {
-    backend.route(session, via);
+    verbs.route(via);
     t.ok(routes.default(0, 'AF_INET6'), via);
   }
   backend.leave();
@@ -134,15 +134,15 @@ t.test(
     const router = await Router.make();
     const { backend, loop } = router.helper([SESSION]);
     t.teardown(() => loop.close());
-    backend.start(SESSION);
+    const verbs = backend.start(SESSION);
     const { routes } = router.kernel;
     // A host of the LAN: no address of the session's interface takes the route along when it goes.
     const host = Uint8Array.of(192, 168, 7, 77);
-    backend.configure(session, { ...CONFIGURE, theirAddress: host });
-    backend.route(session, 'session');
+    verbs.configure({ ...CONFIGURE, theirAddress: host });
+    verbs.route('session');
     t.strictSame(routes.default(0, 'AF_INET'), host);
-    backend.configure(session, CONFIGURE);
-    backend.route(session, 'none');
+    verbs.configure(CONFIGURE);
+    verbs.route('none');
     t.equal(routes.default(0, 'AF_INET'), undefined);
     backend.leave();
   },

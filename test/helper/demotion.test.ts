@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { BackendError } from '@ppp-thing/helper/errors';
 import { DISK, type Disk } from '@ppp-thing/helper/files';
+import type { Backend } from '@ppp-thing/helper/backend';
 import {
   openDemotions,
-  type DemotionBackend,
+  type Demotable,
   type Demotions,
   type RecordPlaces,
 } from '@ppp-thing/helper/demotion';
@@ -17,7 +18,30 @@ const AMOUNTS = new Map(['pppoe0', 'pppoe1'].map((name) => [name, AMOUNT]));
 /** Seconds. */
 const UPTIME = 5000;
 
-type Part = DemotionBackend;
+type Part = Demotable['verbs'] & Pick<Backend, 'returnDemotion'>;
+
+/** The demotions of one helper, whose sessions are named. */
+interface Named extends Pick<Demotions, 'has' | 'settle'> {
+  adopt(name: string): void;
+  set(name: string, on: boolean): void;
+}
+
+function open(
+  directory: string,
+  verbs: Part,
+  uptime = UPTIME,
+  amounts: ReadonlyMap<string, number> = AMOUNTS,
+  log: (line: string) => void = noLog,
+  disk: Disk = DISK,
+): Named {
+  const demotions = openDemotions(places(directory), verbs, () => uptime, amounts, log, disk);
+  return {
+    ...demotions,
+    adopt: (name) => demotions.adopt({ policy: { name }, verbs }),
+    set: (name, on) => demotions.set({ policy: { name }, verbs }, on),
+  };
+}
+
 const noLog = (): void => undefined;
 
 /** A kernel that shows only the sum, as FreeBSD's does. `fails` stands for sysctl's refusal. */
@@ -30,8 +54,8 @@ class SumKernel {
       inspect: () => {
         throw new Error('a kernel with a sum cannot say whose it is');
       },
-      demote: (session, on) => {
-        if (this.fails) throw new BackendError('demote', session, 'EPERM', 'jail');
+      demote: (on) => {
+        if (this.fails) throw new BackendError('demote', 'pppoe0', 'EPERM', 'jail');
         this.sum += on ? AMOUNT : -AMOUNT;
       },
       adoptDemotion: () => this.sum >= AMOUNT,
@@ -48,14 +72,8 @@ function folder(t: Test): string {
 const places = (run: string): RecordPlaces => ({ run, state: `${run}-before` });
 
 /** A helper begins: it reads the record and adopts its session. */
-function begin(directory: string, kernel: SumKernel, uptime = UPTIME): Demotions {
-  const demotions = openDemotions(
-    places(directory),
-    kernel.backend(),
-    () => uptime,
-    AMOUNTS,
-    noLog,
-  );
+function begin(directory: string, kernel: SumKernel, uptime = UPTIME): Named {
+  const demotions = open(directory, kernel.backend(), uptime);
   demotions.adopt('pppoe0');
   return demotions;
 }
@@ -89,21 +107,15 @@ t.test('demotion › is given back once by the helper after the one that was kil
 t.test('demotion › is written down before it is in force', async (t) => {
   const kernel = new SumKernel();
   const directory = folder(t);
-  const demotions = openDemotions(
-    places(directory),
-    {
-      ...kernel.backend(),
-      demote() {
-        // Killed here, the helper leaves a record of what is in force already.
-        kernel.sum += AMOUNT;
-        const after = begin(directory, kernel);
-        t.equal(after.has('pppoe0'), true);
-      },
+  const demotions = open(directory, {
+    ...kernel.backend(),
+    demote() {
+      // Killed here, the helper leaves a record of what is in force already.
+      kernel.sum += AMOUNT;
+      const after = begin(directory, kernel);
+      t.equal(after.has('pppoe0'), true);
     },
-    () => UPTIME,
-    AMOUNTS,
-    noLog,
-  );
+  });
   demotions.adopt('pppoe0');
   demotions.set('pppoe0', true);
 });
@@ -201,17 +213,17 @@ class BootKernel extends SumKernel {
   override sum = 100;
 
   override backend(): Part {
-    const held = new Map<string, number>();
+    let held = AMOUNT;
     const add = (amount: number): void => {
       this.steps.push(amount);
       this.sum += amount;
     };
     return {
       ...super.backend(),
-      demote: (session, on) => add(on ? AMOUNT : -(held.get(session) ?? AMOUNT)),
-      adoptDemotion: (session, amount = AMOUNT) => {
+      demote: (on) => add(on ? AMOUNT : -held),
+      adoptDemotion: (amount) => {
         if (this.sum < amount) return false;
-        held.set(session, amount);
+        held = amount;
         return true;
       },
       returnDemotion: (amount) => add(-amount),
@@ -243,10 +255,9 @@ t.test('demotion › that of the boot is given back where there is no session', 
   const directory = folder(t);
   mkdirSync(directory, { recursive: true });
   writeFileSync(join(directory, 'demotion.json'), BOOT);
-  const open = (): Demotions =>
-    openDemotions(places(directory), kernel.backend(), () => UPTIME, new Map(), noLog);
-  open().settle(() => false);
-  open().settle(() => false);
+  const next = (): Named => open(directory, kernel.backend(), UPTIME, new Map());
+  next().settle(() => false);
+  next().settle(() => false);
   t.same(kernel.steps, [-100]);
 });
 
@@ -254,7 +265,7 @@ t.test('demotion › a session that is late keeps its record until it has come',
   const kernel = new SumKernel();
   const directory = folder(t);
   begin(directory, kernel).set('pppoe0', true);
-  const first = openDemotions(places(directory), kernel.backend(), () => UPTIME, AMOUNTS, noLog);
+  const first = open(directory, kernel.backend());
   first.adopt('pppoe1');
   first.set('pppoe1', true);
   const next = begin(directory, kernel);
@@ -290,9 +301,9 @@ t.test('demotion › a kernel that shows ours is believed, record or none', asyn
       gateOpen: false,
       demoted: shown,
     }),
-    demote: (_, on) => void (shown = on),
+    demote: (on) => void (shown = on),
   };
-  const demotions = openDemotions(places(folder(t)), backend, () => UPTIME, AMOUNTS, noLog);
+  const demotions = open(folder(t), backend);
   demotions.adopt('pppoe0');
   t.equal(demotions.has('pppoe0'), true);
   demotions.set('pppoe0', false);
@@ -309,20 +320,14 @@ function settled(directory: string, refuses = false): number[] {
       returned.push(amount);
     },
   };
-  openDemotions(places(directory), backend, () => UPTIME, new Map(), noLog).settle(() => false);
+  open(directory, backend, UPTIME, new Map()).settle(() => false);
   return returned;
 }
 
 t.test('demotion › what nobody adopts is given back once, with its own amount', async (t) => {
   const directory = folder(t);
   begin(directory, new SumKernel()).set('pppoe0', true);
-  const late = openDemotions(
-    places(directory),
-    new SumKernel().backend(),
-    () => UPTIME,
-    AMOUNTS,
-    noLog,
-  );
+  const late = open(directory, new SumKernel().backend());
   late.settle((session) => session === 'pppoe0');
   t.throws(() => settled(directory, true), { code: 'EPERM' });
   t.strictSame(settled(directory), [AMOUNT], 'one that is awaited, or refused, stays on record');
@@ -337,7 +342,7 @@ t.test('demotion › what could not be forgotten is not given back, and so not t
   const returned: number[] = [];
   const returnDemotion = (amount: number): void => void returned.push(amount);
   const backend: Part = { ...new SumKernel().backend(), returnDemotion };
-  const demotions = openDemotions(places(directory), backend, () => UPTIME, new Map(), noLog);
+  const demotions = open(directory, backend, UPTIME, new Map());
   t.throws(() => demotions.settle(() => false), { code: 'EISDIR' });
   t.strictSame(returned, [], 'the disk takes nothing');
   rmdirSync(aside);
@@ -351,9 +356,8 @@ t.test(
     mkdirSync(directory, { recursive: true });
     writeFileSync(join(directory, 'file'), '');
     const inFile = join(directory, 'file', 'state');
-    const open = (): unknown =>
-      openDemotions(places(inFile), new SumKernel().backend(), () => UPTIME, AMOUNTS, noLog);
-    t.throws(open, { name: 'BackendError', code: 'ENOTDIR' });
+    const fails = (): unknown => open(inFile, new SumKernel().backend());
+    t.throws(fails, { name: 'BackendError', code: 'ENOTDIR' });
   },
 );
 
@@ -378,7 +382,7 @@ t.test('demotion › a disk that takes no record refuses a demotion, and nothing
   mkdirSync(aside);
   const lines: string[] = [];
   const log = (line: string): void => void lines.push(line);
-  const demotions = openDemotions(places(directory), kernel.backend(), () => UPTIME, AMOUNTS, log);
+  const demotions = open(directory, kernel.backend(), UPTIME, AMOUNTS, log);
   demotions.adopt('pppoe0');
   t.equal(demotions.has('pppoe0'), true, 'what an earlier helper put in force is adopted');
   demotions.set('pppoe0', false);
@@ -404,8 +408,7 @@ t.test('demotion › a start writes only what the record does not say already', 
     },
   };
   const kernel = new SumKernel();
-  const start = (): Demotions =>
-    openDemotions(places(directory), kernel.backend(), () => UPTIME, AMOUNTS, noLog, counting);
+  const start = (): Named => open(directory, kernel.backend(), UPTIME, AMOUNTS, noLog, counting);
   const first = start();
   for (const name of AMOUNTS.keys()) first.adopt(name);
   t.strictSame(writes, [], 'nothing is in force, and nothing is on record');

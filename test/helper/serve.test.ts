@@ -4,7 +4,7 @@ import { chmodSync, statSync } from 'node:fs';
 import * as fc from 'fast-check';
 import t, { type Test } from 'tap';
 import { BackendError } from '@ppp-thing/helper/errors';
-import type { BackendContext, Key } from '@ppp-thing/helper/backend';
+import type { BackendContext, Key, SessionVerbs } from '@ppp-thing/helper/backend';
 import type { SessionPolicy } from '@ppp-thing/helper/policy';
 import { serve, type Serving } from '@ppp-thing/helper/serve';
 import { FreebsdBackend } from '@ppp-thing/helper/freebsd/backend';
@@ -96,11 +96,17 @@ t.test(
   async (t) => {
     const router = await Machine.boot({ policy: 'pinned' });
     class Refusing extends FreebsdBackend {
-      override attach(name: string, wanted: Key, maxPayload: number): void {
-        if (wanted.sessionId === key.sessionId) return super.attach(name, wanted, maxPayload);
-        // As the kernels' backends do: the one before is let go first.
-        super.detach(name);
-        throw new BackendError('attach', name, 'ENOBUFS', 'out of memory');
+      override start(of: SessionPolicy): SessionVerbs {
+        const verbs = super.start(of);
+        const { attach } = verbs;
+        return Object.assign(verbs, {
+          attach(wanted: Key, maxPayload: number) {
+            if (wanted.sessionId === key.sessionId) return attach.call(verbs, wanted, maxPayload);
+            // As the kernels' backends do: the one before is let go first.
+            verbs.detach();
+            throw new BackendError('attach', of.name, 'ENOBUFS', 'out of memory');
+          },
+        });
       }
     }
     const { libc, policy } = router;
@@ -511,17 +517,22 @@ t.test('serve › interlock › pinned is MASTER and hears of no edge', async (t
 t.test('serve › interlock › a gate that will not close is tried until it does', async (t) => {
   const router = await Machine.boot();
   const lines: string[] = [];
-  let refusals = 3;
+  let refusals = 0;
   const serving = serve({
     libc: router.libc,
     policy: router.policy,
     uid,
     makeBackend(context) {
       const backend = new FreebsdBackend(context);
-      const gate = backend.gate.bind(backend);
-      backend.gate = (name, open): void => {
-        if (!open && refusals-- > 0) throw new BackendError('close', 'gate', 'ENOBUFS', 'busy');
-        gate(name, open);
+      const start = backend.start.bind(backend);
+      backend.start = (policy): SessionVerbs => {
+        const verbs = start(policy);
+        const gate = verbs.gate.bind(verbs);
+        verbs.gate = (open): void => {
+          if (!open && refusals-- > 0) throw new BackendError('close', 'gate', 'ENOBUFS', 'busy');
+          gate(open);
+        };
+        return verbs;
       };
       return backend;
     },
@@ -531,6 +542,7 @@ t.test('serve › interlock › a gate that will not close is tried until it doe
   await client.ask(ATTACH);
   router.setRole('MASTER');
   await client.until('the edge', () => client.notices[0]);
+  refusals = 3;
   router.setRole('BACKUP');
   t.match(await client.until('the edge back', () => client.notices[1]), { gateOpen: true });
   t.equal(await client.outcome(ECHO), 'EPERM', 'nothing is sent meanwhile');
@@ -608,7 +620,11 @@ t.test('serve › a second helper finds the socket taken and touches nothing', a
         makeBackend(context) {
           made.push('backend');
           const backend = new FreebsdBackend(context);
-          backend.start = (): void => void made.push('start');
+          const start = backend.start.bind(backend);
+          backend.start = (policy): SessionVerbs => {
+            made.push('start');
+            return start(policy);
+          };
           return backend;
         },
         log: () => {},
@@ -636,10 +652,10 @@ function without(router: Machine, missing: (name: string) => boolean, lines: str
     makeBackend(context) {
       const backend = new FreebsdBackend(context);
       const start = backend.start.bind(backend);
-      backend.start = (policy): void => {
+      backend.start = (policy): SessionVerbs => {
         if (missing(policy.name))
           throw new BackendError('open', 'em1', 'ENXIO', 'no such interface');
-        start(policy);
+        return start(policy);
       };
       return backend;
     },

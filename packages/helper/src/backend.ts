@@ -101,54 +101,61 @@ export type MakeBackend = (context: BackendContext) => Backend;
 
 export interface Backend {
   readonly platform: 'linux' | 'freebsd';
-  /** Build what the session needs, or adopt what an earlier helper left. Gate closed unless adopted open and MASTER. */
-  start(session: SessionPolicy): void;
-  /** Reads the kernel's state. */
-  inspect(session: string): Found;
-  /** The part of it that this process knows, without a call of the kernel. */
-  joined(session: string): Pick<Found, 'attached' | 'gateOpen'>;
-  sendDiscovery(session: string, destination: Uint8Array, payload: Uint8Array): void;
-  /** Join the session, gate closed. Detaches a different session first; keeps the same session as it is. */
-  attach(session: string, key: Key, maxPayload: number): void;
-  /** One kernel call where the kernel allows it. Open without an attached session: ENOTCONN. */
-  gate(session: string, open: boolean): void;
-  /** Gate closed or nothing attached: ENETDOWN, and nothing leaves. */
-  sendPpp(session: string, protocol: number, packet: Uint8Array): void;
-  configure(session: string, settings: Settings): void;
   /**
-   * As `configure` with `up`, in the fewest kernel calls: if this process has configured the same settings before, it
-   * sets only the interface's flag.
+   * Build what the session needs, or adopt what an earlier helper left. Gate closed unless adopted open and MASTER. A
+   * session that has been started already stays as it is.
    */
-  raise(session: string, settings: SessionSettings): void;
-  deconfigure(session: string): void;
-  route(session: string, via: Via): void;
-  announce(session: string, announced: Announced): void;
+  start(session: SessionPolicy): SessionVerbs;
   /** Add an IPv6 address to an interface, or change its lifetimes. ENXIO: there is no such interface. */
   setAddress6(address: Address6): void;
   /** No effect if the address or the interface does not exist. */
   removeAddress6(interfaceName: string, address: Uint8Array, bits: number): void;
   /** Drop packets to the prefix, unless a more specific route forwards them. Idempotent. */
   setUnreachable6(aggregate: Aggregate, fib: number, on: boolean): void;
-  /** Without a PADT on the wire. Nothing attached: no effect. */
-  detach(session: string): void;
-  /** The server calls it only for a change: the server remembers the demotion in force, across restarts too. */
-  demote(session: string, on: boolean): void;
-  /**
-   * Adopt the demotion that an earlier helper set for the session in this boot, after `start`. `amount` is the policy's
-   * unless given. Returns false if the kernel's sum is too small to contain it. Absent where `inspect` can read our own
-   * demotion.
-   */
-  adoptDemotion?(session: string, amount?: number): boolean;
   /**
    * Remove `amount`, which an earlier helper set for a session that is no longer configured, if the kernel's sum can
    * contain it beside the adopted demotions. Absent where `adoptDemotion` is.
    */
   returnDemotion?(amount: number): void;
-  counters(session: string): Counters;
-  /** Make this router MASTER of the session's vhid. Absent where another program decides the role. */
-  claim?(session: string): void;
   /** Leave every session for the next helper to adopt; release only what ends with the process anyway. */
   leave(): void;
   /** Remove everything this program ever built, for an administrator's stop: no PADT, no leftovers. */
   remove(): void;
+}
+
+/** The verbs of one session that has been started. */
+export interface SessionVerbs {
+  /** Reads the kernel's state. */
+  inspect(): Found;
+  /** The part of it that this process knows, without a call of the kernel. */
+  readonly attached: Key | null;
+  readonly gateOpen: boolean;
+  sendDiscovery(destination: Uint8Array, payload: Uint8Array): void;
+  /** Join the session, gate closed. Detaches a different session first; keeps the same session as it is. */
+  attach(key: Key, maxPayload: number): void;
+  /** One kernel call where the kernel allows it. Open without an attached session: ENOTCONN. */
+  gate(open: boolean): void;
+  /** Gate closed or nothing attached: ENETDOWN, and nothing leaves. */
+  sendPpp(protocol: number, packet: Uint8Array): void;
+  configure(settings: Settings): void;
+  /**
+   * As `configure` with `up`, in the fewest kernel calls: if this process has configured the same settings before, it
+   * sets only the interface's flag.
+   */
+  raise(settings: SessionSettings): void;
+  deconfigure(): void;
+  route(via: Via): void;
+  announce(announced: Announced): void;
+  /** Without a PADT on the wire. Nothing attached: no effect. */
+  detach(): void;
+  /** The server calls it only for a change: the server remembers the demotion in force, across restarts too. */
+  demote(on: boolean): void;
+  /**
+   * Adopt the demotion of this amount that an earlier helper set for the session in this boot. Returns false if the
+   * kernel's sum is too small to contain it. Absent where `inspect` can read our own demotion.
+   */
+  adoptDemotion?(amount: number): boolean;
+  counters(): Counters;
+  /** Make this router MASTER of the session's vhid. Absent where another program decides the role. */
+  claim?(): void;
 }

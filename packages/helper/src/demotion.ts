@@ -10,8 +10,9 @@
  */
 import { join } from 'node:path';
 import { BackendError, diskError } from './errors.ts';
-import type { Backend } from './backend.ts';
+import type { Backend, SessionVerbs } from './backend.ts';
 import { DISK, forget, type Disk } from './files.ts';
+import type { SessionPolicy } from './policy.ts';
 
 const RECORD = 'demotion.json';
 /** In the record of a router that has just booted: the demotion of rc.d/ppp_thing_early. No session has this name. */
@@ -20,14 +21,15 @@ const BOOT = '*';
 /** By how much each session demotes this router. */
 export type Amounts = ReadonlyMap<string, number>;
 
-export type DemotionBackend = Pick<
-  Backend,
-  'inspect' | 'demote' | 'adoptDemotion' | 'returnDemotion'
->;
+/** A session that the backend has started. */
+export interface Demotable {
+  readonly policy: Pick<SessionPolicy, 'name'>;
+  readonly verbs: Pick<SessionVerbs, 'inspect' | 'demote' | 'adoptDemotion'>;
+}
 
 export interface Demotions {
-  /** Adopt the demotion that an earlier helper left. Called once for each session, after the backend has started it. */
-  adopt(session: string): void;
+  /** Adopt the demotion that an earlier helper left. Called once for each session. */
+  adopt(session: Demotable): void;
   /** Whether ours is in force for `session`. */
   has(session: string): boolean;
   /**
@@ -39,7 +41,7 @@ export interface Demotions {
    * Add or remove the demotion; no effect if it is so already. Throws the backend's error. Throws BackendError, with
    * nothing changed, if the record cannot be written first.
    */
-  set(session: string, on: boolean): void;
+  set(session: Demotable, on: boolean): void;
 }
 
 /** Where the record is: in `run`, for this boot. A previous release kept it in `state`. */
@@ -59,7 +61,7 @@ export interface RecordPlaces {
  */
 export function openDemotions(
   places: RecordPlaces,
-  backend: DemotionBackend,
+  backend: Pick<Backend, 'returnDemotion'>,
   uptime: () => number,
   amounts: Amounts,
   log: (line: string) => void,
@@ -96,14 +98,14 @@ export function openDemotions(
   const configured = (session: string): number => amounts.get(session) ?? 0;
 
   return {
-    adopt(session) {
-      const amount = recorded.get(session) ?? configured(session);
+    adopt({ policy: { name }, verbs }) {
+      const amount = recorded.get(name) ?? configured(name);
       const held =
-        backend.adoptDemotion === undefined
-          ? backend.inspect(session).demoted
-          : recorded.has(session) && backend.adoptDemotion(session, amount);
-      const wasRecorded = recorded.delete(session);
-      if (held) inForce.set(session, amount);
+        verbs.adoptDemotion === undefined
+          ? verbs.inspect().demoted
+          : recorded.has(name) && verbs.adoptDemotion(amount);
+      const wasRecorded = recorded.delete(name);
+      if (held) inForce.set(name, amount);
       // Do not rewrite a correct record for each session that starts.
       if (wasRecorded !== held) rememberIfPossible();
     },
@@ -118,19 +120,19 @@ export function openDemotions(
         rememberIfPossible();
       }
     },
-    set(session, on) {
-      if (inForce.has(session) === on) return;
+    set({ policy: { name }, verbs }, on) {
+      if (inForce.has(name) === on) return;
       if (!on) {
-        backend.demote(session, false);
-        inForce.delete(session);
+        verbs.demote(false);
+        inForce.delete(name);
         return rememberIfPossible();
       }
-      inForce.set(session, configured(session));
+      inForce.set(name, configured(name));
       try {
         remember();
-        backend.demote(session, true);
+        verbs.demote(true);
       } catch (error) {
-        inForce.delete(session);
+        inForce.delete(name);
         rememberIfPossible();
         throw error;
       }

@@ -31,7 +31,7 @@ export interface Requests {
 type SessionRequest = Exclude<Request, { verb: 'hello' }>;
 
 export function createRequests(
-  backend: Backend,
+  platform: Backend['platform'],
   sessions: Sessions,
   demotions: Demotions,
   lans: Lans,
@@ -41,7 +41,6 @@ export function createRequests(
   const hello = (version: number): ReplyBody<'hello'> => {
     if (version !== PROTOCOL_VERSION)
       throw refusal('hello', 'helper', 'EPROTONOSUPPORT', `this helper speaks ${PROTOCOL_VERSION}`);
-    const { platform } = backend;
     const { pid } = process;
     return { version: PROTOCOL_VERSION, platform, pid, sessions: sessions.states(demotions) };
   };
@@ -66,11 +65,7 @@ export function createRequests(
         if (request.verb === 'hello') return { id, done: hello(request.version) };
         return {
           id,
-          done: perform(
-            { backend, sessions, demotions, lans, claims, now },
-            find(request),
-            request,
-          ),
+          done: perform({ sessions, demotions, lans, claims, now }, find(request), request),
         };
       } catch (error) {
         const subject = request.verb === 'hello' ? 'helper' : request.session;
@@ -116,7 +111,6 @@ function checkRole<V extends SessionRequest['verb']>(
 }
 
 interface Means {
-  readonly backend: Backend;
   readonly sessions: Sessions;
   readonly demotions: Demotions;
   readonly lans: Lans;
@@ -129,30 +123,30 @@ function perform(
   session: Session,
   request: SessionRequest,
 ): ReplyBody<'counters'> | null {
-  const { backend, sessions, demotions, lans } = means;
-  const { policy } = session;
+  const { sessions, demotions, lans } = means;
+  const { policy, verbs } = session;
   const { name } = policy;
   checkRole(session, request);
   switch (request.verb) {
     case 'discovery-send':
       checkDestination(request.verb, name, request.destination);
-      backend.sendDiscovery(name, request.destination, request.payload);
+      verbs.sendDiscovery(request.destination, request.payload);
       return null;
     case 'attach':
-      attach(backend, session, request);
+      attach(session, request);
       return null;
     case 'gate':
-      if (gate(backend, session, request.open)) sessions.follow(session);
+      if (gate(session, request.open)) sessions.follow(session);
       return null;
     case 'ppp-send':
       if (!session.gateOpen) throw refusal(request.verb, name, 'ENETDOWN', 'the gate is closed');
-      backend.sendPpp(name, request.protocol, request.packet);
+      verbs.sendPpp(request.protocol, request.packet);
       return null;
     case 'configure':
-      configure(backend, session, request);
+      configure(session, request);
       return null;
     case 'deconfigure':
-      backend.deconfigure(name);
+      verbs.deconfigure();
       session.settings = null;
       return null;
     case 'route':
@@ -160,20 +154,20 @@ function perform(
       sessions.setRoute(session, request.via);
       return null;
     case 'announce':
-      backend.announce(name, { epoch: request.epoch, proof: request.proof });
+      verbs.announce({ epoch: request.epoch, proof: request.proof });
       return null;
     case 'detach':
-      backend.detach(name);
+      verbs.detach();
       Object.assign(session, { attached: null, gateOpen: false, ...NOTHING_ARMED });
       return null;
     case 'demote':
-      demotions.set(name, request.on);
+      demotions.set(session, request.on);
       return null;
     case 'delegate':
       delegate(lans, policy, request);
       return null;
     case 'counters':
-      return backend.counters(name);
+      return verbs.counters();
     case 'claim':
       claim(means, session);
       return null;
@@ -211,7 +205,6 @@ function delegate(
 }
 
 function attach(
-  backend: Backend,
   session: Session,
   { key, maxPayload, autoOpen, settings }: Extract<Request, { verb: 'attach' }>,
 ): void {
@@ -228,39 +221,39 @@ function attach(
     );
   const armed = settings && settingsOf('attach', session.policy, settings);
   try {
-    backend.attach(name, key, maxPayload);
+    session.verbs.attach(key, maxPayload);
   } finally {
     // The same session keeps its gate. A different one is attached with its gate closed; if that fails, none is attached.
-    const { attached, gateOpen } = backend.joined(name);
+    const { attached, gateOpen } = session.verbs;
     Object.assign(session, { attached, gateOpen, autoOpen, settings: armed });
   }
 }
 
 /** CARP decides the role. A claim only makes it decide sooner, and the helper allows few claims. */
-function claim({ backend, claims, now }: Means, { policy, role, attached }: Session): void {
+function claim({ claims, now }: Means, { policy, verbs, role, attached }: Session): void {
   const { name, carp } = policy;
   const refuse = (code: string, reason: string): BackendError =>
     refusal('claim', name, code, reason);
   if (role === 'MASTER') return;
   if (policy.mayClaim !== true || policy.policy !== 'follow-carp')
     throw refuse('EPERM', 'fast_takeover_ms is not configured');
-  if (backend.claim === undefined || carp === undefined)
+  if (verbs.claim === undefined || carp === undefined)
     throw refuse('EOPNOTSUPP', 'the role is another program’s');
   if (role !== 'BACKUP' || attached === null)
     throw refuse('EPERM', `role ${role}, ${attached === null ? 'nothing' : 'a session'} attached`);
   const { interface: line = '', vhid = '', address } = carp;
   if (!claims.mayClaim(`${vhid}@${line} ${address?.join('.') ?? ''}`, now()))
     throw refuse('EAGAIN', 'it was asked for not long ago');
-  backend.claim(name);
+  verbs.claim();
 }
 
 /** @returns whether the gate has moved */
-function gate(backend: Backend, session: Session, open: boolean): boolean {
+function gate(session: Session, open: boolean): boolean {
   const { policy } = session;
   if (open && session.attached === null)
     throw refusal('gate', policy.name, 'ENOTCONN', 'no session is attached');
   if (open === session.gateOpen) return false;
-  backend.gate(policy.name, open);
+  session.verbs.gate(open);
   session.gateOpen = open;
   return true;
 }
@@ -274,14 +267,10 @@ function checkPartnerRoute({ policy, role, gateOpen }: Session): void {
     throw refusal('route', name, 'EPERM', `role ${role}, gate ${gateOpen ? 'open' : 'closed'}`);
 }
 
-function configure(
-  backend: Backend,
-  session: Session,
-  request: Extract<Request, { verb: 'configure' }>,
-): void {
+function configure(session: Session, request: Extract<Request, { verb: 'configure' }>): void {
   const { policy } = session;
   const settings = settingsOf('configure', policy, request);
-  backend.configure(policy.name, { ...settings, up: request.up });
+  session.verbs.configure({ ...settings, up: request.up });
   session.settings = settings;
 }
 

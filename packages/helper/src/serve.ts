@@ -83,12 +83,12 @@ export function serve(options: ServeOptions): Serving {
     refuseSecond(libc, policy.socketPath);
     // Start the sessions first: the interlock must work before a request can arrive, and even without a socket.
     sessions.start(backend, {
-      started: (name) => demotions.adopt(name),
+      started: (session) => demotions.adopt(session),
       late: (name) => server?.greetAgain(`session ${name} has started`),
     });
     // Remove the demotions of sessions that are no longer in the configuration.
     anyway(() => demotions.settle((name) => amounts.has(name)), log);
-    const requests = createRequests(backend, sessions, demotions, lans, () => loop.now());
+    const requests = createRequests(backend.platform, sessions, demotions, lans, () => loop.now());
     server = createServer({ libc, loop, uid, requests, log });
   } catch (error) {
     backend.leave();
@@ -110,7 +110,7 @@ export function serve(options: ServeOptions): Serving {
 
   /** Removes all that is recorded. What fails stays on record, and the rest is still removed. */
   const giveBack = (): void => {
-    for (const name of sessions.names()) anyway(() => demotions.set(name, false), log);
+    for (const session of sessions.all()) anyway(() => demotions.set(session, false), log);
     anyway(() => demotions.settle(() => false), log);
     anyway(() => lans.remove(), log);
   };

@@ -8,7 +8,8 @@
  */
 import type { Notice, SessionState } from '@ppp-thing/protocol/ipc/messages';
 import { anyway, BackendError } from './errors.ts';
-import type { Backend, BackendEvents, Edge, Key, Role, SessionSettings, Via } from './backend.ts';
+import type { Backend, BackendEvents, Edge, Key, Role, SessionSettings } from './backend.ts';
+import type { SessionVerbs, Via } from './backend.ts';
 import type { Demotions } from './demotion.ts';
 import { effectiveRole, gateAfter, isLive, mayOpen, routeAfter } from './interlock.ts';
 import { SystemError } from './libc.ts';
@@ -26,6 +27,7 @@ const RESTART_MS = 5000;
 /** Mutable on purpose: one per session for the life of the process. */
 export interface Session {
   readonly policy: SessionPolicy;
+  readonly verbs: SessionVerbs;
   role: Role;
   carrier: boolean;
   attached: Key | null;
@@ -59,7 +61,7 @@ interface Moved {
 
 /** Called as sessions start. */
 export interface Starting {
-  started(name: string): void;
+  started(session: Session): void;
   /** The session started later than the others, after a failed attempt. */
   late(name: string): void;
 }
@@ -67,7 +69,6 @@ export interface Starting {
 export class Sessions {
   readonly #options: SessionsOptions;
   readonly #byName = new Map<string, Session>();
-  #backend: Backend | undefined;
 
   constructor(options: SessionsOptions) {
     this.#options = options;
@@ -78,27 +79,29 @@ export class Sessions {
    * restarted every second, and fail and log the same again.
    */
   start(backend: Backend, tell: Starting): void {
-    this.#backend = backend;
-    const errors = this.#options.policies.map((policy) => this.#start(policy, tell));
+    const errors = this.#options.policies.map((policy) => this.#start(backend, policy, tell));
     this.#options.policies.forEach((policy, i) => {
       const error = errors[i];
-      if (error !== undefined) this.#startLater(policy, tell, error.message);
+      if (error !== undefined) this.#startLater(backend, policy, tell, error.message);
     });
   }
 
-  #start(policy: SessionPolicy, tell: Starting): BackendError | SystemError | undefined {
-    const backend = this.#started();
+  #start(
+    backend: Backend,
+    policy: SessionPolicy,
+    tell: Starting,
+  ): BackendError | SystemError | undefined {
     try {
-      backend.start(policy);
-      const found = level(backend, policy);
+      const verbs = backend.start(policy);
+      const found = level(verbs, policy);
       const idle = { ...NOTHING_ARMED, route: undefined, retrying: false };
-      const session: Session = { policy, ...idle, ...found };
+      const session: Session = { policy, verbs, ...idle, ...found };
       this.#byName.set(policy.name, session);
       this.#enforce(session, false);
       // On a router that is not live, keep the earlier helper's settings until the supervisor sends the current ones.
       if (isLive({ policy: policy.policy, role: session.role, open: session.gateOpen }))
         this.follow(session);
-      tell.started(policy.name);
+      tell.started(session);
       return undefined;
     } catch (error) {
       if (error instanceof BackendError || error instanceof SystemError) return error;
@@ -107,10 +110,10 @@ export class Sessions {
   }
 
   /** Log why the session has not started, once for each reason, and retry. */
-  #startLater(policy: SessionPolicy, tell: Starting, reason: string): void {
+  #startLater(backend: Backend, policy: SessionPolicy, tell: Starting, reason: string): void {
     const { loop, log } = this.#options;
     const again = (): string | undefined => {
-      const error = this.#start(policy, tell);
+      const error = this.#start(backend, policy, tell);
       if (error === undefined) tell.late(policy.name);
       return error?.message;
     };
@@ -121,17 +124,16 @@ export class Sessions {
     return this.#byName.get(name);
   }
 
-  names(): readonly string[] {
-    return [...this.#byName.keys()];
+  all(): Iterable<Session> {
+    return this.#byName.values();
   }
 
   /** The kernel's current state, for a supervisor that has just connected. */
   states(demotions: Demotions): SessionState[] {
-    const backend = this.#started();
     return Array.from(this.#byName.values(), (session) => {
-      const { policy } = session;
+      const { policy, verbs } = session;
       const from = session.role;
-      Object.assign(session, level(backend, policy));
+      Object.assign(session, level(verbs, policy));
       this.#enforce(session, session.role !== from);
       if (session.role !== from) this.follow(session);
       return {
@@ -217,9 +219,9 @@ export class Sessions {
     this.#route(session);
   }
 
-  #raise({ policy, gateOpen, settings }: Session): void {
+  #raise({ verbs, gateOpen, settings }: Session): void {
     if (!gateOpen || settings === null) return;
-    anyway(() => this.#started().raise(policy.name, settings), this.#options.log);
+    anyway(() => verbs.raise(settings), this.#options.log);
   }
 
   #route(session: Session): void {
@@ -232,20 +234,18 @@ export class Sessions {
 
   /** Sets the default route, unless the configuration leaves it to the administrator. Throws the backend's error. */
   setRoute(session: Session, via: Via): void {
-    const { name, defaultRoute } = session.policy;
     session.route = undefined;
-    if (defaultRoute) this.#started().route(name, via);
+    if (session.policy.defaultRoute) session.verbs.route(via);
     session.route = via;
   }
 
   /** Move the gate as the interlock decides. Retries a gate that does not close. */
   #enforce(session: Session, edge: boolean): void {
-    const { policy, role, autoOpen } = session;
+    const { policy, verbs, role, autoOpen } = session;
     const state = { policy: policy.policy, role, autoOpen, open: session.gateOpen };
     const wanted = gateAfter({ ...state, attached: session.attached !== null }, edge);
     if (wanted === session.gateOpen) return;
-    const moves = (): void => this.#started().gate(policy.name, wanted);
-    if (anyway(moves, this.#options.log)) session.gateOpen = wanted;
+    if (anyway(() => verbs.gate(wanted), this.#options.log)) session.gateOpen = wanted;
     else if (!wanted) this.#retryClosing(session);
   }
 
@@ -262,11 +262,6 @@ export class Sessions {
       }
     });
   }
-
-  #started(): Backend {
-    if (this.#backend === undefined) throw new Error('no session has been started');
-    return this.#backend;
-  }
 }
 
 /** CODE of PADO, PADS and PADT (RFC 2516 §5): what an AC sends. */
@@ -282,9 +277,9 @@ function isUseful(payload: Uint8Array, source: Uint8Array, acMac: Uint8Array | u
 }
 
 function level(
-  backend: Backend,
-  { name, policy }: SessionPolicy,
+  verbs: SessionVerbs,
+  { policy }: SessionPolicy,
 ): Pick<Session, 'role' | 'carrier' | 'attached' | 'gateOpen'> {
-  const { role, carrier, attached, gateOpen } = backend.inspect(name);
+  const { role, carrier, attached, gateOpen } = verbs.inspect();
   return { role: effectiveRole(policy, role), carrier, attached, gateOpen };
 }

@@ -202,15 +202,15 @@ const index = async (): Promise<string> =>
 const indexBefore = await index();
 backend.leave();
 backend = make();
-backend.start(policy);
-backend.start(stubbed);
+let wan = backend.start(policy);
+const wan2 = backend.start(stubbed);
 check('the next helper adopts the line', (await index()) === indexBefore && indexBefore !== '');
 refuses('two sessions cannot have one MAC on one interface', 'EADDRINUSE', () =>
   backend.start({ ...policy, name: 'wan3' }),
 );
 
 // --- discovery
-backend.sendDiscovery('wan', octets('ffffffffffff'), octets('11 09 0000 0004 0101 0000'));
+wan.sendDiscovery(octets('ffffffffffff'), octets('11 09 0000 0004 0101 0000'));
 const padi = await frames.next('PADI', (frame) => frame.startsWith('ffffffffffff02005e1053018863'));
 check('a discovery frame has the session MAC and 60 octets', padi.length === 120, padi);
 fromAc('8863', '11 07 0000 0004 0101 0000');
@@ -222,23 +222,23 @@ check(
 );
 
 // --- attach, gate
-refuses('a gate without a session is ENOTCONN', 'ENOTCONN', () => backend.gate('wan', true));
-backend.attach('wan', key, 1492);
+refuses('a gate without a session is ENOTCONN', 'ENOTCONN', () => wan.gate(true));
+wan.attach(key, 1492);
 const unit = await command('-o', 'link', 'show', 'wan');
-backend.attach('wan', key, 1492);
+wan.attach(key, 1492);
 check('the same session is kept', (await command('-o', 'link', 'show', 'wan')) === unit);
 check(
   'the session is joined',
   /02:00:00:00:00:ac/i.test(readFileSync('/proc/net/pppoe', 'latin1')),
 );
-refuses('a closed gate sends nothing', 'ENETDOWN', () => backend.sendPpp('wan', 0xc021, echo));
-backend.configure('wan', settings);
+refuses('a closed gate sends nothing', 'ENETDOWN', () => wan.sendPpp(0xc021, echo));
+wan.configure(settings);
 pppFromAc(ECHO);
 say('02005e105301 0200000000ac 8863 11 07 0000 0000');
 await events
   .next('the frame behind it', (event) => 'discovery' in event || 'ppp' in event)
   .then((event) => check('behind a closed gate the AC is not heard', 'discovery' in event, event));
-backend.gate('wan', true);
+wan.gate(true);
 pppFromAc(ECHO);
 const heard = await events.next('Echo-Request', (event) => 'ppp' in event);
 check(
@@ -259,7 +259,7 @@ for (const [name, ppp] of [
     event,
   );
 }
-backend.sendPpp('wan', 0xc021, echo);
+wan.sendPpp(0xc021, echo);
 const sent = await frames.next('our Echo-Request', (frame) => frame.slice(24, 28) === '8864');
 check(
   'a PPP packet leaves on the session',
@@ -275,8 +275,8 @@ check(
   await show('wan'),
 );
 check('the MTU is as configured', (await command('link', 'show', 'wan')).includes('mtu 1480'));
-backend.configure('wan', settings);
-backend.configure('wan', {
+wan.configure(settings);
+wan.configure({
   ...settings,
   ourAddress: Uint8Array.of(10, 67, 15, 9),
   interfaceIds: null,
@@ -286,23 +286,23 @@ check(
   / 10\.67\.15\.9 peer 10\.67\.0\.1\/32 *$/.test(await show('wan')),
   await show('wan'),
 );
-backend.configure('wan', settings);
+wan.configure(settings);
 const whole = await show('wan');
-backend.configure('wan', { ...settings, up: false });
+wan.configure({ ...settings, up: false });
 check(
   'down keeps the IPv4 address',
   / 10\.67\.15\.1 peer 10\.67\.0\.1\/32/.test(await show('wan')),
   await show('wan'),
 );
 refuses('a route into an interface that is down is ENETDOWN', 'ENETDOWN', () =>
-  backend.route('wan', 'session'),
+  wan.route('session'),
 );
 const { up: _, ...raised } = settings;
-backend.raise('wan', raised);
+wan.raise(raised);
 check('raised it has again what it had', (await show('wan')) === whole, await show('wan'));
 const withoutIpv4 = { ...settings, ourAddress: null, theirAddress: null };
-backend.configure('wan', withoutIpv4);
-backend.route('wan', 'session');
+wan.configure(withoutIpv4);
+wan.route('session');
 check(
   'without IPv4 there is no address of it',
   !/ inet /.test(await show('wan')),
@@ -313,9 +313,9 @@ check(
   (await command('route', 'show', 'default')).trim() === '' &&
     (await command('-6', 'route', 'show', 'default')).includes('dev wan'),
 );
-backend.configure('wan', settings);
-backend.route('wan', 'session');
-backend.route('wan', 'none');
+wan.configure(settings);
+wan.route('session');
+wan.route('none');
 // --- an administrator's IPv6 addresses
 await command('addr', 'add', '2001:db8:5::7/64', 'dev', 'wan');
 await command('addr', 'add', 'fe80::99/64', 'dev', 'wan');
@@ -327,9 +327,9 @@ const change = {
   ...settings,
   interfaceIds: { ...settings.interfaceIds, ours: octets('0000000000000009') },
 };
-backend.configure('wan', settings);
+wan.configure(settings);
 check('a restatement leaves an administrator’s IPv6 addresses', await administrators());
-backend.configure('wan', change);
+wan.configure(change);
 check(
   'another interface identifier replaces ours and leaves theirs',
   (await administrators()) &&
@@ -337,26 +337,26 @@ check(
     /fe80::9 /.test(await show('wan')),
   await show('wan'),
 );
-backend.configure('wan', { ...settings, up: false });
-backend.raise('wan', raised);
+wan.configure({ ...settings, up: false });
+wan.raise(raised);
 check('they are back after a handoff there and back', await administrators(), await show('wan'));
-backend.configure('wan', { ...settings, interfaceIds: null });
+wan.configure({ ...settings, interfaceIds: null });
 check(
   'without IPV6CP only ours goes',
   (await administrators()) && !/fe80::1 /.test(await show('wan')),
   await show('wan'),
 );
-backend.configure('wan', settings);
-backend.detach('wan');
-backend.attach('wan', key, 1492);
-backend.configure('wan', settings);
+wan.configure(settings);
+wan.detach();
+wan.attach(key, 1492);
+wan.configure(settings);
 check('they are on the interface of the next session', await administrators(), await show('wan'));
-backend.gate('wan', true);
+wan.gate(true);
 await command('addr', 'del', '2001:db8:5::7/64', 'dev', 'wan');
 await command('addr', 'del', 'fe80::99/64', 'dev', 'wan');
 
-backend.attach('wan2', { ...key, sessionId: 0x2345 }, 1492);
-backend.configure('wan2', { ...settings, interfaceIds: null });
+wan2.attach({ ...key, sessionId: 0x2345 }, 1492);
+wan2.configure({ ...settings, interfaceIds: null });
 check(
   'with a stub the session has the router’s own address',
   / 192\.168\.7\.2 peer 10\.67\.0\.1\/32/.test(await show('wan2')),
@@ -370,72 +370,73 @@ check(
 
 // --- routes
 const defaults = (): Promise<string> => command('route', 'show', 'default');
-backend.route('wan', 'session');
+wan.route('session');
 check(
   'IPv4 goes into the session',
   (await defaults()).trim() === 'default dev wan proto 46 scope link',
   await defaults(),
 );
 check('IPv6 too', (await command('-6', 'route', 'show', 'default')).includes('dev wan proto 46'));
-backend.route('wan', 'partner');
+wan.route('partner');
 check(
   'IPv4 goes to the partner',
   (await defaults()).trim() === 'default via 192.168.7.3 dev eth1 proto 46',
   await defaults(),
 );
 check('IPv6 goes nowhere', (await command('-6', 'route', 'show', 'default')).trim() === '');
-backend.route('wan2', 'session');
+wan2.route('session');
 const other = await command('route', 'show', 'table', '100');
 check(
   'another table is its own',
   other.trim() === 'default dev wan2 proto 46 scope link src 10.67.15.1',
   other,
 );
-backend.route('wan', 'none');
+wan.route('none');
 check('none is none', (await defaults()).trim() === '', await defaults());
 await command('route', 'add', 'default', 'via', '192.168.7.3', 'proto', 'static');
 const before = lines.length;
-backend.route('wan', 'session');
-backend.route('wan', 'session');
+wan.route('session');
+wan.route('session');
 check(
   'another program’s default route of the same metric is logged once',
   lines.slice(before).filter((line) => /EEXIST: another program has one of metric 0/.test(line))
     .length === 1,
   lines.slice(before),
 );
-backend.route('wan', 'none');
+wan.route('none');
 check('and it stays', (await defaults()).includes('proto static'), await defaults());
 await command('route', 'del', 'default');
 
 // Two sessions of one AC in one table, in every order.
-backend.start(beside);
-backend.attach('wan3', { ...key, sessionId: 0x1235 }, 1492);
-backend.configure('wan3', { ...settings, ourAddress: Uint8Array.of(10, 67, 15, 3) });
+const wan3 = backend.start(beside);
+wan3.attach({ ...key, sessionId: 0x1235 }, 1492);
+wan3.configure({ ...settings, ourAddress: Uint8Array.of(10, 67, 15, 3) });
 for (const [first, second] of [
   ['wan', 'wan3'],
   ['wan3', 'wan'],
 ] as const) {
-  backend.route(first, 'session');
-  backend.route(second, 'session');
+  const [one, other] = first === 'wan' ? [wan, wan3] : [wan3, wan];
+  one.route('session');
+  other.route('session');
   const both = (await defaults())
     .trim()
     .split('\n')
     .map((line) => line.split(' ')[2]);
   check(`both have a route, ${first}'s first`, both.join() === `${first},${second}`, both);
-  backend.route(first, 'none');
+  one.route('none');
   check(`${second}'s stays`, (await defaults()).trim().startsWith(`default dev ${second} `));
-  backend.route(first, 'partner');
-  backend.route(second, 'partner');
-  backend.route(second, 'none');
+  one.route('partner');
+  other.route('partner');
+  other.route('none');
   check('the way to the partner stays for the other', (await defaults()).includes('192.168.7.3'));
-  backend.route(first, 'none');
+  one.route('none');
   check('and goes with it', (await defaults()).trim() === '', await defaults());
 }
 const six = await command('-6', 'route', 'show', 'default');
 check('and nothing of IPv6 is left', six.trim() === '', six);
 
 // --- announces, role, carrier, demotion
-backend.announce('wan', { epoch: 77, proof: NO_PROOF });
+wan.announce({ epoch: 77, proof: NO_PROOF });
 const announce = await frames.next('announce', (frame) => frame.slice(24, 28) === '8035');
 check(
   'an announce is a broadcast with the epoch',
@@ -482,34 +483,34 @@ await until('the way from the AC', async () => {
   await command('link');
   return events.all.some((event) => 'ppp' in event);
 });
-check('the session survives that', backend.inspect('wan').attached?.sessionId === 0x1234);
-backend.demote('wan', true);
+check('the session survives that', wan.inspect().attached?.sessionId === 0x1234);
+wan.demote(true);
 check(
   'demotion is a 1 in the file',
-  readFileSync(DEMOTION, 'latin1') === '1\n' && backend.inspect('wan').demoted,
+  readFileSync(DEMOTION, 'latin1') === '1\n' && wan.inspect().demoted,
 );
-backend.demote('wan', false);
+wan.demote(false);
 check(
   'and a 0 when it is taken back',
-  readFileSync(DEMOTION, 'latin1') === '0\n' && !backend.inspect('wan').demoted,
+  readFileSync(DEMOTION, 'latin1') === '0\n' && !wan.inspect().demoted,
 );
-refuses('without a file demotion is ENOTSUP', 'ENOTSUP', () => backend.demote('wan2', true));
+refuses('without a file demotion is ENOTSUP', 'ENOTSUP', () => wan2.demote(true));
 writeFileSync(DEMOTION, '1\n');
-const counters = backend.counters('wan');
+const counters = wan.counters();
 check('counters count', counters.packetsIn > 0 || counters.packetsOut > 0, counters);
 
 // --- the end of a session
 wakes = 0;
 fromAc('8863', '11 a7 1234 0000');
 await events.next('session-closed', (event) => 'closed' in event);
-check('a PADT from the AC closes the session', backend.inspect('wan').attached === null);
+check('a PADT from the AC closes the session', wan.inspect().attached === null);
 check(
   'and its interface is gone',
   (await command('link', 'show', 'wan')).includes('does not exist'),
 );
 check('and nothing spins', wakes < 20, wakes);
-backend.attach('wan', key, 1492);
-check('it can be joined again', backend.inspect('wan').attached?.sessionId === 0x1234);
+wan.attach(key, 1492);
+check('it can be joined again', wan.inspect().attached?.sessionId === 0x1234);
 await command('link', 'set', 'pl-wan', 'down');
 await events.next('session-closed', (event) => 'closed' in event);
 await until('the line', async () => (await command('link', 'show', 'pl-wan')).includes(',UP'));
@@ -518,9 +519,7 @@ check(
   (await command('link', 'show', 'pl-wan')).includes(',UP'),
 );
 await command('link', 'del', 'pl-wan');
-refuses('a session whose line has gone is ENODEV', 'ENODEV', () =>
-  backend.attach('wan', key, 1492),
-);
+refuses('a session whose line has gone is ENODEV', 'ENODEV', () => wan.attach(key, 1492));
 
 // --- 802.1p priority on a VLAN
 refuses('a priority on what is no VLAN is EOPNOTSUPP', 'EOPNOTSUPP', () =>
@@ -530,17 +529,17 @@ await command('link', 'add', 'link', 'eth0', 'name', 'eth0.35', 'type', 'vlan', 
 await command('link', 'set', 'eth0.35', 'up');
 const stopCapture = await startCapture('vlan.pcap', 'vlan 35');
 const tagged = { name: 'wan4', interface: 'eth0.35', mac: octets('02 00 5e 10 53 04') };
-backend.start({ ...beside, ...tagged, pcp: 6 });
-backend.sendDiscovery('wan4', octets('ffffffffffff'), octets('11 09 0000 0004 0101 0000'));
-backend.attach('wan4', { ...key, sessionId: 0x4321 }, 1492);
-backend.gate('wan4', true);
-backend.configure('wan4', settings);
+const wan4 = backend.start({ ...beside, ...tagged, pcp: 6 });
+wan4.sendDiscovery(octets('ffffffffffff'), octets('11 09 0000 0004 0101 0000'));
+wan4.attach({ ...key, sessionId: 0x4321 }, 1492);
+wan4.gate(true);
+wan4.configure(settings);
 for (const [protocol, packet] of [
   [0xc021, echo],
   [0xc023, octets('01 01 0004')],
   [0x8021, octets('01 01 0004')],
 ] as const)
-  backend.sendPpp('wan4', protocol, packet);
+  wan4.sendPpp(protocol, packet);
 await command('addr', 'add', '10.35.0.1/24', 'dev', 'eth0.35');
 const neighbour = createSocket('udp4');
 neighbour.send('', 9, '10.35.0.2');
@@ -585,13 +584,13 @@ check(
 // --- take over from a dead helper, and leave nothing
 backend.leave();
 backend = make();
-backend.start(policy);
-check('the next helper adopts the demotion', backend.inspect('wan').demoted);
+wan = backend.start(policy);
+check('the next helper adopts the demotion', wan.inspect().demoted);
 backend.start(stubbed);
-backend.attach('wan', key, 1492);
-backend.configure('wan', settings);
-backend.gate('wan', true);
-backend.route('wan', 'session');
+wan.attach(key, 1492);
+wan.configure(settings);
+wan.gate(true);
+wan.route('session');
 backend.remove();
 const left = `${await command('-br', 'link')}${await defaults()}${await command('route', 'show', 'table', '100')}`;
 check('remove leaves no interface and no route', !/wan|default/.test(left), left);

@@ -66,7 +66,7 @@ const backend = new LinuxBackend({
       const reply = packet.slice();
       reply[0] = 10;
       reply.set(octets(adopted.ourMagic), 4);
-      backend.sendPpp('wan', protocol, reply);
+      wan.sendPpp(protocol, reply);
     },
     roles: (edges) => edges.forEach(({ role }) => say({ role })),
     carrier: (_, up) => say({ carrier: up }),
@@ -77,10 +77,10 @@ const backend = new LinuxBackend({
 });
 
 const started = now();
-backend.start(policy);
-backend.attach('wan', key, 1492);
-backend.configure('wan', settings);
-say({ armed: now() - started, found: { ...backend.inspect('wan'), attached: true } });
+const wan = backend.start(policy);
+wan.attach(key, 1492);
+wan.configure(settings);
+say({ armed: now() - started, found: { ...wan.inspect(), attached: true } });
 
 const echoRequest = Uint8Array.of(9, 0x77, 0, 8, ...octets(adopted.ourMagic));
 let stopping = false;
@@ -88,14 +88,14 @@ createInterface({ input: process.stdin }).on('line', (word) => {
   loop.wake(() => {
     if (word === 'go') {
       wentAt = now();
-      backend.gate('wan', true);
-      backend.announce('wan', { epoch: 7, proof: NO_PROOF });
-      backend.sendPpp('wan', 0xc021, echoRequest);
-      backend.configure('wan', { ...settings, up: true });
-      backend.route('wan', 'session');
-      say({ gone: now() - wentAt, counters: backend.counters('wan') });
+      wan.gate(true);
+      wan.announce({ epoch: 7, proof: NO_PROOF });
+      wan.sendPpp(0xc021, echoRequest);
+      wan.configure({ ...settings, up: true });
+      wan.route('session');
+      say({ gone: now() - wentAt, counters: wan.counters() });
     } else if (word === 'announce') {
-      backend.announce('wan', { epoch: 8, proof: NO_PROOF });
+      wan.announce({ epoch: 8, proof: NO_PROOF });
     } else {
       if (word === 'remove') backend.remove();
       else backend.leave();

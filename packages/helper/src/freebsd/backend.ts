@@ -6,13 +6,13 @@
  */
 import { SESSION_NODE } from '@ppp-thing/protocol/node-names';
 import { BackendError } from '../errors.ts';
-import type { Backend, BackendContext, Edge, Found, Role } from '../backend.ts';
+import type { Backend, BackendContext, Edge, SessionVerbs } from '../backend.ts';
 import type { Address6, Aggregate } from '../backend.ts';
-import { PerSession } from '../per-session.ts';
 import type { SessionPolicy } from '../policy.ts';
 import { POLLIN } from '../unix.ts';
 import { route } from './addressing.ts';
-import { claimRole, Devd, demotion, readRole, vhidName, vhidOf, type Vhid } from './carp.ts';
+import { Devd, vhidName } from './carp.ts';
+import { Demotion } from './demotion.ts';
 import { anyway, attempt, unless } from './errors.ts';
 import { removeSession, sessionsAmong, shutGate } from './graph.ts';
 import { Interfaces } from './interface.ts';
@@ -36,13 +36,6 @@ const MODULES = [
   'ng_iface',
 ] as const;
 
-interface Entry {
-  readonly session: FreebsdSession;
-  readonly vhid: Vhid | undefined;
-  role: Role;
-  carrier: boolean;
-}
-
 /** What is opened at the first start and serves all sessions. */
 interface Common {
   readonly shared: Shared;
@@ -51,25 +44,28 @@ interface Common {
   readonly stopTicking: () => void;
 }
 
-export class FreebsdBackend extends PerSession<Entry> implements Backend {
+export class FreebsdBackend implements Backend {
   readonly platform = 'freebsd';
   readonly #context: BackendContext;
-  /** The demotion in force for each session: the policy's amount, or the amount that an earlier helper added. */
-  readonly #demoted = new Map<string, number>();
+  readonly #demotion: Demotion;
+  readonly #sessions = new Map<string, FreebsdSession>();
   #common: Common | undefined;
   #toldOfDevd = false;
 
   constructor(context: BackendContext) {
-    super();
     this.#context = context;
+    this.#demotion = new Demotion(context.libc);
   }
 
-  start(policy: SessionPolicy): void {
+  start(policy: SessionPolicy): SessionVerbs {
     const { name } = policy;
-    if (this.entries.has(name)) return;
+    const present = this.#sessions.get(name);
+    if (present !== undefined) return present;
     const { shared } = this.#open();
     try {
-      this.#start(shared, policy);
+      const session = new FreebsdSession(shared, policy);
+      this.#sessions.set(name, session);
+      return session;
     } catch (error) {
       // Nothing watches the role of a session that failed to start, and an earlier helper may have left its gate open.
       const isOthers = error instanceof BackendError && error.code === 'EADDRINUSE';
@@ -78,72 +74,8 @@ export class FreebsdBackend extends PerSession<Entry> implements Backend {
     }
   }
 
-  #start(shared: Shared, policy: SessionPolicy): void {
-    const { interfaces } = shared;
-    const vhid = policy.carp && vhidOf(policy.carp);
-    const level = {
-      role: readVhid(interfaces, vhid, 'strict'),
-      carrier: readCarrier(interfaces, policy),
-    };
-    const mayBeOpen = policy.policy !== 'follow-carp' || level.role === 'MASTER';
-    const session = new FreebsdSession(shared, policy, mayBeOpen);
-    this.entries.set(policy.name, { session, vhid, ...level });
-  }
-
-  inspect(name: string): Found {
-    const { session, vhid } = this.entry('inspect', name);
-    const { interfaces } = this.#open().shared;
-    return {
-      role: readVhid(interfaces, vhid),
-      carrier: readCarrier(interfaces, session.policy),
-      ...this.joined(name),
-      demoted: this.#demoted.has(name),
-    };
-  }
-
-  claim(name: string): void {
-    const { vhid } = this.entry('claim', name);
-    if (vhid === undefined) throw new BackendError('claim', name, 'ENXIO', 'it has no vhid');
-    const { interfaces } = this.#open().shared;
-    attempt('claim vhid', vhidName(vhid), () => claimRole(interfaces, vhid), {
-      EPERM: 'may root change a vhid in this jail',
-      EINVAL: 'does it speak VRRPv3 (carpver 3); use carpver 2',
-    });
-  }
-
-  /** Writing the sysctl adds, and reading it gives the sum of all. So this object and the server remember our part. */
-  demote(name: string, on: boolean): void {
-    const { policy } = this.session('demote', name);
-    if (on === this.#demoted.has(name)) return;
-    const amount = this.#demoted.get(name) ?? policy.demotion;
-    this.#addDemotion(name, on ? amount : -amount);
-    if (on) this.#demoted.set(name, amount);
-    else this.#demoted.delete(name);
-  }
-
-  #addDemotion(subject: string, amount: number): void {
-    attempt('demote', subject, () => demotion.add(this.#context.libc, amount), {
-      ENOENT: 'the module carp is not loaded; run kldload carp',
-    });
-  }
-
-  /** A crash before the write of the sysctl leaves a false record: then the sum is too small to contain ours. */
-  adoptDemotion(name: string, amount = this.session('demote', name).policy.demotion): boolean {
-    if (!this.#holds(amount)) return false;
-    this.#demoted.set(name, amount);
-    return true;
-  }
-
   returnDemotion(amount: number): void {
-    if (this.#holds(amount)) this.#addDemotion('an earlier session', -amount);
-  }
-
-  /** Whether the sum can contain `amount` beside the known demotions. */
-  #holds(amount: number): boolean {
-    const sum = unless(['ENOENT'], () => demotion.read(this.#context.libc)) ?? 0;
-    let known = 0;
-    for (const each of this.#demoted.values()) known += each;
-    return sum - known >= amount;
+    this.#demotion.remove(amount);
   }
 
   setAddress6(wanted: Address6): void {
@@ -167,20 +99,20 @@ export class FreebsdBackend extends PerSession<Entry> implements Backend {
   }
 
   leave(): void {
-    for (const { session } of this.entries.values()) session.leave();
-    this.entries.clear();
+    for (const session of this.#sessions.values()) session.leave();
+    this.#sessions.clear();
     this.#close();
   }
 
   remove(): void {
     const { libc, log, policy } = this.#context;
-    const unstarted = policy.sessions.filter(({ name }) => !this.entries.has(name));
-    for (const [name, { session }] of this.entries) {
+    const unstarted = policy.sessions.filter(({ name }) => !this.#sessions.has(name));
+    for (const session of this.#sessions.values()) {
       anyway(() => session.remove(), log);
-      anyway(() => this.demote(name, false), log);
+      anyway(() => session.demote(false), log);
       session.leave();
     }
-    this.entries.clear();
+    this.#sessions.clear();
     // Also the objects of an earlier configuration, and of the sessions that failed to start.
     try {
       const { interfaces } = this.#open().shared;
@@ -201,9 +133,9 @@ export class FreebsdBackend extends PerSession<Entry> implements Backend {
     const { libc, loop, events, log, policy } = this.#context;
     this.#loadModules();
     const interfaces = attempt('open socket', 'inet', () => new Interfaces(libc));
-    const sessions = (): Iterable<FreebsdSession> =>
-      Array.from(this.entries.values(), ({ session }) => session);
-    const shared: Shared = { libc, loop, events, log, interfaces, sessions };
+    const sessions = (): Iterable<FreebsdSession> => this.#sessions.values();
+    const demotion = this.#demotion;
+    const shared: Shared = { libc, loop, events, log, interfaces, demotion, sessions };
     let news: number | undefined;
     try {
       this.#sweep(interfaces, policy.sessions);
@@ -217,7 +149,7 @@ export class FreebsdBackend extends PerSession<Entry> implements Backend {
       const { isRelevant, gateways } = readNews(libc, fd);
       if (isRelevant) this.#look(() => true);
       for (const gateway of gateways)
-        for (const { session } of this.entries.values()) session.routeAdded(gateway);
+        for (const session of this.#sessions.values()) session.routeAdded(gateway);
     });
     const devd = new Devd(libc, loop, (name) => this.#look(({ vhid }) => vhid?.interface === name));
     const stopTicking = loop.every(LEVEL_INTERVAL, () => this.#tick());
@@ -288,42 +220,38 @@ export class FreebsdBackend extends PerSession<Entry> implements Backend {
     const { devd } = this.#open();
     this.#listenToDevd(devd);
     this.#look(() => true);
-    for (const { session } of this.entries.values())
-      anyway(() => session.tick(), this.#context.log);
+    for (const session of this.#sessions.values()) anyway(() => session.tick(), this.#context.log);
   }
 
   /** Compare the state with the last notice, and notify the changes. All roles first, because they move gates. */
-  #look(concerns: (entry: Entry) => boolean): void {
+  #look(concerns: (session: FreebsdSession) => boolean): void {
     const { events } = this.#context;
-    const { interfaces } = this.#open().shared;
-    const entries = [...this.entries].filter(([, entry]) => concerns(entry));
+    const sessions = [...this.#sessions.values()].filter(concerns);
     // Read each vhid and each line once, even if a thousand sessions share it.
     const roleOf = once(
-      (entry: Entry) => vhidKey(entry.vhid),
-      (entry) => readVhid(interfaces, entry.vhid),
+      ({ vhid }: FreebsdSession) => (vhid === undefined ? '' : vhidName(vhid)),
+      (session) => session.readRole(),
     );
     const carrierOf = once(
-      (entry: Entry) => entry.session.policy.interface,
-      (entry) => readCarrier(interfaces, entry.session.policy),
+      ({ policy }: FreebsdSession) => policy.interface,
+      (session) => session.readCarrier(),
     );
     const edges: Edge[] = [];
-    for (const [name, entry] of entries) {
-      const role = roleOf(entry);
-      if (role === entry.role) continue;
-      entry.role = role;
-      edges.push({ session: name, role });
+    for (const session of sessions) {
+      const role = roleOf(session);
+      if (role === session.role) continue;
+      session.role = role;
+      edges.push({ session: session.policy.name, role });
     }
     if (edges.length > 0) events.roles(edges);
-    for (const [name, entry] of entries) {
-      const carrier = carrierOf(entry);
-      if (carrier === entry.carrier) continue;
-      entry.carrier = carrier;
-      events.carrier(name, carrier);
+    for (const session of sessions) {
+      const carrier = carrierOf(session);
+      if (carrier === session.carrier) continue;
+      session.carrier = carrier;
+      events.carrier(session.policy.name, carrier);
     }
   }
 }
-
-const vhidKey = (vhid: Vhid | undefined): string => (vhid === undefined ? '' : vhidName(vhid));
 
 /** `read`, asked once for each key. */
 function once<T, R>(keyOf: (of: T) => string, read: (of: T) => R): (of: T) => R {
@@ -338,22 +266,6 @@ function once<T, R>(keyOf: (of: T) => string, read: (of: T) => R): (of: T) => R 
   };
 }
 
-/**
- * Without a vhid to watch this router is the only one.
- *
- * @param how  'strict': a vhid that is not there is an error, as at the start; else it is INIT, which closes the gate
- */
-function readVhid(interfaces: Interfaces, vhid: Vhid | undefined, how?: 'strict'): Role {
-  if (vhid === undefined) return 'MASTER';
-  const read = (): Role => readRole(interfaces, vhid);
-  if (how === undefined) return unless(NO_VHID, read) ?? 'INIT';
-  return attempt('read vhid', vhidName(vhid), read, {
-    ENOENT: 'there is no such vhid on this interface; see ifconfig',
-    ENXIO: 'there is no such interface',
-    EPROTONOSUPPORT: 'the module carp is not loaded; run kldload carp',
-  });
-}
-
 /** For a session that was never started: no other is served then. */
 const NOWHERE = {
   via: 'none',
@@ -361,8 +273,3 @@ const NOWHERE = {
   isShared: () => false,
   beside: () => undefined,
 } as const;
-
-const NO_VHID = ['ENOENT', 'ENXIO', 'EPROTONOSUPPORT', 'EINVAL', 'EOPNOTSUPP'];
-
-const readCarrier = (interfaces: Interfaces, { interface: line }: SessionPolicy): boolean =>
-  attempt('read carrier of', line, () => interfaces.carrier(line));

@@ -1,6 +1,6 @@
 /**
- * CARP: a vhid's role in the kernel, the edges that devd(8) reports, and our demotion. `../interlock.ts` decides what the
- * role means for a gate.
+ * CARP: a vhid's role in the kernel, and the edges that devd(8) reports. `../interlock.ts` decides what the role means for
+ * a gate.
  *
  * An edge is only a reason to read the level. Routing messages are not even an edge: an interface that comes up as BACKUP
  * is announced with the same RTM_NEWADDR as a MASTER, and that may come before or after devd's line.
@@ -13,16 +13,17 @@ import type { Loop } from '../loop.ts';
 import type { SessionPolicy } from '../policy.ts';
 import { POLLIN } from '../unix.ts';
 import { C, S, SEEN } from './abi.ts';
-import { unless } from './errors.ts';
+import { attempt, unless } from './errors.ts';
 import type { Interfaces } from './interface.ts';
-import { i32At, int, putU32, textAt, textOctets, u32At } from './octets.ts';
+import { putU32, textAt, textOctets, u32At } from './octets.ts';
 
 const DEVD_PIPE = '/var/run/devd.seqpacket.pipe';
-const DEMOTION = 'net.inet.carp.demotion';
 /** A router has few vhids on one interface. */
 const MOST_VHIDS = 32;
 const EVENT_ROOM = 1024;
 const EVENTS = 64;
+/** There is no vhid to read, or none that can be chosen. */
+const NO_VHID = ['ENOENT', 'ENXIO', 'EPROTONOSUPPORT', 'EINVAL', 'EOPNOTSUPP'];
 /** devd does not run, or is busy with others. */
 const NOBODY = ['ECONNREFUSED', 'ENOENT', 'EACCES', 'EAGAIN', 'ECONNRESET'];
 
@@ -58,11 +59,23 @@ export function vhidOf({
 }
 
 /**
- * The role of a vhid. ENOENT: there is none; EINVAL: several, and the policy does not say which.
+ * Without a vhid to watch this router is the only one.
  *
- * @returns INIT, BACKUP or MASTER
+ * @param how  'strict': a vhid that is not there is an error, as at the start; else it is INIT, which closes the gate
  */
-export const readRole = (interfaces: Interfaces, which: Vhid): Role =>
+export function roleOf(interfaces: Interfaces, vhid: Vhid | undefined, how?: 'strict'): Role {
+  if (vhid === undefined) return 'MASTER';
+  const read = (): Role => readRole(interfaces, vhid);
+  if (how === undefined) return unless(NO_VHID, read) ?? 'INIT';
+  return attempt('read vhid', vhidName(vhid), read, {
+    ENOENT: 'there is no such vhid on this interface; see ifconfig',
+    ENXIO: 'there is no such interface',
+    EPROTONOSUPPORT: 'the module carp is not loaded; run kldload carp',
+  });
+}
+
+/** ENOENT: there is no such vhid; EINVAL: several, and the policy does not say which. */
+const readRole = (interfaces: Interfaces, which: Vhid): Role =>
   SEEN.carpStates[u32At(readVhid(interfaces, which), S.carpreq.carpr_state)] ?? 'INIT';
 
 /**
@@ -95,15 +108,6 @@ function readVhid(interfaces: Interfaces, which: Vhid): Uint8Array {
     );
   return table;
 }
-
-/** The sum of everybody's demotion. */
-const readDemotion = (libc: Libc): number => i32At(libc.sysctl(DEMOTION, 4), 0);
-
-/** Adds to the sum: that is what writing it does. */
-const addDemotion = (libc: Libc, amount: number): void =>
-  void libc.sysctl(DEMOTION, 0, int(amount));
-
-export const demotion = { read: readDemotion, add: addDemotion } as const;
 
 /** devd's lines about CARP. devd may not run, or be restarted: `listen` may be called again at any time. */
 export class Devd {

@@ -1,11 +1,12 @@
 /**
- * One session on this router: its graph, its descriptor on the line, its interfaces' addresses and its routes, and what
- * comes in on them. The role and who shares what are `backend.ts`.
+ * One session on FreeBSD: its graph, its descriptor on the line, its interfaces' addresses and its routes. It performs the
+ * verbs of `../backend.ts` for that session. `backend.ts` watches the role and the carrier.
  */
 import { encodeAnnounce, decodeAnnounce, ETHERTYPE_ANNOUNCE, type Announced } from '../announce.ts';
 import { EarlyFrames, ETHERTYPE_SESSION } from '../early-frames.ts';
 import { BackendError } from '../errors.ts';
-import type { BackendEvents, Counters, Key, SessionSettings, Settings, Via } from '../backend.ts';
+import type { BackendEvents, Counters, Found, Key, Role, SessionSettings } from '../backend.ts';
+import type { SessionVerbs, Settings, Via } from '../backend.ts';
 import type { Libc } from '../libc.ts';
 import type { Loop } from '../loop.ts';
 import type { SessionPolicy } from '../policy.ts';
@@ -15,6 +16,8 @@ import { C, S } from './abi.ts';
 import * as addressing from './addressing.ts';
 import { Arming } from './arming.ts';
 import { Bpf } from './bpf.ts';
+import { claimRole, roleOf, vhidName, vhidOf, type Vhid } from './carp.ts';
+import type { Demotion } from './demotion.ts';
 import { anyway, attempt, refuses, unless } from './errors.ts';
 import { BYPASS, Graph } from './graph.ts';
 import type { Interfaces } from './interface.ts';
@@ -39,13 +42,19 @@ export interface Shared {
   readonly loop: Loop;
   readonly events: BackendEvents;
   readonly interfaces: Interfaces;
+  readonly demotion: Demotion;
   /** Every session that is served. */
   readonly sessions: () => Iterable<FreebsdSession>;
   readonly log: (line: string) => void;
 }
 
-export class FreebsdSession {
+export class FreebsdSession implements SessionVerbs {
   readonly policy: SessionPolicy;
+  /** Without one this router is the only one. */
+  readonly vhid: Vhid | undefined;
+  /** As last noticed. */
+  role: Role;
+  carrier: boolean;
   readonly #shared: Shared;
   readonly #netgraph: NetgraphSocket;
   readonly #graph: Graph;
@@ -63,14 +72,18 @@ export class FreebsdSession {
   #adopted = false;
 
   /**
-   * Build, or adopt what is there; throws with nothing half-built left behind. The gate stays open only if it was and
-   * `mayBeOpen`.
+   * Build, or adopt what is there; throws with nothing half-built left behind. The gate stays open only if it was, and
+   * the role allows it.
    */
-  constructor(shared: Shared, policy: SessionPolicy, mayBeOpen: boolean) {
+  constructor(shared: Shared, policy: SessionPolicy) {
     const { libc, loop, interfaces } = shared;
     const { name, mac } = policy;
     this.#shared = shared;
     this.policy = policy;
+    this.vhid = policy.carp && vhidOf(policy.carp);
+    this.role = roleOf(interfaces, this.vhid, 'strict');
+    this.carrier = this.readCarrier();
+    const mayBeOpen = policy.policy !== 'follow-carp' || this.role === 'MASTER';
     this.#netgraph = attempt(
       'open netgraph for',
       name,
@@ -141,6 +154,40 @@ export class FreebsdSession {
     attempt('join line of', name, () => this.#graph.followParent());
     this.#listen(new Bpf(libc, line, mac));
     log(`${line} is back`);
+  }
+
+  readRole(): Role {
+    return roleOf(this.#shared.interfaces, this.vhid);
+  }
+
+  readCarrier(): boolean {
+    const { interface: line } = this.policy;
+    return attempt('read carrier of', line, () => this.#shared.interfaces.carrier(line));
+  }
+
+  inspect(): Found {
+    const { attached, gateOpen } = this;
+    const demoted = this.#shared.demotion.isDemoted(this.policy);
+    return { role: this.readRole(), carrier: this.readCarrier(), attached, gateOpen, demoted };
+  }
+
+  claim(): void {
+    const { vhid } = this;
+    if (vhid === undefined)
+      throw new BackendError('claim', this.policy.name, 'ENXIO', 'it has no vhid');
+    const { interfaces } = this.#shared;
+    attempt('claim vhid', vhidName(vhid), () => claimRole(interfaces, vhid), {
+      EPERM: 'may root change a vhid in this jail',
+      EINVAL: 'does it speak VRRPv3 (carpver 3); use carpver 2',
+    });
+  }
+
+  demote(on: boolean): void {
+    this.#shared.demotion.set(this.policy, on);
+  }
+
+  adoptDemotion(amount: number): boolean {
+    return this.#shared.demotion.adopt(this.policy, amount);
   }
 
   get attached(): Key | null {

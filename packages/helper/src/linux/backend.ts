@@ -2,13 +2,11 @@
  * The Linux backend: the verbs of `../backend.ts` on the kernel's own PPPoE. It keeps the sessions, watches the role
  * and the carrier, and leaves the work of one session to `session.ts`.
  *
- * The role is the presence of the virtual address on its interface, so that any VRRP daemon will do. Notifications from
- * the kernel only trigger a poll of its state. The backend also polls once a second.
+ * Notifications from the kernel only trigger a poll of its state. The backend also polls once a second.
  */
 import { BackendError } from '../errors.ts';
-import type { Backend, BackendContext, Edge, Found, Role } from '../backend.ts';
+import type { Backend, BackendContext, Edge, SessionVerbs } from '../backend.ts';
 import type { Address6, Aggregate } from '../backend.ts';
-import { PerSession } from '../per-session.ts';
 import type { SessionPolicy } from '../policy.ts';
 import { POLLIN } from '../unix.ts';
 import { removeAddress6, setAddress6, setUnreachable6 } from './address6.ts';
@@ -16,66 +14,52 @@ import { DefaultRoutes } from './default-routes.ts';
 import { Demotion } from './demotion.ts';
 import { News, Rtnetlink } from './kernel.ts';
 import { ourLinks, removeLink } from './line.ts';
-import { sameOctets, type Message } from './netlink.ts';
-import { GROUP, IFF, decodeAddress, decodeLink, type Address, type Link } from './rtnetlink.ts';
+import type { Message } from './netlink.ts';
+import { Roles, type Level } from './roles.ts';
+import { GROUP, IFF, decodeAddress, decodeLink } from './rtnetlink.ts';
 import { LinuxSession, type Shared } from './session.ts';
 
 const LEVEL_INTERVAL = 1000;
 
-interface Level {
-  role: Role;
-  carrier: boolean;
-}
-
-interface Entry extends Level {
+interface Entry {
   readonly session: LinuxSession;
+  /** As last noticed. */
+  level: Level;
   /** The kernel has sent a notification about the line, or an interface below it, since the last good check. */
   lineDoubtful: boolean;
 }
 
-export class LinuxBackend extends PerSession<Entry> implements Backend {
+export class LinuxBackend implements Backend {
   readonly platform = 'linux';
+  readonly #entries = new Map<string, Entry>();
   readonly #shared: Shared;
-  readonly #demotion: Demotion;
   #watching: { readonly news: News; readonly stopTicking: () => void } | undefined;
 
   readonly #log: (line: string) => void;
-  /** Sessions whose virtual address is on an interface where it does not count. */
-  readonly #elsewhere = new Set<string>();
 
   constructor({ libc, loop, events, log }: Omit<BackendContext, 'policy'>) {
-    super();
     const kernel = new Rtnetlink(libc);
-    this.#shared = { libc, loop, events, kernel, routes: new DefaultRoutes(kernel, log) };
-    this.#demotion = new Demotion();
+    const routes = new DefaultRoutes(kernel, log);
+    const roles = new Roles(kernel, log);
+    this.#shared = { libc, loop, events, kernel, routes, roles, demotion: new Demotion() };
     this.#log = log;
   }
 
-  start(policy: SessionPolicy): void {
-    if (this.entries.has(policy.name)) return;
+  start(policy: SessionPolicy): SessionVerbs {
+    const present = this.#entries.get(policy.name);
+    if (present !== undefined) return present.session;
     const session = new LinuxSession(this.#shared, policy);
     this.#watch();
     try {
       session.build();
-      this.#demotion.adopt(policy);
+      this.#shared.demotion.adopt(policy);
     } catch (error) {
       session.leave();
       throw error;
     }
-    this.entries.set(policy.name, { session, lineDoubtful: false, ...this.#level(policy) });
-  }
-
-  inspect(name: string): Found {
-    const { policy } = this.session('inspect', name);
-    return {
-      ...this.#level(policy),
-      ...this.joined(name),
-      demoted: this.#demotion.isDemoted(policy),
-    };
-  }
-
-  demote(name: string, on: boolean): void {
-    this.#demotion.set(this.session('demote', name).policy, on);
+    const level = this.#shared.roles.level(policy);
+    this.#entries.set(policy.name, { session, lineDoubtful: false, level });
+    return session;
   }
 
   setAddress6(address: Address6): void {
@@ -91,8 +75,8 @@ export class LinuxBackend extends PerSession<Entry> implements Backend {
   }
 
   leave(): void {
-    for (const { session } of this.entries.values()) session.leave();
-    this.entries.clear();
+    for (const { session } of this.#entries.values()) session.leave();
+    this.#entries.clear();
     this.#shared.kernel.close();
     if (!this.#watching) return;
     const { news, stopTicking } = this.#watching;
@@ -104,53 +88,16 @@ export class LinuxBackend extends PerSession<Entry> implements Backend {
 
   remove(): void {
     const { kernel } = this.#shared;
-    for (const { session } of this.entries.values()) {
+    for (const { session } of this.#entries.values()) {
       const { policy } = session;
       session.deconfigure();
       session.route('none');
       session.detach();
-      if (policy.demotionFile !== undefined) this.#demotion.set(policy, false);
+      if (policy.demotionFile !== undefined) session.demote(false);
     }
     // Also the interfaces of an earlier configuration, under names that no session has now.
     for (const link of ourLinks(kernel)) removeLink(kernel, link);
     this.leave();
-  }
-
-  /** Role and carrier as they are now. */
-  #level(policy: SessionPolicy, view = new View(this.#shared.kernel)): Level {
-    const parent = view.link(policy.interface);
-    const carrier = ((parent?.flags ?? 0) & IFF.LOWER_UP) !== 0;
-    const { carp } = policy;
-    // Without a role to watch this router is the only one.
-    return { role: carp === undefined ? 'MASTER' : this.#role(policy.name, carp, view), carrier };
-  }
-
-  /**
-   * MASTER while the virtual address is on its interface, or on one that a VRRP daemon made on top of it (keepalived's
-   * use_vmac). A role that cannot be read is INIT, never MASTER.
-   */
-  #role(session: string, carp: NonNullable<SessionPolicy['carp']>, view: View): Role {
-    const { address, interface: name } = carp;
-    if (address === undefined) return 'INIT';
-    const named = name === undefined ? undefined : view.link(name);
-    if (name !== undefined && (!named || (named.flags & IFF.UP) === 0)) return 'INIT';
-    const holders = view.holders(address);
-    const isRight = (holder: number): boolean =>
-      named === undefined || holder === named.index || view.parent(holder) === named.index;
-    if (holders.some(isRight)) return 'MASTER';
-    this.#tellElsewhere(session, address.join('.'), name ?? '', holders.length > 0);
-    return 'BACKUP';
-  }
-
-  /** Logs each occurrence once: otherwise a router would stay BACKUP without a visible reason. */
-  #tellElsewhere(session: string, address: string, name: string, isElsewhere: boolean): void {
-    if (isElsewhere && !this.#elsewhere.has(session))
-      this.#log(
-        `read role of ${session}: EADDRNOTAVAIL: ${address} is on another interface than carp_interface, ${name}; ` +
-          'this router stays BACKUP',
-      );
-    if (isElsewhere) this.#elsewhere.add(session);
-    else this.#elsewhere.delete(session);
   }
 
   #watch(): void {
@@ -164,7 +111,7 @@ export class LinuxBackend extends PerSession<Entry> implements Backend {
 
   #hear(news: readonly Message[] | 'lost'): void {
     const about = news === 'lost' ? undefined : decodeNews(news);
-    const concerned = [...this.entries.values()].filter(
+    const concerned = [...this.#entries.values()].filter(
       ({ session }) => about === undefined || concerns(session, about),
     );
     this.#look(concerned);
@@ -172,8 +119,8 @@ export class LinuxBackend extends PerSession<Entry> implements Backend {
   }
 
   #tick(): void {
-    this.#look([...this.entries.values()]);
-    for (const entry of this.entries.values()) {
+    this.#look([...this.#entries.values()]);
+    for (const entry of this.#entries.values()) {
       if (entry.lineDoubtful) this.#mend(entry);
       const drops = entry.session.drops();
       if (drops > 0) this.#shared.events.dropped(entry.session.policy.name, drops);
@@ -182,18 +129,19 @@ export class LinuxBackend extends PerSession<Entry> implements Backend {
 
   /** Compare the state with the last notice, and notify the changes. All roles first, because they move gates. */
   #look(entries: readonly Entry[]): void {
-    const { events, kernel } = this.#shared;
-    const view = new View(kernel);
+    const { events, roles } = this.#shared;
+    const view = roles.view();
     const edges: Edge[] = [];
     const carriers: Entry[] = [];
     for (const entry of entries) {
-      const { role, carrier } = this.#level(entry.session.policy, view);
-      if (role !== entry.role) edges.push({ session: entry.session.policy.name, role });
-      if (carrier !== entry.carrier) carriers.push(entry);
-      Object.assign(entry, { role, carrier });
+      const { policy } = entry.session;
+      const level = roles.level(policy, view);
+      if (level.role !== entry.level.role) edges.push({ session: policy.name, role: level.role });
+      if (level.carrier !== entry.level.carrier) carriers.push(entry);
+      entry.level = level;
     }
     if (edges.length > 0) events.roles(edges);
-    for (const { session, carrier } of carriers) events.carrier(session.policy.name, carrier);
+    for (const { session, level } of carriers) events.carrier(session.policy.name, level.carrier);
   }
 
   /**
@@ -214,41 +162,6 @@ export class LinuxBackend extends PerSession<Entry> implements Backend {
       if (!(error instanceof BackendError)) throw error;
       this.#log(error.message);
     }
-  }
-}
-
-/** One poll of the kernel; it reads an interface once, even if a thousand sessions share it. */
-class View {
-  readonly #kernel: Rtnetlink;
-  readonly #links = new Map<string, Link | undefined>();
-  readonly #parents = new Map<number, number>();
-  #addresses: readonly Address[] | undefined;
-
-  constructor(kernel: Rtnetlink) {
-    this.#kernel = kernel;
-  }
-
-  link(name: string): Link | undefined {
-    if (!this.#links.has(name)) this.#links.set(name, this.#kernel.link(name));
-    return this.#links.get(name);
-  }
-
-  /** The interfaces that have `address`, by index. */
-  holders(address: Uint8Array): readonly number[] {
-    this.#addresses ??= this.#kernel.allAddresses();
-    return this.#addresses
-      .filter(({ local }) => sameOctets(local, address))
-      .map(({ link }) => link);
-  }
-
-  /** The interface below this one, by index; 0: none. */
-  parent(link: number): number {
-    let found = this.#parents.get(link);
-    if (found === undefined) {
-      found = this.#kernel.linkAt(link)?.parent ?? 0;
-      this.#parents.set(link, found);
-    }
-    return found;
   }
 }
 

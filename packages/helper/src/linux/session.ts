@@ -5,7 +5,8 @@
 import { ETHERTYPE_ANNOUNCE, encodeAnnounce, decodeAnnounce, type Announced } from '../announce.ts';
 import { EarlyFrames, ETHERTYPE_SESSION } from '../early-frames.ts';
 import { BackendError } from '../errors.ts';
-import type { BackendEvents, Counters, Key, SessionSettings, Settings, Via } from '../backend.ts';
+import type { BackendEvents, Counters, Found, Key, SessionSettings } from '../backend.ts';
+import type { SessionVerbs, Settings, Via } from '../backend.ts';
 import type { Libc } from '../libc.ts';
 import type { Loop } from '../loop.ts';
 import type { SessionPolicy } from '../policy.ts';
@@ -21,10 +22,12 @@ import {
   type Ours,
 } from './addressing.ts';
 import type { DefaultRoutes, Towards } from './default-routes.ts';
+import type { Demotion } from './demotion.ts';
 import { attempt, tolerate, type Rtnetlink } from './kernel.ts';
 import { buildLine, buildStub, lineName, requireLink } from './line.ts';
 import { sameOctets } from './netlink.ts';
 import { PppSession } from './ppp.ts';
+import type { Roles } from './roles.ts';
 import {
   FAMILY,
   addAddress,
@@ -45,9 +48,11 @@ export interface Shared {
   readonly kernel: Rtnetlink;
   readonly events: BackendEvents;
   readonly routes: DefaultRoutes;
+  readonly roles: Roles;
+  readonly demotion: Demotion;
 }
 
-export class LinuxSession {
+export class LinuxSession implements SessionVerbs {
   readonly policy: SessionPolicy;
   /** The macvlan's name. */
   readonly lineName: string;
@@ -83,6 +88,16 @@ export class LinuxSession {
 
   get gateOpen(): boolean {
     return this.#ppp?.session.gateOpen ?? false;
+  }
+
+  inspect(): Found {
+    const { attached, gateOpen, policy } = this;
+    const { roles, demotion } = this.#shared;
+    return { ...roles.level(policy), attached, gateOpen, demoted: demotion.isDemoted(policy) };
+  }
+
+  demote(on: boolean): void {
+    this.#shared.demotion.set(this.policy, on);
   }
 
   /** Build the line and the stub, or adopt them; again, after the line's interface has come back. */

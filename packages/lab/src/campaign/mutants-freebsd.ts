@@ -86,7 +86,7 @@ export const FREEBSD_MUTANTS: readonly Mutant[] = [
       'setUp(interfaces, name, up); setAddress(interfaces, name, own, theirAddress); \n    setInterfaceId(interfaces, name, before?.interfaceIds?.ours, settings.interfaceIds?.ours);\n    // Last: ng_iface comes up by itself with a new address.\n    ',
     ],
   ]),
-  ...of('helper/dist/freebsd/backend.js', 'freebsd/life', [
+  ...of('helper/dist/freebsd/demotion.js', 'freebsd/life', [
     ['freebsd: a demotion that is not taken back', ': -amount', ': 0'],
   ]),
   ...of('helper/dist/freebsd/parent.js', 'freebsd/departure', [

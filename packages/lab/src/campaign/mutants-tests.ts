@@ -200,21 +200,21 @@ export const TEST_MUTANTS: readonly Mutant[] = [
     ],
   ]),
   ...of('helper/dist/demotion.js', 'helper/demotion', [
-    ['demotion: twice in force', 'if (inForce.has(session) === on)\n                return;', ''],
+    ['demotion: twice in force', 'if (inForce.has(name) === on)\n                return;', ''],
     [
       'demotion: in force before it is written',
-      'remember();\n                backend.demote(session, true);',
-      'backend.demote(session, true);\n                remember();',
+      'remember();\n                verbs.demote(true);',
+      'verbs.demote(true);\n                remember();',
     ],
     [
       'demotion: not forgotten',
-      'backend.demote(session, false);\n                inForce.delete(session);',
-      'backend.demote(session, false);',
+      'verbs.demote(false);\n                inForce.delete(name);',
+      'verbs.demote(false);',
     ],
     [
       'demotion: adopted without a record',
-      'recorded.has(session) && backend.adoptDemotion',
-      'backend.adoptDemotion',
+      'recorded.has(name) && verbs.adoptDemotion',
+      'verbs.adoptDemotion',
     ],
     [
       'demotion: not given back for a session that is gone',
