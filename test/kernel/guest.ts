@@ -2,10 +2,10 @@
 import { rm } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { Test } from 'tap';
-import { missingPrograms, runInGuest } from '@ppp-thing/lab/kernel/uml';
+import { kernelProgram, missingPrograms, runInGuest } from '@ppp-thing/lab/kernel/uml';
 
 const PROGRAMS = [
-  'linux.uml',
+  kernelProgram(),
   'taskset',
   'ip',
   'modprobe',

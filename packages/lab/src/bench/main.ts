@@ -28,6 +28,7 @@ interface KernelScene {
 }
 interface KernelSummary {
   readonly ok: boolean;
+  readonly ground: string;
   readonly dialMs: number;
   readonly stockDialMs: number;
   readonly scenes: readonly KernelScene[];
@@ -142,7 +143,9 @@ function report(): string {
     byLines,
     ...(pairs.length === 0 ? [] : ['## A pair with many lines', many]),
     ...(fake.length === 0 ? [] : ['## The pair on two fake FreeBSD kernels', onFake]),
-    ...(kernel.length === 0 ? [] : ['## The pair on the Linux kernel (user-mode Linux)', onKernel]),
+    ...(kernel.length === 0
+      ? []
+      : ['## The pair on the Linux kernel', `Ground: ${kernel[0]?.ground}.`, onKernel]),
     '',
   ].join('\n\n');
 }

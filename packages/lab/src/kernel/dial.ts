@@ -18,6 +18,7 @@ import {
   type AcLog,
 } from './ac.ts';
 import { startCapture } from './capture.ts';
+import { noteGround } from './ground.ts';
 import { buildNetwork, inside, port, SESSION_MAC } from './net.ts';
 import { Router } from './router.ts';
 import { pause, until } from './station.ts';
@@ -58,6 +59,7 @@ async function delay(roundTripMs: number): Promise<void> {
 }
 
 await execa('modprobe', ['sch_netem'], { reject: false });
+await noteGround();
 await buildNetwork();
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util';
 import { execa } from 'execa';
 import { acLogLength, prepareAc, readAcLog, startAc, stockClient, type Auth } from './ac.ts';
 import { startCapture } from './capture.ts';
+import { noteGround } from './ground.ts';
 import { buildNetwork, inside, INTERNET } from './net.ts';
 import { Router, programOf } from './router.ts';
 import {
@@ -66,6 +67,7 @@ async function echoBudget(): Promise<number> {
   return Math.max(4, Math.ceil(((performance.now() - start) * 8) / 1000));
 }
 
+await noteGround();
 await buildNetwork();
 const budget = await echoBudget();
 await prepareAc(auth, budget);

@@ -13,12 +13,13 @@ import { execa } from 'execa';
 import type { Auth } from './ac.ts';
 import { QUIET_MS, readCapture, readDials, readRequests, type LineReport } from './capture.ts';
 import type { Dial } from './dial.ts';
+import type { Ground } from './ground.ts';
 import type { GuestReport } from './guest.ts';
 import type { Guest6Report } from './guest6.ts';
 import type { GuideReport } from './guide.ts';
 import { SESSION_MAC } from './net.ts';
 import type { SceneResult } from './scenes.ts';
-import { missingPrograms, runInGuest } from './uml.ts';
+import { kernelProgram, missingPrograms, runInGuest, type GuestRun } from './uml.ts';
 
 const GUEST = fileURLToPath(new URL('./guest.js', import.meta.url));
 const DIAL = fileURLToPath(new URL('./dial.js', import.meta.url));
@@ -26,7 +27,7 @@ const GUEST6 = fileURLToPath(new URL('./guest6.js', import.meta.url));
 const GUIDE = fileURLToPath(new URL('./guide.js', import.meta.url));
 const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
 const PACKAGES: Readonly<Record<string, string>> = {
-  'linux.uml': 'user-mode-linux',
+  [kernelProgram()]: 'user-mode-linux',
   pppd: 'ppp',
   'pppoe-server': 'pppoe',
   keepalived: 'keepalived',
@@ -86,8 +87,16 @@ if (missing.length > 0) {
 }
 
 interface Run {
+  readonly ground: string;
   readonly guest: GuestReport;
   readonly line: LineReport;
+}
+
+/** What the figures of a guest depend on, in words. */
+async function groundOf({ directory, mode }: GuestRun): Promise<string> {
+  const text = await readFile(join(directory, 'ground.json'), 'utf8');
+  const { kernel, systemCallUs } = JSON.parse(text) as Ground;
+  return `user-mode ${kernel} (${mode}), a system call costs ${systemCallUs.toFixed(0)} µs`;
 }
 
 async function run(auth: Auth, extra: readonly string[]): Promise<Run> {
@@ -111,9 +120,10 @@ async function run(auth: Auth, extra: readonly string[]): Promise<Run> {
     }
     const guest = JSON.parse(text) as GuestReport;
     const line = await readCapture(join(directory, 'line.pcap'), SESSION_MAC);
+    const ground = await groundOf(result);
     if (values.keep) say(`logs: ${directory}`);
     else await rm(directory, { recursive: true });
-    return { guest, line };
+    return { ground, guest, line };
   } finally {
     other.length = 0;
   }
@@ -134,6 +144,7 @@ function summarise(main: Run, pap: Run): Record<string, unknown> & { readonly ok
     Object.entries(dialMs).find(([mac]) => mac !== SESSION_MAC)?.[1];
   const redials = sum(runs, (one) => one.guest.acSessions - 1);
   const facts = {
+    ground: main.ground,
     sessionIdBefore: guest.sessionIdBefore,
     sessionIdAfter: guest.sessionIdAfter,
     redials,
@@ -218,7 +229,7 @@ const TOLERANCE = 2;
 
 /** Each round trip: our link opens once, with about as many Configure-Requests as stock pppd's. */
 async function dialSlowly(): Promise<boolean> {
-  const { directory, timedOut } = await runInGuest({
+  const result = await runInGuest({
     program: DIAL,
     args: [
       ...(bars > 0 ? ['--bars', values.bars] : []),
@@ -229,11 +240,13 @@ async function dialSlowly(): Promise<boolean> {
       else other.push(text);
     },
   });
+  const { directory, timedOut } = result;
   const text = await readFile(join(directory, 'dial.json'), 'utf8').catch(() => undefined);
   if (text === undefined) {
     const why = timedOut ? 'not within its time' : 'it stopped midway';
     throw new Error(`dial: ${why}\n${other.slice(-40).join('\n')}\nlogs: ${directory}`);
   }
+  say(await groundOf(result));
   if (bars > 0) return tellBars(JSON.parse(text) as Dial[], directory);
   const requests = await readRequests(join(directory, 'line.pcap'));
   const dials = (JSON.parse(text) as Dial[]).map((dial) => {
@@ -335,12 +348,13 @@ const quantile = (sorted: readonly number[], share: number): number =>
 
 /** Planned handoffs in a row: the packets each one cost, either way, and the parts of each takeover. */
 async function playHandoffs(): Promise<boolean> {
-  const { guest, line } = await run('chap', ['--handoffs', values.handoffs]);
+  const { ground, guest, line } = await run('chap', ['--handoffs', values.handoffs]);
   const spread = (of: (scene: SceneResult) => number) => {
     const sorted = guest.scenes.map(of).sort((a, b) => a - b);
     return { median: quantile(sorted, 0.5), p99: quantile(sorted, 0.99), all: sorted };
   };
   const facts = {
+    ground,
     handoffs: guest.scenes.length,
     up: spread(({ probesLostUp }) => probesLostUp),
     down: spread(({ probesLost, probesLostUp }) => probesLost - probesLostUp),
