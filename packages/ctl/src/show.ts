@@ -4,7 +4,7 @@ import type { SessionStatusJson, StatusJson } from '@ppp-thing/supervisor/api';
 type Tone = 'good' | 'busy' | 'bad';
 const COLOUR = { good: 32, busy: 33, bad: 31 } as const;
 
-export interface ShowOptions {
+interface ShowOptions {
   readonly colours: boolean;
   /** Show only these sessions, in full. Without it one session is shown in full, and several as a table. */
   readonly names?: readonly string[];

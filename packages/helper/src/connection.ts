@@ -35,7 +35,7 @@ const BATCH = 64 * 1024;
 
 const SHEDDABLE = new Set<Notice['notice']>(['discovery-frame', 'ppp-frame', 'own-mac-heard']);
 
-export interface ConnectionOwner {
+interface ConnectionOwner {
   /** The answer to one request. Throws FramingError to end the connection. */
   handle(request: Request): Reply;
   /** The descriptor is closed. `reason` is undefined when the supervisor ended it itself. */

@@ -19,7 +19,7 @@ const RECORD = 'demotion.json';
 const BOOT = '*';
 
 /** By how much each session demotes this router. */
-export type Amounts = ReadonlyMap<string, number>;
+type Amounts = ReadonlyMap<string, number>;
 
 /** A session that the backend has started. */
 export interface Demotable {

@@ -21,7 +21,7 @@ import type { SessionPolicy } from './policy.ts';
 type Request = Omit<RequestBody<'delegate'>, 'session'>;
 type Prefix = Request['prefixes'][number];
 
-export interface Wanted {
+interface Wanted {
   readonly addresses: readonly Address6[];
   readonly aggregates: readonly Aggregate[];
   /** Why a LAN gets nothing of a prefix, a line each. */

@@ -3,7 +3,7 @@
  */
 
 /** An error, or an event. */
-export type Urgency = 'warning' | 'info';
+type Urgency = 'warning' | 'info';
 
 export type HelperLog = (line: string, urgency?: Urgency) => void;
 

@@ -8,7 +8,7 @@ import type { MainLoop } from './loop.ts';
 import type { Requests } from './requests.ts';
 import { POLLIN, setCloseOnExec, setNonblocking } from './unix.ts';
 
-export interface ServerOptions {
+interface ServerOptions {
   readonly libc: Libc;
   readonly loop: MainLoop;
   /** The one uid whose process may connect. */

@@ -43,7 +43,7 @@ export interface Session {
 /** A session that has just started, or has ended. */
 export const NOTHING_ARMED = { autoOpen: false, settings: null } as const;
 
-export interface SessionsOptions {
+interface SessionsOptions {
   readonly loop: MainLoop;
   readonly policies: readonly SessionPolicy[];
   readonly notify: (notice: Notice) => void;

@@ -38,7 +38,7 @@ export const guardArguments = (
 ): readonly string[] => ['-c', SCRIPT, 'guard', String(seconds), name, String(atStart)];
 
 /** The parts of a child process used here. */
-export interface Guard {
+interface Guard {
   readonly stdin: {
     write(text: string): unknown;
     on(event: 'error', listener: () => void): unknown;

@@ -7,7 +7,7 @@
 const MAX_WAITING = 1 << 20;
 
 /** The parts of a writable stream used here. */
-export interface LineStream {
+interface LineStream {
   /** False if the stream is full; `drain` follows when the reader has read. */
   write(text: string): boolean;
   on(event: 'drain' | 'error', listener: () => void): unknown;

@@ -48,7 +48,7 @@ import { HOOKS, type HookSettings } from './hooks.ts';
 import type { LogLevel } from './log.ts';
 import { places } from './places.ts';
 
-export interface PartnerSettings {
+interface PartnerSettings {
   readonly protocol: 'ppp-thing' | 'ppp_thing';
   readonly localAddress: string;
   readonly address: string;

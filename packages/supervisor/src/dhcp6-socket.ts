@@ -12,7 +12,7 @@ const SERVER_PORT = 547;
 /** All_DHCP_Relay_Agents_and_Servers. */
 const SERVERS = 'ff02::1:2';
 
-export interface Dhcp6Options {
+interface Dhcp6Options {
   readonly log: Log;
   /** A datagram received on the interface of this name. */
   heard(session: string, octets: Uint8Array): void;

@@ -33,7 +33,7 @@ import type { Log } from './log.ts';
 import type { HelperView } from './supervisor.ts';
 import { thisSystem, type Stream, type System } from './system.ts';
 
-export interface HelperEvents {
+interface HelperEvents {
   /** The helper has connected; `sessions` are all sessions it knows, with their state. */
   up(sessions: readonly SessionState[]): void;
   /** The helper has gone. Earlier requests will get no answer. */
@@ -41,7 +41,7 @@ export interface HelperEvents {
   notice(notice: Notice): void;
 }
 
-export interface HelperOptions {
+interface HelperOptions {
   readonly path: string;
   readonly log: Log;
   readonly events: HelperEvents;

@@ -36,7 +36,7 @@ export interface HookSettings {
 }
 
 /** The facts that stay the same while the session is configured. */
-export interface HookSubject {
+interface HookSubject {
   /** The session's name, which is its interface's. */
   readonly session: string;
   /** The Ethernet interface of the line. */

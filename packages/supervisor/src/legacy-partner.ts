@@ -26,7 +26,7 @@ import type { PartnerChannel, PartnerCounters } from './partner.ts';
 import { Tally } from './tally.ts';
 import { openUdp, type Udp } from './udp.ts';
 
-export interface LegacyOptions {
+interface LegacyOptions {
   readonly localAddress: string;
   readonly address: string;
   /** 75, except in tests. */

@@ -70,7 +70,7 @@ export interface PartnerChannel {
   close(): void;
 }
 
-export interface PartnerOptions {
+interface PartnerOptions {
   readonly localAddress: string;
   readonly address: string;
   readonly port: number;
@@ -94,7 +94,7 @@ export interface PartnerOptions {
   heard(session: string, message: PartnerMessage): void;
 }
 
-export interface PartnerSession {
+interface PartnerSession {
   readonly name: string;
   /** Milliseconds of silence after which the partner counts as gone. */
   readonly timeout: number;

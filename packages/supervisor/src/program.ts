@@ -7,7 +7,7 @@ import { printable } from '@ppp-thing/protocol/printable';
 import { now } from './clock.ts';
 import { codeOf } from './errors.ts';
 
-export interface ProgramOptions {
+interface ProgramOptions {
   /** An absolute path. The program gets no arguments and no standard input. */
   readonly path: string;
   /** The program's whole environment. */

@@ -27,7 +27,7 @@ import type {
 import { thisSystem, type System } from './system.ts';
 import { Turns } from './turns.ts';
 
-export interface RunningOptions {
+interface RunningOptions {
   readonly config: Config;
   readonly version: string;
   readonly log: Log;

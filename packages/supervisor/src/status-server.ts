@@ -22,7 +22,7 @@ const MAX_CONNECTIONS = 512;
 const MAX_UNREAD = 16 * 1024 * 1024;
 const MAX_HEAD_OCTETS = 8192;
 
-export interface StatusServers {
+interface StatusServers {
   close(): void;
 }
 

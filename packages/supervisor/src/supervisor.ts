@@ -23,7 +23,7 @@ export interface Happening {
 }
 
 /** Since this process started. */
-export interface SessionCounters {
+interface SessionCounters {
   /** From the helper: discovery and control packets that were read and understood. */
   readonly framesIn: number;
   /** Discovery and control packets given to the helper. */
@@ -55,7 +55,7 @@ export interface Traffic {
 }
 
 /** Settings of a session that may be shown: no secrets. */
-export interface SessionSettingsView {
+interface SessionSettingsView {
   readonly interface: string;
   /** `02:00:5e:10:53:01` */
   readonly mac: string;

@@ -77,7 +77,7 @@ export interface ConfigFacts {
   readonly shared: Readonly<Record<string, string>>;
 }
 
-export interface FileFacts {
+interface FileFacts {
   readonly path: string;
   /** Permission bits; undefined if the file does not exist. */
   readonly mode: number | undefined;

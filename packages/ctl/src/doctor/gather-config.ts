@@ -6,7 +6,7 @@ import { UnreadableError } from '@ppp-thing/supervisor/errors';
 import { readKeys } from '@ppp-thing/supervisor/keys';
 import { known, unknown, type ConfigFacts, type Known } from './facts.ts';
 
-export interface Gathered {
+interface Gathered {
   readonly facts: Known<ConfigFacts>;
   readonly config: Config | undefined;
 }

@@ -7,7 +7,7 @@ export interface Fresh {
   readonly history: HistoryJson | null;
 }
 
-export interface FeedEvents {
+interface FeedEvents {
   fresh(fresh: Fresh): void;
   /** Reports why there is no data. The feed retries by itself. */
   away(reason: string): void;

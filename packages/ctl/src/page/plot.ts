@@ -2,7 +2,7 @@
 import type { SampleJson } from '@ppp-thing/supervisor/api';
 import { bits, milliseconds, span } from './text.ts';
 
-export interface Series {
+interface Series {
   readonly name: string;
   /** An SVG path in the plot's box: x 0 to WIDTH, y 0 to HEIGHT downwards. Unknown values are gaps. */
   readonly path: string;

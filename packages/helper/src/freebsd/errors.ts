@@ -8,7 +8,7 @@ import { SystemError } from '../libc.ts';
 export { anyway } from '../errors.ts';
 
 /** Explanations of errnos, by name. */
-export type Reasons = Readonly<Record<string, string>>;
+type Reasons = Readonly<Record<string, string>>;
 
 /** Explanations that hold for every call. */
 const EVERYWHERE: Reasons = {

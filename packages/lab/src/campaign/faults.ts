@@ -111,7 +111,7 @@ export type Fault =
     };
 
 /** Which campaign: bare engines, or the whole system. */
-export type Campaign = 'fast' | 'system';
+type Campaign = 'fast' | 'system';
 
 interface Scale {
   readonly longestMs: number;

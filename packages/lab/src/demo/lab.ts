@@ -12,7 +12,7 @@ import { Relay } from './relay.ts';
 import { Router } from './router.ts';
 import { World, ROUTERS } from './world.ts';
 
-export interface LabOptions {
+interface LabOptions {
   readonly bus: Bus;
   /** The program that runs helper and supervisor. */
   readonly runtime: string;

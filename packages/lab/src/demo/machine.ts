@@ -45,7 +45,7 @@ export interface MachineNews {
   demotion(amount: number): void;
 }
 
-export interface MachineOptions {
+interface MachineOptions {
   readonly router: RouterName;
   /** The world's: what happens in a machine has its consequences after it, not in its midst. */
   readonly queue: Queue;

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import type { Bus, RouterName } from './bus.ts';
 
-export interface OperatorOptions {
+interface OperatorOptions {
   readonly router: RouterName;
   /** Where the supervisor's sockets are. */
   readonly runDirectory: string;

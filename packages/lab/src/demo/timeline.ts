@@ -2,7 +2,7 @@
 import type { Instant } from '@ppp-thing/protocol/time';
 import type { Timed } from './bus.ts';
 
-export interface TimelineOptions {
+interface TimelineOptions {
   readonly write: (text: string) => void;
   readonly colour: boolean;
   /** Everything, not only what an operator would want to see. */

@@ -32,7 +32,7 @@ const LAN_DELAY = millis(2);
 /** Long after the last scene. */
 const LEASE = { preferredSeconds: 3600, validSeconds: 7200 };
 
-export interface WorldOptions {
+interface WorldOptions {
   /** How long a second of CARP's lasts, milliseconds. */
   readonly carpSecondMs: number;
   readonly bus: Bus;

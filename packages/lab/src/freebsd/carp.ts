@@ -8,7 +8,7 @@ import { ascii, set32, u32 } from './octets.ts';
 import type { Routes } from './routes.ts';
 
 const STATES = ['INIT', 'BACKUP', 'MASTER'] as const;
-export type CarpState = (typeof STATES)[number];
+type CarpState = (typeof STATES)[number];
 
 interface Vhid {
   readonly line: NetInterface;

@@ -27,7 +27,7 @@ export interface Guest {
   kill(): void;
 }
 
-export interface RemoteDoorOptions {
+interface RemoteDoorOptions {
   /** A new process. */
   readonly admit: () => Guest;
   /** Called for each call, to run it; `run` throws nothing. */

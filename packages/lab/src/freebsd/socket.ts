@@ -29,7 +29,7 @@ function addressOf(path: string): Uint8Array {
 const address = (node: Node): string =>
   node.name === '' ? `[${node.id.toString(16)}]:` : `${node.name}:`;
 
-export class SocketNode extends Node {
+class SocketNode extends Node {
   readonly type = 'socket';
   override readonly endsWithHooks = false;
   control: ControlSocket | undefined;

@@ -24,7 +24,7 @@ const MOST_TOLD = 10_000;
 const CHECKOUT = fileURLToPath(new URL('../../../..', import.meta.url)).replace(/\/$/, '');
 const INIT = fileURLToPath(new URL('../../kernel-guest/init.sh', import.meta.url));
 
-export interface GuestOptions {
+interface GuestOptions {
   /** Absolute path of a compiled module, and its arguments. */
   readonly program: string;
   readonly args?: readonly string[];

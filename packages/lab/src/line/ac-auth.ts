@@ -21,7 +21,7 @@ const CHALLENGE_LENGTH = 16;
 const RESPONSE_LENGTH = 49;
 const NOTHING: AuthResult = { send: [] };
 
-export interface AuthenticatorConfig {
+interface AuthenticatorConfig {
   readonly method: AcAuth;
   readonly name: string;
   readonly passwords: ReadonlyMap<string, string>;

@@ -16,7 +16,7 @@ export interface Terms<Option> {
 }
 
 /** Closed: not begun, or given up. */
-export type ExchangeState = 'Closed' | 'Req-Sent' | 'Ack-Rcvd' | 'Ack-Sent' | 'Opened';
+type ExchangeState = 'Closed' | 'Req-Sent' | 'Ack-Rcvd' | 'Ack-Sent' | 'Opened';
 
 /** Transmissions of one request before we give up (RFC 1661 §4.6). */
 const MAX_CONFIGURE = 10;

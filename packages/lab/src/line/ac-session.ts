@@ -22,7 +22,7 @@ import { Keepalive, type EchoConfig } from './ac-keepalive.ts';
 import type { IpcpTerms, Ipv6cpTerms, LcpTerms } from './ac-terms.ts';
 import { decodeEcho, decodeIpv4, encodeEcho } from './icmp.ts';
 
-export type AcPhase = 'Establish' | 'Authenticate' | 'Network' | 'Dead';
+type AcPhase = 'Establish' | 'Authenticate' | 'Network' | 'Dead';
 
 export type SessionOutput =
   | { readonly kind: 'ppp'; readonly protocol: number; readonly packet: Uint8Array }

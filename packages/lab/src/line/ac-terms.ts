@@ -94,7 +94,7 @@ export class LcpTerms implements Terms<LcpOption> {
   }
 }
 
-export interface IpcpPlan {
+interface IpcpPlan {
   /** Undefined: we are unnumbered. */
   readonly ours: Uint8Array | undefined;
   /** What this client gets, who asks for `asked`: 0.0.0.0, or an address it had before. */

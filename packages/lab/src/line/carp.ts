@@ -13,11 +13,11 @@ import { after, earliest, type Instant, type Millis } from '@ppp-thing/protocol/
 export type CarpRole = 'INIT' | 'BACKUP' | 'MASTER';
 
 /** carp(4): the skew that is advertised never exceeds this. */
-export const MAX_SKEW = 240;
+const MAX_SKEW = 240;
 /** net.inet.carp.ifdown_demotion_factor. */
 const IFDOWN_DEMOTION = 240;
 
-export interface StationConfig {
+interface StationConfig {
   /** CARP seconds. */
   readonly advbase: number;
   /** 0 … 254, in 256ths of a CARP second. */
@@ -27,25 +27,25 @@ export interface StationConfig {
   readonly secondMs: number;
 }
 
-export interface Advert {
+interface Advert {
   readonly advbase: number;
   /** With the sender's demotion in it. */
   readonly advskew: number;
 }
 
-export type StationEvent =
+type StationEvent =
   | { readonly kind: 'link'; readonly up: boolean }
   | { readonly kind: 'advert'; readonly advert: Advert }
   /** The sum of everything that demotes this router now, without the link's part. */
   | { readonly kind: 'demotion'; readonly amount: number }
   | { readonly kind: 'deadline' };
 
-export type StationOutput =
+type StationOutput =
   | { readonly kind: 'advertise'; readonly advert: Advert }
   | { readonly kind: 'role'; readonly role: CarpRole; readonly reason: string };
 
 /** One router's end of one vhid. Its interface is down at first. */
-export class CarpStation implements Engine<StationEvent, StationOutput> {
+class CarpStation implements Engine<StationEvent, StationOutput> {
   readonly #config: StationConfig;
   #role: CarpRole = 'INIT';
   #isUp = false;

@@ -13,7 +13,7 @@ export type WitnessEvent =
   | { readonly kind: 'role'; readonly port: string; readonly role: CarpRole }
   | { readonly kind: 'gate'; readonly port: string; readonly open: boolean };
 
-export interface Testimony {
+interface Testimony {
   readonly kind: 'violation';
   readonly text: string;
 }

@@ -94,7 +94,7 @@ const joined = (): readonly [End, End] => {
 /** struct sockaddr_un of FreeBSD. */
 const pathOf = (address: Uint8Array): string => cstring(address, 2, address.length - 2);
 
-export interface Around {
+interface Around {
   readonly schedule: Schedule;
   readonly chance: Chance;
   /** A promise has been settled: what waits for it is to run before time goes on. */

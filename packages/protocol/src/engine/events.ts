@@ -65,7 +65,7 @@ export type SessionSettings = Ipv4Ends & {
   readonly interfaceIds?: { readonly ours: InterfaceId; readonly theirs: InterfaceId };
 };
 
-export type InterfaceSettings = SessionSettings & {
+type InterfaceSettings = SessionSettings & {
   /** False on a standby: configured, but down, so that the AC's address is not routed into a closed gate. */
   readonly up: boolean;
 };

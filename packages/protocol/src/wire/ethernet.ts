@@ -51,7 +51,7 @@ export function encodeEthernet(frame: EthernetFrame): Uint8Array {
 }
 
 /** The meaning of an announce frame: the holder of `epoch` is on the port that the frame came from. */
-export interface Announcement {
+interface Announcement {
   /** The session's MAC address. It is the frame's source, so switches learn its port. */
   readonly mac: MacAddress;
   /** 0 … 0xffffffff. */

@@ -11,7 +11,7 @@ import { decodeSnapshot, encodeSnapshot } from './partner-snapshot.ts';
 import { decodeSections, encodeSections, type Section } from './sections.ts';
 
 /** Versions of the body, both ends included. The header and the HMAC are the same in all of them. */
-export interface VersionRange {
+interface VersionRange {
   readonly min: number;
   readonly max: number;
 }

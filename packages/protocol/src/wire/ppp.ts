@@ -57,8 +57,7 @@ const CONTROL_CODE = {
   'Time-Remaining': 13,
 } as const;
 
-export type ConfigureCode =
-  'Configure-Request' | 'Configure-Ack' | 'Configure-Nak' | 'Configure-Reject';
+type ConfigureCode = 'Configure-Request' | 'Configure-Ack' | 'Configure-Nak' | 'Configure-Reject';
 
 export interface ConfigurePacket<Option> {
   readonly code: ConfigureCode;

@@ -87,7 +87,7 @@ export function encodeDiscovery(packet: DiscoveryPacket): Uint8Array {
 }
 
 /** A Session Stage packet (RFC 2516 §6): one PPP packet of a session. */
-export interface SessionPacket {
+interface SessionPacket {
   readonly sessionId: number;
   /** PPP Protocol field; two octets, since Protocol-Field-Compression is not negotiated (§7). */
   readonly protocol: number;

@@ -48,7 +48,7 @@ export type Grant =
   | { readonly kind: 'unanswered'; readonly reason: string };
 
 /** When, and on which session: seconds since 1970-01-01 UTC. */
-export type GrantedOn = Pick<Lease, 'grantedAt' | 'session'>;
+type GrantedOn = Pick<Lease, 'grantedAt' | 'session'>;
 
 /** @param asked the message that is answered */
 export function grantOf(

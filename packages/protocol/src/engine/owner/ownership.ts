@@ -226,7 +226,7 @@ type Named<Text> = Text extends `${infer List}/${OwnerState}` ? Acts<List> : tru
 /** The compiler knows every act that a cell names. */
 true satisfies Named<(typeof OWNERSHIP)[OwnerEvent][OwnerState]>;
 
-export interface OwnerStep {
+interface OwnerStep {
   readonly acts: readonly OwnerAct[];
   readonly next: OwnerState;
 }

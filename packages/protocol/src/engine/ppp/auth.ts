@@ -17,7 +17,7 @@ export type AuthSignal =
   /** The AC refused us, or could not prove itself; `reason` names the user and quotes the AC, escaped. */
   | { readonly kind: 'failed'; readonly reason: string };
 
-export interface Credentials {
+interface Credentials {
   readonly user: string;
   readonly password: Secret;
 }

@@ -84,7 +84,7 @@ export const TRANSITIONS = {
 
 export type AutomatonEvent = keyof typeof TRANSITIONS;
 
-export interface Transition {
+interface Transition {
   readonly actions: readonly AutomatonAction[];
   readonly next: AutomatonState;
 }

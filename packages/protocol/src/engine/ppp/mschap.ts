@@ -12,14 +12,14 @@ export const CHALLENGE_LENGTH = 16;
 const MAGIC_1 = utf8('Magic server to client signing constant');
 const MAGIC_2 = utf8('Pad to make it do more than one iteration');
 
-export interface MsChapInputs {
+interface MsChapInputs {
   readonly authenticatorChallenge: Uint8Array;
   readonly peerChallenge: Uint8Array;
   readonly user: string;
   readonly password: string;
 }
 
-export interface MsChapProof {
+interface MsChapProof {
   /** 49 octets: the Value of the Response packet (§4). */
   readonly value: Uint8Array;
   /** 20 octets: what the Success packet must carry after `S=` (§5). */
