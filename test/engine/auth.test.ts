@@ -179,11 +179,23 @@ void t.test(
   },
 );
 
+const warnings = (outputs: readonly AuthOutput[]) =>
+  outputs.flatMap((o) => (o.kind === 'note' && o.note.level === 'warn' ? [o.note.on] : []));
+
+void t.test('PAP › a verdict counts whatever its Identifier, and one line says so', (t) => {
+  const message = utf8('');
+  const ack = setUp('PAP').auth.receivePap({ code: 'Authenticate-Ack', identifier: 77, message });
+  t.same(kinds(ack), ['passed']);
+  t.match(warnings(ack), [/^PAP Authenticate-Ack with another Identifier/]);
+  const nak = setUp('PAP').auth.receivePap({ code: 'Authenticate-Nak', identifier: 0, message });
+  t.match(reasons(nak), [/^the AC refused user alice/]);
+  t.end();
+});
+
 void t.test('PAP › what was not asked for is ignored', (t) => {
   const { auth, outputs } = setUp('PAP');
   const identifier = (sent(outputs)[0]?.identifier ?? 0) + 1;
   const message = utf8('');
-  t.same(kinds(auth.receivePap({ code: 'Authenticate-Ack', identifier, message })), []);
   const request = {
     code: 'Authenticate-Request',
     identifier,
@@ -193,6 +205,10 @@ void t.test('PAP › what was not asked for is ignored', (t) => {
   t.same(kinds(auth.receivePap(request)), []);
   const chap = setUp('CHAP-MD5').auth;
   t.same(kinds(chap.receivePap({ code: 'Authenticate-Ack', identifier: 1, message })), []);
+  const passed = setUp('PAP').auth;
+  passed.receivePap({ code: 'Authenticate-Ack', identifier: 1, message });
+  for (const code of ['Authenticate-Ack', 'Authenticate-Nak'] as const)
+    t.same(kinds(passed.receivePap({ code, identifier: 1, message })), [], 'a second verdict');
   t.end();
 });
 
@@ -228,18 +244,42 @@ void t.test('CHAP › a Success or Failure that answers nothing is ignored', (t)
       'before any Challenge',
     );
   auth.receiveChap(challenge(1, VALUE), at(0));
-  for (const code of ['Success', 'Failure'] as const)
-    t.same(
-      kinds(auth.receiveChap({ code, identifier: 2, message }, at(0))),
-      [],
-      'another Identifier',
-    );
   t.same(kinds(auth.receiveChap({ code: 'Success', identifier: 1, message }, at(1))), ['passed']);
   t.same(
     kinds(auth.receiveChap({ code: 'Failure', identifier: 1, message }, at(1))),
     [],
     'a second answer',
   );
+  t.end();
+});
+
+void t.test('CHAP › a verdict counts whatever its Identifier, and one line says so', (t) => {
+  const message = utf8('welcome');
+  const { auth } = setUp('CHAP-MD5');
+  auth.receiveChap(challenge(1, VALUE), at(0));
+  const success = auth.receiveChap({ code: 'Success', identifier: 2, message }, at(1));
+  t.same(kinds(success), ['passed']);
+  t.match(warnings(success), [/^CHAP Success with another Identifier/]);
+  for (let i = 2; i < 50; i++) {
+    auth.receiveChap(challenge(i, VALUE), at(i));
+    t.same(warnings(auth.receiveChap({ code: 'Success', identifier: 0, message }, at(i))), []);
+  }
+  const refused = setUp('MS-CHAPv2').auth;
+  refused.receiveChap(challenge(1, VALUE), at(0));
+  t.match(reasons(refused.receiveChap({ code: 'Failure', identifier: 0, message }, at(1))), [
+    /refused user alice: CHAP Failure/,
+  ]);
+  t.end();
+});
+
+void t.test('CHAP › a verdict on a Challenge that another one has replaced comes too late', (t) => {
+  for (const method of ['CHAP-MD5', 'MS-CHAPv2'] as const)
+    for (const code of ['Success', 'Failure'] as const) {
+      const { auth } = setUp(method);
+      auth.receiveChap(challenge(1, VALUE), at(0));
+      auth.receiveChap(challenge(2, VALUE), at(3000));
+      t.same(kinds(auth.receiveChap({ code, identifier: 1, message: VALUE }, at(3001))), []);
+    }
   t.end();
 });
 

@@ -5,7 +5,7 @@ import { seconds } from '@ppp-thing/protocol/time';
 import { utf8 } from '@ppp-thing/protocol/printable';
 import { TAG } from '@ppp-thing/protocol/wire/pppoe';
 import type { LcpPacket } from '@ppp-thing/protocol/wire/ppp';
-import { LinkPair, name } from './link-pair.ts';
+import { CONFIG, LinkPair, name } from './link-pair.ts';
 import { AC_MAC, AC_MAGIC, ADDRESS, at, OTHER_MAC, PEER, SESSION_ID } from './scripted-ac.ts';
 
 const NOTHING = new Uint8Array(0);
@@ -166,15 +166,43 @@ void t.test(
   },
 );
 
-void t.test('link › L11: an Echo-Reply with a stale Identifier is no sign of life', (t) => {
-  const pair = new LinkPair().up();
-  pair.intercept = (sent) => {
+/** Each Echo-Request is answered with these, instead of by the AC. */
+const answered = (...replies: readonly { readonly away: number; readonly magic: number }[]) =>
+  ((sent) => {
     if (sent.kind !== 'send-ppp' || sent.packet.protocol !== 'LCP') return undefined;
     const { packet } = sent.packet;
     if (packet.code !== 'Echo-Request') return undefined;
-    const identifier = (packet.identifier + 100) & 0xff;
-    return [fromAc({ code: 'Echo-Reply', identifier, magic: AC_MAGIC, data: NOTHING })];
-  };
+    return replies.map(({ away, magic }) => {
+      const identifier = (packet.identifier + away) & 0xff;
+      return fromAc({ code: 'Echo-Reply', identifier, magic, data: NOTHING });
+    });
+  }) satisfies LinkPair['intercept'];
+
+void t.test('link › an AC that counts its Echo-Replies by itself lives; one line says so', (t) => {
+  for (const failures of [2, 3]) {
+    const echo = { ...CONFIG.echo, failures };
+    const pair = new LinkPair({ echo }).up();
+    pair.intercept = answered({ away: 100, magic: AC_MAGIC });
+    pair.forget().run(600_000);
+    t.same(pair.outcomes, []);
+    t.equal(pair.notes.filter(({ level }) => level === 'warn').length, 1);
+  }
+  t.end();
+});
+
+void t.test('link › L11: an Echo-Reply to the former holder proves no path of ours', (t) => {
+  const { facts } = new LinkPair().up();
+  const stale = fromAc({ code: 'Echo-Reply', identifier: 3, magic: AC_MAGIC, data: NOTHING });
+  const pair = new LinkPair().deaf().resume(facts);
+  pair.feed(stale).run(10).feed(stale);
+  t.same(pair.outcomes, []);
+  t.match(pair.run(60_000).outcomes, [{ kind: 'closed' }]);
+  t.end();
+});
+
+void t.test('link › L11: our own Echo-Reply coming back is no sign of life', (t) => {
+  const pair = new LinkPair().up();
+  pair.intercept = answered({ away: 100, magic: pair.facts.ourMagic });
   pair.run(60_000);
   t.match(pair.outcomes.slice(1), [{ kind: 'silent' }, { kind: 'closed' }]);
   t.end();

@@ -316,15 +316,20 @@ export const TEST_MUTANTS: readonly Mutant[] = [
       'packet.data.slice(0, theirMru - ECHO_HEADER)',
       'packet.data',
     ],
-    ['lcp: any Echo-Reply proves', 'if (sentAt === undefined) {', 'if (false) {'],
+    ['lcp: any Echo-Reply proves', 'isOurs || this.#echoes.size < ENOUGH_UNANSWERED', 'isOurs'],
+    ['lcp: our own Echo-Reply proves', 'isOurs || this.#echoes.size', 'this.#echoes.size'],
   ]),
   ...of(`${ENGINE}/ppp/auth.js`, 'engine/auth', [
     [
       'auth: Success that nobody asked for',
-      'if (answered?.isOutstanding !== true || answered',
-      'if (answered',
+      'if (answered?.isOutstanding !== true || isLate)',
+      'if (answered === undefined || isLate)',
     ],
-    ['auth: Success of another Challenge', ' || answered.challenge.identifier !== identifier', ''],
+    [
+      'auth: Success of an earlier Challenge',
+      'isOutstanding !== true || isLate)',
+      'isOutstanding !== true)',
+    ],
     ['auth: no proof needed', '!isProof(packet.message, answered.expected)', 'false'],
     ['auth: a Challenge of no octets', 'value.length > 0;', 'true;'],
     [
@@ -338,7 +343,7 @@ export const TEST_MUTANTS: readonly Mutant[] = [
       '!isRepeated || this.#answered === undefined',
       'true',
     ],
-    ['auth: PAP answer to nothing', ' || !this.#asked.includes(identifier)', ''],
+    ['auth: PAP answer to nothing', "this.#method === 'PAP' && this.#state === 'Waiting'", 'true'],
     [
       'auth: Identifier not hashed',
       'concat(Uint8Array.of(identifier), utf8(password), packet.value)',
@@ -406,6 +411,13 @@ export const TEST_MUTANTS: readonly Mutant[] = [
       'next : changed(next, { facts })',
       'next : { ...next, facts }',
     ],
+    ['half-made: not named', 'this.#write({ halfMade: place });', ''],
+    ['half-made: left at the AC', 'this.#out.emit(padt(acMac, sessionId));', ''],
+    [
+      'half-made: not worth a snapshot',
+      'facts === null && halfMade === undefined',
+      'facts === null',
+    ],
   ]),
   ...of(`${ENGINE}/link/discovery.js`, 'engine/dial-and-partner', [
     [
@@ -415,6 +427,11 @@ export const TEST_MUTANTS: readonly Mutant[] = [
     ],
   ]),
   ...of('protocol/dist/session.js', 'engine/dial-and-partner', [
+    [
+      'half-made: named behind its end',
+      'change.facts === undefined ? before : wholly(before)',
+      'before',
+    ],
     ['untold: whatever has been said since', 'later.generation === 0 &&', ''],
     ['untold: however long ago', ' &&\n    taken(earlier, later.holder).epoch === later.epoch', ''],
   ]),

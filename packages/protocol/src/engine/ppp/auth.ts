@@ -49,9 +49,13 @@ export class Authentication {
   #retryAt: Instant | undefined;
   #transmissions = 0;
   #identifier = 0;
-  /** Identifiers of the Authenticate-Requests of this phase: an answer to an earlier one counts as well. */
+  /** Identifiers of the Authenticate-Requests of this phase: an answer to an earlier one is as good as one to the last. */
   #asked: number[] = [];
   #answered: Answered | undefined;
+  /** Identifiers of Challenges of this phase that another one has replaced: an answer with one of them comes late. */
+  readonly #replaced = new Set<number>();
+  /** It was said that the AC's verdicts carry other Identifiers than what they answer. */
+  #isOddSaid = false;
 
   constructor(credentials: Credentials, hashes: Hashes, random: Random, out: Out) {
     this.#out = out;
@@ -88,6 +92,7 @@ export class Authentication {
     this.#transmissions = 0;
     this.#asked = [];
     this.#answered = undefined;
+    this.#replaced.clear();
   }
 
   expire(now: Instant): AuthSignal | undefined {
@@ -104,8 +109,9 @@ export class Authentication {
   receivePap(packet: PapPacket): AuthSignal | undefined {
     const { code, identifier } = packet;
     const isWanted = this.#method === 'PAP' && this.#state === 'Waiting';
-    if (code === 'Authenticate-Request' || !isWanted || !this.#asked.includes(identifier))
+    if (code === 'Authenticate-Request' || !isWanted)
       return this.#ignore(`PAP ${code}`, identifier);
+    if (!this.#asked.includes(identifier)) this.#sayOdd(`PAP ${code}`, identifier);
     return code === 'Authenticate-Ack'
       ? this.#pass('PAP Authenticate-Ack', packet.message)
       : this.#fail('PAP Authenticate-Nak', packet.message);
@@ -118,8 +124,11 @@ export class Authentication {
       return this.#ignore(`CHAP ${packet.code}`, identifier);
     if ('value' in packet) return this.#challenged(packet, now);
     const answered = this.#answered;
-    if (answered?.isOutstanding !== true || answered.challenge.identifier !== identifier)
+    const isRight = answered?.challenge.identifier === identifier;
+    const isLate = !isRight && this.#replaced.has(identifier);
+    if (answered?.isOutstanding !== true || isLate)
       return this.#ignore(`unrequested CHAP ${packet.code}`, identifier);
+    if (!isRight) this.#sayOdd(`CHAP ${packet.code}`, identifier);
     answered.isOutstanding = false;
     if (packet.code === 'Failure') return this.#fail('CHAP Failure', packet.message);
     if (answered.expected !== undefined && !isProof(packet.message, answered.expected)) {
@@ -128,6 +137,16 @@ export class Authentication {
       return signal;
     }
     return this.#pass('CHAP Success', packet.message);
+  }
+
+  /**
+   * Both RFCs ask for the Identifier of what is answered, and some ACs send another. Such a verdict counts, as it does with
+   * pppd: it is in our session and from our AC, and a verdict is outstanding. Who can forge that can see the Identifier.
+   */
+  #sayOdd(on: string, identifier: number): void {
+    const level = this.#isOddSaid ? 'debug' : 'warn';
+    this.#isOddSaid = true;
+    this.#log(level, `${on} with another Identifier than asked`, { id: identifier });
   }
 
   #ignore(what: string, identifier: number): undefined {
@@ -161,6 +180,7 @@ export class Authentication {
     const isRepeated = last?.identifier === identifier && sameOctets(last.value, value);
     if (!isRepeated || this.#answered === undefined) {
       this.#transmissions = 0;
+      if (last !== undefined) this.#replaced.add(last.identifier);
       this.#answered = this.#answer(packet);
     }
     this.#answered.isOutstanding = true;

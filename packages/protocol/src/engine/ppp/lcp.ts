@@ -33,6 +33,8 @@ const ECHO_HEADER = 8;
 const REJECT_HEADER = 6;
 /** Echo-Requests whose answer would still count. More are never outstanding: the keepalive gives up before. */
 const MAX_OUTSTANDING = 64;
+/** Echo-Requests of ours without an answer from which on an Echo-Reply with another Identifier is believed. */
+const ENOUGH_UNANSWERED = 2;
 const ECHO_REQUEST = 9;
 const MAX_PROTOCOLS_SAID = 16;
 const NOTHING: Uint8Array = new Uint8Array(0);
@@ -46,6 +48,8 @@ export class Lcp {
   readonly #echoes = new Map<number, Instant>();
   /** It was said that the peer's Magic-Number is not the one it negotiated. */
   #isOddSaid = false;
+  /** And that its Echo-Replies carry other Identifiers than our Echo-Requests. */
+  #isStrangeSaid = false;
   readonly #protocolsSaid = new Set<string>();
 
   constructor(settings: LcpSettings, random: Random, pace: Pace, out: Out) {
@@ -190,10 +194,7 @@ export class Lcp {
     const { identifier, magic } = packet;
     const { theirMagic } = this.agreement;
     const sentAt = this.#echoes.get(identifier);
-    if (sentAt === undefined) {
-      this.#log('debug', 'ignored stale Echo-Reply', { id: identifier });
-      return [];
-    }
+    if (sentAt === undefined) return this.#strangeReply(packet);
     this.#echoes.delete(identifier);
     if (magic !== theirMagic && theirMagic !== 0 && !this.#isOddSaid) {
       this.#isOddSaid = true;
@@ -201,6 +202,24 @@ export class Lcp {
       this.#log('warn', 'Echo-Reply with another Magic-Number than negotiated', facts);
     }
     return [{ kind: 'alive', identifier, rtt: millis(now - sentAt) }];
+  }
+
+  /**
+   * Some ACs count their Echo-Replies by themselves. But behind a takeover an Echo-Reply to the former holder may still be
+   * under way, and says nothing of our way to the AC: so two requests of this router must have gone unanswered. A reply with
+   * our own Magic-Number may be one that we sent, on a line that loops.
+   */
+  #strangeReply({ identifier, magic }: EchoPacket): LcpSignal[] {
+    const { ourMagic } = this.agreement;
+    const isOurs = ourMagic !== 0 && magic === ourMagic;
+    if (isOurs || this.#echoes.size < ENOUGH_UNANSWERED) {
+      this.#log('debug', 'ignored stale Echo-Reply', { id: identifier });
+      return [];
+    }
+    const level = this.#isStrangeSaid ? 'debug' : 'warn';
+    this.#isStrangeSaid = true;
+    this.#log(level, 'Echo-Reply with another Identifier than asked', { id: identifier });
+    return [{ kind: 'heard' }];
   }
 
   #looped(packet: EchoPacket): LcpSignal[] {
