@@ -33,8 +33,7 @@ class Heard {
   }
 
   expire(now: Instant): Outputs {
-    this.machine.expire(now);
-    return this.#recorder.take();
+    return this.#recorder.take(this.machine.expire(now));
   }
 
   receive(packet: DiscoveryPacket, source: MacAddress, now: Instant): Outputs {
@@ -191,16 +190,17 @@ void t.test('discovery › a lost PADR makes no line slow', (t) => {
   t.end();
 });
 
-void t.test('discovery › the trouble says why the PADSs that came were not taken', (t) => {
+void t.test('discovery › the dial’s failure says why the PADSs that came were not taken', (t) => {
   const { discovery, uniq } = begun();
   discovery.receive(offer(uniq), AC_MAC, at(10));
-  for (let i = 0; i < 40 && discovery.machine.trouble === undefined; i++) {
+  const outputs: Outputs = [];
+  for (let i = 0; i < 40; i++) {
     discovery.receive(confirm(undefined, 7), AC_MAC, at(20 + i * 1000));
-    discovery.expire(at(30 + i * 1000));
+    outputs.push(...discovery.expire(at(30 + i * 1000)));
   }
   t.match(
-    discovery.machine.trouble,
-    /^no acceptable PADS from bras .* after 3 PADR: not our Host-Uniq$/,
+    outputs.filter(({ kind }) => kind === 'unconfirmed'),
+    [{ reason: /^no acceptable PADS from bras .* after 3 PADR: not our Host-Uniq$/ }],
   );
   t.end();
 });

@@ -168,13 +168,41 @@ void t.test(
   },
 );
 
-void t.test('link › dial › P9: a PADR is repeated, then PADI again', (t) => {
-  const pair = new LinkPair();
-  pair.intercept = (sent) =>
-    sent.kind === 'send-discovery' && sent.packet.code === 'PADR' ? [] : undefined;
-  pair.dial().run(12_000);
-  t.same(pair.sent.map(name).slice(0, 5), ['PADI', 'PADR', 'PADR', 'PADR', 'PADI']);
-  t.match(pair.link.status().lastError, /no PADS from bras/);
+void t.test(
+  'link › dial › P9: a PADR is repeated; without a PADS the dial has failed, and the next ones wait ever longer',
+  (t) => {
+    const pair = new LinkPair();
+    pair.intercept = (sent) =>
+      sent.kind === 'send-discovery' && sent.packet.code === 'PADR' ? [] : undefined;
+    pair.dial().run(9000);
+    t.same(pair.sent.map(name).slice(0, 4), ['PADI', 'PADR', 'PADR', 'PADR']);
+    t.match(pair.closed, [/^no PADS from bras .* after 3 PADR$/]);
+    t.match(pair.link.status(), { phase: 'Wait', attempts: 1, lastError: /no PADS from bras/ });
+    pair.run(591_000);
+    const padrs = pair.discoverySent('PADR').length;
+    t.ok(padrs <= 30, `${padrs} PADRs in ten minutes`);
+    pair.hearing();
+    pair.run(400_000);
+    t.match(pair.outcomes.at(-1), { kind: 'opened' }, 'and the AC may recover');
+    t.end();
+  },
+);
+
+void t.test('link › dial › a PADS that comes after the dial has failed is taken', (t) => {
+  for (const late of [8, 12, 33]) {
+    const pair = new LinkPair();
+    pair.latency = 0;
+    pair.intercept = (sent) => {
+      if (sent.kind !== 'send-discovery' || sent.packet.code !== 'PADR') return undefined;
+      if (pair.discoverySent('PADR').length > 1) return [];
+      for (const event of pair.ac.answer(sent, at(pair.now + late * 1000)))
+        pair.line.push({ at: at(pair.now + late * 1000), event });
+      return [];
+    };
+    pair.dial().run(60_000);
+    t.match(pair.outcomes.at(-1), { kind: 'opened' }, `${late} s`);
+    t.same(pair.discoverySent('PADT'), [], 'no session is given back');
+  }
   t.end();
 });
 
@@ -576,20 +604,23 @@ void t.test('link › dial › a PADS that comes after the last PADR is the sess
   t.end();
 });
 
-void t.test('link › dial › a PADS that comes in the back-off is given back', (t) => {
-  const waiting = new LinkPair();
-  waiting.intercept = (sent, ac) =>
-    name(sent) === 'PADR' && sent.kind === 'send-discovery'
-      ? [ac.confirm(sent.packet, 0, [{ type: TAG['Generic-Error'], value: utf8('busy') }])]
-      : undefined;
-  waiting.dial().run(100);
-  t.equal(waiting.link.status().phase, 'Wait');
-  const asked = waiting.discoverySent('PADR')[0]?.packet;
-  if (asked === undefined) throw new Error('no PADR');
-  waiting.feed(waiting.ac.confirm(asked, 0x77));
-  t.match(waiting.discoverySent('PADT'), [{ packet: { sessionId: 0x77 } }]);
-  t.end();
-});
+void t.test(
+  'link › dial › a PADS that comes in the back-off behind a refusal is given back',
+  (t) => {
+    const waiting = new LinkPair();
+    waiting.intercept = (sent, ac) =>
+      name(sent) === 'PADR' && sent.kind === 'send-discovery'
+        ? [ac.confirm(sent.packet, 0, [{ type: TAG['Generic-Error'], value: utf8('busy') }])]
+        : undefined;
+    waiting.dial().run(100);
+    t.equal(waiting.link.status().phase, 'Wait');
+    const asked = waiting.discoverySent('PADR')[0]?.packet;
+    if (asked === undefined) throw new Error('no PADR');
+    waiting.feed(waiting.ac.confirm(asked, 0x77));
+    t.match(waiting.discoverySent('PADT'), [{ packet: { sessionId: 0x77 } }]);
+    t.end();
+  },
+);
 
 void t.test(
   'link › dial › what is wrong with the PADOs is what the status and one warning say',

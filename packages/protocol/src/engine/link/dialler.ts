@@ -125,11 +125,12 @@ export class Dialler {
     return signal;
   }
 
-  expire(now: Instant): void {
+  expire(now: Instant): DiscoverySignal | undefined {
     if (this.#state.kind === 'Wait' && this.#state.until <= now)
       this.#discover('Wait', 'back-off over', now);
     else if (this.#state.kind === 'Queue') this.#discover('Wait', 'its turn', now);
-    else this.#discovery.expire(now);
+    else return this.#discovery.expire(now);
+    return undefined;
   }
 
   #discover(from: Phase, on: string, now: Instant): void {

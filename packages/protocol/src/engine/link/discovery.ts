@@ -4,8 +4,8 @@
  *
  * Theory of operation. PADI is repeated for ever, ever more slowly: an AC that is away comes back some day, and there
  * is nothing else to try. The first acceptable PADO wins, and later ones are kept: when the AC that was chosen does not
- * answer its PADR, or refuses, the next one is asked at once. An AC that failed is avoided for a while: its offers wait a
- * moment for a better one. Nothing is believed that does not echo our Host-Uniq.
+ * answer its PADR, or refuses, the next one is asked at once; without a next one the dial has failed, though the session may
+ * still come. An AC that failed is avoided for a while: its offers wait a moment for a better one. Nothing is believed that does not echo our Host-Uniq.
  */
 import { after, earliest, millis, seconds, type Instant, type Millis } from '../../time.ts';
 import { sameOctets } from '../../bytes.ts';
@@ -43,8 +43,8 @@ export type DiscoverySignal =
       readonly session: DiscoveredSession;
       readonly roundTrip: Millis;
     }
-  /** The AC refused; `reason` quotes it, escaped. */
-  | { readonly kind: 'refused'; readonly reason: string };
+  /** The AC refused, or no AC that offers confirms; `reason` quotes it, escaped. */
+  | { readonly kind: 'refused' | 'unconfirmed'; readonly reason: string };
 
 export interface DiscoverySettings {
   readonly serviceName: string;
@@ -114,8 +114,10 @@ export class Discovery {
   #takeAt: Instant | undefined;
   /** Of this round, by MAC address, in the order they came. */
   readonly #offers = new Map<string, Offer>();
-  /** ACs that were sent a PADR in this dial. */
+  /** ACs that were sent a PADR in this dial, or in earlier ones that no AC confirmed. */
   readonly #asked = new Map<string, Offer>();
+  /** The last dial ended without an answer, which may still come. */
+  #isLateWanted = false;
   /** When an AC failed, by MAC address, the latest last. */
   readonly #failedAt = new Map<string, Instant>();
   /** Why PADOs of this dial were not taken. */
@@ -160,8 +162,11 @@ export class Discovery {
   }
 
   start(now: Instant): void {
-    this.#hostUniq = this.#settings.hostUniq ?? this.#random(HOST_UNIQ_LENGTH);
-    this.#asked.clear();
+    // An AC that was asked may still confirm, with the Host-Uniq that it was asked with.
+    if (!this.#isLateWanted) {
+      this.#hostUniq = this.#settings.hostUniq ?? this.#random(HOST_UNIQ_LENGTH);
+      this.#asked.clear();
+    }
     this.#offers.clear();
     this.#flaws.clear();
     this.#takeAt = undefined;
@@ -182,6 +187,7 @@ export class Discovery {
   /** As `stop`, and nothing is owed to an AC that answers now: who dials no more says nothing. */
   forget(): void {
     this.stop();
+    this.#isLateWanted = false;
     this.#asked.clear();
   }
 
@@ -199,28 +205,18 @@ export class Discovery {
     this.#failedAt.delete(formatMac(acMac));
   }
 
-  expire(now: Instant): void {
+  expire(now: Instant): DiscoverySignal | undefined {
     const state = this.#state;
     if (this.#takeAt !== undefined && this.#takeAt <= now) {
       this.#takeAt = undefined;
       const best = this.#best(now);
       if (state.kind === 'Soliciting' && best !== undefined)
-        return this.#request(best, 0, now, 'PADO', now);
+        return void this.#request(best, 0, now, 'PADO', now);
     }
-    if (this.#retryAt === undefined || now < this.#retryAt) return;
+    if (this.#retryAt === undefined || now < this.#retryAt) return undefined;
     if (state.kind === 'Requesting' && state.sent < MAX_PADR)
-      return this.#request(state.offer, state.sent, state.since, 'timeout', now);
-    if (state.kind === 'Requesting') {
-      const { acName, acMac } = state.offer;
-      const ac = `${printable(acName)} (${formatMac(acMac)})`;
-      this.#trouble =
-        this.#padsFlaw === undefined
-          ? `no PADS from ${ac} after ${state.sent} PADR`
-          : `no acceptable PADS from ${ac} after ${state.sent} PADR: ${this.#padsFlaw}`;
-      this.avoid(acMac, now);
-      if (!this.#askAnother('no PADS', now)) this.#solicitAnew('no PADS', now);
-      return;
-    }
+      return void this.#request(state.offer, state.sent, state.since, 'timeout', now);
+    if (state.kind === 'Requesting') return this.#unconfirmed(state, now);
     const waited = Math.round((now - (this.#startedAt ?? now)) / 1000);
     const [flaw] = [...this.#flaws].slice(-1);
     this.#trouble =
@@ -228,12 +224,26 @@ export class Discovery {
         ? `no PADO from any Access Concentrator after ${this.#padis} PADI in ${waited} s`
         : `no acceptable PADO after ${this.#padis} PADI in ${waited} s: ${flaw}`;
     this.#solicit('no PADO', now);
+    return undefined;
   }
 
-  #solicitAnew(on: string, now: Instant): void {
-    this.#solicitedAt = now;
-    this.#offers.clear();
-    this.#solicit(on, now);
+  #unconfirmed(
+    { offer, sent }: Extract<State, { kind: 'Requesting' }>,
+    now: Instant,
+  ): DiscoverySignal | undefined {
+    const { acName, acMac } = offer;
+    const ac = `${printable(acName)} (${formatMac(acMac)})`;
+    const flaw = this.#padsFlaw;
+    const reason =
+      flaw === undefined
+        ? `no PADS from ${ac} after ${sent} PADR`
+        : `no acceptable PADS from ${ac} after ${sent} PADR: ${flaw}`;
+    this.avoid(acMac, now);
+    this.#trouble = reason;
+    if (this.#askAnother('no PADS', now)) return undefined;
+    this.stop();
+    this.#isLateWanted = true;
+    return { kind: 'unconfirmed', reason };
   }
 
   /** Ask the next AC that offered and has not failed. @returns whether there is one */
@@ -333,6 +343,7 @@ export class Discovery {
       this.avoid(source, now);
       if (this.#askAnother('PADS', now)) return undefined;
       this.stop();
+      this.#isLateWanted = false;
       return { kind: 'refused', reason: `${printable(offer.acName)} refused: ${error}` };
     }
     // A PADS that takes longer than the first PADR waited: one of the two was lost, and that wait is no round trip.
@@ -353,7 +364,9 @@ export class Discovery {
       return undefined;
     }
     // No other session has come, so take the one we asked for.
-    if (this.#state.kind === 'Soliciting')
+    const isWanted =
+      this.#state.kind === 'Idle' ? this.#isLateWanted : this.#state.kind === 'Soliciting';
+    if (isWanted)
       return this.#found(packet, offer, millis(Math.min(now - (this.#startedAt ?? now), SLOWEST)));
     this.#drop('PADS', source, 'too late: the session is given back', 'warn');
     this.#send(source, 'PADT', [], sessionId);

@@ -325,7 +325,7 @@ export class Link {
 
   #diallerDid(signal: DiscoverySignal | undefined, now: Instant): void {
     if (signal?.kind === 'found') this.#found(signal.session, signal.roundTrip, now);
-    if (signal?.kind === 'refused') this.#refused(signal.reason, now);
+    else if (signal !== undefined) this.#dialFailed(signal.reason, signal.kind === 'refused', now);
   }
 
   /** The kernel must know the session before the AC's first packet, so attach and gate come before ours. */
@@ -345,8 +345,8 @@ export class Link {
     this.#outcomes.push({ kind: 'given', place });
   }
 
-  #refused(reason: string, now: Instant): void {
-    this.#dialler.ended({ lasted: undefined, refused: true }, undefined, now);
+  #dialFailed(reason: string, refused: boolean, now: Instant): void {
+    this.#dialler.ended({ lasted: undefined, refused }, undefined, now);
     this.#lastError = reason;
     this.#dial('Discovery', reason, now);
     this.#outcomes.push({ kind: 'closed', reason });
@@ -494,7 +494,7 @@ export class Link {
 
   #expire(now: Instant): void {
     if (this.#reattachAt !== undefined && this.#reattachAt <= now) this.#reattach(now);
-    this.#dialler.expire(now);
+    this.#diallerDid(this.#dialler.expire(now), now);
     this.#withSession((session) => session.phases.expire(now), now);
   }
 
