@@ -243,3 +243,20 @@ t.test('delegation › without it in the configuration nothing of it is said or 
   t.equal(router.engine.ownerStatus(router.now).snapshot.lease, LEASE, 'it goes back as it came');
   t.equal(router.engine.status(router.now).dhcp6, undefined);
 });
+
+t.test('delegation › a lease ends without a session, and on a standby, as with one', async (t) => {
+  const routers: Record<string, Router> = {
+    'no session, and the AC is silent': new Router({ ...OURS, facts: null }, WITH_LEASE),
+    standby: new Router(THEIRS, WITH_LEASE),
+  };
+  for (const [what, router] of Object.entries(routers)) {
+    router.helperUp({ role: what === 'standby' ? 'BACKUP' : 'MASTER' });
+    const shown = (): unknown => router.engine.ownerStatus(router.now).snapshot.lease?.prefixes;
+    router.pass(70_000);
+    t.match(shown(), [{ length: 56 }], what);
+    t.same(delegated(router.pass(7_120_000)), [], what);
+    t.same(delegated(router.pass(20_000)), [[]], `${what}: once, and then nothing is left`);
+    t.equal(shown(), undefined);
+    t.equal(router.engine.ownerStatus(router.now).snapshot.lease, null);
+  }
+});

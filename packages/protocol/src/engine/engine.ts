@@ -123,7 +123,7 @@ export class SessionEngine implements Engine<Event, Action> {
       proven: this.#standing.isProven,
       refused: this.#standing.refused,
       armed: this.#standing.isArmed,
-      snapshot,
+      snapshot: this.#delegation.shown(snapshot, now),
       demoted: demotion.reasons(),
       partner: { heardAt: partner.heardAt, message: partner.fresh(now) },
       lastTakeover,

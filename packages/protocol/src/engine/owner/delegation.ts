@@ -2,9 +2,9 @@
  * The owner's part in DHCPv6: on which session the client may speak, and what the LANs are given of a lease. Without
  * `dhcp6` in the configuration it does nothing at all. The client itself is `engine/dhcp6`.
  */
-import { clampLease, secondsLeft, type Lease } from '../../lease.ts';
+import { clampLease, firstEnd, secondsLeft, unexpired, type Lease } from '../../lease.ts';
 import type { SessionFacts, Snapshot } from '../../session.ts';
-import type { Instant } from '../../time.ts';
+import { earliest, type Instant } from '../../time.ts';
 import type { Dhcp6Message } from '../../wire/dhcpv6.ts';
 import { Dhcp6Client, type Dhcp6Signal, type Dhcp6Status } from '../dhcp6/client.ts';
 import type { Random } from '../hashes.ts';
@@ -15,6 +15,9 @@ export class Delegation {
   readonly #client: Dhcp6Client | undefined;
   readonly #wallClockAtZero: number;
   readonly #out: Out;
+  /** What the LANs were given last, and when the first part of it ends. */
+  #given: Lease | null = null;
+  #endsAt: Instant | undefined;
 
   constructor(config: Dhcp6Config | undefined, random: Random, wallClockAtZero: number, out: Out) {
     this.#wallClockAtZero = wallClockAtZero;
@@ -65,12 +68,24 @@ export class Delegation {
     return this.#client?.receive(message, now) ?? [];
   }
 
+  /** The client, which prunes a lease, rests while this router holds no session; the lifetimes go on. */
   expire(now: Instant): Dhcp6Signal[] {
-    return this.#client?.expire(now) ?? [];
+    const signals = this.#client?.expire(now) ?? [];
+    const isOver = this.#endsAt !== undefined && this.#endsAt <= now;
+    if (isOver && signals.length === 0) this.delegate(this.#given, now);
+    return signals;
   }
 
   deadline(): Instant | undefined {
-    return this.#client?.deadline();
+    return earliest(this.#client?.deadline(), this.#endsAt);
+  }
+
+  /** The snapshot without those parts of the lease that have ended. */
+  shown(snapshot: Snapshot, now: Instant): Snapshot {
+    const { lease } = snapshot;
+    if (lease === undefined || lease === null) return snapshot;
+    const rest = unexpired(lease, this.#wallClockAtZero + now);
+    return rest === lease ? snapshot : { ...snapshot, lease: rest };
   }
 
   status(): Dhcp6Status | undefined {
@@ -81,6 +96,10 @@ export class Delegation {
   delegate(lease: Lease | null, now: Instant): void {
     if (this.#client === undefined) return;
     const time = this.#wallClockAtZero + now;
+    const rest = lease && unexpired(lease, time);
+    const end = rest === null ? undefined : firstEnd(rest);
+    this.#given = lease;
+    this.#endsAt = end === undefined ? undefined : ((end - this.#wallClockAtZero) as Instant);
     const left = (span: number): number => (lease === null ? 0 : secondsLeft(lease, span, time));
     const lasts = ({ valid }: { readonly valid: number }): boolean => valid > 0;
     const aged = <T extends { readonly preferred: number; readonly valid: number }>(
