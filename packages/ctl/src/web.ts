@@ -50,7 +50,7 @@ const HEADERS = {
   'cache-control': 'no-store',
 } as const;
 
-interface Serving {
+interface Inputs {
   readonly sockets: Sockets;
   readonly files: ReadonlyMap<string, PageFile>;
   readonly changes: Changes;
@@ -60,9 +60,9 @@ interface Serving {
 export async function web({ values }: Given, context: Context): Promise<number> {
   const place = placeOf(values['listen'] ?? DEFAULT_PLACE);
   const changes = new Changes(context);
-  const serving = { sockets: context, files: loadFiles(), changes };
+  const inputs = { sockets: context, files: loadFiles(), changes };
   const server = createServer(LIMITS, (request, response) => {
-    answer(serving, request, response).catch((error: unknown) => {
+    answer(inputs, request, response).catch((error: unknown) => {
       // If the browser went away there is nobody to answer. Any other error is a bug of ours, so print it.
       if (!response.destroyed)
         context.complain(error instanceof Error ? error.message : String(error));
@@ -108,7 +108,7 @@ const REASONS: Readonly<Record<string, readonly [hint: string, exit: number]>> =
 };
 
 async function answer(
-  serving: Serving,
+  inputs: Inputs,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -124,17 +124,17 @@ async function answer(
     return refuse(response, 405, 'this page is read-only; the commands of pppthingctl(8) act');
   }
   const [path = '', search = ''] = (request.url ?? '').split('?', 2);
-  const file = serving.files.get(path);
+  const file = inputs.files.get(path);
   if (file !== undefined) {
     response.setHeader('content-type', file.type);
     response.end(request.method === 'HEAD' ? undefined : file.body);
   } else if (path === '/data') {
     const query = new URLSearchParams(search);
-    const data = await dataOf(serving.sockets, query.get('session'), query.get('after') ?? '0');
+    const data = await dataOf(inputs.sockets, query.get('session'), query.get('after') ?? '0');
     response.setHeader('content-type', 'application/json');
     response.end(JSON.stringify(data));
   } else if (path === '/metrics') {
-    const metrics = await textAt(serving.sockets, '/v1/metrics').catch((error: unknown) => {
+    const metrics = await textAt(inputs.sockets, '/v1/metrics').catch((error: unknown) => {
       if (error instanceof CtlError) return undefined;
       throw error;
     });
@@ -142,7 +142,7 @@ async function answer(
     response.setHeader('content-type', 'text/plain; version=0.0.4; charset=utf-8');
     response.end(metrics);
   } else if (path === '/changes') {
-    if (!serving.changes.open(response)) refuse(response, 503, 'too many pages are open already');
+    if (!inputs.changes.open(response)) refuse(response, 503, 'too many pages are open already');
   } else refuse(response, 404, 'no such page');
 }
 

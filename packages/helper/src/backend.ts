@@ -63,7 +63,7 @@ export interface Counters {
 }
 
 /** The kernel's state of a session. */
-export interface Found {
+export interface KernelState {
   readonly role: Role;
   readonly carrier: boolean;
   readonly attached: Key | null;
@@ -126,7 +126,7 @@ export interface Backend {
 /** The verbs of one session that has been started. */
 export interface SessionVerbs {
   /** Reads the kernel's state. */
-  inspect(): Found;
+  inspect(): KernelState;
   /** The part of it that this process knows, without a call of the kernel. */
   readonly attached: Key | null;
   readonly gateOpen: boolean;

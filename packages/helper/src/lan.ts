@@ -146,7 +146,7 @@ export function openLans(
       aggregates: union(before.aggregates, after.aggregates),
     });
     const refused: BackendError[] = [];
-    const attempt = (run: () => void): void => {
+    const goOn = (run: () => void): void => {
       try {
         run();
       } catch (error) {
@@ -159,13 +159,13 @@ export function openLans(
       }
     };
     for (const each of without(before.addresses, after.addresses))
-      attempt(() => backend.removeAddress6(each.interface, octetsOf(each.address), each.bits));
+      goOn(() => backend.removeAddress6(each.interface, octetsOf(each.address), each.bits));
     for (const each of without(before.aggregates, after.aggregates))
-      attempt(() =>
+      goOn(() =>
         backend.setUnreachable6({ ...each, prefix: octetsOf(each.prefix) }, each.fib, false),
       );
-    for (const each of next.aggregates) attempt(() => backend.setUnreachable6(each, fib, true));
-    for (const each of next.addresses) attempt(() => backend.setAddress6(each));
+    for (const each of next.aggregates) goOn(() => backend.setUnreachable6(each, fib, true));
+    for (const each of next.addresses) goOn(() => backend.setAddress6(each));
     const [first] = refused;
     // Keep on record what may still be set.
     if (first === undefined) remember(after);

@@ -29,9 +29,9 @@ export function giveUpRoot(user: string, group: string): string | undefined {
   const { getuid, setuid, setgid, setgroups } = process;
   if (getuid === undefined || setuid === undefined || getuid() !== 0) return undefined;
   if (setgid === undefined || setgroups === undefined) return undefined;
-  attempt(`join the groups of ${user}`, () => joinGroups(user, idOf(group)));
-  attempt(`become group ${group}`, () => setgid(idOf(group)));
-  attempt(`become user ${user}`, () => setuid(idOf(user)));
+  giveUp(`join the groups of ${user}`, () => joinGroups(user, idOf(group)));
+  giveUp(`become group ${group}`, () => setgid(idOf(group)));
+  giveUp(`become user ${user}`, () => setuid(idOf(user)));
   if (getuid() === 0) return `user ${user} is root: the supervisor keeps its privileges`;
   if (isReversible()) throw new PrivilegeError(`give up root: EPERM: the process could regain it`);
   return `user ${user}, group ${group}`;
@@ -58,7 +58,7 @@ function isReversible(): boolean {
   return process.geteuid?.() === 0 || process.getgroups?.().includes(0) === true;
 }
 
-function attempt(what: string, run: () => void): void {
+function giveUp(what: string, run: () => void): void {
   try {
     run();
   } catch (cause) {

@@ -32,7 +32,7 @@ export async function publish(place: Place, listener: () => Server): Promise<() 
   let said: string | undefined;
   let isClosed = false;
 
-  const attempt = async (): Promise<void> => {
+  const listen = async (): Promise<void> => {
     const made = listener();
     try {
       await put(place, made);
@@ -44,13 +44,13 @@ export async function publish(place: Place, listener: () => Server): Promise<() 
       const line = `listen ${path}: ${codeOf(error)}: ${ADVICE[codeOf(error)] ?? 'trying again'}`;
       if (line !== said) place.report(line);
       said = line;
-      if (!isClosed) retry = setTimeout(() => void attempt(), RETRY_MS);
+      if (!isClosed) retry = setTimeout(() => void listen(), RETRY_MS);
     }
   };
 
   if (await isOurs(path))
     throw new AnotherRunsError(`listen ${path}: EADDRINUSE: another supervisor listens there`);
-  await attempt();
+  await listen();
   return () => {
     isClosed = true;
     clearTimeout(retry);

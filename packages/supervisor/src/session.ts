@@ -28,7 +28,7 @@ import { PartsOfTakeover, type Forwarded } from './takeover-parts.ts';
 import type { Turns } from './turns.ts';
 
 /** The parts that all sessions share. */
-export interface Surroundings {
+export interface Shared {
   readonly system: System;
   /** The wall clock at Instant 0. */
   readonly zero: number;
@@ -55,7 +55,7 @@ const NO_DATAGRAMS = { datagramsIn: 0, datagramsOut: 0, datagramsRefused: {} };
 export class Session {
   readonly name: string;
   readonly #settings: SessionSettings;
-  readonly #around: Surroundings;
+  readonly #around: Shared;
   readonly #engine: SessionEngine;
   readonly #driver: Driver;
   readonly #hooks: Hooks;
@@ -73,7 +73,7 @@ export class Session {
   };
   readonly #refusalsByVerb: Partial<Record<Verb, number>> = {};
 
-  constructor(settings: SessionSettings, stored: Snapshot | undefined, around: Surroundings) {
+  constructor(settings: SessionSettings, stored: Snapshot | undefined, around: Shared) {
     const { engine: config } = settings;
     const { system } = around;
     this.name = config.name;

@@ -15,7 +15,7 @@ import type { SessionView, Supervisor } from './supervisor.ts';
 const MAX_BODY_OCTETS = 4096;
 
 /** Input of the routes of one socket. */
-export interface Serving {
+export interface Inputs {
   readonly supervisor: Supervisor;
   readonly streams: EventStreams;
   readonly history: History;
@@ -25,7 +25,7 @@ export interface Serving {
   readonly report: (line: string) => void;
 }
 
-interface Asked extends Serving {
+interface Asked extends Inputs {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly query: URLSearchParams;
@@ -55,13 +55,13 @@ const ROUTES: readonly Route[] = [
 ];
 
 /** The request listener of one socket. It never throws. */
-export function answerTo(serving: Serving): RequestListener {
+export function answerTo(inputs: Inputs): RequestListener {
   return (request, response) => {
-    Promise.resolve(dispatch(serving, request, response)).catch((error: unknown) => {
+    Promise.resolve(dispatch(inputs, request, response)).catch((error: unknown) => {
       // The client has gone in the middle of its request, so there is nobody to answer.
       if (request.destroyed && !request.complete) return;
       const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
-      serving.report(`answer ${request.method ?? ''} ${request.url ?? ''}: ${what}`);
+      inputs.report(`answer ${request.method ?? ''} ${request.url ?? ''}: ${what}`);
       if (response.headersSent) response.destroy();
       else refuse(response, 500, 'this is a fault of ppp_thing; its log says more');
     });
@@ -69,7 +69,7 @@ export function answerTo(serving: Serving): RequestListener {
 }
 
 function dispatch(
-  serving: Serving,
+  inputs: Inputs,
   request: IncomingMessage,
   response: ServerResponse,
 ): void | Promise<void> {
@@ -80,14 +80,14 @@ function dispatch(
     response.setHeader('allow', route.method);
     return refuse(response, 405, `${path} takes ${route.method} only`);
   }
-  if (route.method === 'POST' && !serving.mayControl) {
+  if (route.method === 'POST' && !inputs.mayControl) {
     return refuse(response, 403, 'this socket only reads; use control.sock');
   }
   const words = route.path.exec(path)?.slice(1).map(decoded);
   if (words === undefined || !words.every((word) => word !== undefined)) {
     return refuse(response, 400, `not a path: ${path}`);
   }
-  const asked = { ...serving, request, response, words, query: new URLSearchParams(query) };
+  const asked = { ...inputs, request, response, words, query: new URLSearchParams(query) };
   return route.answer(asked);
 }
 

@@ -1,17 +1,9 @@
-/**
- * Converts an errno to an error that names the attempt, its subject and the remedy; and helpers that ignore or retry
- * given errnos. It decides nothing else.
- */
-import { BackendError } from '../errors.ts';
-import { SystemError } from '../libc.ts';
+/** What an errno of FreeBSD means to an operator; and the ways to wait for a kernel that is still busy. */
+import { attempting, codeOf } from '../errors.ts';
 
-export { anyway } from '../errors.ts';
+export { anyway, unless } from '../errors.ts';
 
-/** Explanations of errnos, by name. */
-type Reasons = Readonly<Record<string, string>>;
-
-/** Explanations that hold for every call. */
-const EVERYWHERE: Reasons = {
+const EVERYWHERE = {
   EPERM: 'only root may',
   EACCES: 'only root may',
   EAFNOSUPPORT: 'the module ng_socket is not loaded; run kldload ng_socket',
@@ -20,30 +12,7 @@ const EVERYWHERE: Reasons = {
   ENOBUFS: 'the kernel is out of buffers',
 };
 
-/** Calls `run`; its errno becomes the error `verb subject: CODE: reason`. */
-export function attempt<T>(verb: string, subject: string, run: () => T, reasons: Reasons = {}): T {
-  try {
-    return run();
-  } catch (cause) {
-    if (!(cause instanceof SystemError)) throw cause;
-    const reason = reasons[cause.code] ?? EVERYWHERE[cause.code] ?? `refused by ${cause.call}`;
-    throw new BackendError(verb, subject, cause.code, reason, { cause });
-  }
-}
-
-const codeOf = (error: unknown): string | undefined =>
-  error instanceof SystemError || error instanceof BackendError ? error.code : undefined;
-
-/** Calls `run`; returns undefined for an errno in `codes`. */
-export function unless<T>(codes: readonly string[], run: () => T): T | undefined {
-  try {
-    return run();
-  } catch (error) {
-    const code = codeOf(error);
-    if (code !== undefined && codes.includes(code)) return undefined;
-    throw error;
-  }
-}
+export const attempt = attempting(EVERYWHERE);
 
 /** Whether `run` fails with this errno. */
 export function refuses(code: string, run: () => void): boolean {

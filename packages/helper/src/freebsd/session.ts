@@ -5,7 +5,14 @@
 import { encodeAnnounce, decodeAnnounce, ETHERTYPE_ANNOUNCE, type Announced } from '../announce.ts';
 import { EarlyFrames, ETHERTYPE_SESSION } from '../early-frames.ts';
 import { BackendError } from '../errors.ts';
-import type { BackendEvents, Counters, Found, Key, Role, SessionSettings } from '../backend.ts';
+import type {
+  BackendEvents,
+  Counters,
+  KernelState,
+  Key,
+  Role,
+  SessionSettings,
+} from '../backend.ts';
 import type { SessionVerbs, Settings, Via } from '../backend.ts';
 import type { Libc } from '../libc.ts';
 import type { Loop } from '../loop.ts';
@@ -165,7 +172,7 @@ export class FreebsdSession implements SessionVerbs {
     return attempt('read carrier of', line, () => this.#shared.interfaces.carrier(line));
   }
 
-  inspect(): Found {
+  inspect(): KernelState {
     const { attached, gateOpen } = this;
     const demoted = this.#shared.demotion.isDemoted(this.policy);
     return { role: this.readRole(), carrier: this.readCarrier(), attached, gateOpen, demoted };

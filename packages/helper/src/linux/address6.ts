@@ -3,8 +3,8 @@
  * delegated prefix. It decides no policy.
  */
 import type { Address6, Aggregate } from '../backend.ts';
-import { attempt, tolerate, type Rtnetlink } from './kernel.ts';
-import { BackendError } from '../errors.ts';
+import { attempt, type Rtnetlink } from './kernel.ts';
+import { BackendError, unless } from '../errors.ts';
 import {
   addUnreachable,
   deleteAddress,
@@ -34,7 +34,7 @@ export function removeAddress6(
   const link = kernel.link(name)?.index;
   if (link === undefined) return;
   attempt('delete IPv6 address of', name, () =>
-    tolerate(['EADDRNOTAVAIL', 'ENODEV'], () =>
+    unless(['EADDRNOTAVAIL', 'ENODEV'], () =>
       kernel.request(deleteAddress({ link, local: address, peer: address, prefix: bits })),
     ),
   );
@@ -48,7 +48,7 @@ export function setUnreachable6(
 ): void {
   const table = fib === 0 ? TABLE_MAIN : fib;
   attempt('set', 'unreachable route of a delegated prefix', () => {
-    if (on) tolerate(['EEXIST'], () => kernel.request(addUnreachable(prefix, length, table)));
-    else tolerate(['ESRCH'], () => kernel.request(deleteUnreachable(prefix, length, table)));
+    if (on) unless(['EEXIST'], () => kernel.request(addUnreachable(prefix, length, table)));
+    else unless(['ESRCH'], () => kernel.request(deleteUnreachable(prefix, length, table)));
   });
 }

@@ -2,10 +2,11 @@
  * Sets the addresses and default routes of a session. It compares with the kernel's first, so that a repeated call changes
  * nothing. The caller decides which addresses and which route.
  */
+import { unless } from '../errors.ts';
 import { linkLocalOf } from '@ppp-thing/protocol/wire/ipv6';
 import type { Settings } from '../backend.ts';
 import type { SessionPolicy } from '../policy.ts';
-import { attempt, tolerate, type Rtnetlink } from './kernel.ts';
+import { attempt, type Rtnetlink } from './kernel.ts';
 import { sameOctets } from './netlink.ts';
 import { TABLE_MAIN, addAddress, deleteAddress, type Address } from './rtnetlink.ts';
 
@@ -71,7 +72,7 @@ export function setAddresses(
     const present = kernel.addresses(link);
     for (const address of present.filter(isOurs)) {
       if (wanted.some((one) => sameAddress(one, address))) continue;
-      tolerate(['EADDRNOTAVAIL'], () => kernel.request(deleteAddress(address)));
+      unless(['EADDRNOTAVAIL'], () => kernel.request(deleteAddress(address)));
     }
     for (const address of wanted) {
       if (!present.some((one) => sameAddress(one, address))) kernel.request(addAddress(address));

@@ -6,9 +6,10 @@
  * that lead elsewhere may have the same metric; then the kernel uses the one that came first, and the next one when
  * that goes. So no session removes the route of another, in whatever order they come and go.
  */
+import { unless } from '../errors.ts';
 import type { SessionPolicy } from '../policy.ts';
 import { tableOf } from './addressing.ts';
-import { attempt, tolerate, type Rtnetlink } from './kernel.ts';
+import { attempt, type Rtnetlink } from './kernel.ts';
 import { sameOctets } from './netlink.ts';
 import {
   FAMILY,
@@ -74,7 +75,7 @@ export class DefaultRoutes {
         if (wanted && !kept) this.#add(subject, wanted, present);
         for (const route of present)
           if (route !== kept && this.#isOf(policy, own, route))
-            tolerate(['ESRCH'], () => kernel.request(deleteRoute(route)));
+            unless(['ESRCH'], () => kernel.request(deleteRoute(route)));
       },
       HINTS,
     );
@@ -83,13 +84,13 @@ export class DefaultRoutes {
 
   #add(subject: string, wanted: Route, present: readonly Route[]): void {
     let isFirst = true;
-    tolerate(['EEXIST'], () => {
+    unless(['EEXIST'], () => {
       this.#kernel.request(addRoute(wanted));
       isFirst = false;
     });
     if (!isFirst) return;
     // Another program's may even lead to the same place.
-    tolerate(['EEXIST'], () => this.#kernel.request(appendRoute(wanted)));
+    unless(['EEXIST'], () => this.#kernel.request(appendRoute(wanted)));
     const isOurs = present.some(({ metric }) => metric === wanted.metric);
     if (isOurs || this.#told.has(subject)) return;
     this.#told.add(subject);
@@ -120,7 +121,7 @@ export class DefaultRoutes {
   #ours(family: number, table: number): Route[] {
     let routes: (Route | undefined)[] = [];
     // No such table, or a kernel without this family: there are no routes.
-    tolerate(['ENOENT', 'ENOTSUP', 'EAFNOSUPPORT'], () => {
+    unless(['ENOENT', 'ENOTSUP', 'EAFNOSUPPORT'], () => {
       routes = this.#kernel.request(ourRoutes(family, table)).map(decodeRoute);
     });
     return routes

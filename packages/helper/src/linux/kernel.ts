@@ -6,7 +6,7 @@
  * needs no waiting and a would-block is an error.
  */
 import { getSystemErrorName } from 'node:util';
-import { BackendError } from '../errors.ts';
+import { attempting, unless } from '../errors.ts';
 import { SystemError, type Libc } from '../libc.ts';
 import { NLMSG, decodeMessages, errorOf, u32, withSequence, type Message } from './netlink.ts';
 import {
@@ -32,8 +32,8 @@ const NETLINK_GET_STRICT_CHK = 12;
 /** The kernel sends at most 32 KiB of a dump at a time. */
 const ROOM = 64 * 1024;
 
-/** What to tell an operator about an errno, where its name alone does not help. */
-const HINTS: Readonly<Record<string, string>> = {
+/** What an errno means to an operator, where its name alone does not help. */
+const EVERYWHERE = {
   EPERM: 'needs root, or CAP_NET_ADMIN and CAP_NET_RAW',
   EACCES: 'needs root, or CAP_NET_ADMIN and CAP_NET_RAW',
   ENODEV: 'there is no such interface',
@@ -41,30 +41,7 @@ const HINTS: Readonly<Record<string, string>> = {
   ENOTSUP: 'the kernel has no support for it; are the modules macvlan and dummy installed',
 };
 
-/** Run one step of a verb; an errno becomes a `BackendError` about `subject`. `hints` are by errno name. */
-export function attempt<T>(
-  verb: string,
-  subject: string,
-  step: () => T,
-  hints: Readonly<Record<string, string>> = {},
-): T {
-  try {
-    return step();
-  } catch (error) {
-    if (!(error instanceof SystemError)) throw error;
-    const reason = hints[error.code] ?? HINTS[error.code] ?? `the kernel refused ${error.call}`;
-    throw new BackendError(verb, subject, error.code, reason, { cause: error });
-  }
-}
-
-/** Run `step`, and let the named errnos pass: what it was to do is done already, or cannot be done. */
-export function tolerate(codes: readonly string[], step: () => void): void {
-  try {
-    step();
-  } catch (error) {
-    if (!(error instanceof SystemError && codes.includes(error.code))) throw error;
-  }
-}
+export const attempt = attempting(EVERYWHERE);
 
 export class Rtnetlink {
   readonly #libc: Libc;
@@ -75,7 +52,7 @@ export class Rtnetlink {
   constructor(libc: Libc) {
     this.#libc = libc;
     this.#fd = openSocket(libc, 0);
-    tolerate(['ENOPROTOOPT'], () =>
+    unless(['ENOPROTOOPT'], () =>
       libc.setsockopt(this.#fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, u32(1)),
     );
   }
@@ -108,7 +85,7 @@ export class Rtnetlink {
   /** The interface of this name, or undefined. */
   link(name: string): Link | undefined {
     let found: Link | undefined;
-    tolerate(['ENODEV'], () => {
+    unless(['ENODEV'], () => {
       found = this.request(linkByName(name)).map(decodeLink)[0];
     });
     return found;
@@ -117,7 +94,7 @@ export class Rtnetlink {
   /** The interface of this number, or undefined. */
   linkAt(index: number): Link | undefined {
     let found: Link | undefined;
-    tolerate(['ENODEV'], () => {
+    unless(['ENODEV'], () => {
       found = this.request(linkByIndex(index)).map(decodeLink)[0];
     });
     return found;
@@ -133,7 +110,7 @@ export class Rtnetlink {
   /** The addresses of an interface; none if it has just gone. */
   addresses(link: number): Address[] {
     let found: Address[] = [];
-    tolerate(['ENODEV'], () => {
+    unless(['ENODEV'], () => {
       found = this.request(addressesOf(link))
         .map(decodeAddress)
         .filter((address) => address !== undefined);

@@ -6,10 +6,10 @@
  * kernel ends every session on it at once.
  */
 import { createHash } from 'node:crypto';
-import { BackendError } from '../errors.ts';
+import { BackendError, unless } from '../errors.ts';
 import type { Libc } from '../libc.ts';
 import type { SessionPolicy } from '../policy.ts';
-import { attempt, tolerate, type Rtnetlink } from './kernel.ts';
+import { attempt, type Rtnetlink } from './kernel.ts';
 import { sameOctets } from './netlink.ts';
 import {
   IFF,
@@ -65,7 +65,7 @@ export function buildLine(libc: Libc, kernel: Rtnetlink, policy: SessionPolicy):
   return undoing(kernel, kept ? undefined : name, () => {
     const line = requireLink(kernel, verb, name);
     attempt(verb, name, () =>
-      tolerate(['EAFNOSUPPORT'], () => kernel.request(withoutLinkLocal(line.index))),
+      unless(['EAFNOSUPPORT'], () => kernel.request(withoutLinkLocal(line.index))),
     );
     muteIpv6(libc, name);
     attempt(verb, policy.interface, () => {
@@ -113,7 +113,7 @@ export const ourLinks = (kernel: Rtnetlink): Link[] =>
 
 /** Delete an interface; one that has gone meanwhile is no error. */
 export const removeLink = (kernel: Rtnetlink, link: Link): void =>
-  tolerate(['ENODEV'], () => kernel.request(deleteLink(link.index)));
+  void unless(['ENODEV'], () => kernel.request(deleteLink(link.index)));
 
 export function requireLink(kernel: Rtnetlink, verb: string, name: string): Link {
   const link = attempt(verb, name, () => kernel.link(name));
@@ -167,7 +167,7 @@ function undoing(kernel: Rtnetlink, made: string | undefined, finish: () => Link
 function muteIpv6(libc: Libc, name: string): void {
   const O_WRONLY_CLOEXEC = 0x8_0001;
   attempt('disable IPv6 on', name, () =>
-    tolerate(['ENOENT', 'EROFS', 'EACCES'], () => {
+    unless(['ENOENT', 'EROFS', 'EACCES'], () => {
       const fd = libc.open(`/proc/sys/net/ipv6/conf/${name}/disable_ipv6`, O_WRONLY_CLOEXEC);
       try {
         libc.write(fd, new TextEncoder().encode('1\n'));

@@ -4,8 +4,8 @@
  */
 import { ETHERTYPE_ANNOUNCE, encodeAnnounce, decodeAnnounce, type Announced } from '../announce.ts';
 import { EarlyFrames, ETHERTYPE_SESSION } from '../early-frames.ts';
-import { BackendError } from '../errors.ts';
-import type { BackendEvents, Counters, Found, Key, SessionSettings } from '../backend.ts';
+import { BackendError, unless } from '../errors.ts';
+import type { BackendEvents, Counters, KernelState, Key, SessionSettings } from '../backend.ts';
 import type { SessionVerbs, Settings, Via } from '../backend.ts';
 import type { Libc } from '../libc.ts';
 import type { Loop } from '../loop.ts';
@@ -23,7 +23,7 @@ import {
 } from './addressing.ts';
 import type { DefaultRoutes, Towards } from './default-routes.ts';
 import type { Demotion } from './demotion.ts';
-import { attempt, tolerate, type Rtnetlink } from './kernel.ts';
+import { attempt, type Rtnetlink } from './kernel.ts';
 import { buildLine, buildStub, lineName, requireLink } from './line.ts';
 import { sameOctets } from './netlink.ts';
 import { PppSession } from './ppp.ts';
@@ -90,7 +90,7 @@ export class LinuxSession implements SessionVerbs {
     return this.#ppp?.session.gateOpen ?? false;
   }
 
-  inspect(): Found {
+  inspect(): KernelState {
     const { attached, gateOpen, policy } = this;
     const { roles, demotion } = this.#shared;
     return { ...roles.level(policy), attached, gateOpen, demoted: demotion.isDemoted(policy) };
@@ -239,7 +239,7 @@ export class LinuxSession implements SessionVerbs {
       );
       // IPV6CP has agreed on the link-local address. A kernel without IPv6 makes none of its own.
       attempt('attach', this.#name, () =>
-        tolerate(['EAFNOSUPPORT', 'ENOTSUP', 'EINVAL'], () =>
+        unless(['EAFNOSUPPORT', 'ENOTSUP', 'EINVAL'], () =>
           kernel.request(withoutLinkLocal(born.index)),
         ),
       );
@@ -357,7 +357,7 @@ export class LinuxSession implements SessionVerbs {
     const { kernel } = this.#shared;
     for (const address of this.#others.splice(0))
       attempt('return address of', this.#name, () =>
-        tolerate(['EEXIST'], () => kernel.request(addAddress({ ...address, link }))),
+        unless(['EEXIST'], () => kernel.request(addAddress({ ...address, link }))),
       );
   }
 

@@ -2,9 +2,10 @@
  * AF_PACKET sockets on the line, and the AF_PPPOX socket that is a session to the kernel: their addresses, and how
  * they are opened, read and written. It knows Ethernet headers and no PPPoE.
  */
+import { unless } from '../errors.ts';
 import type { Key } from '../backend.ts';
 import type { Libc } from '../libc.ts';
-import { MSG_DONTWAIT, SOCK, tolerate } from './kernel.ts';
+import { MSG_DONTWAIT, SOCK } from './kernel.ts';
 import { putU16, putU32, u32, u32At } from './netlink.ts';
 
 const AF_PACKET = 17;
@@ -100,7 +101,7 @@ export class PacketSocket {
   /** Octets received; -1 if nothing waits, or if the error reports that the interface has gone down. */
   #receive(): number {
     let length = -1;
-    tolerate(['ENETDOWN'], () => {
+    unless(['ENETDOWN'], () => {
       length = this.#libc.recvfrom(this.fd, this.#room, MSG_DONTWAIT).length;
     });
     return length;

@@ -47,7 +47,7 @@ import { parseIpv4 } from '@ppp-thing/protocol/wire/ncp';
 export type ProcessName = 'helper' | 'supervisor';
 
 /** What a router does to the rest of the world. */
-export interface Surroundings {
+export interface Outside {
   readonly schedule: Schedule;
   readonly chance: Chance;
   readonly network: Network;
@@ -120,13 +120,13 @@ export class SystemRouter {
   /** Counts what may have changed the kernel. */
   changes = 0;
   hasCarrier = true;
-  readonly #world: Surroundings;
+  readonly #world: Outside;
   readonly #text: string;
   #host: SimHost | undefined;
   #run = new Map<string, string>();
   #bootedAt = 0;
 
-  constructor(index: RouterIndex, world: Surroundings) {
+  constructor(index: RouterIndex, world: Outside) {
     this.index = index;
     this.#world = world;
     this.#text = configText(index, world.setting);

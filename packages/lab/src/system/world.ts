@@ -40,7 +40,7 @@ import { Errno } from '../freebsd/abi.ts';
 import { Network } from './network.ts';
 import { lie } from './lies.ts';
 import { forgives, makeSystemPlan, SETTLE_MS, type SystemPlan } from './plan.ts';
-import { SystemRouter, type ProcessName, type Surroundings } from './router.ts';
+import { SystemRouter, type ProcessName, type Outside } from './router.ts';
 import { AC_MAC, keys, LINE, PASSWORD, sessionMac, sessionName, USER, VHID } from './setting.ts';
 import { SessionView } from './view.ts';
 
@@ -70,7 +70,7 @@ const addressOf = (unnumbered: Temper['unnumbered']): Uint8Array | undefined => 
 
 export const SYSTEM: Game<SystemPlan> = { makePlan: makeSystemPlan, run: runSystem };
 
-class SystemWorld implements Surroundings {
+class SystemWorld implements Outside {
   readonly plan: SystemPlan;
   readonly schedule = new Schedule();
   readonly chance: Chance;
