@@ -159,3 +159,16 @@ void t.test('link › renegotiation › one a minute is borne', (t) => {
   t.same(pair.closed, []);
   t.end();
 });
+
+void t.test(
+  'link › renegotiation › an AC that begins it every twenty seconds keeps its session',
+  (t) => {
+    for (const span of [20_000, 50_000, 300_000]) {
+      const pair = new LinkPair().up();
+      while (pair.now < 4 * 3_600_000) pair.renegotiate().run(span);
+      t.same(pair.closed, [], `every ${span / 1000} s`);
+      t.equal(pair.link.status().phase, 'Network');
+    }
+    t.end();
+  },
+);
