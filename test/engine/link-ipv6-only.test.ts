@@ -50,7 +50,7 @@ void t.test(
 
 void t.test('link › ipv4 = false: an AC without IPV6CP is no AC for this session', (t) => {
   const pair = new LinkPair(IPV6_ONLY, { ipv6: false }).dial().run(3000);
-  t.match(pair.closed[0], /does not agree to IPV6CP/);
+  t.match(pair.closed[0], /^the AC rejects IPV6CP$/);
   t.end();
 });
 
@@ -65,7 +65,24 @@ void t.test('link › an AC that Protocol-Rejects IPCP gives a session with IPv6
 
 void t.test('link › an AC that has neither ends the dial with one reason', (t) => {
   const pair = new LinkPair(BOTH, { ipv4: false, ipv6: false }).dial().run(3000);
-  t.match(pair.closed[0], /agrees neither to IPCP nor to IPV6CP/);
+  t.match(pair.closed[0], /^the AC rejects IPCP, the AC rejects IPV6CP$/);
+  t.end();
+});
+
+void t.test('link › the reason tells an AC that is silent from one that does not agree', (t) => {
+  const [silent, nak] = [new LinkPair(), new LinkPair()];
+  for (const pair of [silent, nak]) pair.ac.temperament = { ...pair.ac.temperament, ipv4: false };
+  answering(silent, () => [])
+    .dial()
+    .run(60_000);
+  t.equal(silent.closed[0], 'the AC says nothing of IPCP');
+  answering(nak, (options, identifier) => {
+    const packet = { code: 'Configure-Nak', identifier, options } as const;
+    return [{ kind: 'ppp', packet: { protocol: 'IPCP', packet } }];
+  });
+  t.match(nak.dial().run(60_000).closed[0], /: the AC does not agree to IPCP$/);
+  const lcp = new LinkPair({}, { pppDelay: 1e9 }).dial().run(40_000);
+  t.equal(lcp.closed[0], 'no LCP agreement with the AC: it says nothing');
   t.end();
 });
 

@@ -64,11 +64,13 @@ export class Phases {
   #wasOpened = false;
   /** What the AC said when it ended a link that was not Opened: the automaton goes on, a PADT may follow. */
   #lastWords: string | undefined;
-  /** And when it ended IPCP. */
-  #ipcpWords: string | undefined;
+  /** What it did with each NCP, for people, since the NCPs began or the session was last up. */
+  readonly #ncpWords: Partial<Record<Ncp, string>> = {};
   #end: End | undefined;
   #isOver = false;
   #hasCarrier = true;
+  /** The AC has said something in this phase. */
+  #isHeard = false;
   #signals: PhasesSignal[] = [];
 
   /**
@@ -231,10 +233,12 @@ export class Phases {
     this.#ipv6cpDid(ipv6cp, now);
     this.#lineDid(this.#line.expire(now), now);
     if (this.#ipcpBy !== undefined && this.#ipcpBy <= now)
-      this.#doWithoutIpv4(this.#ipcpWords ?? 'no IPCP 5 s after IPV6CP', false, now);
+      this.#doWithoutIpv4(this.#noNcp('ipcp', 'no IPCP 5 s after IPV6CP'), false, now);
     if (this.#phaseEndsAt !== undefined && this.#phaseEndsAt <= now)
       this.#fail(
-        `no agreement with the AC in phase ${this.#phase} after 30 s${this.#insisting()}`,
+        `no agreement with the AC in phase ${this.#phase} after 30 s${
+          this.#phase === 'Network' ? `: ${this.#noNcps()}` : this.#insisting()
+        }`,
         false,
         now,
       );
@@ -250,6 +254,7 @@ export class Phases {
   /** @param crossed the packet came before our last one had left */
   receive(packet: PppPacket, now: Instant, crossed = false): PhasesSignal[] {
     if (this.#isOver) return [];
+    this.#isHeard = true;
     this.#pace.crossed = crossed;
     if (packet.protocol === 'LCP') this.#receiveLcp(packet, now);
     else if (this.#lcp.state === 'Opened' && !this.isEnding) this.#receiveUpper(packet, now);
@@ -338,9 +343,11 @@ export class Phases {
   #protocolRejected(protocol: number, now: Instant): void {
     switch (protocol) {
       case PROTOCOL.IPV6CP:
-        return this.#fire('ipv6cp', 'RXJ-', now);
-      case PROTOCOL.IPCP:
-        return this.#fire('ipcp', 'RXJ-', now);
+      case PROTOCOL.IPCP: {
+        const ncp = protocol === PROTOCOL.IPCP ? 'ipcp' : 'ipv6cp';
+        this.#ncpWords[ncp] = `rejects ${NAMES[ncp]}`;
+        return this.#fire(ncp, 'RXJ-', now);
+      }
       case PROTOCOL.LCP:
         this.#lastWords = 'the AC rejects LCP';
         return this.#lcpDid(this.#lcp.fire('RXJ-', now), now);
@@ -362,14 +369,7 @@ export class Phases {
         return this.#authDid(this.#auth.receiveChap(packet.packet, now), now);
       case 'IPV6CP':
       case 'IPCP':
-        if (!this.#isWanted(packet.protocol === 'IPCP' ? 'ipcp' : 'ipv6cp'))
-          return this.#lcp.rejectProtocol(PROTOCOL[packet.protocol], packet.information);
-        if (packet.protocol === 'IPCP' && packet.packet.code === 'Terminate-Request')
-          this.#ipcpWords = `the AC ended IPCP${wordsOf(packet.packet.data)}`;
-        // Before the Network phase the automata are not Up, and drop it (RFC 1661 §3.5).
-        return packet.protocol === 'IPCP'
-          ? this.#ipcpDid(this.#ncps.receive(packet, now), now)
-          : this.#ipv6cpDid(this.#ncps.receive(packet, now), now);
+        return this.#receiveNcp(packet, now);
       case 'unknown':
         return this.#lcp.rejectProtocol(packet.number, packet.information);
       default: {
@@ -379,6 +379,31 @@ export class Phases {
     }
   }
 
+  #receiveNcp(ppp: Extract<PppPacket, { protocol: 'IPCP' | 'IPV6CP' }>, now: Instant): void {
+    const { protocol, packet, information } = ppp;
+    const ncp = protocol === 'IPCP' ? 'ipcp' : 'ipv6cp';
+    if (!this.#isWanted(ncp)) return this.#lcp.rejectProtocol(PROTOCOL[protocol], information);
+    if (packet.code === 'Terminate-Request')
+      this.#ncpWords[ncp] = `ended ${protocol}${wordsOf(packet.data)}`;
+    this.#ncpWords[ncp] ??= `does not agree to ${protocol}`;
+    // Before the Network phase the automata are not Up, and drop it (RFC 1661 §3.5).
+    const signal = this.#ncps.receive(ppp, now);
+    if (ncp === 'ipcp') this.#ipcpDid(signal, now);
+    else this.#ipv6cpDid(signal, now);
+  }
+
+  /** Why there is none, as a sentence. @param otherwise if the AC has said nothing of it */
+  #noNcp(ncp: Ncp, otherwise = `the AC says nothing of ${NAMES[ncp]}`): string {
+    const words = this.#ncpWords[ncp];
+    return words === undefined ? otherwise : `the AC ${words}`;
+  }
+
+  /** Why none of them is Opened. */
+  #noNcps(): string {
+    const wanted = NCPS.filter((ncp) => this.#isWanted(ncp));
+    return wanted.map((ncp) => this.#noNcp(ncp)).join(', ');
+  }
+
   #authDid(signal: AuthSignal | undefined, now: Instant): void {
     if (signal?.kind === 'passed') this.#network(signal.on, now);
     if (signal?.kind === 'failed') this.#fail(signal.reason, true, now);
@@ -386,8 +411,13 @@ export class Phases {
 
   #network(on: string, now: Instant): void {
     this.#enter('Network', on, now);
+    this.#forgetNcpWords();
     this.#open('ipcp', now);
     this.#open('ipv6cp', now);
+  }
+
+  #forgetNcpWords(): void {
+    for (const ncp of NCPS) delete this.#ncpWords[ncp];
   }
 
   #isWanted(ncp: Ncp): boolean {
@@ -409,8 +439,7 @@ export class Phases {
   #ipcpDid(signal: LayerSignal | undefined, now: Instant): void {
     const isDoneWithout = this.#ipv4 === 'none';
     if (signal === 'tld' && !isDoneWithout) this.#wentDown('IPCP', now);
-    if (signal === 'tlf' && !isDoneWithout)
-      this.#doWithoutIpv4(this.#ipcpWords ?? 'the AC does not agree to IPCP', false, now);
+    if (signal === 'tlf' && !isDoneWithout) this.#doWithoutIpv4(this.#noNcp('ipcp'), false, now);
     if (signal !== 'tlu') return;
     const wasUp = isDoneWithout && this.#isOpened();
     const { flaw } = this.#ncps;
@@ -440,9 +469,7 @@ export class Phases {
   #onlyIpv6Did(signal: LayerSignal, now: Instant): void {
     if (signal === 'tld') return this.#wentDown('IPV6CP', now);
     if (signal === 'tlu' && this.#ncps.ipv6 !== undefined) return this.#up(now);
-    const neither = 'the AC agrees neither to IPCP nor to IPV6CP';
-    const reason = this.#isWanted('ipcp') ? neither : 'the AC does not agree to IPV6CP';
-    this.#fail(reason, signal === 'tlu', now);
+    this.#fail(this.#noNcps(), signal === 'tlu', now);
   }
 
   /** The layer without which the session is not up. */
@@ -479,7 +506,7 @@ export class Phases {
     this.#ipcpBy = undefined;
     this.#wasOpened = true;
     this.#lastWords = undefined;
-    this.#ipcpWords = undefined;
+    this.#forgetNcpWords();
     this.#line.watch(now);
     this.#opened();
     const { ourMru, theirMru } = this.#lcp.agreement;
@@ -561,7 +588,8 @@ export class Phases {
 
   #insisting(): string {
     const { insists } = this.#lcp;
-    return insists === undefined ? '' : `: it insists on ${insists}`;
+    if (insists !== undefined) return `: it insists on ${insists}`;
+    return this.#isHeard ? '' : ': it says nothing';
   }
 
   #endWith(end: Omit<End, 'kind'>): void {
@@ -582,6 +610,7 @@ export class Phases {
   #enter(phase: Phase, on: string, now: Instant): void {
     if (this.#phase !== phase) this.#log('info', on, {}, { to: phase });
     this.#phase = phase;
+    this.#isHeard = false;
     // In Terminate the automaton's own counter ends the wait.
     this.#phaseEndsAt = phase === 'Terminate' ? undefined : after(now, PHASE_LIMIT);
   }
@@ -595,6 +624,9 @@ export class Phases {
     return end === -1 ? signals : signals.slice(0, end + 1);
   }
 }
+
+const NAMES = { ipcp: 'IPCP', ipv6cp: 'IPV6CP' } as const;
+const NCPS = ['ipcp', 'ipv6cp'] as const;
 
 /** What a Terminate-Request says, for people. */
 const wordsOf = (data: Uint8Array): string => (data.length === 0 ? '' : `: ${printable(data)}`);
