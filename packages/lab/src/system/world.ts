@@ -3,26 +3,19 @@
  * Concentrator and the network between the partners, following a plan on one virtual clock. After every step it asks the
  * rules, once for each session, whether all still holds.
  */
-import type { Action, AdminVerb, Event } from '@ppp-thing/protocol/engine/events';
+import type { Action, Event } from '@ppp-thing/protocol/engine/events';
 import { LONGEST_DELAY, REFUSED_STRETCH } from '@ppp-thing/protocol/engine/link/redial';
 import { DecodeError, sameOctets } from '@ppp-thing/protocol/bytes';
 import { NO_SNAPSHOT } from '@ppp-thing/protocol/session';
 import { millis, type Instant } from '@ppp-thing/protocol/time';
-import {
-  decodeAnnounce,
-  decodeEthernet,
-  encodeAnnounce,
-  ETHERTYPE,
-} from '@ppp-thing/protocol/wire/ethernet';
+import { decodeAnnounce, decodeEthernet, ETHERTYPE } from '@ppp-thing/protocol/wire/ethernet';
 import { decodeDhcp6, encodeDhcp6 } from '@ppp-thing/protocol/wire/dhcpv6';
 import { decodePpp } from '@ppp-thing/protocol/wire/ppp';
 import { decodeDiscovery, decodeSession } from '@ppp-thing/protocol/wire/pppoe';
-import { systemHashes } from '@ppp-thing/supervisor/hashes';
 import { statusJson } from '@ppp-thing/supervisor/view';
 import type { CarpRole } from '../campaign/carp.ts';
 import type { Game, RunResult, Turns } from '../campaign/game.ts';
 import type { Way } from '../campaign/line.ts';
-import type { Temper } from '../campaign/ac.ts';
 import type { Fault, RouterIndex } from '../campaign/faults.ts';
 import { durationOf, TRAFFIC_MS } from '../campaign/plan.ts';
 import { Delegator } from '../line/delegator.ts';
@@ -31,17 +24,15 @@ import { Rules, type Violation } from '../campaign/rules.ts';
 import { Schedule } from '../campaign/schedule.ts';
 import type { RouterView, Stage } from '../campaign/stage.ts';
 import { answerLine } from '../campaign/telling.ts';
-import { AccessConcentrator, type AcEvent, type AcOutput } from '../line/ac.ts';
-import { RESTART } from '../line/ac-config.ts';
 import { CarpPair, type PairEvent } from '../line/carp.ts';
 import { decodeEcho, encodeEcho } from '../line/icmp.ts';
-import { LearningSwitch } from '../line/switch.ts';
 import { Errno } from '../freebsd/abi.ts';
 import { Network } from './network.ts';
-import { lie } from './lies.ts';
+import { Line } from './line.ts';
 import { forgives, makeSystemPlan, SETTLE_MS, type SystemPlan } from './plan.ts';
 import { SystemRouter, type ProcessName, type Outside } from './router.ts';
-import { AC_MAC, keys, LINE, PASSWORD, sessionMac, sessionName, USER, VHID } from './setting.ts';
+import { strike, type Struck } from './strikes.ts';
+import { keys, LINE, sessionMac, sessionName, VHID } from './setting.ts';
 import { SessionView } from './view.ts';
 
 /** What a service manager waits before it starts a process anew. */
@@ -52,7 +43,6 @@ const EDGE_MS = 10;
 const RETRIED_MS = 2000;
 /** A dial takes no longer, an AC that is slow to answer included. */
 const DIAL_MS = 40_000;
-const PORTS = ['r0', 'r1', 'ac'] as const;
 const STATUS_MS = 5000;
 
 /** Run `plan` to its end or to the first violation. The same plan gives the same run. */
@@ -60,17 +50,9 @@ export function runSystem(plan: SystemPlan, withTranscript = false): Promise<Run
   return new SystemWorld(plan, withTranscript).run();
 }
 
-const ADDRESSES = Array.from({ length: 6 }, (_, i) => Uint8Array.of(203, 0, 113, 7 + i));
-
-/** Of the AC's own end. */
-const addressOf = (unnumbered: Temper['unnumbered']): Uint8Array | undefined => {
-  if (unnumbered === true) return undefined;
-  return unnumbered === 'ours' ? ADDRESSES[0] : Uint8Array.of(100, 64, 0, 1);
-};
-
 export const SYSTEM: Game<SystemPlan> = { makePlan: makeSystemPlan, run: runSystem };
 
-class SystemWorld implements Outside {
+class SystemWorld implements Outside, Struck {
   readonly plan: SystemPlan;
   readonly schedule = new Schedule();
   readonly chance: Chance;
@@ -78,30 +60,17 @@ class SystemWorld implements Outside {
   readonly setting: SystemPlan;
   readonly keys: [ReturnType<typeof keys>, ReturnType<typeof keys>];
   readonly drift: readonly [number, number];
-  readonly #routers: readonly [SystemRouter, SystemRouter];
+  readonly systems: readonly [SystemRouter, SystemRouter];
   readonly #turns: Turns = { helper: [0, 0], supervisor: [0, 0] };
   readonly #carp: CarpPair;
-  readonly #switch = new LearningSwitch(PORTS);
-  readonly #ac: AccessConcentrator;
-  readonly #stages: readonly SessionStage[];
+  readonly line: Line;
+  readonly stages: readonly SessionStage[];
   readonly #transcript: string[] | undefined;
-  readonly #line = {
-    up: [true, true] as [boolean, boolean],
-    lost: [new Set<Way>(), new Set<Way>()] as const,
-    loss: 0,
-    acLateMs: 0,
-    /** When the last frame of each port arrives. */
-    last: { r0: 0, r1: 0, ac: 0 },
-    underWay: 0,
-    /** Frames have been lost or late. */
-    wasBad: false,
-  };
   /** When each helper has obeyed CARP's last edge. */
   readonly #obeyedAt: [number, number] = [0, 0];
   readonly #demotions: [number, number] = [0, 0];
   #isSettling = false;
   #ping = 0;
-  #acAt = Infinity;
   #carpAt = Infinity;
 
   constructor(plan: SystemPlan, withTranscript: boolean) {
@@ -112,69 +81,38 @@ class SystemWorld implements Outside {
     this.#transcript = withTranscript ? [] : undefined;
     this.network = new Network(this.schedule, this.chance, plan.delaysMs);
     this.keys = [keys([1], 1), keys([1], 1)];
-    this.#routers = [new SystemRouter(0, this), new SystemRouter(1, this)];
+    this.systems = [new SystemRouter(0, this), new SystemRouter(1, this)];
     const station = { advbase: 1, preempt: true, secondMs: 1000 };
     this.#carp = new CarpPair(
       plan.advskew.map((advskew) => ({ ...station, advskew })),
       millis(1),
     );
-    const { temper } = plan;
-    this.#ac = new AccessConcentrator({
-      mac: AC_MAC,
-      name: 'bras1',
-      services: [''],
-      auth: 'CHAP-MD5',
-      passwords: new Map([[USER, PASSWORD]]),
-      address: addressOf(temper.unnumbered),
-      pool: ADDRESSES,
-      dns: [Uint8Array.of(192, 0, 2, 53)],
-      ipv6: plan.ipv6,
-      maxPayload: 1492,
-      echo: {
-        interval: millis(temper.echoMs),
-        failures: temper.echoLimit,
-        dataCheck: temper.dataCheck,
-      },
-      pppDelay: millis(100),
-      restart: RESTART,
-      hashes: systemHashes,
-      random: (length) => this.chance.octets(length),
-      temper: {
-        second: plan.sessions > 1 && temper.second === 'deny' ? 'allow' : temper.second,
-        lockoutMs: temper.lockoutMs,
-        slowMs: temper.slowMs,
-        offers: true,
-        unknown: 'padt',
-        answersEcho: true,
-        loss: 0,
-        doubled: false,
-      },
-    });
+    this.line = new Line(this);
     const names = Array.from({ length: plan.sessions }, (_, session) => sessionName(session));
-    this.#stages = names.map((name, session) => {
+    this.stages = names.map((name, session) => {
       const view = (router: SystemRouter): SessionView =>
         new SessionView(router, name, names, () => this.role(router.index));
-      const [one, other] = this.#routers;
+      const [one, other] = this.systems;
       return new SessionStage(this, [view(one), view(other)], session);
     });
   }
 
   async run(): Promise<RunResult> {
-    for (const { name } of this.#stages)
-      for (const router of this.#routers)
+    for (const { name } of this.stages)
+      for (const router of this.systems)
         router.inherit(name, { ...NO_SNAPSHOT, epoch: this.plan.firstEpoch, holder: 1 });
-    for (const router of this.#routers)
-      this.schedule.at(this.chance.between(0, 2000), () => this.#powerOn(router.index));
+    for (const router of this.systems)
+      this.schedule.at(this.chance.between(0, 2000), () => this.powerOn(router.index));
     for (const { atMs, fault } of this.plan.faults)
       this.schedule.at(atMs, () => this.#strike(fault));
     this.schedule.at(SETTLE_MS / 2, () => this.#traffic());
     this.schedule.at(STATUS_MS, () => this.#readStatus());
-    for (const { rules } of this.#stages) rules.begin();
+    for (const { rules } of this.stages) rules.begin();
     let steps = await this.#play(this.plan.lengthMs);
     // An AC that refused to the last is asked again after the longest back-off, and that is longer than a run's calm.
-    if (this.#stages.some(({ rules }) => !rules.isCarrying))
+    if (this.stages.some(({ rules }) => !rules.isCarrying))
       steps += await this.#play(this.plan.lengthMs + LONGEST_DELAY * REFUSED_STRETCH + DIAL_MS);
-    if (this.#violation === undefined) for (const { rules } of this.#stages) rules.end();
+    if (this.#violation === undefined) for (const { rules } of this.stages) rules.end();
     return {
       violation: this.#violation,
       steps,
@@ -185,7 +123,7 @@ class SystemWorld implements Outside {
   }
 
   get #violation(): Violation | undefined {
-    return this.#stages.find(({ rules }) => rules.violation !== undefined)?.rules.violation;
+    return this.stages.find(({ rules }) => rules.violation !== undefined)?.rules.violation;
   }
 
   async #play(until: number): Promise<number> {
@@ -197,7 +135,7 @@ class SystemWorld implements Outside {
         await new Promise((resolve) => setImmediate(resolve));
       }
       this.#compare();
-      for (const { rules } of this.#stages) rules.afterStep();
+      for (const { rules } of this.stages) rules.afterStep();
     }
     return steps;
   }
@@ -205,11 +143,11 @@ class SystemWorld implements Outside {
   // What the rules ask.
 
   get underWay(): number {
-    return this.network.underWay + this.#line.underWay;
+    return this.network.underWay + this.line.underWay;
   }
 
   live(session: number): number | undefined {
-    return this.#ac.liveSession(sessionMac(session));
+    return this.line.live(session);
   }
 
   role(index: RouterIndex): CarpRole {
@@ -217,23 +155,27 @@ class SystemWorld implements Outside {
   }
 
   hasObeyed(index: RouterIndex): boolean {
-    return this.#routers[index].refusals === 0 && this.schedule.now >= this.#obeyedAt[index];
+    return this.systems[index].refusals === 0 && this.schedule.now >= this.#obeyedAt[index];
   }
 
   reaches(index: RouterIndex, way: Way): boolean {
-    return this.#line.up[index] && !this.#line.lost[index].has(way);
+    return this.line.reaches(index, way);
   }
 
   get canTell(): boolean {
-    return this.network.isWhole && this.#routers.every(canSpeak);
+    return this.network.isWhole && this.systems.every(canSpeak);
   }
 
   get canAnnounce(): boolean {
-    const isWhole = this.#routers.every(
+    const isWhole = this.systems.every(
       (router) =>
         canSpeak(router) && this.reaches(router.index, 'in') && this.reaches(router.index, 'out'),
     );
-    return isWhole && this.#line.loss === 0;
+    return isWhole && this.line.loss === 0;
+  }
+
+  obeysAgain(index: RouterIndex): void {
+    this.#obeyedAt[index] = this.schedule.now + RETRIED_MS;
   }
 
   note(line: string): void {
@@ -266,23 +208,22 @@ class SystemWorld implements Outside {
   }
 
   started(index: RouterIndex): void {
-    for (const { rules, routers } of this.#stages) rules.started(routers[index]);
+    for (const { rules, routers } of this.stages) rules.started(routers[index]);
   }
 
   died(index: RouterIndex, process: ProcessName, reason: string): void {
     this.note(`router ${index} ${process} ended: ${reason}`);
-    this.schedule.in(RESTART_MS, () => this.#start(index, process));
+    this.schedule.in(RESTART_MS, () => this.start(index, process));
   }
 
   crashed(index: RouterIndex, process: ProcessName, error: unknown): void {
     const trace = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    this.#stages[0]?.rules.accuse('crash', `${process} of router ${index}: ${trace}`);
+    this.stages[0]?.rules.accuse('crash', `${process} of router ${index}: ${trace}`);
   }
 
   transmit(index: RouterIndex, frame: Uint8Array): void {
     this.#observe(index, frame);
-    if (!this.reaches(index, 'out') || this.chance.is(this.#line.loss)) return;
-    this.#carry(PORTS[index], frame, 0);
+    this.line.transmit(index, frame);
   }
 
   solicited(index: RouterIndex, session: string, octets: Uint8Array): void {
@@ -290,10 +231,10 @@ class SystemWorld implements Outside {
     const message = decodeDhcp6(octets);
     stage.rules.transmitted(stage.routers[index], { kind: 'send-dhcp6', message });
     if (!this.#passes(stage, index)) return;
-    this.schedule.in(this.chance.between(0.1, 2) + this.#line.acLateMs, () => {
+    this.schedule.in(this.chance.between(0.1, 2) + this.line.acLateMs, () => {
       const answer = stage.delegator?.answer(message, this.schedule.now);
       if (answer === undefined || !this.#passes(stage, index)) return;
-      this.#routers[index].hearDhcp6(session, encodeDhcp6(answer));
+      this.systems[index].hearDhcp6(session, encodeDhcp6(answer));
     });
   }
 
@@ -302,11 +243,11 @@ class SystemWorld implements Outside {
     const { attached, gate, isUp } = routers[index].kernel;
     const isJoined = gate && isUp === true && attached?.sessionId === this.live(session);
     const isWhole = this.reaches(index, 'in') && this.reaches(index, 'out');
-    return isJoined && isWhole && !this.chance.is(this.#line.loss);
+    return isJoined && isWhole && !this.chance.is(this.line.loss);
   }
 
   received(index: RouterIndex, packet: Uint8Array): void {
-    const kernel = this.#routers[index].kernel;
+    const kernel = this.systems[index].kernel;
     if (kernel === undefined) return;
     try {
       const echo = decodeEcho(packet);
@@ -326,66 +267,29 @@ class SystemWorld implements Outside {
     }
   }
 
-  // The line.
+  // What the line does.
 
-  /** A frame on its way through the switch. Ethernet does not reorder; a line that loses frames does here. */
-  #carry(port: 'r0' | 'r1' | 'ac', frame: Uint8Array, late: number): void {
-    const { last, loss } = this.#line;
-    const arrives = this.schedule.now + late + this.chance.between(0.1, 1);
-    const at = loss > 0 ? arrives : Math.max(arrives, last[port]);
-    last[port] = at;
-    this.#line.underWay++;
-    this.schedule.at(at, () => {
-      this.#line.underWay--;
-      const now = this.schedule.now as Instant;
-      for (const output of this.#switch.handle({ kind: 'frame', port, frame }, now)) {
-        if (output.kind !== 'send') continue;
-        if (output.port === 'ac') this.#feedAc({ kind: 'frame', frame: output.frame });
-        else this.#deliver(output.port === 'r0' ? 0 : 1, output.frame);
-      }
-    });
+  arrived(index: RouterIndex, frame: Uint8Array): void {
+    const router = this.systems[index];
+    if (router.kernel === undefined) return;
+    router.changes++;
+    router.kernel.interfaces.get(LINE).receive(frame);
   }
 
-  #deliver(index: RouterIndex, frame: Uint8Array): void {
-    const { kernel } = this.#routers[index];
-    if (kernel === undefined || !this.reaches(index, 'in')) return;
-    this.#routers[index].changes++;
-    kernel.interfaces.get(LINE).receive(frame);
+  carried(sessionId: number): void {
+    const stage = this.stages.find(({ session }) => this.live(session) === sessionId);
+    const view = stage?.routers.find(({ kernel }) => kernel.gate);
+    if (stage !== undefined && view !== undefined) stage.rules.carried(view, sessionId);
   }
 
-  #feedAc(event: AcEvent): void {
-    for (const output of this.#ac.handle(event, this.schedule.now as Instant)) this.#fromAc(output);
-    const at = this.#ac.deadline();
-    if (at === undefined || at >= this.#acAt) return;
-    this.#acAt = at;
-    this.schedule.at(at + 1e-6, () => {
-      this.#acAt = Infinity;
-      this.#feedAc({ kind: 'deadline' });
-    });
-  }
-
-  #fromAc(output: AcOutput): void {
-    if (output.kind === 'send') {
-      const { loss, acLateMs } = this.#line;
-      if (this.chance.is(loss)) return;
-      this.#carry('ac', output.frame, acLateMs);
-      if (this.chance.is(loss / 4)) this.#carry('ac', output.frame, acLateMs + 1);
-    } else if (output.kind === 'pong') {
-      const stage = this.#stages.find(({ session }) => this.live(session) === output.sessionId);
-      const view = stage?.routers.find(({ kernel }) => kernel.gate);
-      if (stage !== undefined && view !== undefined) stage.rules.carried(view, output.sessionId);
-    } else if (output.kind === 'violation') {
-      // On a line that loses or delays frames a client may look as if it broke the protocol.
-      if (!this.#line.wasBad) this.#stages[0]?.rules.accuse('wire', output.text);
-    } else if (output.kind !== 'note' && output.kind !== 'packet') {
-      this.note(`AC ${JSON.stringify(output)}`);
-    }
+  accused(text: string): void {
+    this.stages[0]?.rules.accuse('wire', text);
   }
 
   /** What a router's frame says, for the rules. */
   #observe(index: RouterIndex, frame: Uint8Array): void {
     const { source, destination, etherType, payload } = decodeEthernet(frame);
-    const stage = this.#stages.find(({ session }) => sameOctets(sessionMac(session), source));
+    const stage = this.stages.find(({ session }) => sameOctets(sessionMac(session), source));
     if (stage === undefined) return;
     const view = stage.routers[index];
     if (etherType === ETHERTYPE.PPPOE_DISCOVERY) {
@@ -401,13 +305,13 @@ class SystemWorld implements Outside {
   }
 
   #traffic(): void {
-    this.#feedAc({ kind: 'ping', sequence: this.#ping++ % 0x10000 });
+    this.line.feedAc({ kind: 'ping', sequence: this.#ping++ % 0x10000 });
     this.schedule.in(TRAFFIC_MS, () => this.#traffic());
   }
 
   /** What the status socket would answer is what JSON can hold. */
   #readStatus(): void {
-    for (const { supervisor, index } of this.#routers) {
+    for (const { supervisor, index } of this.systems) {
       if (supervisor?.running === undefined) continue;
       try {
         JSON.stringify(statusJson(supervisor.running));
@@ -420,17 +324,17 @@ class SystemWorld implements Outside {
 
   // CARP.
 
-  #feedCarp(event: PairEvent): void {
+  feedCarp(event: PairEvent): void {
     for (const { station, role } of this.#carp.handle(event, this.schedule.now as Instant)) {
       const index = station === 0 ? 0 : 1;
       this.note(`router ${index} CARP ${role}`);
-      const router = this.#routers[index];
+      const router = this.systems[index];
       const { helper } = router;
       // What is joined only after the edge, by a dial, the edge has nothing to do with.
-      const wasOpen = this.#stages.map(
+      const wasOpen = this.stages.map(
         ({ routers: { [index]: view } }) => view.kernel.gate || view.kernel.attached === null,
       );
-      for (const { rules, routers } of this.#stages) rules.carpMoved(routers[index]);
+      for (const { rules, routers } of this.stages) rules.carpMoved(routers[index]);
       router.kernel?.carp.set(VHID, role);
       router.changes++;
       this.#obeyedAt[index] = this.schedule.now + EDGE_MS;
@@ -438,7 +342,7 @@ class SystemWorld implements Outside {
         if (this.#carp.role(station) !== role) return;
         // A helper that was not there, or stood still, has served no edge.
         const isServed = helper !== undefined && router.helper === helper && router.syncMs === 0;
-        this.#stages.forEach(({ rules, routers }, i) =>
+        this.stages.forEach(({ rules, routers }, i) =>
           rules.carpEdge(routers[index], !isServed || (wasOpen[i] ?? false)),
         );
       });
@@ -448,266 +352,51 @@ class SystemWorld implements Outside {
     this.#carpAt = at;
     this.schedule.at(at + 1e-6, () => {
       this.#carpAt = Infinity;
-      this.#feedCarp({ kind: 'deadline' });
+      this.feedCarp({ kind: 'deadline' });
     });
   }
 
   /** The kernels' demotions are CARP's business. */
   #compare(): void {
-    for (const { index, kernel } of this.#routers) {
+    for (const { index, kernel } of this.systems) {
       const amount = kernel?.carp.demotion ?? 0;
       if (amount === this.#demotions[index]) continue;
       this.#demotions[index] = amount;
       this.note(`router ${index} demotion ${amount}`);
-      this.#feedCarp({ kind: 'demotion', station: index, amount });
+      this.feedCarp({ kind: 'demotion', station: index, amount });
     }
   }
 
-  // What goes wrong.
+  // What goes wrong, and is started again.
 
   #strike(fault: Fault): void {
     this.note(`FAULT ${JSON.stringify(fault)}`);
-    for (const { rules } of this.#stages) rules.struck(fault);
-    this.#begin(fault);
+    for (const { rules } of this.stages) rules.struck(fault);
+    const end = strike(fault, this);
     const duration = durationOf(fault);
     if (duration === 0) return;
     this.schedule.in(duration, () => {
       this.note(`HEALED ${fault.kind}`);
-      this.#heal(fault);
-      for (const { rules } of this.#stages) rules.healed();
+      end?.();
+      for (const { rules } of this.stages) rules.healed();
     });
   }
 
-  #begin(fault: Fault): void {
-    const { ways } = this.network;
-    switch (fault.kind) {
-      case 'power':
-        this.#feedCarp({ kind: 'power-cut', station: fault.router });
-        this.#routers[fault.router].powerOff();
-        if (fault.diskLost === true) this.#routers[fault.router].disk.erase();
-        return;
-      case 'kill-helper':
-        return this.#routers[fault.router].kill('helper');
-      case 'kill-supervisor':
-        return this.#routers[fault.router].kill('supervisor');
-      case 'kill-both':
-        this.#routers[fault.router].kill('supervisor');
-        return this.#routers[fault.router].kill('helper');
-      case 'restart':
-        this.#routers[fault.router].stop('supervisor');
-        return this.#routers[fault.router].stop('helper');
-      case 'dies-midway':
-        return this.#routers[fault.router].sentence(fault.process, fault.after);
-      case 'line-cut':
-        this.#line.wasBad = true;
-        this.#line.up[fault.router] = false;
-        if (!fault.silent) this.#carrier(fault.router, false);
-        return;
-      case 'line-one-way':
-        this.#line.wasBad = true;
-        this.#line.lost[fault.router].add(fault.lost);
-        return;
-      case 'line-loss':
-        this.#line.wasBad = true;
-        this.#line.loss = fault.share;
-        return;
-      case 'ac-slow':
-        this.#line.wasBad = true;
-        this.#line.acLateMs = fault.lateMs;
-        return;
-      case 'lan-cut':
-        return this.#feedCarp({ kind: 'link', station: fault.router, up: false });
-      case 'carp-deaf':
-        return this.#feedCarp({ kind: 'reach', from: 1 - fault.router, reaches: false });
-      case 'partner-loss':
-        if (fault.from !== 1) ways[0].loss = fault.share;
-        if (fault.from !== 0) ways[1].loss = fault.share;
-        return;
-      case 'partner-jumble':
-        for (const way of ways) way.lateMs = fault.lateMs;
-        return;
-      case 'disk-full':
-        this.#routers[fault.router].disk.refusal = 'ENOSPC';
-        return;
-      case 'kernel-refuses':
-        this.#routers[fault.router].refusals = fault.share;
-        return;
-      case 'disk-hangs':
-        this.#routers[fault.router].syncMs = fault.syncMs;
-        return;
-      case 'stalls':
-        return this.#routers[fault.router].stall(fault.forMs);
-      case 'clock-step':
-        this.#routers[fault.router].wallStep += fault.byMs;
-        return;
-      case 'rotate-keys':
-        return this.#rotateKeys(fault.forMs);
-      case 'replays':
-      case 'forged-announce':
-        return this.#harass(fault, this.schedule.now + fault.forMs);
-      case 'lies':
-        this.#routers[fault.router].lie = (message) => lie(message, fault.about, this.chance);
-        return;
-      case 'ac-forgets':
-        return this.#feedAc({ kind: 'command', command: 'forget' });
-      case 'ac-renegotiates':
-        return this.#feedAc({ kind: 'command', command: 'renegotiate' });
-      case 'ac-terminates':
-        return this.#feedAc({ kind: 'command', command: 'terminate' });
-      case 'handoff':
-      case 'reconnect':
-      case 'disconnect':
-        return this.#operator(fault.kind);
-      case 'operator':
-        return this.#admin(fault.router, fault.verb);
-    }
-  }
-
-  #heal(fault: Fault): void {
-    const { ways } = this.network;
-    switch (fault.kind) {
-      case 'power':
-        return this.#powerOn(fault.router);
-      case 'kill-helper':
-        return this.#start(fault.router, 'helper');
-      case 'kill-supervisor':
-        return this.#start(fault.router, 'supervisor');
-      case 'kill-both':
-      case 'restart':
-        this.#start(fault.router, 'helper');
-        return this.#start(fault.router, 'supervisor');
-      case 'dies-midway':
-        this.#routers[fault.router].sentence(fault.process, Infinity);
-        return this.#start(fault.router, fault.process);
-      case 'line-cut':
-        this.#line.up[fault.router] = true;
-        return fault.silent ? undefined : this.#carrier(fault.router, true);
-      case 'line-one-way':
-        this.#line.lost[fault.router].delete(fault.lost);
-        return;
-      case 'line-loss':
-        this.#line.loss = 0;
-        return;
-      case 'ac-slow':
-        this.#line.acLateMs = 0;
-        return;
-      case 'lan-cut':
-        if (this.#routers[fault.router].isPowered)
-          this.#feedCarp({ kind: 'link', station: fault.router, up: true });
-        return;
-      case 'carp-deaf':
-        return this.#feedCarp({ kind: 'reach', from: 1 - fault.router, reaches: true });
-      case 'partner-loss':
-        for (const way of ways) way.loss = 0;
-        return;
-      case 'partner-jumble':
-        for (const way of ways) way.lateMs = 0;
-        return;
-      case 'disk-full':
-        this.#routers[fault.router].disk.refusal = undefined;
-        return;
-      case 'disk-hangs':
-        this.#routers[fault.router].syncMs = 0;
-        return;
-      case 'lies':
-        this.#routers[fault.router].lie = (message) => message;
-        return;
-      case 'kernel-refuses':
-        this.#routers[fault.router].refusals = 0;
-        // What was refused is tried again.
-        this.#obeyedAt[fault.router] = this.schedule.now + RETRIED_MS;
-        return;
-      case 'disconnect':
-        return this.#connectAgain();
-      default:
-        return;
-    }
-  }
-
-  /** As docs/partner-protocol.md has it: a new key everywhere, then its use, then the end of the old one. */
-  #rotateKeys(forMs: number): void {
-    const before = this.keys[0].active;
-    const next = before + 1;
-    const steps = [
-      [0, keys([before, next], before)],
-      [1, keys([before, next], before)],
-      [0, keys([before, next], next)],
-      [1, keys([before, next], next)],
-      [0, keys([next], next)],
-      [1, keys([next], next)],
-    ] as const;
-    steps.forEach(([index, set], i) =>
-      this.schedule.in((i * forMs) / steps.length, () => {
-        this.keys[index] = set;
-        this.#routers[index].setKeys(set);
-      }),
-    );
-  }
-
-  /** Again and again until then. */
-  #harass(fault: Extract<Fault, { kind: 'replays' | 'forged-announce' }>, until: number): void {
-    if (this.schedule.now >= until) return;
-    const from = this.chance.pick([0, 1] as const);
-    if (fault.kind === 'forged-announce') this.#forgeAnnounce(fault.ahead);
-    else if (this.chance.is(0.5)) this.network.replay(from);
-    else this.network.forge(from);
-    this.schedule.in(fault.everyMs, () => this.#harass(fault, until));
-  }
-
-  #forgeAnnounce(ahead: number): void {
-    const [stage] = this.#stages;
-    const epoch = (stage?.routers ?? []).reduce((most, { disk }) => Math.max(most, disk.epoch), 0);
-    const frame = encodeAnnounce({
-      mac: sessionMac(0),
-      epoch: Math.min(epoch + ahead, 0xffff_ffff),
-    });
-    for (const index of [0, 1] as const) this.#deliver(index, frame);
-  }
-
-  #powerOn(index: RouterIndex): void {
-    const router = this.#routers[index];
+  powerOn(index: RouterIndex): void {
+    const router = this.systems[index];
     if (router.isPowered) return;
     router.powerOn();
-    this.#feedCarp({ kind: 'link', station: index, up: true });
+    this.feedCarp({ kind: 'link', station: index, up: true });
   }
 
-  #start(index: RouterIndex, process: ProcessName): void {
-    const router = this.#routers[index];
+  start(index: RouterIndex, process: ProcessName): void {
+    const router = this.systems[index];
     if (process === 'helper') router.startHelper();
     else router.startSupervisor();
   }
 
-  #carrier(index: RouterIndex, up: boolean): void {
-    this.#routers[index].carrier(up);
-    const port = PORTS[index];
-    this.#switch.handle({ kind: 'link', port, up }, this.schedule.now as Instant);
-  }
-
-  /** The operator speaks to the router that is MASTER. */
-  #operator(verb: AdminVerb): void {
-    const index = this.#routers.find((router) => this.#carp.role(router.index) === 'MASTER')?.index;
-    if (index !== undefined) this.#admin(index, verb);
-  }
-
-  #admin(index: RouterIndex, verb: AdminVerb): void {
-    for (const { name } of this.#stages)
-      this.note(
-        `router ${index} ${name} operator ${verb}: ${JSON.stringify(this.#routers[index].admin(name, verb))}`,
-      );
-  }
-
-  /** An operator who is refused asks again. */
-  #connectAgain(): void {
-    for (const { routers, name } of this.#stages)
-      for (const view of routers) {
-        if (view.status()?.state !== 'Off') continue;
-        this.#routers[view.index].admin(name, 'connect');
-        this.schedule.in(1000, () => this.#connectAgain());
-      }
-  }
-
   #stage(session: string): SessionStage {
-    const stage = this.#stages.find(({ name }) => name === session);
+    const stage = this.stages.find(({ name }) => name === session);
     if (stage === undefined) throw new Error(`no session ${session}`);
     return stage;
   }
