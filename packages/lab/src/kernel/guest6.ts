@@ -1,6 +1,7 @@
 /**
  * IPv6 in the kernel lab's guest: the pair, a real Access Concentrator with IPV6CP, and behind it a real DHCPv6 server
- * (kea) that delegates a prefix. A LAN host keeps a TCP connection over IPv6 through everything that happens to the
+ * (kea) that delegates a prefix. The routers are set up as docs/ipv6.md says: configuration, capability and gateway are
+ * read from the page, radvd has the sample. A LAN host keeps a TCP connection over IPv6 through everything that happens to the
  * routers. What was said to the server is read from the capture, on the host.
  *
  * Usage: node guest6.js
@@ -9,10 +10,12 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { execa } from 'execa';
 import { prepareAc, startAc } from './ac.ts';
 import { QUIET_MS, startCapture } from './capture.ts';
-import { buildNetwork, inside, otherThan, type Host } from './net.ts';
-import { Router } from './router.ts';
+import { buildNetwork, inside, otherThan, plug, type Host } from './net.ts';
+import { OWN6, RADVD, readPage6 } from './page6.ts';
+import { Router, SESSION } from './router.ts';
 import { holderOf, isArmed } from './scenes.ts';
 import { pause, Station, until } from './station.ts';
+import { redial, type Redial } from './stock6.ts';
 import { GUEST_RESULT } from './uml.ts';
 
 /** What happened, and when: milliseconds since 1970, to compare with the capture. */
@@ -22,7 +25,9 @@ export interface Guest6Report {
     readonly what: string;
     readonly from: number;
     readonly to: number;
+    /** Without an answered probe, and without an octet of the TCP connection. */
     readonly gapMs: number;
+    readonly tcpGapMs: number;
   }[];
   readonly tcpAlive: boolean;
   /** The prefix on both routers after each move. */
@@ -31,13 +36,18 @@ export interface Guest6Report {
   readonly renewedBy: string;
   readonly grantedTo: string;
   readonly afterDisconnect: string;
+  /** With an AC that refuses IPv4: the prefix, and whether the LAN host has TCP over IPv6. */
+  readonly withoutIpv4: { readonly prefix: string; readonly tcp: boolean };
+  /** The same without us; a text says why it is not known. */
+  readonly stock: Redial | string;
 }
 
 /** The Internet's address in IPv6, and what the server delegates from. */
 const INTERNET6 = '2001:db8:ffff::1';
 const POOL = '2001:db8:a000::';
+const PAGE = await readPage6({ session: SESSION, lan: 'eth1' });
 /** The gateway that both routers share on the LAN (VRRP). */
-const GATEWAY6 = 'fe80::1';
+const GATEWAY6 = PAGE.gateway;
 const T1 = 45;
 
 const started = performance.now();
@@ -54,12 +64,13 @@ const run = (host: Host, ...words: readonly string[]): Promise<{ stdout: string 
 /** Kea on the interface that pppd has just brought up; the prefix is routed there, as an ISP's router does. */
 const IPV6_UP = `#!/bin/sh
 exec >>${GUEST_RESULT}/ipv6-up.log 2>&1
+date +%s%3N >/run/ppp/ipv6-up-at
 cat >/run/ppp/kea.json <<END
 { "Dhcp6": {
   "data-directory": "/run/kea",
   "interfaces-config": { "interfaces": [ "$1" ] },
   "lease-database": { "type": "memfile", "persist": true, "name": "/run/ppp/leases6.csv" },
-  "renew-timer": ${T1}, "rebind-timer": 80, "preferred-lifetime": 120, "valid-lifetime": 240,
+  "renew-timer": ${T1}, "rebind-timer": 600, "preferred-lifetime": 1200, "valid-lifetime": 2400,
   "option-data": [ { "name": "dns-servers", "data": "2001:db8:ffff::53" } ],
   "subnet6": [ { "subnet": "2001:db8:b000::/64", "interface": "$1",
     "pd-pools": [ { "prefix": "${POOL}", "prefix-len": 40, "delegated-len": 56 } ] } ],
@@ -90,16 +101,28 @@ const ac = startAc();
 const r1 = new Router('r1');
 const r2 = new Router('r2');
 const key = Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('hex');
-for (const [i, router] of [r1, r2].entries()) {
-  await router.prepare('chap', key, {
-    session: `ipv6 = true\nprefix_delegation = true\nprefix_hint = "::/56"
-[session.wan.lan.eth1]\nsubnet = 1\nhost = "::${i + 2}"\n`,
-    virtual: [`${GATEWAY6}/64`],
-  });
+for (const router of [r1, r2]) {
   const { name } = router;
-  // Per interface: net.ipv6.conf.all.forwarding also stops router solicitation, which nobody needs here.
-  await run(name, 'sysctl', '-qw', 'net.ipv6.conf.all.forwarding=1');
-  await run(name, 'sysctl', '-qw', 'net.ipv4.ip_unprivileged_port_start=546');
+  await router.prepare('chap', key, {
+    session: PAGE.configuration[name],
+    virtual: [`${GATEWAY6}/64`],
+    capabilities: `+${PAGE.capability}`,
+  });
+  await ip(name, 'link', 'add', 'eth1.20', 'up', 'type', 'dummy');
+  await ip(name, 'addr', 'add', `${OWN6[name].local}/64`, 'dev', 'eth1', 'nodad');
+  await run(name, 'sysctl', '-qw', PAGE.forwarding);
+  // The standby's has nothing to send from.
+  const log = { file: `${GUEST_RESULT}/${name}-radvd.log` };
+  void execa(
+    'ip',
+    inside(name, 'radvd', '-n', '-m', 'stderr', '-C', RADVD, '-p', `/run/${name}/radvd.pid`),
+    {
+      stdin: 'ignore',
+      stdout: log,
+      stderr: log,
+      reject: false,
+    },
+  );
 }
 for (const router of [r1, r2]) await router.startAll();
 await until('a session', 40_000, async () => (await holderOf({ r1, r2 })) !== undefined);
@@ -125,9 +148,18 @@ say(`${grantedTo} has got ${prefix}; LAN ${await lanAddress('r1')} and ${await l
 
 const server = new Station('ac', 'serve', INTERNET6);
 await server.ready();
-const network = (await lanAddress('r1')).replace(/[0-9a-f]+\/64$/, '');
-await ip('lan', 'addr', 'add', `${network}100/64`, 'dev', 'eth0', 'nodad');
-await ip('lan', '-6', 'route', 'add', 'default', 'via', GATEWAY6, 'dev', 'eth0');
+/** The LAN host comes up, asks for an advertisement, and takes an address and a gateway from the one that it gets. */
+async function joinLan(): Promise<void> {
+  await ip('lan', 'link', 'set', 'eth0', 'down');
+  await ip('lan', 'link', 'set', 'eth0', 'up');
+  const words = ['-6', '-o', 'addr', 'show', 'dev', 'eth0', 'scope', 'global', '-tentative'];
+  const hasAddress = async (): Promise<boolean> => (await ip('lan', ...words)).stdout !== '';
+  await until('an advertised prefix', 30_000, hasAddress);
+  const { stdout: routes } = await ip('lan', '-6', 'route', 'show', 'default');
+  if (!routes.startsWith(`default via ${GATEWAY6} `) || routes.includes('\n'))
+    throw new Error(`the LAN host's gateways are not ${GATEWAY6} alone: ${routes}`);
+}
+await joinLan();
 const probe = new Station('lan', 'probe', INTERNET6);
 await probe.ready();
 say('the LAN host has a TCP connection over IPv6');
@@ -151,8 +183,8 @@ async function move(
     30_000,
     async () => (await probe.report()).tcpSteadyMs > 1000,
   );
-  const { tcpGapMs } = await probe.report();
-  moves.push({ what, from, to: Date.now(), gapMs: tcpGapMs });
+  const { gapMs, tcpGapMs } = await probe.report();
+  moves.push({ what, from, to: Date.now(), gapMs, tcpGapMs });
   const after = await Promise.all([prefixOf('r1'), prefixOf('r2')]);
   kept &&= after.every((each) => each === prefix);
   const holder = (await holderOf({ r1, r2 }))?.name ?? 'nobody';
@@ -192,6 +224,30 @@ await until('no prefix', 10_000, async () => (await prefixOf(last.name)) === '')
 await pause(2000);
 const afterDisconnect = `${await lanAddress('r1')} ${await lanAddress('r2')}`.trim();
 await stopCapture();
+await probe.stop();
+
+const options = await readFile('/run/ppp/server', 'utf8');
+await writeFile('/run/ppp/server', `${options}noip\n`);
+await last.operate('connect');
+await until('a prefix without IPv4', 60_000, async () => {
+  return (await lanAddress('r1')) !== '' && (await lanAddress('r2')) !== '';
+});
+await joinLan();
+const other = new Station('lan', 'probe', INTERNET6);
+await other.ready();
+const withoutIpv4 = {
+  prefix: await prefixOf('r1'),
+  tcp: (await last.publicAddress()) === undefined && (await other.report()).tcpAlive,
+};
+await other.stop();
+say(`an AC without IPv4: ${withoutIpv4.prefix}, TCP ${withoutIpv4.tcp}`);
+await last.operate('disconnect');
+await writeFile('/run/ppp/server', options);
+
+await Promise.all([r1.powerCut(), r2.powerCut()]);
+await Promise.all([r1, r2].map(({ name }) => plug(name, ['eth0', 'eth1'], true)));
+const stock = await redial(INTERNET6, GATEWAY6).catch((error: unknown) => String(error));
+say(`stock pppd with dhcpcd: ${JSON.stringify(stock)}`);
 const report: Guest6Report = {
   prefixes: { r1: prefix, r2: prefix },
   moves,
@@ -200,6 +256,8 @@ const report: Guest6Report = {
   renewedBy,
   grantedTo,
   afterDisconnect,
+  withoutIpv4,
+  stock,
 };
 await writeFile(`${GUEST_RESULT}/guest6.json`, JSON.stringify(report));
 ac.kill('SIGKILL');

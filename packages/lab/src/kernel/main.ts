@@ -72,7 +72,11 @@ const say = (text: string): void => {
   else process.stdout.write(`${text}\n`);
 };
 
-const FOR_IPV6: Readonly<Record<string, string>> = { 'kea-dhcp6': 'kea-dhcp6-server' };
+const FOR_IPV6: Readonly<Record<string, string>> = {
+  'kea-dhcp6': 'kea-dhcp6-server',
+  dhcpcd: 'dhcpcd-base',
+  radvd: 'radvd',
+};
 const wanted = values.ipv6
   ? { ...PACKAGES, ...FOR_IPV6 }
   : values.guide
@@ -314,6 +318,22 @@ function report(dials: readonly (Dial & { readonly configureRequests: number })[
   return rows.every(({ ok }) => ok);
 }
 
+/** What each failover cost the LAN, ours and one by redial. */
+function tellFailovers({ moves, prefixes, tcpAlive, stock }: Guest6Report): void {
+  const without = (what: string, ms: number, prefix: string): void =>
+    say(`${what.padEnd(24)} ${(ms / 1000).toFixed(2).padStart(6)} s without IPv6, ${prefix}`);
+  for (const { what, gapMs } of moves)
+    without(what, gapMs, `${prefixes['r1']} kept, TCP ${tcpAlive ? 'lives' : 'hangs'}`);
+  if (typeof stock === 'string') return say(`stock pppd, dhcpcd: ${stock}`);
+  const { before, after, gapMs, serverMs, tcp } = stock;
+  const server = `the AC's server listened ${(serverMs / 1000).toFixed(2)} s after IPV6CP`;
+  without(
+    'stock pppd, dhcpcd',
+    gapMs,
+    `${before} became ${after}, TCP ${tcp ? 'lives' : 'hangs'}; ${server}`,
+  );
+}
+
 /** IPv6 with kea behind the AC: the prefix, the TCP connection, and what was said to the server when the session moved. */
 async function playIpv6(): Promise<boolean> {
   const { directory, timedOut } = await runInGuest({
@@ -338,9 +358,12 @@ async function playIpv6(): Promise<boolean> {
       times.filter((time) => time >= from / 1000 && time < (from + QUIET_MS) / 1000).length,
   );
   console.log(JSON.stringify({ ...report, dhcp6Messages: times.length, dhcp6AtMoves: atMoves }));
-  if (!values.keep) await rm(directory, { recursive: true });
+  tellFailovers(report);
+  if (values.keep) say(`logs: ${directory}`);
+  else await rm(directory, { recursive: true });
   const isQuiet = atMoves.every((count) => count === 0);
-  return report.kept && report.tcpAlive && isQuiet && report.afterDisconnect === '';
+  const isWhole = report.kept && report.tcpAlive && report.afterDisconnect === '';
+  return isWhole && isQuiet && report.withoutIpv4.tcp;
 }
 
 const quantile = (sorted: readonly number[], share: number): number =>

@@ -44,6 +44,8 @@ export interface More {
   readonly session?: string;
   /** Addresses that move with the virtual one. */
   readonly virtual?: readonly string[];
+  /** Capabilities that the supervisor keeps, as setpriv(1) names them. */
+  readonly capabilities?: string;
 }
 
 const keepalivedConfiguration = (
@@ -178,6 +180,7 @@ export class Router {
   readonly name: Name;
   readonly #directory: string;
   readonly #running = new Map<Program, Child>();
+  #more: More = {};
 
   constructor(name: Name) {
     this.name = name;
@@ -188,6 +191,7 @@ export class Router {
   async prepare(auth: Auth, key: string, more: More = {}): Promise<void> {
     const directory = this.#directory;
     const { uid, gid } = PPP_THING;
+    this.#more = more;
     await mkdir(`${directory}/state`, { recursive: true });
     await chown(directory, 0, gid);
     await chmod(directory, 0o1775);
@@ -253,7 +257,9 @@ export class Router {
     // What a dead conntrackd leaves would keep the next one from starting.
     if (program === 'conntrackd') await rm(`${directory}/conntrackd.lock`, { force: true });
     const configured = ['--config', `${directory}/ppp_thing.conf`];
-    const unprivileged = `--reuid=${PPP_THING.uid} --regid=${PPP_THING.gid} --clear-groups`;
+    const { capabilities = '-all' } = this.#more;
+    const kept = `--inh-caps=${capabilities} --ambient-caps=${capabilities}`;
+    const unprivileged = `--reuid=${PPP_THING.uid} --regid=${PPP_THING.gid} --clear-groups ${kept}`;
     const pids = `-p ${directory}/keepalived.pid -r ${directory}/vrrp.pid`;
     const words: Readonly<Record<Program, string[]>> = {
       helper: [node, programOf('helper'), ...configured],
@@ -297,7 +303,12 @@ export class Router {
     await plug(this.name, ['eth0', 'eth1', 'eth2'], false);
     await this.kill(...PROGRAMS);
     await execa('ip', ['-n', this.name, '-batch', '-force', '-'], {
-      input: `addr del ${VIRTUAL}/24 dev eth1\nlink del pl-${SESSION}\nroute flush proto 46\n`,
+      input: [
+        ...[`${VIRTUAL}/24`, ...(this.#more.virtual ?? [])].map((it) => `addr del ${it} dev eth1`),
+        `link del pl-${SESSION}`,
+        'route flush proto 46',
+        '',
+      ].join('\n'),
       reject: false,
     });
     await execa('ip', inside(this.name, 'conntrack', '-F'), { reject: false });
