@@ -126,8 +126,8 @@ export const MUTANTS: readonly Mutant[] = [
     mutant(
       'dials instead of resuming',
       ACTS,
-      'if (facts === null) {\n            // A dial beside',
-      'if (true) {\n            // A dial beside',
+      'if (facts === null) {\n            // The partner may just have',
+      'if (true) {\n            // The partner may just have',
     ),
     mutant(
       'announce dropped',
@@ -303,8 +303,8 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'full disk puts the watchdog off',
     ACTS,
-    "watchdog off for ever.\n        this.#waits.ensure('down', now);",
-    "watchdog off for ever.\n        this.#waits.begin('down', now);",
+    "watchdog would never end.\n        this.#waits.ensure('down', now);",
+    "watchdog would never end.\n        this.#waits.begin('down', now);",
   ),
   mutant(
     'dialled in silence, not announced',

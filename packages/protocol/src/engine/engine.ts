@@ -1,7 +1,7 @@
 /**
- * The root engine of one session: events in, actions out, and when it wants to be woken. What an event means is
- * `owner/judge.ts`, what follows from it `owner/ownership.ts`, and what that is in frames and kernel calls
- * `owner/acts.ts`. It holds no PPP and no I/O.
+ * The root engine of one session: events in, actions out, and the next deadline. `owner/judge.ts` says what an event
+ * means, `owner/ownership.ts` what follows from it, and `owner/acts.ts` turns that into frames and kernel calls. It
+ * contains no PPP and no I/O.
  */
 import { earliest, type Instant } from '../time.ts';
 import type { PartnerMessage, Role, Snapshot } from '../session.ts';
@@ -38,7 +38,7 @@ export interface OwnerStatus {
   readonly demoted: readonly DemotionReason[];
   readonly partner: {
     readonly heardAt: Instant | undefined;
-    /** Its last message, while that still counts. */
+    /** The partner's last message, unless it is too old. */
     readonly message: PartnerMessage | undefined;
   };
   /** The last time this router took the session, and how long until the AC answered. */
@@ -63,7 +63,7 @@ export class SessionEngine implements Engine<Event, Action> {
   readonly #delegation: Delegation;
 
   /**
-   * @param stored what the disk had; NO_SNAPSHOT if nothing
+   * @param stored the snapshot from the disk; NO_SNAPSHOT if there is none
    * @param wallClockAtZero milliseconds since 1970-01-01 UTC at Instant 0
    * @param turn to dial; always unless given
    */

@@ -1,5 +1,5 @@
 /**
- * The engine's whole vocabulary: every event it can hear, and every action it can ask for. Read this file as the
+ * The engine's vocabulary: every event it can receive, and every action it can request. Read this file as the
  * architecture. Everything is plain data; the supervisor performs the actions in order before the next event.
  */
 import type { Instant } from '../time.ts';
@@ -11,7 +11,7 @@ import type { PppPacket } from '../wire/ppp.ts';
 import type { InterfaceId } from '../wire/ncp.ts';
 import type { Ipv4Ends, PartnerMessage, Role, SessionKey, Snapshot } from '../session.ts';
 
-/** What a starting helper found, or has just been told about, for one session. */
+/** The kernel's state of one session, as the helper reports it in `hello`. */
 export interface HelperState {
   readonly role: Role;
   readonly carrier: boolean;
@@ -27,17 +27,17 @@ export type AdminVerb = 'connect' | 'disconnect' | 'reconnect' | 'handoff';
 export type Event =
   /** A Discovery Stage packet addressed to our MAC or broadcast, from `source`. */
   | { readonly kind: 'discovery'; readonly source: MacAddress; readonly packet: DiscoveryPacket }
-  /** A control packet of the session. `crossed`: it came before the last one that we sent had left. */
+  /** A control packet of the session. `crossed`: it arrived before our last packet had left. */
   | { readonly kind: 'ppp'; readonly packet: PppPacket; readonly crossed?: boolean }
   /** A DHCPv6 server's answer, from the session's interface. */
   | { readonly kind: 'dhcp6'; readonly message: Dhcp6Message }
-  /** The instant the engine asked for has come. */
+  /** The engine's deadline has come. */
   | { readonly kind: 'deadline' }
   /** CARP's role changed: an edge. */
   | { readonly kind: 'role'; readonly role: Role }
   /** The line's Ethernet link changed. */
   | { readonly kind: 'carrier'; readonly up: boolean }
-  /** Another station spoke with our session MAC as its source: the partner is on the line too. */
+  /** The partner's announce frame: another station on the line uses our session MAC. */
   | { readonly kind: 'own-mac-heard'; readonly epoch: number }
   /** From the other router, verified. */
   | { readonly kind: 'partner'; readonly message: PartnerMessage }
@@ -47,7 +47,7 @@ export type Event =
   | { readonly kind: 'helper-down' }
   /** Octets the kernel has received in the session. */
   | { readonly kind: 'counted'; readonly octetsIn: number }
-  /** The kernel gave the session up (on Linux a PADT or a change of MTU or MAC does that). */
+  /** The kernel closed the session (on Linux after a PADT, or a change of MTU or MAC). */
   | { readonly kind: 'session-closed' }
   | { readonly kind: 'admin'; readonly verb: AdminVerb }
   /** The helper refused an action, or the kernel did. */
@@ -83,7 +83,7 @@ export type Action =
   | { readonly kind: 'send-ppp'; readonly packet: PppPacket }
   /** To all DHCPv6 servers on the session's interface. */
   | { readonly kind: 'send-dhcp6'; readonly message: Dhcp6Message }
-  /** Ask the kernel how much it has received in the session; `counted` is the answer, if there is one. */
+  /** Read how much the kernel has received in the session; the event `counted` is the answer, if there is one. */
   | { readonly kind: 'count' }
   /**
    * Join the session to its interface, gate closed. With `autoOpen` the helper opens the gate by itself on becoming MASTER,
@@ -94,7 +94,7 @@ export type Action =
       readonly key: SessionKey;
       readonly maxPayload: number;
       readonly autoOpen: boolean;
-      /** Absent while the AC has not agreed to any yet, and where the helper may not open by itself. */
+      /** Absent until the AC has agreed to some, and if the helper may not open the gate by itself. */
       readonly settings?: SessionSettings;
     }
   /** Remove the session from the kernel. Sends nothing. */
@@ -107,8 +107,8 @@ export type Action =
   /** Teach the switches where our session MAC is now, and tell a partner on the same line our epoch. */
   | { readonly kind: 'announce'; readonly epoch: number }
   /**
-   * What the LANs, and the session's interface, have of a lease; nothing of it without one. Lifetimes are seconds from
-   * now, and a prefix that is preferred for none is a former one.
+   * Configure the LANs and the session's interface with a lease; without one, remove it. Lifetimes are seconds from now.
+   * A prefix with a preferred lifetime of 0 is a former one.
    */
   | {
       readonly kind: 'delegate';
@@ -116,9 +116,9 @@ export type Action =
       readonly prefixes: readonly LeasedPrefix[];
       readonly addresses: readonly LeasedAddress[];
     }
-  /** Put our CARP demotion amount in force, or take it back. Idempotent. */
+  /** Add our CARP demotion, or remove it. Idempotent. */
   | { readonly kind: 'demote'; readonly on: boolean }
-  /** Ask CARP to make this router MASTER: its partner is dead by every sign. A living MASTER takes the role back. */
+  /** Ask CARP to make this router MASTER: by every sign the partner is dead. A living MASTER takes the role back. */
   | { readonly kind: 'claim' }
   | { readonly kind: 'tell-partner'; readonly message: PartnerMessage }
   | { readonly kind: 'note'; readonly note: Note };
@@ -128,7 +128,7 @@ export interface Note {
   readonly level: 'error' | 'warn' | 'info' | 'debug';
   readonly machine: 'discovery' | 'lcp' | 'auth' | 'ipcp' | 'ipv6cp' | 'link' | 'dhcp6' | 'owner';
   readonly from: string;
-  /** Absent when nothing changed but something is worth saying. */
+  /** Absent if the state did not change. */
   readonly to?: string;
   /** What caused it, in the words of the RFC or of carp(4). */
   readonly on: string;
@@ -140,6 +140,6 @@ export interface Note {
 export interface Engine<E, A> {
   /** Apply one event. The actions must be performed, in order, before the next call. */
   handle(event: E, now: Instant): readonly A[];
-  /** When the engine next wants `{ kind: 'deadline' }`, or undefined if it waits only for input. */
+  /** When the engine next needs `{ kind: 'deadline' }`; undefined if it waits for input only. */
   deadline(): Instant | undefined;
 }

@@ -1,4 +1,4 @@
-/** What the engine cannot compute or may not know by itself, handed to its constructor. Nothing else is injected. */
+/** Hashes, randomness and secrets: the engine gets them in its constructor. Nothing else is injected. */
 
 export interface Hashes {
   /** RFC 1321; 16 octets. */
@@ -14,7 +14,7 @@ export interface Hashes {
 /** `length` octets nobody can predict. */
 export type Random = (length: number) => Uint8Array;
 
-/** A string that does not show itself: its text is reached only by asking, and never by a log. */
+/** A string that no log and no JSON shows. Only an explicit call returns its text. */
 export class Secret {
   readonly #text: string;
 

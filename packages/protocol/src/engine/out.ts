@@ -1,10 +1,10 @@
 /**
- * The one way out of the engine's machines. What a machine sends, and its lines of the log, go straight to the `Out` that it
- * was given; what its methods return are signals to the machine that called it. It holds nothing and decides nothing.
+ * The one way out of the engine's machines. A machine writes its actions and log lines to the `Out` of its constructor. Its
+ * methods return only signals to the machine that called it.
  */
 import type { Action, Note } from './events.ts';
 
-/** Writes a line of one machine's log; `move` says what changed, if anything did. */
+/** Writes one line of a machine's log; `move` names the new state, if it changed. */
 export type Log = (
   level: Note['level'],
   on: string,
@@ -15,7 +15,7 @@ export type Log = (
 /** Takes actions, to be performed in the order in which they come. */
 export type Out = (...actions: readonly Action[]) => void;
 
-/** @param state the state that the machine is in, for lines that do not give another */
+/** @param state the machine's state, for lines without a `move` */
 export const logTo =
   (out: Out, machine: Note['machine'], state: () => string): Log =>
   (level, on, facts = {}, { from = state(), to = from, actions = [] } = {}) =>

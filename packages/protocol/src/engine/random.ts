@@ -1,4 +1,4 @@
-/** Numbers made from random octets. It draws from the `Random` it is given and from nothing else. */
+/** Numbers made from random octets. The only source is the `Random` of the caller. */
 import { millis, type Millis } from '../time.ts';
 import type { Random } from './hashes.ts';
 

@@ -1,4 +1,4 @@
-/** What one session's engine is told once, at its start. */
+/** The configuration of one session's engine. It does not change while the engine lives. */
 import type { Millis } from '../time.ts';
 import type { MacAddress } from '../wire/ethernet.ts';
 import type { AuthMethod } from '../wire/lcp.ts';
@@ -14,23 +14,23 @@ export interface LinkConfig {
   readonly ourMac: MacAddress;
   readonly user: string;
   readonly password: Secret;
-  /** What the AC may authenticate us with, best first; anything weaker than the last is refused. */
+  /** Authentication protocols that the AC may use, best first. We refuse anything weaker than the last. */
   readonly auth: readonly Exclude<AuthMethod, 'unknown'>[];
   /** '' asks for any service (RFC 2516 §5.1). */
   readonly serviceName: string;
   /** Pins: a PADO that differs is ignored. */
   readonly acName?: string;
   readonly acMac?: MacAddress;
-  /** What Host-Uniq says in every dial; random octets unless given. */
+  /** Host-Uniq of every dial; random octets unless given. */
   readonly hostUniq?: Uint8Array;
-  /** Between two dials at most; refusals may stretch it. Five minutes unless given. */
+  /** Longest wait between two dials, except after refusals. Five minutes unless given. */
   readonly longestRedial?: Millis;
-  /** The largest packet wanted, octets. Above 1492 PPP-Max-Payload is asked for (RFC 4638). */
+  /** The largest packet wanted, octets. Above 1492 the dial requests PPP-Max-Payload (RFC 4638). */
   readonly mtu: number;
-  /** False with a ppp_thing partner, which cannot carry a Magic-Number on. */
+  /** False with a ppp_thing partner, which does not store the Magic-Number. */
   readonly magicNumber: boolean;
   readonly dns: boolean;
-  /** IPv4 addresses that this router has or needs elsewhere: neither end of the link may have one. */
+  /** IPv4 addresses that this router or its partner uses elsewhere: neither end of the link may have one. */
   readonly reserved?: readonly Ipv4Address[];
   /** The AC's end of the link, whatever the AC says. */
   readonly peerAddress?: Ipv4Address;
@@ -50,7 +50,7 @@ export interface LinkConfig {
   };
 }
 
-/** What is asked of a DHCPv6 server. Both routers have the same, or the lease would not be the other's too. */
+/** The request to a DHCPv6 server. Both routers must send the same one, so that either can use the lease. */
 export interface Dhcp6Config {
   /** Of this client, 3 … 130 octets. */
   readonly duid: Uint8Array;
@@ -64,7 +64,7 @@ export interface Dhcp6Config {
 }
 
 export interface OwnershipConfig {
-  /** Who decides: CARP; this router, always; or only the operator. */
+  /** Who decides which router holds the session: CARP, this router always, or the operator. */
   readonly policy: 'follow-carp' | 'pinned' | 'manual';
   /** This router's number in the pair, 1 … 0xffffffff. */
   readonly routerId: RouterId;
@@ -76,7 +76,7 @@ export interface OwnershipConfig {
   readonly holdDown: Millis;
   /** Silence after which the partner counts as gone. */
   readonly partnerTimeout: Millis;
-  /** A session that has been down this long while the partner is healthy is the partner's to try. */
+  /** Once the session has been down this long, and the partner is healthy, this router demotes itself for the partner. */
   readonly downDemotion: Millis;
   /** Silence of a partner that holds, on every path, after which this router asks for CARP's role; absent: never. */
   readonly fastTakeover?: Millis;

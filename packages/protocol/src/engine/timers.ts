@@ -1,15 +1,15 @@
-/** Named deadlines: the earliest is the machine's. It keeps no clock; it compares instants it is given. */
+/** Named deadlines; the earliest one is the machine's. There is no clock here: every instant is an argument. */
 import type { Instant } from '../time.ts';
 
 const NONE: readonly never[] = [];
 
 export class Timers<Name extends string> {
   readonly #at = new Map<Name, Instant>();
-  /** The earliest, or undefined; asked for after every event, while few events move it. */
+  /** The earliest deadline, kept because it is read after every event and changes after few. */
   #first: Instant | undefined;
   #isFirstKnown = true;
 
-  /** Set, or set anew. */
+  /** Set a deadline, or move it. */
   set(name: Name, at: Instant): void {
     const before = this.#at.get(name);
     this.#at.set(name, at);
@@ -42,7 +42,7 @@ export class Timers<Name extends string> {
     return first;
   }
 
-  /** What is awaited, earliest first. */
+  /** All deadlines, earliest first. */
   all(): readonly { readonly name: Name; readonly at: Instant }[] {
     return Array.from(this.#at, ([name, at]) => ({ name, at })).sort((a, b) => a.at - b.at);
   }

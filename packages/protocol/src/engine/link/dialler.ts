@@ -1,6 +1,6 @@
 /**
- * From wanting a session to having found one: the back-off, then the Discovery Stage, as often as it takes. What is done
- * with the session that was found, and how it ends, is the link's.
+ * Finds a session: the back-off, then the Discovery Stage, repeated until an AC confirms one. The link negotiates that
+ * session and ends it.
  */
 import { earliest, type Instant, type Millis } from '../../time.ts';
 import type { MacAddress } from '../../wire/ethernet.ts';
@@ -15,7 +15,7 @@ import { ALWAYS, type Turn } from './turn.ts';
 type State =
   | { readonly kind: 'Idle' }
   | { readonly kind: 'Wait'; readonly until: Instant }
-  /** The back-off is over, and as many other lines dial as may at a time. */
+  /** The back-off is over, but as many other lines are dialling as may at a time. */
   | { readonly kind: 'Queue' }
   | { readonly kind: 'Discovery' };
 
@@ -54,14 +54,14 @@ export class Dialler {
     return this.#state.kind === 'Wait' ? this.#state.until : undefined;
   }
 
-  /** What is wrong with the dial that is going on, for people. */
+  /** Why the current dial has not succeeded yet, for people. */
   get trouble(): string | undefined {
     if (this.#state.kind === 'Queue')
       return `waits for its turn: ${this.#turn.ahead()} lines first`;
     return this.#discovery.trouble;
   }
 
-  /** The AC now being asked. */
+  /** The AC that the last PADR went to. */
   get ac(): Discovery['ac'] {
     return this.#discovery.ac;
   }
@@ -71,7 +71,7 @@ export class Dialler {
     return this.#discovery.isPromising(now);
   }
 
-  /** Of the dial that is going on, or was last. */
+  /** Facts of the current dial, or of the last one. */
   get hostUniq(): Uint8Array {
     return this.#discovery.hostUniq;
   }
@@ -114,7 +114,7 @@ export class Dialler {
     if (isFailure && acMac !== undefined) this.#discovery.avoid(acMac, now);
   }
 
-  /** The next PADI may be a minute away, and the AC has heard none of the last ones. */
+  /** Send a PADI at once: the next one may be a minute away, and the AC has received none of the last ones. */
   carrierIsBack(now: Instant): void {
     if (this.#state.kind === 'Discovery') this.#discovery.start(now);
   }

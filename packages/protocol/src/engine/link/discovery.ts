@@ -2,10 +2,10 @@
  * The Host's side of the Discovery Stage (RFC 2516 §5, RFC 4638): PADI, PADO, PADR, PADS. It ends with a session or a
  * refusal; the session itself, and PADT, are the link's.
  *
- * Theory of operation. PADI is repeated for ever, ever more slowly: an AC that is away comes back some day, and there
- * is nothing else to try. The first acceptable PADO wins, and later ones are kept: when the AC that was chosen does not
- * answer its PADR, or refuses, the next one is asked at once; without a next one the dial has failed, though the session may
- * still come. An AC that failed is avoided for a while: its offers wait a moment for a better one. Nothing is believed that does not echo our Host-Uniq.
+ * Theory of operation. PADI is repeated for ever, at growing intervals, because an AC that is away may return. The first
+ * acceptable PADO wins, and later ones are kept. If the chosen AC refuses or does not answer its PADR, the next one gets a
+ * PADR at once. Without a next one the dial has failed, although a late PADS still counts. An AC that failed is avoided for
+ * a while: its offer waits a moment for a better one. An answer that does not echo our Host-Uniq is ignored.
  */
 import { after, earliest, millis, seconds, type Instant, type Millis } from '../../time.ts';
 import { sameOctets } from '../../bytes.ts';
@@ -25,7 +25,7 @@ import type { Random } from '../hashes.ts';
 import { logTo, type Log, type Out } from '../out.ts';
 import { randomSpan } from '../random.ts';
 
-/** What the Discovery Stage found: where the session is and how it was asked for. */
+/** The session that the Discovery Stage found, and the request for it. */
 export interface DiscoveredSession {
   readonly sessionId: number;
   readonly acMac: MacAddress;
@@ -51,11 +51,11 @@ export interface DiscoverySettings {
   readonly acName?: string;
   readonly acMac?: MacAddress;
   readonly mtu: number;
-  /** What Host-Uniq says, for ISPs that know their customers by it; random octets for each dial unless given. */
+  /** Host-Uniq, for ISPs that identify their customers by it; random octets for each dial unless given. */
   readonly hostUniq?: Uint8Array;
 }
 
-/** Some ACs take no more than one PADI a second from a Host. */
+/** Shortest interval between two PADIs: some ACs accept no more than one a second from a Host. */
 const FIRST_PADI = seconds(1);
 const LAST_PADI = seconds(64);
 const FIRST_PADR = seconds(1);
@@ -120,7 +120,7 @@ export class Discovery {
   #isLateWanted = false;
   /** When an AC failed, by MAC address, the latest last. */
   readonly #failedAt = new Map<string, Instant>();
-  /** Why PADOs of this dial were not taken. */
+  /** Why PADOs of this dial were not acceptable. */
   readonly #flaws = new Set<string>();
   /** Why the last PADS of the AC now being asked was not taken. */
   #padsFlaw: string | undefined;
@@ -141,7 +141,7 @@ export class Discovery {
     return earliest(this.#retryAt, this.#takeAt);
   }
 
-  /** What is wrong so far, for people. */
+  /** Why there is no session yet, for people. */
   get trouble(): string | undefined {
     return this.#trouble;
   }
@@ -184,14 +184,14 @@ export class Discovery {
     this.#trouble = undefined;
   }
 
-  /** As `stop`, and nothing is owed to an AC that answers now: who dials no more says nothing. */
+  /** As `stop`, and a late PADS gets no PADT: a router that does not hold the session sends nothing. */
   forget(): void {
     this.stop();
     this.#isLateWanted = false;
     this.#asked.clear();
   }
 
-  /** A dial to this AC came to nothing: another one, if there is one, is asked first for a while. */
+  /** A dial to this AC failed: prefer any other AC for a while. */
   avoid(acMac: MacAddress, now: Instant): void {
     const mac = formatMac(acMac);
     this.#failedAt.delete(mac);
@@ -350,7 +350,7 @@ export class Discovery {
     return this.#found(packet, offer, millis(Math.min(now - since, this.#firstWait(since))));
   }
 
-  /** From an AC that we have given up, or are no longer waiting for. */
+  /** A PADS from an AC that we no longer wait for. */
   #receiveLate(
     packet: DiscoveryPacket,
     source: MacAddress,
@@ -447,7 +447,7 @@ export class Discovery {
     this.#out({ kind: 'send-discovery', destination, packet: { code, sessionId, tags } });
   }
 
-  /** Up to a quarter longer, so that Hosts that lost the same AC do not ask in step. */
+  /** Up to a quarter longer, so that Hosts that lost the same AC do not send in step. */
   #jittered(span: Millis): Millis {
     return randomSpan(this.#random, span, millis(span * 1.25));
   }

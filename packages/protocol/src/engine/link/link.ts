@@ -1,6 +1,6 @@
 /**
- * The link: dialling, the one session there may be, and its end. It composes discovery, the phases of PPP and the
- * back-off; whether this router may speak at all is ownership's decision, taken before any method here is called.
+ * The link: dialling, at most one session, and its end. It composes discovery, the phases of PPP and the back-off.
+ * Ownership decides whether this router may send at all, before it calls any method here.
  *
  * Theory of operation. A dial goes round Wait, Discovery and the phases until a session opens or `suspend` says stop;
  * each attempt that fails is reported once. A session ends in one place, `#close`, which owes the AC a PADT only if the
@@ -45,7 +45,7 @@ export type LinkOutcome =
 
 export interface LinkStatus {
   readonly phase: Phase;
-  /** Dials since the last success, and the instant of the next in phase Wait. */
+  /** Dials since the last success, and in phase Wait the instant of the next one. */
   readonly attempts: number;
   readonly nextDial?: Instant;
   /** Why the last dial or session ended, escaped for people. */
@@ -62,16 +62,16 @@ interface Session extends DiscoveredSession {
   readonly phases: Phases;
   /** Seconds since 1970-01-01 UTC; undefined while it has never been Opened. */
   startedAt: number | undefined;
-  /** Times the kernel gave it up while the AC did not, since the AC last answered. */
+  /** How often the kernel closed it while the AC kept it, since the AC last answered. */
   reattached: number;
-  /** The operator ends it: no failure, and no reason to wait before the next dial. */
+  /** The operator ends it: this is no failure, so the next dial need not wait. */
   isHungUp: boolean;
 }
 
 /** If a PADT made the kernel close the session, that PADT has arrived by then. */
 const KERNEL_SPAN = millis(500);
 const MAX_REATTACH = 3;
-/** Discovery frames of stations that we do not know, which at most explain why none will do. */
+/** Discovery frames of unknown stations a second. Their only use is to explain why no AC is acceptable. */
 const STRANGE_PER_SECOND = 10;
 
 export class Link {
@@ -83,14 +83,14 @@ export class Link {
   readonly #log: Log;
   readonly #dialler: Dialler;
   #session: Session | undefined;
-  /** When a session that the kernel gave up is taken for the kernel's own doing. */
+  /** When we conclude that the kernel closed the session by itself, without a PADT. */
   #reattachAt: Instant | undefined;
   #previous: SessionFacts | null = null;
   /** The LCP Identifier used last, and in which session. */
   #used: (SessionPlace & { readonly lcp: number }) | undefined;
   /** `dial` was called while the last session was still being closed. */
   #dialsNext = false;
-  /** What is in the session, what shows our Host-Uniq or comes from our AC, and what any station can send. */
+  /** One limit each: for the session's packets, for answers with our Host-Uniq or from our AC, and for everything else. */
   readonly #rates = {
     session: new RateLimit(),
     known: new RateLimit(),
@@ -127,7 +127,7 @@ export class Link {
 
   /**
    * Begin to dial, no sooner than the back-off after earlier failures allows, and go on until it succeeds or `suspend`.
-   * Re-asks for the address of `previous` (RFC 1332 §3.3).
+   * Requests the address of `previous` again (RFC 1332 §3.3).
    */
   dial(previous: SessionFacts | null, now: Instant): LinkOutcome[] {
     this.#previous = previous ?? this.#previous;
@@ -153,7 +153,7 @@ export class Link {
     return this.#flush();
   }
 
-  /** Another router is the holder: forget the session and send nothing from now on. */
+  /** Another router holds the session: forget it, and send nothing from now on. */
   suspend(now: Instant): LinkOutcome[] {
     const from = this.#phase();
     const lasted = this.#session === undefined ? undefined : this.#lasted(this.#session, now);
@@ -238,7 +238,7 @@ export class Link {
     return earliest(this.#reattachAt, this.#dialler.deadline(), this.#session?.phases.deadline());
   }
 
-  /** What is known of this session, with the Identifier that this router used last in it. */
+  /** The facts of a session, with the Identifier that this router used last in it. */
   used(facts: SessionFacts): SessionFacts {
     const { sessionId, acMac } = facts.key;
     this.#remember();
@@ -303,7 +303,7 @@ export class Link {
       this.#returnSession(packet, source, session);
   }
 
-  /** RFC 2516 §5.5: nothing may be sent after it, not even PPP's own farewell. Forged ones that match cannot be told apart. */
+  /** RFC 2516 §5.5: send nothing after a PADT, not even a Terminate-Request. A forged PADT that matches looks the same. */
   #receivePadt(packet: DiscoveryPacket, session: Session, isOurs: boolean, now: Instant): void {
     if (!isOurs) {
       this.#log('debug', 'ignored PADT', { session: formatSessionId(packet.sessionId) });
@@ -314,7 +314,7 @@ export class Link {
     this.#close(session, session.phases.endedByAc(reason), now);
   }
 
-  /** A PADR that was sent twice can be answered with two sessions; one too many would lock the line out. */
+  /** An AC may answer two PADRs with two sessions. End the second one: it could lock the line out. */
   #returnSession(packet: DiscoveryPacket, source: MacAddress, session: Session): void {
     const uniq = findTag(packet, TAG['Host-Uniq']);
     if (uniq === undefined || !sameOctets(uniq.value, session.hostUniq)) return;
@@ -424,12 +424,12 @@ export class Link {
     if (!session.isHungUp) this.#dialler.ended({ lasted, refused }, session.acMac, now);
     const facts = { session: formatSessionId(session.sessionId), ac: formatMac(session.acMac) };
     this.#log(session.isHungUp ? 'info' : 'warn', reason, facts, { from, to: 'Dead' });
-    // A dial goes on until it succeeds; a session that was up is ownership's to decide about.
+    // A dial goes on until it succeeds. After a session that was up, ownership decides.
     if (this.#dialsNext || !(wasOpened || session.isHungUp)) this.#dial('Dead', reason, now);
     this.#outcomes.push({ kind: 'closed', reason });
   }
 
-  /** By the wall clock, because the session may be older than this router's part in it. */
+  /** By the wall clock: the partner may have dialled the session, and instants never leave a host. */
   #lasted(session: Session, now: Instant): Millis | undefined {
     if (session.startedAt === undefined) return undefined;
     return millis(this.#wallClockAtZero + now - session.startedAt * 1000);
@@ -445,7 +445,7 @@ export class Link {
     this.#out({ kind: 'send-discovery', destination, packet });
   }
 
-  /** Whether a packet of this CODE, from there, means anything now; what does not costs nothing. */
+  /** Whether a packet of this CODE from this station can matter now. Other packets are dropped before any work. */
   #isWanted({ packet, source }: Extract<Event, { kind: 'discovery' }>): boolean {
     const session = this.#session;
     switch (packet.code) {

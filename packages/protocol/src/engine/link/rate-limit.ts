@@ -1,11 +1,11 @@
 /**
- * How many frames from the line are looked at: a flood must not become work, answers or log lines without end. It queues
- * nothing; what is too much is dropped, as a full line would. Frames of different worth have a limit each, so that what
- * any station can send takes nothing from the session.
+ * Limits the frames that are processed, so that a flood does not become work, answers or log lines without end. It queues
+ * nothing: frames above the limit are dropped, as on a full line. Each kind of frame has its own limit, so that a flood
+ * from an unknown station costs the session nothing.
  */
 import type { Instant } from '../../time.ts';
 
-/** An AC's busiest second, many times over. */
+/** Frames a second: many times those of an AC's busiest second. */
 const PER_SECOND = 200;
 /** Burst size, in seconds' worth of frames. */
 const BURST_SPAN = 2;
@@ -23,7 +23,7 @@ export class RateLimit {
     this.#tokens = this.#burst;
   }
 
-  /** `first-drop` begins an episode of dropping, which is worth one line; `drop` goes on with it. */
+  /** `first-drop` begins an episode of drops, and is logged; `drop` continues it. */
   admit(now: Instant): 'pass' | 'first-drop' | 'drop' {
     const elapsed = this.#at === undefined ? 0 : Math.max(0, now - this.#at);
     this.#at = now;

@@ -19,7 +19,7 @@ export const LONGEST_DELAY = seconds(300);
  * begin anew at each try.
  */
 export const REFUSED_STRETCH = 4;
-/** After a refusal that is not the first failure, doubled likewise: the AC has understood us, and thinks no faster. */
+/** After a refusal that is not the first failure, doubled likewise: the AC has decided, and will not soon decide otherwise. */
 export const REFUSED_DELAY = seconds(15);
 
 /** How a dial or a session ended. */

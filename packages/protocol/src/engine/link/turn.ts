@@ -1,9 +1,9 @@
 /**
- * A line's turn to dial: of many lines in one process only some dial at a time, so that neither the helper's queue nor the
- * AC's grows until requests time out. Who has the turns is the caller's.
+ * A line's turn to dial. If one process has many lines, only some of them dial at a time; otherwise the queues of the helper
+ * and of the AC would grow until requests time out. The caller hands out the turns.
  */
 export interface Turn {
-  /** Have the turn, or go on having it. False: the line is in the queue, and gets the event `deadline` when it may ask again. */
+  /** Take the turn, or keep it. False: the line is in the queue, and gets the event `deadline` when it may try again. */
   take(): boolean;
   /** The dial ended or is cancelled. No effect without a turn or a place in the queue. */
   leave(): void;
@@ -11,5 +11,5 @@ export interface Turn {
   ahead(): number;
 }
 
-/** Of a line that has the process for itself. */
+/** For a process with one line. */
 export const ALWAYS: Turn = { take: () => true, leave: () => undefined, ahead: () => 0 };

@@ -1,11 +1,11 @@
-/** How the owner's intentions read as actions. Pure; it decides nothing. */
+/** Builds the owner's actions from the facts of a session. Pure; it decides nothing. */
 import { sameOctets } from '../../bytes.ts';
 import type { MacAddress } from '../../wire/ethernet.ts';
 import type { Action, SessionSettings } from '../events.ts';
 import type { OwnerState } from './ownership.ts';
 import { ipv4Of, type SessionFacts, type SessionKey } from '../../session.ts';
 
-/** What is sent once, and can be lost; everything else is how something must be. */
+/** Actions that send a frame or datagram once. Every other action states how something must be, and is repeated. */
 export const FRAMES: ReadonlySet<Action['kind']> = new Set([
   'send-discovery',
   'send-ppp',
@@ -46,7 +46,7 @@ const ENDINGS: Partial<Record<OwnerState, string>> = {
   Redialling: 'reconnect by the operator',
 };
 
-/** A message to the partner is the whole truth, so of several in one answer only the last is worth a datagram. */
+/** A message to the partner contains everything, so of several in one answer only the last one is sent. */
 export function onlyLastTell(actions: readonly Action[]): readonly Action[] {
   let tells = 0;
   for (const action of actions) if (isTell(action)) tells += 1;

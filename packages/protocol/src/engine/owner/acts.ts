@@ -1,6 +1,6 @@
 /**
- * What each act of the table (`ownership.ts`) amounts to in frames, kernel calls and datagrams. It is told which act by
- * `judge.ts`; it judges no event.
+ * Performs the acts of the table (`ownership.ts`) as frames, kernel calls and datagrams. `judge.ts` says which act; this
+ * module judges no event.
  *
  * Each act restates the whole of what must be true (attach, gate, addresses, route), because the helper's verbs are
  * idempotent: so the same act serves a takeover, a helper that was restarted, and a disk that has come back. Whatever
@@ -60,19 +60,19 @@ export class Acts {
     this.#log = logTo(out.emit, 'owner', () => standing.state);
   }
 
-  /** @param from where this router was before; @returns what the link says to it, to be judged next */
+  /** @param from this router's place before the event; @returns the link's events, which `judge.ts` judges next */
   perform(act: OwnerAct, from: Place, now: Instant): readonly LinkOutcome[] {
     this.#act(act, from, now);
     return this.#heard();
   }
 
-  /** The link takes an event of its own: a frame, the time, the carrier. */
+  /** Pass an event to the link: a frame, the deadline, the carrier. */
   link(event: Event, now: Instant): readonly LinkOutcome[] {
     this.#tellLink(now, (link) => link.handle(event, now));
     return this.#heard();
   }
 
-  /** A dial goes on, and the AC answers it. */
+  /** A dial is going on, and the AC answers. */
   isAdvancing(now: Instant): boolean {
     return this.#link.isAdvancing(now);
   }
@@ -92,7 +92,7 @@ export class Acts {
     return this.#heard();
   }
 
-  /** What the LANs have of the lease that this router knows of. */
+  /** Configure the LANs with the lease in our snapshot, or without one. */
   delegate(now: Instant): void {
     this.#delegation.delegate(this.#standing.snapshot.lease ?? null, now);
   }
@@ -105,16 +105,16 @@ export class Acts {
     this.#out.emit({ kind: 'tell-partner', message: this.#standing.message(snapshot, now) });
   }
 
-  /** A successor goes on from the Identifier that was used last, not from the one of the day the session came up. */
+  /** The snapshot with the Identifier used last: the one stored when the session came up may be days old. */
   #inUse(snapshot: Snapshot): Snapshot {
     const facts = snapshot.facts && this.#link.used(snapshot.facts);
     return facts === snapshot.facts ? snapshot : { ...snapshot, facts };
   }
 
-  /** On the line too: a partner that waits for our death must see that we live on each path. */
+  /** Announce on the line too: a partner with fast takeover watches both paths. */
   #beat(): void {
     const { claims, snapshot } = this.#standing;
-    // A kernel that has refused the session may refuse it again: nothing is announced before it has not.
+    // After the kernel has refused the session, announce only when the next attach has succeeded.
     if (claims && snapshot.facts !== null && !this.#waits.isPending('reclaim'))
       this.#out.emit({ kind: 'announce', epoch: snapshot.epoch });
   }
@@ -219,8 +219,8 @@ export class Acts {
   }
 
   /**
-   * Gate, announce, proof, partner. The helper has opened gate, interface and route already, in one act at the edge; all
-   * three are said again here, which repairs what the kernel refused.
+   * Gate, announce, proof, partner. The helper has opened gate, interface and route already, in one act at the edge. All
+   * three are requested again here, which repairs a step that the kernel refused.
    */
   #carry(now: Instant, { isRefused = false } = {}): void {
     const standing = this.#standing;
@@ -228,11 +228,11 @@ export class Acts {
     // Without the helper nothing can be done; `helper-up` decides again.
     if (standing.helper === undefined) return this.tell(now);
     standing.path = 'unproven';
-    // Carried again every second while the disk is full, the session must not put the watchdog off for ever.
+    // While the disk is full this act runs every second: `ensure`, or the watchdog would never end.
     this.#waits.ensure('down', now);
     this.#waits.cancel('release');
     if (facts === null) {
-      // A dial beside the session that the partner may just have opened would be refused, or end that one.
+      // The partner may just have opened a session. The AC would refuse our dial beside it, or end that session.
       if (standing.partnerDials(now)) this.#waits.begin('release', now);
       else this.#dial(now);
       this.delegate(now);
@@ -252,8 +252,8 @@ export class Acts {
   }
 
   /**
-   * The Identifier that was used last in this session, as far as we know, and each router its own way from there: an answer
-   * to what the other one asked must not be taken for an answer to us.
+   * The Identifier used last in this session, plus a number that differs between the two routers. Otherwise we could take an
+   * answer to the partner's request for an answer to ours.
    */
   #unused(facts: SessionFacts): SessionFacts {
     const { identifiers } = this.#link.used(facts);
@@ -261,7 +261,7 @@ export class Acts {
     return { ...facts, identifiers: { ...identifiers, lcp } };
   }
 
-  /** Stored after the first frames of the dial, which do not depend on it. */
+  /** The AC has given the dial a session. It is stored after the dial's first frames, which do not depend on it. */
   given(place: SessionPlace, now: Instant): void {
     if (!this.#standing.holds) return;
     this.#write({ halfMade: place });
@@ -273,7 +273,7 @@ export class Acts {
     this.#tellLink(now, (link) => link.dial(this.#standing.previous, now));
   }
 
-  /** One that an earlier dial left at the AC, of this router or its partner: the AC would refuse another beside it. */
+  /** End a session that an earlier dial, ours or the partner's, left at the AC: the AC would refuse another one beside it. */
   #endHalfMade(now: Instant): void {
     const { halfMade } = this.#standing.snapshot;
     if (halfMade === undefined || this.#link.hasSession || this.#isContested(now)) return;
@@ -339,7 +339,7 @@ export class Acts {
     this.delegate(now);
   }
 
-  /** If the partner could hold the session, let CARP move the role; if not yet, look again. */
+  /** If the partner could hold the session, demote this router so that CARP moves the role; otherwise check again later. */
   #giveUp(now: Instant): void {
     const { config, demotion, partner } = this.#standing;
     if (config.policy !== 'follow-carp') return;
@@ -408,7 +408,7 @@ export class Acts {
     this.tell(now);
   }
 
-  /** Otherwise the AC would keep the session, and a reconnect would never dial. */
+  /** Repeat the hang-up; otherwise the AC would keep the session, and a reconnect would never dial. */
   #hangUpAgain(now: Instant): void {
     const { facts } = this.#standing.snapshot;
     if (this.#standing.helper === undefined) return;
@@ -437,7 +437,7 @@ export class Acts {
     this.#tellLink(now, (link) => link.hangUp(endingIn(this.#standing.state), now));
   }
 
-  /** What the DHCPv6 client has to say. A lease is stored before the LANs hear of it (R5). */
+  /** Signals of the DHCPv6 client. A lease is stored before the LANs get it (R5). */
   #leased(signals: readonly Dhcp6Signal[], now: Instant): void {
     for (const signal of signals) {
       if (signal.kind === 'lease') {
@@ -469,7 +469,7 @@ export class Acts {
     this.#outcomes.push(...tell(this.#link));
   }
 
-  /** A PADT to a line where the partner was seen would end what may be its session: the outbox holds it back. */
+  /** Whether the partner may hold the session. The outbox then holds back a PADT, which would end it. */
   #isContested(now: Instant): boolean {
     this.#out.isContested = this.#standing.isContested(now);
     return this.#out.isContested;
@@ -482,6 +482,6 @@ export class Acts {
   }
 }
 
-/** Null for a session that the AC is known to have ended. */
+/** The snapshot's session; null if we know that the AC has ended it. */
 const factsFrom = (place: Place, { facts }: Snapshot): SessionFacts | null =>
   'isEnded' in place && place.isEnded ? null : facts;

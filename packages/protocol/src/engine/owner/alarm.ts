@@ -1,19 +1,18 @@
 /**
- * Whether a partner that holds the session has died, from the silence on every path there is between the two: datagrams,
- * and announce frames on the line. It is asked only with `fast_takeover_ms`; what follows is `judge.ts`'s, and the role is
- * CARP's in the end.
+ * Whether a partner that holds the session has died: both paths between the two routers (datagrams, and announce frames on
+ * the line) are silent. Used with `fast_takeover_ms` only. `judge.ts` acts on the verdict, and CARP has the last word.
  *
- * A path counts while it is alive: of two that fell silent one long after the other, the first was broken and proves
- * nothing. A process that was itself asleep finds its time over and what arrived meanwhile unread: it waits once more.
+ * Both paths must fall silent at the same time: one that fell silent long before the other was only broken. If this process
+ * was asleep, the span is over but the messages of that time are still unread: then it waits one more span.
  */
 import { after, millis, type Instant, type Millis } from '../../time.ts';
 
 export type Verdict =
-  /** Both paths fell silent at one time, and have been silent since. */
+  /** Both paths fell silent at the same time, and have been silent since. */
   | 'dead'
   /** This process was late: wait one more span. */
   | 'asleep'
-  /** One path only, or none, or never told of both. */
+  /** Not both paths: one is alive, or one was silent before, or one was never used. */
   | 'unproven';
 
 /** A wake-up later than this share of the span means that this process was late. */
@@ -23,14 +22,14 @@ export class Alarm {
   readonly #span: Millis;
   #heardAt: Instant | undefined;
   #seenAt: Instant | undefined;
-  /** When the span began that is over next. */
+  /** When the current span began. */
   #from: Instant | undefined;
 
   constructor(span: Millis) {
     this.#span = span;
   }
 
-  /** A datagram of the partner, which says that it holds the session. */
+  /** A datagram from a partner that says that it holds the session. */
   heard(now: Instant): void {
     this.#heardAt = this.#from = now;
   }
@@ -40,7 +39,7 @@ export class Alarm {
     this.#seenAt = this.#from = now;
   }
 
-  /** The partner does not hold, or has been judged: until both paths show it again there is nothing to say. */
+  /** The partner does not hold the session, or a verdict was given: start again when both paths are alive. */
   clear(): void {
     this.#heardAt = this.#seenAt = this.#from = undefined;
   }

@@ -1,6 +1,6 @@
 /**
- * The owner's part in DHCPv6: on which session the client may speak, and what the LANs are given of a lease. Without
- * `dhcp6` in the configuration it does nothing at all. The client itself is `engine/dhcp6`.
+ * The owner's part in DHCPv6: on which session the client may send, and which addresses of a lease the LANs get. Without
+ * `dhcp6` in the configuration it does nothing. The client itself is `engine/dhcp6`.
  */
 import { clampLease, firstEnd, secondsLeft, unexpired, type Lease } from '../../lease.ts';
 import type { SessionFacts, Snapshot } from '../../session.ts';
@@ -15,7 +15,7 @@ export class Delegation {
   readonly #client: Dhcp6Client | undefined;
   readonly #wallClockAtZero: number;
   readonly #out: Out;
-  /** What the LANs were given last, and when the first part of it ends. */
+  /** The LANs' last configuration, and when its first part ends. */
   #given: Lease | null = null;
   #endsAt: Instant | undefined;
 
@@ -68,7 +68,7 @@ export class Delegation {
     return this.#client?.receive(message, now) ?? [];
   }
 
-  /** The client, which prunes a lease, rests while this router holds no session; the lifetimes go on. */
+  /** The client removes ended parts of a lease while this router holds the session. Otherwise they are removed here. */
   expire(now: Instant): Dhcp6Signal[] {
     const signals = this.#client?.expire(now) ?? [];
     const isOver = this.#endsAt !== undefined && this.#endsAt <= now;

@@ -1,6 +1,6 @@
 /**
- * What each event from the world means: what this router now knows, and which event of the table (`ownership.ts`) that
- * is. What follows in frames and kernel calls is `acts.ts`.
+ * Turns each event from the world into knowledge of this router and an event of the table (`ownership.ts`). `acts.ts`
+ * turns the table's acts into frames and kernel calls.
  */
 import { sameOctets } from '../../bytes.ts';
 import { after, seconds, type Instant } from '../../time.ts';
@@ -27,7 +27,7 @@ import { refusal } from './refusal.ts';
 import type { Refusal, Standing } from './standing.ts';
 import { SEEN_SPAN, type OwnerWait, type Waits } from './waits.ts';
 
-/** A refusal that comes again within this is the same one: what is refused is asked for again every second. */
+/** A refusal that recurs within this span is the same one: a refused action is retried every second. */
 const REPEAT_SPAN = seconds(2);
 
 export class Judge {
@@ -143,7 +143,7 @@ export class Judge {
     }
   }
 
-  /** After each event: the time that the DHCPv6 client waits for may have come, and a dial may have come to nothing. */
+  /** After each event: the DHCPv6 client's deadline may have come, and a dial may have failed. */
   afterwards(now: Instant): void {
     this.#judge(this.#acts.dhcp6(undefined, now), now);
     if (!this.#waits.isPending('patience') || this.#acts.isAdvancing(now)) return;
@@ -182,8 +182,8 @@ export class Judge {
   }
 
   /**
-   * A PADT for the session of our snapshot. The partner hears it too, and answers for a session that it carries; one that
-   * nobody carries is gone, and taking it over would only find that out 15 s later (RFC 2516 §5.5).
+   * A PADT for the session of our snapshot. A partner that holds the session receives it too, and handles it. If nobody
+   * holds it, the session is gone (RFC 2516 §5.5); a takeover would only find that out 15 s later.
    */
   #overhear({ source, packet }: Extract<Event, { kind: 'discovery' }>, now: Instant): void {
     const key = this.#standing.snapshot.facts?.key;
@@ -220,7 +220,7 @@ export class Judge {
     }
   }
 
-  /** Silence on a line where the partner was seen says nothing about the session: the partner may well be carrying it. */
+  /** If the partner was seen on the line, the AC's silence proves nothing: the partner may hold the session. */
   #closed(reason: string, now: Instant): void {
     if (!this.#standing.isContested(now)) this.#step('Closed', reason, now);
     else this.#step('Contested', `${reason}, partner seen on the line`, now);
@@ -232,10 +232,10 @@ export class Judge {
     const standing = this.#standing;
     standing.helper = state;
     standing.role = this.#roleAtStart(state.role);
-    // Silence on a line without carrier proves nothing: the link must know from the first.
+    // The link must know of a missing carrier first, or it would take the silence for the AC's.
     this.#judge(this.#acts.link({ kind: 'carrier', up: state.carrier }, now), now);
     this.#helperFound(state, now);
-    // Said once, and last: a demotion that was in force before we came must not be interrupted.
+    // Once, and last: a demotion that was in force before we started must not be interrupted.
     standing.demotion.restate();
   }
 
@@ -303,7 +303,7 @@ export class Judge {
     const isNews = this.#isNews(action, code, now);
     const level = action === 'store' ? 'error' : isNews ? 'warn' : 'debug';
     this.#log(level, `${action} failed`, { code, message });
-    // The next frame comes by itself; all else is asked for again, once the disk or the kernel takes it.
+    // Frames are not repeated: the next one comes by itself. Every other action is retried.
     if (FRAMES.has(action)) return;
     // The session serves without it; only the LANs wait.
     if (action === 'delegate') return this.#waits.begin('delegate', now);
@@ -317,14 +317,14 @@ export class Judge {
     if (action === 'configure' || action === 'route') this.#blocked({ action, code, message }, now);
   }
 
-  /** What is asked for again every second, and refused each time, is worth one line of the log. */
+  /** An action that is retried every second and refused each time is logged once. */
   #isNews(action: Action['kind'], code: string, now: Instant): boolean {
     const before = this.#refused.get(action);
     this.#refused.set(action, { code, at: now });
     return before?.code !== code || now > after(before.at, REPEAT_SPAN);
   }
 
-  /** The session may be proven all the same: the AC's answers do not pass the interface. */
+  /** The session may be proven nevertheless: the AC's answers do not pass the interface. */
   #blocked(refused: Refusal, now: Instant): void {
     if (this.#standing.snapshot.facts === null) return;
     const isFirst = this.#standing.refused === undefined;
@@ -367,7 +367,7 @@ export class Judge {
     this.#waits.cancel('unheard');
     if (message.open && message.role === 'MASTER') this.#signOfLife('heard', now);
     else this.#alarm?.clear();
-    // The partner cannot hold what we gave it; a helper that is being restarted is not worth moving the session.
+    // A demotion for an unhealthy partner has no purpose. Wait before removing it: the partner's helper may only restart.
     if (message.healthy) this.#waits.cancel('unhealthy');
     else this.#waits.ensure('unhealthy', now);
     const theirs = inLostMemory(message.snapshot, ours);
@@ -377,10 +377,10 @@ export class Judge {
       this.#waits.cancel('release');
       this.#step('Released', 'partner stopped dialling', now);
     }
-    // A partner says so within a second of falling deaf; until it hears us again, it must see us on the line.
+    // A partner that stops receiving us says so within a second. Until it receives us again, announce on the line.
     if (!message.hearing && !this.#waits.isPending('announce') && !this.#waits.isPending('reclaim'))
       this.#step('Claim', 'partner does not hear us', now);
-    // Its snapshot is older than ours, or it may not know us yet: it need not wait for our next second.
+    // Its snapshot is older than ours, or it may not know us yet: answer now, not at the next second.
     if (!wasFresh || isNewer(ours, message.snapshot)) this.#acts.tell(now);
     if (this.#standing.helper !== undefined) this.#ready('partner heard', now);
     // While we are handing over, the table ignores this flag: the message is stale.
@@ -402,7 +402,7 @@ export class Judge {
     if (!acted && snapshot.lease !== lease) this.#acts.delegate(now);
   }
 
-  /** Our session is not void because the partner took before it heard of it: it stays in the snapshot, and so is told. */
+  /** The partner took over before it knew of our session, which is still valid: keep it in the snapshot that we send. */
   #withOurs(theirs: Snapshot): Snapshot {
     const { snapshot, config } = this.#standing;
     const isKept = isUntold(theirs, snapshot) && snapshot.holder === config.routerId;
@@ -410,8 +410,8 @@ export class Judge {
   }
 
   /**
-   * We took, know of no session and have made none; the partner, which held before, says that it had opened one: in its
-   * own last snapshot, or in answer to ours.
+   * We took over without a session and have made none. The previous holder now reports that it had opened one: in its last
+   * snapshot, or in an answer to ours.
    */
   #isTold(theirs: Snapshot): boolean {
     const { snapshot: ours, config, before } = this.#standing;
@@ -435,7 +435,7 @@ export class Judge {
     if (!config.hasPartner || config.policy === 'pinned') return;
     const cause = `announce epoch=${epoch}`;
     const isHeard = partner.fresh(now) !== undefined;
-    // It is behind, and falls silent once it sees us: no sign of a session that it could hold.
+    // The partner is behind, and falls silent once it sees us: it holds no session that counts.
     if (isLaterEpoch(snapshot.epoch, epoch)) {
       if (!isHeard && !this.#waits.isPending('answered') && this.#step('Claim', cause, now))
         this.#waits.begin('answered', now);
@@ -445,7 +445,7 @@ export class Judge {
     this.#waits.cancel('unannounced');
     this.#waits.begin('unseen', now);
     this.#signOfLife('seen', now);
-    // The partner's datagrams arrive, and say more than this.
+    // The partner's datagrams arrive, and say more than an announce frame.
     if (isHeard) return;
     if (isLaterEpoch(epoch, snapshot.epoch)) this.#step('Outbid', cause, now);
     else if (claims) this.#step('Tied', cause, now);
@@ -458,7 +458,7 @@ export class Judge {
     this.#waits.begin('alarm', now);
   }
 
-  /** Only a router that could take the session over at once asks for the role, and CARP has the last word. */
+  /** Ask for the role only if this router could take the session over at once. CARP has the last word. */
   #alarmed(now: Instant): void {
     const { isArmed, role, helper, demotion } = this.#standing;
     const verdict = this.#alarm?.over(now);
@@ -470,8 +470,8 @@ export class Judge {
   }
 
   /**
-   * A demotion in its favour stays for a while: a supervisor that is being restarted is silent too, and taking a
-   * demotion back would move the session; a router that is dead CARP sees by itself.
+   * Keep a demotion in the partner's favour for a while: its supervisor may only be restarting, and removing the demotion
+   * would move the session. If the whole router is dead, CARP notices.
    */
   #partnerSilent(now: Instant): void {
     this.#log('warn', 'partner silent');
@@ -482,7 +482,7 @@ export class Judge {
     this.#partnerMoved('partner silent', now);
   }
 
-  /** What is known of the partner has changed, and with it perhaps where packets may be sent (rule R13). */
+  /** Our knowledge of the partner has changed, so the default route may have to (rule R13). */
   #partnerMoved(cause: string, now: Instant): void {
     if (this.#standing.helper !== undefined && this.#standing.via(now).isNews)
       this.#step('Rerouted', cause, now);
@@ -494,7 +494,7 @@ export class Judge {
     else this.#waits.begin('unannounced', now);
   }
 
-  /** Time to try again on this line, unless there is plainly none. */
+  /** Try again on this line, unless it has no carrier. */
   #watchdogOver(now: Instant): void {
     const { helper, demotion } = this.#standing;
     if (helper?.carrier === true) demotion.drop('watchdog');
@@ -511,7 +511,7 @@ export class Judge {
     switch (verb) {
       case 'handoff':
         if (!isManual) return void this.#step('Handoff', cause, now);
-        // Without CARP the operator's word is the role; the other router is told by hand.
+        // Without CARP the operator sets the role, on each router by hand.
         this.#standing.role = 'BACKUP';
         return void this.#step('Backup', cause, now);
       case 'connect':
@@ -531,8 +531,8 @@ export class Judge {
 }
 
 /**
- * Our disk has lost its memory (an epoch that nobody holds): whatever the partner knows of the session is better than what
- * we have left, and goes into our epoch, which may have come after the partner's.
+ * If our disk has lost its snapshot (we have an epoch that nobody holds), use the partner's knowledge of the session. Keep
+ * our epoch, which may be later than the partner's.
  */
 function inLostMemory(theirs: Snapshot, ours: Snapshot): Snapshot {
   const isLost = ours.epoch !== 0 && ours.holder === 0;

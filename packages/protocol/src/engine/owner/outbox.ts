@@ -8,12 +8,12 @@ import type { Action } from '../events.ts';
 import type { Out } from '../out.ts';
 
 export class Outbox {
-  /** The partner was seen on the line: a PADT would end what may be its session. */
+  /** The partner was seen on the line and may hold the session: a PADT would end it. */
   isContested = false;
   #actions: Action[] = [];
   /** `Refused`: the disk has not taken the snapshot. `LeaseRefused`: it lacks only the newest lease, or a half-made session. */
   #disk: 'Ready' | 'Refused' | 'LeaseRefused' = 'Ready';
-  /** The snapshot of the last answer that stored one, and the one before, which the disk has taken. */
+  /** The last stored snapshot, and the one before it, which is on the disk. */
   #asked: Snapshot;
   #taken: Snapshot;
 
@@ -22,7 +22,7 @@ export class Outbox {
     this.#taken = stored;
   }
 
-  /** The session itself is not stored. */
+  /** The disk lacks the session itself. */
   get isBarred(): boolean {
     return this.#disk === 'Refused';
   }
@@ -39,7 +39,7 @@ export class Outbox {
     return isLease ? 'lease' : 'session';
   }
 
-  /** The disk is about to be asked again. */
+  /** Before the disk is tried again. */
   unbar(): void {
     this.#disk = 'Ready';
   }
@@ -50,17 +50,17 @@ export class Outbox {
       if (isSayable(action) && !(this.isContested && isPadt(action))) this.#actions.push(action);
   };
 
-  /** How much has been emitted, for `insert`. */
+  /** The number of actions so far, for `insert`. */
   get length(): number {
     return this.#actions.length;
   }
 
-  /** A note is told before what it caused. */
+  /** Put a note before the actions that it caused. */
   insert(at: number, note: Action): void {
     this.#actions.splice(at, 0, note);
   }
 
-  /** The whole answer; the next begins. */
+  /** Returns the whole answer, and begins the next one. */
   flush(): readonly Action[] {
     if (this.#actions.length === 0) return NOTHING;
     const actions = onlyLastTell(this.#actions);
@@ -79,7 +79,7 @@ const NOTHING: readonly Action[] = [];
 
 const SAYABLE: Record<'Ready' | 'Refused' | 'LeaseRefused', (action: Action) => boolean> = {
   Ready: () => true,
-  // What is safe whatever the disk holds.
+  // Actions that are safe whatever the disk holds.
   Refused: (action) =>
     action.kind === 'note' ||
     action.kind === 'demote' ||

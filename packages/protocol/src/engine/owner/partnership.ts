@@ -1,5 +1,5 @@
 /**
- * What we know of the other router, and how old that is. It judges nothing: `judge.ts` does.
+ * Our knowledge of the other router, and its age. `judge.ts` draws the conclusions.
  */
 import { after, type Instant, type Millis } from '../../time.ts';
 import type { PartnerMessage } from '../../session.ts';
@@ -9,10 +9,10 @@ export class Partnership {
   #message: PartnerMessage | undefined;
   #heardAt: Instant | undefined;
   #seenAt: Instant | undefined;
-  /** By the last sign of it: its gate is open, on a session. */
+  /** By its last message or announce frame: its gate is open, on a session. */
   #carries = false;
 
-  /** @param timeout silence after which the partner's last word counts no more */
+  /** @param timeout silence after which the partner's last message is too old */
   constructor(timeout: Millis) {
     this.#timeout = timeout;
   }
@@ -23,13 +23,13 @@ export class Partnership {
     this.#carries = message.open && message.snapshot.facts !== null;
   }
 
-  /** Its announce frame was heard on the line: it lives, whatever became of the link between us. */
+  /** Its announce frame was received on the line: it lives, even if no datagram arrives. */
   see(now: Instant): void {
     this.#seenAt = now;
     if (this.fresh(now) === undefined) this.#carries = true;
   }
 
-  /** It is known to forward packets: it says so, or was seen on the line within `span`. */
+  /** It forwards packets: it says so, or was seen on the line within `span`. */
   carries(span: Millis, now: Instant): boolean {
     return this.#carries && (this.fresh(now) !== undefined || this.seenWithin(span, now));
   }
@@ -43,14 +43,14 @@ export class Partnership {
     return this.#heardAt;
   }
 
-  /** Its last message, while that still counts. */
+  /** Its last message, unless it is too old. */
   fresh(now: Instant): PartnerMessage | undefined {
     return this.#heardAt !== undefined && now < after(this.#heardAt, this.#timeout)
       ? this.#message
       : undefined;
   }
 
-  /** Silent between us, yet seen on the line within `span`: it may hold the session, and cannot say so. */
+  /** No datagrams arrive, but it was seen on the line within `span`: it may hold the session and be unable to say so. */
   seenWithin(span: Millis, now: Instant): boolean {
     return this.#seenAt !== undefined && now < after(this.#seenAt, span);
   }

@@ -13,19 +13,20 @@ import { Partnership } from './partnership.ts';
 import { SEEN_SPAN } from './waits.ts';
 
 /**
- * Of a session that is ours: `severed`, our kernel does not carry it (the helper is away, or refused); `unproven`, the
- * AC has not answered yet, or not in time, or we dial; `proven`, the AC has answered within the echo budget.
+ * The path of a session that is ours. `severed`: our kernel does not carry it (the helper is away, or refused).
+ * `unproven`: the AC has not answered yet, or not in time, or we are dialling. `proven`: the AC has answered within the
+ * echo budget.
  */
 export type Path = 'severed' | 'unproven' | 'proven';
 
-/** What the kernel refused, and in its words why. */
+/** A refusal by the kernel, with its reason. */
 export interface Refusal {
   readonly action: Action['kind'];
   readonly code: string;
   readonly message: string;
 }
 
-/** A state and the data that mean something in it. */
+/** A state, and the data that have a meaning in it. */
 export type Place =
   | { readonly state: 'Waiting' | 'Off' }
   /** `armed`: the session is joined to its interface behind a closed gate, ready to be taken. */
@@ -43,13 +44,13 @@ export type Place =
       readonly path: Path;
       /** The kernel's last refusal of addresses or route; undefined while it forwards. */
       readonly refused: Refusal | undefined;
-      /** What was known when this router took: its partner may have known more. */
+      /** Our snapshot before this router took over. The partner may have known more. */
       readonly before: Snapshot | undefined;
     }
-  /** `severed`: the AC was told to let go, and the kernel stopped carrying its answer. */
+  /** `severed`: we have told the AC to end the session, and the kernel no longer passes its answer. */
   | { readonly state: 'HangingUp' | 'Redialling'; readonly path: Path };
 
-/** One taking of the session by this router, and how long until the AC answered. */
+/** A takeover by this router, and how long until the AC answered. */
 export interface Takeover {
   readonly at: Instant;
   readonly epoch: number;
@@ -61,10 +62,10 @@ export class Standing {
   readonly partner: Partnership;
   readonly demotion: Demotion;
   role: Role = 'INIT';
-  /** What the helper last said; undefined while it is away. */
+  /** The helper's last report; undefined while it is away. */
   helper: HelperState | undefined;
   snapshot: Snapshot;
-  /** Of the last session that ended: its address is asked for again (RFC 1332 §3.3). */
+  /** The facts of the last session that ended: a dial requests its address again (RFC 1332 §3.3). */
   previous: SessionFacts | null;
   lastTakeover: Takeover | undefined;
   #place: Place = { state: 'Waiting' };
@@ -85,17 +86,17 @@ export class Standing {
     return this.#place;
   }
 
-  /** Go to `state`; what the two places have in common goes along. */
+  /** Go to `state`, and keep the data that both states have. */
   enter(state: OwnerState): void {
     this.#place = placeIn(state, this.#place);
   }
 
-  /** Whether the session is joined behind the closed gate; only Standby and Fenced have such a thing. */
+  /** Note whether the session is joined behind the closed gate. Only Standby and Fenced have that. */
   arm(armed: boolean): void {
     if ('armed' in this.#place) this.#place = { ...this.#place, armed };
   }
 
-  /** Where the default route of a router that stands by belongs, and whether that is news. */
+  /** Where a standby's default route belongs, and whether that has changed. */
   via(now: Instant): { readonly via: RouteTarget; readonly isNews: boolean } {
     const isLive = TRAITS[this.state].standsBy && this.role !== 'MASTER';
     const mayUse = isLive && this.config.routesViaPartner !== false;
@@ -141,7 +142,7 @@ export class Standing {
     return TRAITS[this.state].holds;
   }
 
-  /** The AC's frames, and time, mean something to the link. */
+  /** Whether the link gets the AC's frames and the deadlines. */
   get listens(): boolean {
     return this.helper !== undefined && TRAITS[this.state].listens;
   }
@@ -159,7 +160,7 @@ export class Standing {
     return this.holds && (this.snapshot.facts === null || this.path !== 'severed');
   }
 
-  /** The partner is not heard, yet on the line: it may be holding the session, and cannot say so. */
+  /** No datagrams arrive, but the partner is on the line: it may hold the session and be unable to say so. */
   isContested(now: Instant): boolean {
     return (
       this.config.hasPartner &&
@@ -168,18 +169,18 @@ export class Standing {
     );
   }
 
-  /** The partner may know nothing of us but what it sees on the line. */
+  /** The partner may receive nothing from us but announce frames on the line. */
   isUnheard(now: Instant): boolean {
     return this.config.hasPartner && this.partner.fresh(now)?.hearing !== true;
   }
 
-  /** The partner was dialling when it was last heard, and may have opened a session since. */
+  /** By its last message the partner was dialling. It may have opened a session since. */
   partnerDials(now: Instant): boolean {
     const message = this.partner.fresh(now);
     return message?.open === true && message.snapshot.facts === null;
   }
 
-  /** What the partner is told. @param snapshot ours, with the Identifier that is in use */
+  /** The message to the partner. @param snapshot ours, with the Identifier used last */
   message(snapshot: Snapshot, now: Instant): PartnerMessage {
     return {
       sender: this.config.routerId,
@@ -198,7 +199,7 @@ export class Standing {
 const isHolder = (place: Place): place is Extract<Place, { readonly refused: unknown }> =>
   place.state === 'Holding' || place.state === 'Yielding';
 
-/** What is true of a state by itself. */
+/** Properties of each state. */
 const TRAITS: Record<
   OwnerState,
   { readonly holds: boolean; readonly listens: boolean; readonly standsBy: boolean }

@@ -1,4 +1,4 @@
-/** Everything ownership waits for: each wait by name, with what its end means and how long it lasts. It keeps no clock. */
+/** The waits of ownership: for each, its name, the meaning of its end, and its span. There is no clock here. */
 import { after, millis, seconds, type Instant, type Millis } from '../../time.ts';
 import type { OwnershipConfig } from '../session-config.ts';
 import { Timers } from '../timers.ts';
@@ -7,7 +7,7 @@ import { Timers } from '../timers.ts';
 export const SEEN_SPAN = seconds(15);
 /** Between announce frames while the partner is not heard: they are then the only evidence of who holds the line. */
 const ANNOUNCE_INTERVAL = seconds(5);
-/** Between attempts at what the kernel or the disk refused. */
+/** Interval between attempts at an action that the kernel or the disk refused. */
 const RETRY_INTERVAL = seconds(1);
 /** Two routers that took in the same epoch wait a random time within these bounds before one goes a step higher. */
 const CONTEST = { low: 50, high: 500 };
@@ -15,13 +15,13 @@ const CONTEST = { low: 50, high: 500 };
 export const WAITS = {
   /** At start the partner has had its time to be heard: go on without it. */
   'hold-down': ({ holdDown }) => holdDown,
-  /** The partner is told again, whatever has happened. */
+  /** Send the next message to the partner, even if nothing has changed. */
   tell: ({ fastTakeover = seconds(5) }) => millis(Math.min(1000, fastTakeover / 5)),
   /** A partner that holds has given no sign on any path for as long as the configuration allows. */
   alarm: ({ fastTakeover = seconds(5) }) => fastTakeover,
   /** The partner has said nothing for so long that its last message counts no more. */
   partner: ({ partnerTimeout }) => partnerTimeout,
-  /** A partner that is heard cannot hold a session: a demotion in its favour has no purpose any more. */
+  /** The partner says that it cannot hold a session: a demotion in its favour has no purpose any more. */
   unhealthy: () => seconds(5),
   /** A partner that is not heard keeps the benefit of our demotion for this long: its supervisor may be restarting. */
   unheard: () => seconds(60),
@@ -33,7 +33,7 @@ export const WAITS = {
   handoff: () => seconds(5),
   /** The session has been down for as long as the configuration allows: it is the partner's to try. */
   down: ({ downDemotion }) => downDemotion,
-  /** A dial that still advanced when the session had been down too long has had its time, however it advances. */
+  /** When `down` ended, a dial still advanced. It has had its time now, even if it still advances. */
   patience: () => seconds(60),
   /** The partner was dialling when we took: it has had its time to say how that ended. */
   release: () => seconds(1),
@@ -51,9 +51,9 @@ export const WAITS = {
   announce: () => ANNOUNCE_INTERVAL,
   /** The kernel has refused the session once and has not refused it again: it may be announced. */
   reclaim: () => RETRY_INTERVAL,
-  /** The LANs are given again what was refused: an interface may come late. */
+  /** Configure the LANs again after a refusal: an interface may have appeared late. */
   delegate: () => seconds(30),
-  /** Neither of two routers with the same epoch has gone a step higher. The longest it can be. */
+  /** Neither of two routers with the same epoch has gone a step higher. This is the longest span. */
   contest: () => millis(CONTEST.high),
 } as const satisfies Record<string, (config: OwnershipConfig) => Millis>;
 
