@@ -65,16 +65,25 @@ t.test('main › after kill -9 the next helper finds session, gate and demotion'
   next.end();
 });
 
-t.test('main › a second helper says who is there and leaves it alone', async (t) => {
-  const { router, start } = await simulated(t);
-  await start().printed('serve ');
-  const second = start();
-  t.equal(await second.exit, 1);
-  t.match(second.output(), /^helper: listen \S+: EADDRINUSE: another helper is running\n$/);
-  const client = await Client.greet(router.policy.socketPath);
-  t.equal(await client.outcome({ verb: 'counters', session }), 'done');
-  client.end();
-});
+t.test(
+  'main › a second helper says once who is there, waits, and serves when it can',
+  async (t) => {
+    const { router, start } = await simulated(t);
+    const first = start();
+    await first.printed('serve ');
+    const second = start();
+    await second.printed('another helper is running');
+    const client = await Client.greet(router.policy.socketPath);
+    t.equal(await client.outcome({ verb: 'counters', session }), 'done');
+    client.end();
+    first.child.kill('SIGTERM');
+    await second.printed('serve ');
+    t.match(
+      second.output(),
+      /^helper: listen \S+: EADDRINUSE: another helper is running: trying again\nhelper: serve .*\n$/,
+    );
+  },
+);
 
 t.test('main › --remove takes down what a helper left', async (t) => {
   const { router, start } = await simulated(t);

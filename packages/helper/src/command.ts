@@ -2,6 +2,8 @@
  * The helper's command on a given system: reads its arguments and the root-owned configuration, and runs `serve` until a
  * signal stops it. It decides nothing about sessions.
  */
+import { setTimeout } from 'node:timers/promises';
+import { isatty } from 'node:tty';
 import { parseArgs } from 'node:util';
 import { gidOf, uidOf } from './accounts.ts';
 import { BackendError } from './errors.ts';
@@ -13,12 +15,15 @@ import { SystemError, type Libc } from './libc.ts';
 import { limitedLog } from './log.ts';
 import { readPolicyFile } from './policy-file.ts';
 import type { HelperPolicy } from './policy.ts';
-import { serve, type ServeOptions } from './serve.ts';
-import { serviceManager } from './service-manager.ts';
+import { serve, type ServeOptions, type Serving } from './serve.ts';
+import { serviceManager, type ServiceManager } from './service-manager.ts';
 
 const EX_USAGE = 64;
 const EX_UNAVAILABLE = 69;
 const EX_CONFIG = 78;
+/** Between attempts to start; the longest is well within what a watchdog allows. */
+const FIRST_PAUSE_MS = 250;
+const LONGEST_PAUSE_MS = 8000;
 
 const USAGE = `usage: ppp_thing_helper [--config FILE] [--check | --remove]
        ppp_thing_helper --version | --help
@@ -126,7 +131,8 @@ async function run({ loadLibc, uptime }: Machine): Promise<number> {
   if (mode === 'help' || mode === 'version') return 0;
 
   const uid = process.getuid?.() ?? 0;
-  const policy = readPolicyFile(config, { platform, uid });
+  const read = (): HelperPolicy => readPolicyFile(config, { platform, uid });
+  let policy = read();
   const who = admitted(policy, config);
   if (mode === 'check') {
     log(`check ${config}: ${policy.sessions.map(({ name }) => name).join(', ')}`, 'info');
@@ -135,22 +141,51 @@ async function run({ loadLibc, uptime }: Machine): Promise<number> {
   const makeBackend = await BACKENDS[platform]();
   const removing = mode === 'remove';
   const alive = removing ? undefined : serviceManager(libc, log);
-  const serving = serve({
-    libc,
-    policy,
-    makeBackend,
-    ...who,
-    log,
-    removing,
-    ...(alive && { alive }),
-    ...(uptime && { uptime: () => uptime(libc) }),
-  });
+  const start = (): Serving =>
+    serve({
+      libc,
+      policy,
+      makeBackend,
+      ...who,
+      log,
+      removing,
+      ...(alive && { alive }),
+      ...(uptime && { uptime: () => uptime(libc) }),
+    });
+  const readAgain = (): void => void (policy = read());
+  const serving = alive === undefined ? start() : await untilStarted(start, readAgain, alive);
   if (removing) serving.stop('remove');
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => serving.stop());
   alive?.ready();
   log(`serve ${policy.socketPath}: backend ${platform}, pid ${process.pid}`, 'info');
   await serving.stopped;
   return 0;
+}
+
+/**
+ * A service that ends is started again at once, fails again, and logs it each time. So it waits here: for another helper
+ * to end, or for the kernel. A helper that a person has started ends.
+ */
+async function untilStarted(
+  start: () => Serving,
+  readAgain: () => void,
+  alive: ServiceManager,
+): Promise<Serving> {
+  let said: string | undefined;
+  for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
+    try {
+      return start();
+    } catch (error) {
+      if (isatty(0) || !(error instanceof BackendError || error instanceof SystemError))
+        throw error;
+      if (said === undefined) alive.ready();
+      if (error.message !== said) log(`${error.message}: trying again`);
+      said = error.message;
+    }
+    alive.beat();
+    await setTimeout(pause);
+    readAgain();
+  }
 }
 
 /** Leaves our own faults to the runtime: it prints a trace, and the service manager restarts the helper. */

@@ -8,7 +8,7 @@ import { BEAT_MS, guardArguments, guarded } from '@ppp-thing/protocol/guard';
 import { SystemError, type Libc } from './libc.ts';
 import { datagramsTo } from './unix.ts';
 
-interface ServiceManager {
+export interface ServiceManager {
   /** Milliseconds between two beats. */
   readonly interval: number;
   /** The sessions are under the interlock, and the socket listens if it can be made. */
