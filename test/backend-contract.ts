@@ -233,6 +233,17 @@ const TESTS: Readonly<Record<string, Body>> = {
     );
   },
 
+  'discovery-frame › a tag with a priority only is no VLAN; a frame of a VLAN is not for this line':
+    async (t, life, world) => {
+      const plain = ethernet(world.policy.mac, AC_MAC, DISCOVERY, PADI);
+      const tagged = (tag: number): Uint8Array =>
+        Uint8Array.from([...plain.slice(0, 12), 0x81, 0, tag >> 8, tag & 0xff, ...plain.slice(12)]);
+      const [told] = await life.tellingsOf(tagged(0xc000));
+      t.match(told, ['discovery', life.name, AC_MAC]);
+      t.strictSame((told as [unknown, unknown, unknown, Uint8Array])[3].slice(0, 10), PADI);
+      t.strictSame(await life.tellingsOf(tagged(0xc007)), []);
+    },
+
   'attach › joins the session behind a closed gate, silently': async (t, life) => {
     const left = await life.heardOf(() => life.verbs.attach(KEY, MAX_PAYLOAD));
     t.match(life.verbs.inspect(), { attached: KEY, gateOpen: false });

@@ -7,7 +7,7 @@ import { C, S, SEEN } from './abi.ts';
 import { attempt } from './errors.ts';
 import { ifreq } from './interface.ts';
 import { int, u16At, u32At } from './octets.ts';
-import { programHeader, readProgram, writeProgram } from './programs.ts';
+import { programHeader, readProgram, TAG_LENGTH, TAGGED, writeProgram } from './programs.ts';
 
 /** Several full frames; the kernel's own choice of 4096 is two. */
 const BUFFER = 32 * 1024;
@@ -82,7 +82,8 @@ export class Bpf {
       const captured = u32At(room, at + bh_caplen);
       const header = u16At(room, at + bh_hdrlen);
       if (header < size - ALIGNMENT || at + header + captured > length) return;
-      if (captured >= ETHERNET_HEADER) take(room.slice(at + header, at + header + captured));
+      if (captured >= ETHERNET_HEADER + TAG_LENGTH)
+        take(untagged(room.slice(at + header, at + header + captured)));
       at += Math.ceil((header + captured) / ALIGNMENT) * ALIGNMENT;
     }
   }
@@ -111,4 +112,11 @@ export class Bpf {
   close(): void {
     this.#libc.close(this.fd);
   }
+}
+
+/** A frame that passed the filter has no other tag than one with a priority. */
+function untagged(frame: Uint8Array): Uint8Array {
+  if (((frame[12] ?? 0) << 8) + (frame[13] ?? 0) !== TAGGED) return frame;
+  frame.copyWithin(TAG_LENGTH, 0, ETHERNET_HEADER - 2);
+  return frame.subarray(TAG_LENGTH);
 }

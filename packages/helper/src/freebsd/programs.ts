@@ -7,6 +7,8 @@ import { putText, putU16, putU32 } from './octets.ts';
 export const DISCOVERY = 0x8863;
 export const SESSION = 0x8864;
 export const ANNOUNCE = 0x8035;
+/** EtherType of an 802.1Q tag. */
+export const TAGGED = 0x8100;
 
 const LOAD_WORD = 0x20;
 const LOAD_HALF = 0x28;
@@ -18,6 +20,10 @@ const RETURN = 0x06;
 const TO = 0;
 const FROM = 6;
 const ETHERTYPE = 12;
+/** Of the tag behind the EtherType, and of the EtherType that follows it. A VLAN of 0 is none: the tag has a priority only. */
+const TAG = 14;
+const VLAN = 0x0fff;
+export const TAG_LENGTH = 4;
 /** Of PPP's Protocol field behind a PPPoE header; its highest bit says that it is a control packet's (RFC 1661 §2). */
 const PROTOCOL = 20;
 const CONTROL = 0x80;
@@ -85,11 +91,20 @@ const BROADCAST = new Uint8Array(6).fill(0xff);
 /**
  * What the session's descriptor reads: discovery frames to `mac` or to everybody that another station sent, control
  * packets of a session to `mac`, which the kernel may not know yet, and announces of the other router, which sends them
- * from the same MAC.
+ * from the same MAC. Netgraph gets a frame with a priority tag without it, BPF as it was on the line.
  */
 export const readProgram = (mac: Uint8Array): Uint8Array =>
   assemble([
     half(ETHERTYPE),
+    equal(TAGGED, undefined, 'discovery?'),
+    half(TAG),
+    { code: JUMP_IF_SET, k: VLAN, yes: 'drop' },
+    half(ETHERTYPE + TAG_LENGTH),
+    equal(SESSION, undefined, 'discovery?'),
+    ...isMac(TO, mac, 'drop'),
+    { code: LOAD_OCTET, k: PROTOCOL + TAG_LENGTH },
+    { code: JUMP_IF_SET, k: CONTROL, yes: 'pass', no: 'drop' },
+    { label: 'discovery?' },
     equal(DISCOVERY, undefined, 'session?'),
     ...isMac(FROM, mac, 'not ours'),
     { ...always, yes: 'drop', no: 'drop' },

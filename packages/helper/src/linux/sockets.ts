@@ -21,6 +21,12 @@ export const ETHERNET_HEADER = 14;
 /** The least an Ethernet frame holds without its checksum; we pad, because not every driver does. */
 const MINIMUM_FRAME = 60;
 const MAXIMUM_FRAME = ETHERNET_HEADER + 1500;
+/**
+ * `struct sockaddr_ll`: for whom the kernel takes the frame. The kernel removes an 802.1Q tag before this socket sees the
+ * frame, and says PACKET_OTHERHOST of one that belongs to a VLAN; a tag with a priority only is none.
+ */
+const SOCKADDR_LL = { size: 20, pkttype: 10 };
+const PACKET_OTHERHOST = 3;
 /** Frames taken in one go, so that a flood on the line cannot keep the loop from its other descriptors. */
 const BATCH = 64;
 
@@ -73,6 +79,7 @@ export class PacketSocket {
   readonly fd: number;
   readonly #libc: Libc;
   readonly #room = new Uint8Array(2048);
+  readonly #from = new Uint8Array(SOCKADDR_LL.size);
 
   /** @param pcp  of the frames it sends */
   constructor(libc: Libc, link: number, etherType: number, pcp?: number) {
@@ -93,7 +100,8 @@ export class PacketSocket {
     for (let i = 0; i < BATCH; i++) {
       const length = this.#receive();
       if (length < 0) return;
-      if (length < ETHERNET_HEADER) continue;
+      if (length < ETHERNET_HEADER || this.#from[SOCKADDR_LL.pkttype] === PACKET_OTHERHOST)
+        continue;
       take(this.#room.slice(0, Math.min(length, MAXIMUM_FRAME)));
     }
   }
@@ -102,7 +110,7 @@ export class PacketSocket {
   #receive(): number {
     let length = -1;
     unless(['ENETDOWN'], () => {
-      length = this.#libc.recvfrom(this.fd, this.#room, MSG_DONTWAIT).length;
+      length = this.#libc.recvfrom(this.fd, this.#room, MSG_DONTWAIT, this.#from).length;
     });
     return length;
   }
