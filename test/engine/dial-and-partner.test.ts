@@ -372,6 +372,7 @@ t.test('a half-made session › is nobody’s to end while its dial goes on, or 
   failed.pass(500);
   t.equal(failed.snapshot.facts, null);
   t.notOk(failed.snapshot.halfMade, 'it failed');
+  t.equal(failed.router.actions.filter(isPadt).length, 1, 'and was ended, once');
 });
 
 t.test('a half-made session › that came up unheard is resumed, not ended', async (t) => {
