@@ -211,6 +211,7 @@ t.test('a session that the partner ended, or came long after › is not kept', a
 function takesFromADialler(): { router: Router; words: readonly string[] } {
   const router = new Router();
   router.helperUp();
+  router.hear({ ...STANDING_BY, snapshot: NOTHING_YET });
   router.hear({ snapshot: NOTHING_YET, proven: false });
   return { router, words: story(router.role('MASTER')) };
 }
@@ -296,6 +297,42 @@ t.test('Identifiers › a taker begins far from those that its partner used last
   const told = router.actions.filter((action) => action.kind === 'tell-partner').at(-1);
   const last = told?.message.snapshot.facts?.identifiers.lcp ?? -1;
   t.ok(sent.indexOf(last) > 0, 'and tells the partner its own as it goes on');
+});
+
+// --- a router that returns while its partner dials ---------------------------------------------------------------
+
+const DIALS = { role: 'MASTER', open: true, proven: false, snapshot: NOTHING_YET } as const;
+
+t.test('returning › a router stays demoted until its partner’s dial has ended', async (t) => {
+  for (const ended of [
+    { ...DIALS, proven: true, snapshot: LATE },
+    { ...DIALS, healthy: false },
+    { ...STANDING_BY, snapshot: NOTHING_YET },
+  ]) {
+    const router = new Router();
+    t.ok(story(router.helperUp()).includes('demote'));
+    for (let i = 0; i < 4; i++) {
+      router.hear(DIALS);
+      router.pass(1000);
+    }
+    t.same(router.engine.status(router.now).demoted, ['hold-down']);
+    t.ok(story(router.hear(ended)).includes('promote'));
+    t.equal(router.engine.status(router.now).state, 'Standby');
+  }
+});
+
+t.test('returning › it does not wait for longer than the hold-down, nor as MASTER', async (t) => {
+  const router = new Router();
+  router.helperUp();
+  for (let i = 0; i * 1000 < CONFIG.owner.holdDown + 1000; i++) {
+    router.hear(DIALS);
+    router.pass(1000);
+  }
+  t.match(router.engine.status(router.now), { state: 'Standby', demoted: [] });
+  const master = new Router();
+  master.helperUp({ role: 'MASTER' });
+  master.hear(DIALS);
+  t.equal(master.engine.status(master.now).state, 'Fenced');
 });
 
 // --- a dial that is left unfinished ------------------------------------------------------------------------------

@@ -470,7 +470,7 @@ export const SESSION_KEYS = {
   hold_down_seconds: {
     format: span(0, 300),
     default: 5,
-    doc: "At start-up: the longest wait for the partner's snapshot.",
+    doc: "At start-up: the longest wait for the partner's snapshot, or for the end of the partner's dial.",
   },
   partner_timeout_seconds: {
     format: span(2, 60),

@@ -94,7 +94,7 @@ export class Judge {
     const { demotion, helper, partner, claims } = this.#standing;
     switch (name) {
       case 'hold-down':
-        return void (helper !== undefined && this.#ready('hold-down over', now));
+        return void (helper !== undefined && this.#leaveWaiting('hold-down over', now));
       case 'tell':
         return this.#acts.tell(now);
       case 'partner':
@@ -269,8 +269,19 @@ export class Judge {
     );
   }
 
-  /** Leave Waiting, and act on the current role. @returns whether it was Waiting */
+  /**
+   * As `#leaveWaiting`, unless that would break off the partner's dial: CARP may prefer this router, and moves the role as
+   * soon as it is not demoted any more. The hold-down ends that wait, too.
+   */
   #ready(cause: string, now: Instant): boolean {
+    const { role, partner } = this.#standing;
+    const isBreakingOff = role !== 'MASTER' && this.#standing.partnerDials(now);
+    if (isBreakingOff && partner.fresh(now)?.healthy === true) return false;
+    return this.#leaveWaiting(cause, now);
+  }
+
+  /** Leave Waiting, and act on the current role. @returns whether it was Waiting */
+  #leaveWaiting(cause: string, now: Instant): boolean {
     if (!this.#step('Ready', cause, now)) return false;
     if (this.#standing.role !== 'MASTER') return true;
     const partner = this.#standing.partner.fresh(now);
