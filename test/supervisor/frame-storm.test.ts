@@ -11,7 +11,7 @@ import type { Instant } from '@ppp-thing/protocol/time';
 import { NO_PROOF } from '@ppp-thing/protocol/wire/announce-proof';
 import { parseConfig } from '@ppp-thing/supervisor/config';
 import { Log } from '@ppp-thing/supervisor/log';
-import type { PartnerChannel } from '@ppp-thing/supervisor/partner';
+import type { PartnerChannel } from '@ppp-thing/supervisor/partner-channel';
 import { Running } from '@ppp-thing/supervisor/running';
 import { Store } from '@ppp-thing/supervisor/store';
 import { thisSystem, type Stream, type System } from '@ppp-thing/supervisor/system';

@@ -18,7 +18,7 @@ import {
 import type { PartnerMessage, Snapshot } from '@ppp-thing/protocol/session';
 import { readConfig } from '@ppp-thing/supervisor/config';
 import { Log } from '@ppp-thing/supervisor/log';
-import type { PartnerChannel } from '@ppp-thing/supervisor/partner';
+import type { PartnerChannel } from '@ppp-thing/supervisor/partner-channel';
 import { Running } from '@ppp-thing/supervisor/running';
 import { startStatusServers } from '@ppp-thing/supervisor/status-server';
 import { Store } from '@ppp-thing/supervisor/store';

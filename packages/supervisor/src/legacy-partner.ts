@@ -22,7 +22,7 @@ import { DecodeError, sameOctets, toHex } from '@ppp-thing/protocol/bytes';
 import type { MacAddress } from '@ppp-thing/protocol/wire/ethernet';
 import { decodeLegacy, encodeLegacy, type LegacyMessage } from '@ppp-thing/protocol/wire/legacy';
 import type { Log } from './log.ts';
-import type { PartnerChannel, PartnerCounters } from './partner.ts';
+import type { PartnerChannel, PartnerCounters } from './partner-channel.ts';
 import { Tally } from './tally.ts';
 import { openUdp, type Udp } from './udp.ts';
 

@@ -2,7 +2,7 @@
  * The channel to the other router: sends one authenticated datagram for each message of the engine, and turns verified
  * datagrams into events (docs/partner-protocol.md). The engine decides when to send, and what a message means.
  */
-import type { PartnerMessage, RouterId, Snapshot } from '@ppp-thing/protocol/session';
+import type { PartnerMessage, RouterId } from '@ppp-thing/protocol/session';
 import { DecodeError, sameOctets, toHex } from '@ppp-thing/protocol/bytes';
 import type { Random } from '@ppp-thing/protocol/engine/hashes';
 import type { Instant } from '@ppp-thing/protocol/time';
@@ -21,12 +21,6 @@ import {
   type Summary,
 } from '@ppp-thing/protocol/wire/partner';
 import {
-  checkClaim,
-  NO_PROOF,
-  proveClaim,
-  type ClaimOrder,
-} from '@ppp-thing/protocol/wire/announce-proof';
-import {
   accept,
   echoOf,
   isExhausted,
@@ -34,6 +28,7 @@ import {
   renew,
   type GuardState,
 } from '@ppp-thing/protocol/wire/partner-guard';
+import { Claims } from './claims.ts';
 import { wakeAt, wallClock } from './clock.ts';
 import type { SessionSettings } from './config.ts';
 import { configDigest, differences } from './config-digest.ts';
@@ -41,34 +36,10 @@ import { hmacSha256 } from './hashes.ts';
 import { HelloPace } from './hello-pace.ts';
 import type { Keys } from './keys.ts';
 import type { Log } from './log.ts';
+import type { PartnerChannel, PartnerCounters } from './partner-channel.ts';
+import { saysTheSame } from './same-message.ts';
 import { Tally } from './tally.ts';
 import { openUdp, type Udp } from './udp.ts';
-
-export interface PartnerCounters {
-  readonly datagramsIn: number;
-  readonly datagramsOut: number;
-  readonly datagramsRefused: Readonly<Record<string, number>>;
-}
-
-/** The partner channel as main and a session use it, whichever protocol it speaks. */
-export interface PartnerChannel {
-  /** Send once to the partner. Never throws: to the engine an unreachable partner is a silent one. */
-  tell(session: string, message: PartnerMessage): void;
-  counters(session: string): PartnerCounters;
-  /** Datagrams that belong to no known session, by reason. */
-  refused(): Readonly<Record<string, number>>;
-  /** The proof for our announce frame at `epoch`; zeros if there is none. */
-  proof(session: string, epoch: number): Uint8Array;
-  /** Whether the partner sent the announce frame, and it was not accepted before. */
-  believes(session: string, epoch: number, proof: Uint8Array): boolean;
-  /** Keys of the session's configuration that differ from the partner's; undefined if unknown. */
-  differs(session: string): readonly string[] | undefined;
-  /** Milliseconds that the partner's clock is ahead of ours; undefined while the partner is silent, or does not say. */
-  clockOffset(): number | undefined;
-  /** Why the channel does not work; undefined while it does. */
-  trouble(): string | undefined;
-  close(): void;
-}
 
 interface PartnerOptions {
   readonly localAddress: string;
@@ -119,11 +90,6 @@ interface Conversation {
   believed: (Pick<Still, 'nonce' | 'counter'> & { readonly message: PartnerMessage }) | undefined;
   /** The partner supports summaries. */
   summaries: boolean;
-  /**
-   * The partner's next announce frame must come after this: the last accepted one, or the counter from its last
-   * datagram.
-   */
-  claimed: ClaimOrder | undefined;
   readonly hellos: HelloPace;
   /** The digest of our configuration. */
   digest: { readonly key: Uint8Array; readonly octets: Uint8Array } | undefined;
@@ -144,38 +110,6 @@ const COMPLAIN_MS = 60_000;
 /** Interval between summaries to a partner that has not answered one. */
 const GREET_MS = 1000;
 
-/** How far the LCP Identifier may move on unsaid: a successor begins 128 after the last one that it was told. */
-const UNSAID_IDENTIFIERS = 32;
-
-/** Whether each field is the same value or the same object; `except` is not compared. */
-const sameFields = <T extends object>(a: T, b: T, except: keyof T): boolean =>
-  Object.keys({ ...a, ...b }).every((key) => {
-    const field = key as keyof T;
-    return field === except || a[field] === b[field];
-  });
-
-/** A holder's snapshot is a new object each second, for the Identifier in it. Every other change replaces its part. */
-const sameSnapshot = (a: Snapshot, b: Snapshot): boolean => {
-  if (a === b) return true;
-  if (!sameFields(a, b, 'facts') || a.facts === null || b.facts === null) return false;
-  const [one, other] = [a.facts.identifiers, b.facts.identifiers];
-  return (
-    sameFields(a.facts, b.facts, 'identifiers') &&
-    sameFields(one, other, 'lcp') &&
-    ((other.lcp - one.lcp) & 0xff) < UNSAID_IDENTIFIERS
-  );
-};
-
-const saysTheSame = (a: PartnerMessage, b: PartnerMessage): boolean =>
-  sameSnapshot(a.snapshot, b.snapshot) &&
-  a.role === b.role &&
-  a.healthy === b.healthy &&
-  a.armed === b.armed &&
-  a.open === b.open &&
-  a.proven === b.proven &&
-  a.yielding === b.yielding &&
-  a.hearing === b.hearing;
-
 export class Partner implements PartnerChannel {
   readonly #options: PartnerOptions;
   readonly #conversations = new Map<string, Conversation>();
@@ -193,9 +127,7 @@ export class Partner implements PartnerChannel {
   #greetedAt = Number.NEGATIVE_INFINITY;
   #keys: Keys | undefined;
   #udp: Udp | undefined;
-  /** Counter of our last announce frame: milliseconds since 1970, by this process's clock. */
-  #claimed = 0n;
-  readonly #startedAt: number;
+  readonly #claims: Claims;
   #offset: number | undefined;
 
   private constructor(options: PartnerOptions) {
@@ -203,7 +135,8 @@ export class Partner implements PartnerChannel {
     this.#keys = options.keys;
     const guard = newGuard(options.routerId, options.partnerId, this.#nonce());
     this.#pair = { guard, counter: 0n, freshAt: undefined, hellos: new HelloPace() };
-    this.#startedAt = this.#clock() - options.now();
+    const startedAt = this.#clock() - options.now();
+    this.#claims = new Claims(options, () => startedAt + options.now());
     for (const { name, timeout, settings } of options.sessions) {
       const guard = newGuard(options.routerId, options.partnerId, this.#nonce());
       const tally = new Tally();
@@ -214,7 +147,6 @@ export class Partner implements PartnerChannel {
         sent: undefined,
         believed: undefined,
         summaries: false,
-        claimed: undefined,
         hellos: new HelloPace(),
         digest: undefined,
         config: undefined,
@@ -267,28 +199,13 @@ export class Partner implements PartnerChannel {
   }
 
   proof(session: string, epoch: number): Uint8Array {
-    const { active, byId } = this.#keys ?? {};
-    const key = active === undefined ? undefined : byId?.get(active);
-    if (active === undefined || key === undefined) return NO_PROOF;
-    const { routerId } = this.#options;
-    this.#claimed = this.#announced() + 1n;
-    return proveClaim({ session, sender: routerId, epoch }, active, this.#claimed, key, hmacSha256);
+    return this.#claims.proof(session, epoch, this.#keys);
   }
 
   believes(session: string, epoch: number, proof: Uint8Array): boolean {
-    const conversation = this.#conversations.get(session);
-    if (conversation === undefined) return false;
-    const claim = { session, sender: this.#options.partnerId, epoch };
-    const keyOf = (id: number): Uint8Array | undefined => this.#keys?.byId.get(id);
-    const order = checkClaim(claim, proof, conversation.claimed, keyOf, hmacSha256);
-    if (order !== undefined) conversation.claimed = order;
-    return order !== undefined;
-  }
-
-  /** Counter below that of our next announce frame: the partner can ignore older frames from now on. */
-  #announced(): bigint {
-    const before = BigInt(Math.floor(this.#startedAt + this.#options.now())) - 1n;
-    return before > this.#claimed ? before : this.#claimed;
+    return (
+      this.#conversations.has(session) && this.#claims.believes(session, epoch, proof, this.#keys)
+    );
   }
 
   refused(): Readonly<Record<string, number>> {
@@ -306,14 +223,14 @@ export class Partner implements PartnerChannel {
     return [...this.#conversations.values()].some(isHeard) ? this.#offset : undefined;
   }
 
-  /** The wall clock, for people. `#announced` reads it once, so a step leaves that counter alone. */
+  /** The wall clock, for people. The constructor reads it once for `Claims`, so a step leaves their counter alone. */
   #clock(): number {
     return (this.#options.wallClock ?? wallClock)();
   }
 
   /** What every datagram tells of the time. */
   #times(): { readonly announced: bigint; readonly clock: bigint } {
-    return { announced: this.#announced(), clock: BigInt(Math.floor(this.#clock())) };
+    return { announced: this.#claims.counter(), clock: BigInt(Math.floor(this.#clock())) };
   }
 
   trouble(): string | undefined {
@@ -465,7 +382,7 @@ export class Partner implements PartnerChannel {
     conversation.tally.in += 1;
     conversation.freshAt = now;
     if (announced !== undefined)
-      conversation.claimed = { epoch: believed.message.snapshot.epoch, counter: announced };
+      this.#claims.outdate(session, { epoch: believed.message.snapshot.epoch, counter: announced });
     this.#options.heard(session, believed.message);
   }
 
@@ -525,22 +442,23 @@ export class Partner implements PartnerChannel {
     }
     const { verdict, state } = accept(conversation.guard, header);
     conversation.guard = state;
+    const { name } = conversation;
     if (verdict === 'fresh' && body !== undefined) {
       conversation.tally.in += 1;
       conversation.freshAt = this.#options.now();
       this.#heardClock(body.clock);
       // The datagram was written since we started, so its counter outranks that of any recorded frame.
-      if (body.announced !== undefined)
-        conversation.claimed = { epoch: body.message.snapshot.epoch, counter: body.announced };
+      const { message, announced } = body;
+      if (announced !== undefined)
+        this.#claims.outdate(name, { epoch: message.snapshot.epoch, counter: announced });
       const { nonce, counter } = header;
-      conversation.believed = { nonce, counter, message: body.message };
+      conversation.believed = { nonce, counter, message };
       conversation.summaries = body.summaries === true;
       this.#compare(conversation, body.configDigest, header.keyId);
-      return this.#options.heard(conversation.name, body.message);
+      return this.#options.heard(name, message);
     }
     conversation.tally.refuse(body === undefined ? 'other-version' : verdict);
     if (verdict !== 'fresh' && verdict !== 'hello') {
-      const { name } = conversation;
       const line = `partner: datagram for ${name} dropped: ${verdict}`;
       return this.#options.log.line('debug', line, `partner ${verdict}`);
     }

@@ -11,7 +11,7 @@ import type { Dhcp6Channel } from './dhcp6-socket.ts';
 import { HelperClient } from './helper.ts';
 import type { HookSettings } from './hooks.ts';
 import type { Log, LogLevel } from './log.ts';
-import type { PartnerChannel } from './partner.ts';
+import type { PartnerChannel } from './partner-channel.ts';
 import { prefixFile, type PrefixFile } from './prefix-file.ts';
 import { Session } from './session.ts';
 import type { Store } from './store.ts';

@@ -19,7 +19,7 @@ import { Hooks, type HookSettings } from './hooks.ts';
 import { formatNote, type Log } from './log.ts';
 import type { Dhcp6Channel } from './dhcp6-socket.ts';
 import type { PrefixFile } from './prefix-file.ts';
-import type { PartnerChannel } from './partner.ts';
+import type { PartnerChannel } from './partner-channel.ts';
 import { notStored, perform, type Effects, type Failed, type Storing } from './perform.ts';
 import type { Store } from './store.ts';
 import { RECENT, type Happening, type Outcome, type SessionView } from './supervisor.ts';

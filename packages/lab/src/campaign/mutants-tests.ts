@@ -476,6 +476,9 @@ export const TEST_MUTANTS: readonly Mutant[] = [
     ['journal: refused text taken for stored', 'this.#texts.delete(session);\n        try', 'try'],
     ['journal: a refusal is not told', 'done(refused);', 'done(undefined);'],
   ]),
+  ...of('supervisor/dist/same-message.js', 'supervisor/partner-summary', [
+    ['summary: a change is not told', 'sameSnapshot(a.snapshot, b.snapshot) &&', ''],
+  ]),
   ...of('supervisor/dist/partner.js', 'supervisor/partner-summary', [
     [
       'summary: vouches for a message that was not believed',
@@ -487,7 +490,6 @@ export const TEST_MUTANTS: readonly Mutant[] = [
       "if (verdict !== 'fresh')\n            return this.#strangers",
       'if (false)\n            return this.#strangers',
     ],
-    ['summary: a change is not told', 'sameSnapshot(a.snapshot, b.snapshot) &&', ''],
     ['summary: wants are not answered', 'for (const name of wants) {', 'for (const name of []) {'],
   ]),
   ...of('supervisor/dist/turns.js', 'supervisor/turns', [
