@@ -26,6 +26,7 @@ t.test('one session, six scenes, no redial', { timeout: 600_000 }, async (t) => 
     violations: [],
     prefix: '2001:db8:100:1::/64',
     dhcp6: { atMoves: 0 },
+    released: true,
     sessionIdAfter: summary.sessionIdBefore,
   });
   t.same(

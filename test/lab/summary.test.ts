@@ -18,6 +18,7 @@ const scene = (name: string, changes: Partial<SceneResult> = {}): SceneResult =>
 });
 
 const CLEAN: Findings = {
+  released: true,
   padt: 0,
   lcpNegotiations: 1,
   looped: 0,

@@ -7,7 +7,7 @@ import { Bus, StoppedError, type Timed } from './demo/bus.ts';
 import { now } from './demo/clock.ts';
 import { Lab } from './demo/lab.ts';
 import { findRuntime, type RuntimeName } from './demo/runtime.ts';
-import { runScenes, type SceneResult } from './demo/scenes.ts';
+import { disconnect, runScenes, type SceneResult } from './demo/scenes.ts';
 import { formatSummary, summarise } from './demo/summary.ts';
 import { Timeline } from './demo/timeline.ts';
 import { ROUTERS } from './demo/world.ts';
@@ -114,15 +114,21 @@ async function main(): Promise<number> {
     const scenes: SceneResult[] = [];
     const heading = (title: string): void => (isShown ? timeline.heading(title) : undefined);
     await runScenes(lab, heading, (result) => void scenes.push(result));
-    isOver = true;
     const { witness, ac, lanHost } = lab.world;
-    const summary = summarise(scenes, {
+    const findings = {
       padt: witness.padts,
       lcpNegotiations: ac.negotiations,
       looped: lanHost.looped,
       gatesOverlapMs: Math.round(witness.overlap(now())),
-      violations,
-    });
+      violations: [...violations],
+    };
+    const released = lab.delegates && !options.stay;
+    if (released) {
+      heading('pppthingctl disconnect gives the prefix back');
+      await disconnect(lab);
+    }
+    isOver = true;
+    const summary = summarise(scenes, { ...findings, released });
     const text = options.json ? `${JSON.stringify(summary)}\n` : `\n${formatSummary(summary)}`;
     process.stdout.write(text);
     if (options.stay) await stay(lab, out);

@@ -82,12 +82,11 @@ export async function runScenes(
     const prefix = await prefixOf(lab);
     await lab.bus.pass(SETTLE_MS);
     const { sent, lost, outageMs } = accountOf(lab, start);
-    const holder = lab.world.isOpen('r1') ? 'r1' : 'r2';
     const result: SceneResult = {
       name: scene.name,
       title: scene.title,
       sessionId: liveSession(lab),
-      holder,
+      holder: holderOf(lab),
       // The first dial is no redial.
       redials: count.dial - before.dial - (scene.run === dial ? 1 : 0),
       probesSent: sent,
@@ -102,6 +101,24 @@ export async function runScenes(
       throw new Error(`${scene.title}: ${lost} probes were lost, though no data path was touched`);
   }
 }
+
+/** The operator ends the session. Returns once the server has the Release, and no LAN has the prefix any more. */
+export async function disconnect(lab: Lab): Promise<void> {
+  const { bus, world } = lab;
+  await Promise.all([
+    bus.waitFor(
+      'a Release',
+      LIMIT_MS,
+      (it) => (it?.kind === 'dhcp6' && it.type === 'Release') || undefined,
+    ),
+    lab.router(holderOf(lab)).operator.type('disconnect'),
+  ]);
+  await bus.waitUntil('LANs without a prefix', LIMIT_MS, () =>
+    [...world.lanAddresses6.values()].every((address) => address === undefined),
+  );
+}
+
+const holderOf = ({ world }: Lab): RouterName => (world.isOpen('r1') ? 'r1' : 'r2');
 
 /** Those sent last have not had the time to be answered, and belong to no scene. */
 const accountOf = (lab: Lab, start: Instant): Account =>

@@ -17,6 +17,8 @@ export interface Summary {
   readonly prefix: string | null;
   /** Messages that the DHCPv6 server received at the dial, and in all of the other scenes. */
   readonly dhcp6: { readonly atDial: number; readonly atMoves: number };
+  /** At the end `disconnect` gave the prefix back; false: that was not played. */
+  readonly released: boolean;
   /** PADT frames of the routers. */
   readonly padt: number;
   readonly lcpNegotiations: number;
@@ -31,7 +33,7 @@ export interface Summary {
 
 export type Findings = Pick<
   Summary,
-  'padt' | 'lcpNegotiations' | 'looped' | 'gatesOverlapMs' | 'violations'
+  'released' | 'padt' | 'lcpNegotiations' | 'looped' | 'gatesOverlapMs' | 'violations'
 >;
 
 /** The sum of the scenes and of what was seen on the line. */
@@ -104,7 +106,7 @@ export function formatSummary(summary: Summary): string {
     `takeover          ${summary.takeoverMs} ms after the power cut, ${summary.takeoverAfterRoleMs} ms after CARP said so`,
     prefix === null
       ? 'prefix            none: only under Node.js does the lab have DHCPv6'
-      : `prefix            ${prefix} on both LANs; DHCPv6: ${dhcp6.atDial} messages at the dial, ${dhcp6.atMoves} since`,
+      : `prefix            ${prefix} on both LANs; DHCPv6: ${dhcp6.atDial} messages at the dial, ${dhcp6.atMoves} since${summary.released ? ', Release at disconnect' : ''}`,
     `on the line       ${summary.padt} PADT, ${summary.lcpNegotiations} LCP negotiation, both gates open for ${summary.gatesOverlapMs} ms`,
     `between routers   ${summary.looped} packets passed twice`,
     `violations        ${summary.violations.length}`,
