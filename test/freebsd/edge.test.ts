@@ -104,6 +104,34 @@ t.test('freebsd › what the supervisor asks for after the edge is so already', 
   await finish(t, armed, helper, client);
 });
 
+t.test('freebsd › the edge does not wait for the record of the demotion before it', async (t) => {
+  const life = await Life.make(t);
+  const records: string[] = [];
+  const disk: Disk = {
+    ...DISK,
+    replace(path, text, mode) {
+      records.push(text);
+      DISK.replace(path, text, mode);
+    },
+  };
+  // No timer fires: what is written is written in the midst of a request.
+  const helper = life.start([SESSION], { disk, now: () => 0 });
+  const client = await Client.greet(helper.path);
+  t.equal(await client.outcome(ARM), 'done');
+  t.equal(await client.outcome({ verb: 'demote', session, on: true }), 'done');
+  t.equal(records.length, 1, 'before it is in force');
+  t.equal(await client.outcome({ verb: 'demote', session, on: false }), 'done');
+  t.equal(records.length, 1);
+  life.router.kernel.carp.set(VHID, 'MASTER');
+  t.equal(await role(client, 'MASTER'), true);
+  t.equal(records.length, 1);
+  client.end();
+  await stop(helper);
+  t.match(records[1], /"demoted":\[\]/, 'it is not forgotten by a helper that stops');
+  t.equal(records.length, 2);
+  await stop(life.start(), 'remove');
+});
+
 t.test('freebsd › a MASTER never routes via its partner, whoever asks (R13)', async (t) => {
   const armed = await standby(t, { ...ATTACH, autoOpen: false });
   const { life, helper, client, via } = armed;

@@ -3,8 +3,9 @@
  * record; the backend acts.
  *
  * The kernel may show only the sum of all demotions, so a file holds our amounts. The helper writes an amount before it
- * demotes, and deletes it after it has removed the demotion. A crash in between leaves a record of a demotion that is not
- * in force; `adoptDemotion` detects that. A reboot clears both the kernel's sum and the run directory, where the file is.
+ * demotes, and deletes it after it has removed the demotion: a moment later, because CARP may make this router MASTER at
+ * once, and the edge must not wait for a disk. A crash in between leaves a record of a demotion that is not in force;
+ * `adoptDemotion` detects that. A reboot clears both the kernel's sum and the run directory, where the file is.
  * So the file needs no fsync, and its boot is not told by a clock that somebody may set. If the file cannot be written,
  * the helper refuses to demote and goes on.
  */
@@ -42,6 +43,8 @@ export interface Demotions {
    * nothing changed, if the record cannot be written first.
    */
   set(session: Demotable, on: boolean): void;
+  /** Write what is not on record yet. */
+  flush(): void;
 }
 
 /** Where the record is: in `run`, for this boot. A previous release kept it in `state`. */
@@ -58,6 +61,7 @@ export interface RecordPlaces {
  * @param log     one line, if a removed demotion cannot be deleted from the record; the next start checks it again with
  *                `adoptDemotion`
  * @param disk    this machine's unless given
+ * @param later   runs what is not urgent, once the edge that may follow is over; at once unless given
  */
 export function openDemotions(
   places: RecordPlaces,
@@ -66,6 +70,7 @@ export function openDemotions(
   amounts: Amounts,
   log: (line: string) => void,
   disk: Disk = DISK,
+  later: (run: () => void) => void = (run) => run(),
 ): Demotions {
   makeDirectory(disk, places.run);
   const path = join(places.run, RECORD);
@@ -73,10 +78,12 @@ export function openDemotions(
   const recorded = own ?? inherit(disk, join(places.state, RECORD), uptime(), log);
   const isBoot = takeBoot(recorded, amounts);
   const inForce = new Map<string, number>();
+  let isBehind = false;
   // A session that has not been adopted yet keeps its record: it may only be late.
   const remember = (): void => {
     try {
       writeRecord(disk, path, new Map([...recorded, ...inForce]), uptime());
+      isBehind = false;
     } catch (cause) {
       throw diskError(
         'record',
@@ -93,6 +100,9 @@ export function openDemotions(
       if (!(error instanceof BackendError)) throw error;
       log(error.message);
     }
+  };
+  const flush = (): void => {
+    if (isBehind) rememberIfPossible();
   };
   if (isBoot || (own === undefined && recorded.size > 0)) rememberIfPossible();
   const configured = (session: string): number => amounts.get(session) ?? 0;
@@ -125,7 +135,8 @@ export function openDemotions(
       if (!on) {
         verbs.demote(false);
         inForce.delete(name);
-        return rememberIfPossible();
+        isBehind = true;
+        return later(flush);
       }
       inForce.set(name, configured(name));
       try {
@@ -137,6 +148,7 @@ export function openDemotions(
         throw error;
       }
     },
+    flush,
   };
 }
 

@@ -47,6 +47,8 @@ export interface Serving {
   stop(how?: 'leave' | 'remove'): void;
 }
 
+/** Pause before a demotion that has been removed leaves the record: the edge of the role follows within it. */
+const RECORD_AFTER_MS = 100;
 /** Pause before the next attempt to make the socket. */
 const LISTEN_RETRY_MS = 1000;
 
@@ -77,6 +79,7 @@ export function serve(options: ServeOptions): Serving {
       amounts,
       log,
       options.disk,
+      (run) => void loop.after(RECORD_AFTER_MS, run),
     );
     lans = openLans(places, backend, log, options.disk);
     // Refuse a second helper before it touches the first one's sessions.
@@ -122,10 +125,10 @@ export function serve(options: ServeOptions): Serving {
     } finally {
       server?.close();
       try {
-        if (stopping === 'remove') {
-          giveBack();
-          backend.remove();
-        } else backend.leave();
+        if (stopping === 'remove') giveBack();
+        demotions.flush();
+        if (stopping === 'remove') backend.remove();
+        else backend.leave();
       } finally {
         loop.close();
       }

@@ -164,13 +164,15 @@ export function route(
     name,
     () => {
       withRoutes(libc, fib, (routes) => {
-        // Add the new route first, so that every packet finds one.
-        const other = gateway && routes.add(gateway4(gateway));
-        if (other !== undefined) way.beside(addressOf(other));
+        const wanted = gateway && gateway4(gateway);
+        // Add the new route first, so that every packet finds one, and look around last: packets wait for it.
+        const replaced = wanted && routes.add(wanted);
         for (const each of [theirAddress, partnerAddress, way.before]) {
           if (each === undefined || (gateway !== undefined && same(each, gateway))) continue;
           if (!way.isShared(each)) routes.remove(gateway4(each));
         }
+        const other = replaced ?? (wanted && routes.beside(wanted));
+        if (other !== undefined) way.beside(addressOf(other));
         // A router without IPv6 elsewhere still gets its IPv4.
         anyway(
           () => route6(routes, interfaces, policy, way),

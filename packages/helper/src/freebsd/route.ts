@@ -106,17 +106,22 @@ export class Routes {
    * Add a default route to `gateway`. A kernel with multipath routing (FreeBSD 13 and later) puts it beside those of
    * other programs; any other kernel has one default route, which this one then replaces.
    *
-   * @returns another default route that was there, by its gateway; of several the kernel names one
+   * @returns the one that it replaced, by its gateway
    */
   add(gateway: Gateway): Gateway | undefined {
-    const { any } = gateway;
-    const before = this.#default(any);
-    const route = { destination: any, gateway: gateway.socketAddress };
-    const added = unless(['EEXIST'], () => this.#send({ type: C.RTM_ADD, ...route }));
-    const present = added === undefined ? this.#default(any) : undefined;
-    if (present !== undefined && !same(addressOf(present), addressOf(gateway)))
-      this.#send({ type: C.RTM_CHANGE, ...route });
-    return before;
+    const route = { destination: gateway.any, gateway: gateway.socketAddress };
+    if (unless(['EEXIST'], () => this.#send({ type: C.RTM_ADD, ...route })) !== undefined)
+      return undefined;
+    const other = this.beside(gateway);
+    if (other !== undefined) this.#send({ type: C.RTM_CHANGE, ...route });
+    return other;
+  }
+
+  /** A default route to another gateway, by that; of several the kernel names one. */
+  beside(gateway: Gateway): Gateway | undefined {
+    const present = this.#default(gateway.any);
+    const isOther = present !== undefined && !same(addressOf(present), addressOf(gateway));
+    return isOther ? present : undefined;
   }
 
   /** Remove the default route to `gateway`, and no other. Idempotent. */
