@@ -30,16 +30,16 @@ import { PACES, Retransmission, type Pace } from './retransmission.ts';
 import { stepDhcp6, type Dhcp6Act, type Dhcp6Event, type Dhcp6State } from './table.ts';
 
 export type Dhcp6Signal =
-  /** What this session has now; null when nothing is left. */
+  /** The session's lease now; null when nothing is left. */
   | { readonly kind: 'lease'; readonly lease: Lease | null }
-  /** The server has the lease back, or was asked to take it and does not answer. */
+  /** The server has confirmed our Release, or does not answer it. */
   | { readonly kind: 'released' };
 
 export interface Dhcp6Status {
   readonly state: Dhcp6State;
-  /** Transmissions of the message in hand. */
+  /** Transmissions of the current message. */
   readonly attempts: number;
-  /** Why the last exchange came to nothing, escaped for people. */
+  /** Why the last exchange failed, escaped for people. */
   readonly lastError?: string;
   readonly sent: number;
   readonly received: number;
@@ -48,14 +48,14 @@ export interface Dhcp6Status {
 }
 
 interface Offer {
-  /** The Request asks for this lease; undefined if it asks for the one that we have. */
+  /** The lease to request; undefined: the one that we have. */
   readonly lease?: Lease;
   readonly serverDuid: Uint8Array | undefined;
 }
 
 interface RatedOffer extends Offer {
   readonly preference: number;
-  /** It offers a prefix that we had before. */
+  /** The offer has a prefix that we had before. */
   readonly isOld: boolean;
 }
 
@@ -81,12 +81,12 @@ export class Dhcp6Client {
   readonly #resend: Retransmission;
   #state: Dhcp6State = 'Off';
   #lease: Lease | null = null;
-  /** The session that it speaks on. */
+  /** The current session: when it came up. */
   #session = 0;
   #message: Dhcp6Type = 'Solicit';
   #transactionId = 0;
   #best: RatedOffer | undefined;
-  /** The offer that is asked for. */
+  /** The offer that we request. */
   #chosen: Offer | undefined;
   /** Requests in a row that were denied. */
   #denials = 0;
@@ -131,14 +131,14 @@ export class Dhcp6Client {
     return this.#flush();
   }
 
-  /** Silent from now on. The lease stays what it is: it belongs to the session, whoever holds that. */
+  /** Send nothing from now on. The lease stays: it belongs to the session, whichever router holds that. */
   stop(now: Instant): Dhcp6Signal[] {
     this.#step('Stop', 'stop', now);
     this.#quiet();
     return this.#flush();
   }
 
-  /** The operator disconnects: ends in `released`, soon. */
+  /** The operator disconnects: release the lease. `released` follows soon. */
   release(now: Instant): Dhcp6Signal[] {
     this.#step('Disconnect', 'disconnect', now);
     return this.#flush();
@@ -180,7 +180,7 @@ export class Dhcp6Client {
 
   // --- what a server said --------------------------------------------------------------------------------------
 
-  /** Why a message means nothing to us; undefined if it does (RFC 9915 §16). */
+  /** Why we ignore a message; undefined if it is for us and valid (RFC 9915 §16). */
   #unwanted({ type, transactionId, options }: Dhcp6Message): string | undefined {
     if (type !== 'Advertise' && type !== 'Reply') return 'a client does not act on it';
     if (this.#resend.sent === 0) return 'no request is outstanding';
@@ -197,7 +197,7 @@ export class Dhcp6Client {
     return isRapid ? undefined : `not an answer to a ${this.#message}`;
   }
 
-  /** The one server that the message in hand is for. */
+  /** The server that the current message is for; undefined: any. */
   #server(): Uint8Array | undefined {
     if (this.#message === 'Request') return this.#chosen?.serverDuid;
     const isToOne = this.#message === 'Renew' || this.#message === 'Release';
@@ -213,7 +213,7 @@ export class Dhcp6Client {
     if (grant.kind === 'unanswered') return this.#refused(message, grant.reason);
     if (grant.kind === 'denied') {
       this.#refused(message, grant.reason);
-      // Who has nothing to offer is passed over; the next may have something.
+      // Skip a server that has nothing to offer: the next one may.
       if (message.type === 'Advertise') return;
       this.#chosen = { serverDuid: serverOf(message) };
       if (this.#message === 'Request') this.#denials += 1;
@@ -237,7 +237,7 @@ export class Dhcp6Client {
     if (this.#state === 'Solicit') this.#resend.limit(this.#longest, now);
   }
 
-  /** RFC 9915 §18.2.1: offers are collected until the first span is over; after it the first one is taken. */
+  /** RFC 9915 §18.2.1: collect offers until the first span is over. After that, take the first one. */
   #rate(message: Dhcp6Message, lease: Lease, now: Instant): void {
     const preference = findOption(message.options, 'preference')?.value ?? 0;
     const old = this.#wanted();
@@ -352,7 +352,7 @@ export class Dhcp6Client {
     this.#chosen = undefined;
   }
 
-  /** A lease that was granted just now, or one that another router got on this session. */
+  /** Use a lease: just granted, or granted to the partner on this session. */
   #bind(now: Instant): void {
     this.#resend.stop();
     this.#chosen = undefined;
@@ -381,7 +381,7 @@ export class Dhcp6Client {
     const t2 = this.#instantOf(lease, lease.t2);
     this.#timers.clear('t1', 't2');
     if (t2 !== undefined) this.#timers.set('t2', later(t2, now));
-    // Both may have passed while nobody held the session: then any server is asked.
+    // Both may have passed while nobody held the session: then go to Rebind.
     if (t1 !== undefined && (t2 === undefined || t2 > now)) this.#timers.set('t1', later(t1, now));
     this.#watchEnd(lease, now);
   }
@@ -397,7 +397,7 @@ export class Dhcp6Client {
     this.#transactionId = a * 0x1_0000 + b * 0x100 + c;
     this.#message = type;
     this.#resend.begin(pace, now, wait);
-    // What is left of an old lease still ends when it ends.
+    // The rest of an old lease still ends at its time.
     if (this.#lease !== null && type !== 'Release') this.#watchEnd(this.#lease, now);
     if (wait === undefined) this.#send(now);
   }
@@ -425,7 +425,7 @@ export class Dhcp6Client {
     ];
   }
 
-  /** The IAs: what is held, what is offered, or what we would like to have. Lifetimes are the server's to set. */
+  /** The IAs of a message: our lease, an offer, or our wish. The server sets the lifetimes. */
   #associations(): Dhcp6Option[] {
     const { iaid, prefix, address } = this.#config;
     const ia = { iaid, t1: 0, t2: 0 };
@@ -451,7 +451,7 @@ export class Dhcp6Client {
     return this.#message === 'Request' ? this.#chosen?.lease : undefined;
   }
 
-  /** RFC 8168: what was offered, else what we have or had, else what the operator hints at. */
+  /** RFC 8168: the prefix that was offered, else the one that we have or had, else the operator's hint. */
   #wanted(): readonly Pick<LeasedPrefix, 'prefix' | 'length'>[] {
     const offered = this.#offered()?.prefixes ?? [];
     if (offered.length > 0) return offered;
@@ -466,7 +466,7 @@ export class Dhcp6Client {
   }
 }
 
-/** What we ask a server to tell us (RFC 9915 §21.7). */
+/** Options that we request from a server (RFC 9915 §21.7). */
 const WANTED = [
   DHCP6_OPTION.dns,
   DHCP6_OPTION.domainSearch,

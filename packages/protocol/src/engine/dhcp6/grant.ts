@@ -1,6 +1,5 @@
 /**
- * What a server's Advertise or Reply amounts to: a lease, or why there is none. It judges one message; what follows is
- * the client's.
+ * Judges a server's Advertise or Reply: a lease, or why there is none. It looks at one message; the client acts.
  */
 import { sameOctets } from '../../bytes.ts';
 import {
@@ -30,8 +29,8 @@ import type { Dhcp6Config } from '../session-config.ts';
 /** RFC 9096 §3.5: an old prefix stays valid for two hours at most. */
 const FORMER_SECONDS = 7200;
 /**
- * A server that wants to be asked more often than this would have us do nothing else. What is valid no longer than this
- * would end before it is renewed, so it counts as withdrawn.
+ * Shortest time to a renewal, or the client would do nothing else. A part that is valid for no longer than this would end
+ * before it is renewed, so it counts as withdrawn.
  */
 const LEAST_T1 = 5;
 
@@ -44,7 +43,7 @@ export type Grant =
   | { readonly kind: 'lease'; readonly lease: Lease; readonly problems: readonly string[] }
   /** The server has no lease for us, in its own words or ours. */
   | { readonly kind: 'denied'; readonly reason: string }
-  /** The server could not say; it is asked again. */
+  /** The server could not decide: ask it again. */
   | { readonly kind: 'unanswered'; readonly reason: string };
 
 /** When, and on which session: seconds since 1970-01-01 UTC. */
@@ -104,15 +103,15 @@ export function grantOf(
   return { kind: 'lease', lease, problems };
 }
 
-/** What a server says in its IAs: what it gives, and what it takes away. */
+/** The contents of a server's IAs: what it grants, and what it withdraws. */
 interface Said<T> {
   readonly given: T[];
   readonly withdrawn: T[];
 }
 
 /**
- * What was leased before, and neither extended nor withdrawn by a server that extends the rest: it stays as it was (RFC
- * 9915 §18.2.10.1). A server that gives others instead of ours has renumbered the line (RFC 9096).
+ * Parts of the old lease that the server neither extended nor withdrew, while it extended others: they stay as they were (RFC
+ * 9915 §18.2.10.1). A server that grants other prefixes instead of ours has renumbered the line (RFC 9096).
  */
 function unsaid<T extends Lifetimes>(
   before: Lease | null,
@@ -131,7 +130,7 @@ function unsaid<T extends Lifetimes>(
     .filter(({ valid }) => valid > 0);
 }
 
-/** A lease that the server withdrew or replaced: what was preferred is former now. */
+/** A lease that the server withdrew or replaced: its preferred prefixes become former ones. */
 export function formerOf(
   before: Lease,
   prefixes: readonly LeasedPrefix[],
@@ -157,13 +156,13 @@ const statusOf = (options: readonly Dhcp6Option[]): OptionOf<'statusCode'> | und
 const isUnanswered = (status: number): boolean =>
   status === DHCP6_STATUS.UnspecFail || status === DHCP6_STATUS.UseMulticast;
 
-/** A server may lack the one thing, say so of the whole message, as RFC 3315 had it, and give the other. */
+/** A server without prefixes or addresses may say so for the whole message, as in RFC 3315, and yet grant the other. */
 const isPartial = (status: number): boolean =>
   status === DHCP6_STATUS.Success ||
   status === DHCP6_STATUS.NoAddrsAvail ||
   status === DHCP6_STATUS.NoPrefixAvail;
 
-/** That the server has forgotten an IA of ours, in its words. It is asked for all of them anew (RFC 9915 §18.2.10.1). */
+/** The server's status that it has forgotten an IA of ours. We then request all of them (RFC 9915 §18.2.10.1). */
 function unboundIn(
   options: readonly Dhcp6Option[],
   { iaid, prefix, address }: Dhcp6Config,
@@ -312,7 +311,7 @@ function otherFacts(options: readonly Dhcp6Option[]): Pick<Lease, 'dns' | 'searc
   };
 }
 
-/** Undefined for what is no name of hosts. */
+/** Undefined if it is no host name. */
 function textOf(name: DomainName): string | undefined {
   const text = name.map((label) => String.fromCharCode(...label)).join('.');
   return isDomainName(text) ? text : undefined;

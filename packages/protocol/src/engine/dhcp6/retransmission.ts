@@ -1,4 +1,4 @@
-/** When a DHCPv6 message is sent again, and when that ends (RFC 9915 §15, §7.6). It sends nothing. */
+/** Decides when to send a DHCPv6 message again, and when to stop (RFC 9915 §15, §7.6). It sends nothing. */
 import { after, millis, seconds, type Instant, type Millis } from '../../time.ts';
 import type { Random } from '../hashes.ts';
 import { randomSpan } from '../random.ts';
@@ -60,7 +60,7 @@ export class Retransmission {
     this.#sent = 0;
   }
 
-  /** The longest span is another one from now on. */
+  /** Change the longest span. */
   limit(most: Millis, now: Instant): void {
     this.#pace = { ...this.#pace, most };
     if (this.#span <= most) return;
@@ -84,7 +84,7 @@ export class Retransmission {
       : Math.min(0xffff, Math.floor((now - this.#begunAt) / 10));
   }
 
-  /** Its instant has come: whether the message is due again, or it was the last. */
+  /** The deadline has come. @returns whether to send the message again, or that it was the last one */
   expire(now: Instant): 'again' | 'exhausted' {
     if (this.#sent === 0) {
       this.begin(this.#pace, now);

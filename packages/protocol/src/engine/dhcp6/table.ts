@@ -14,23 +14,23 @@ export type Dhcp6State =
   | 'Solicit'
   | 'Request'
   | 'Bound'
-  /** T1 has come: the server that granted the lease is asked. */
+  /** T1 has come: ask the server that granted the lease. */
   | 'Renew'
-  /** T2 has come: any server is asked. */
+  /** T2 has come: ask any server. */
   | 'Rebind'
-  /** A new session with an old lease: any server is asked, with the patience of a Confirm (RFC 9915 §18.2.12). */
+  /** A new session with an old lease: ask any server, for as long as a Confirm would (RFC 9915 §18.2.12). */
   | 'Confirm'
   /** The operator disconnects. */
   | 'Release';
 
 export type Dhcp6Event =
-  /** The session is ours to speak on, and there is no lease. */
+  /** This router may send on the session, and there is no lease. */
   | 'Fresh'
-  /** The same with a lease that was got on this very session. */
+  /** The same with a lease that was granted on this session. */
   | 'Held'
   /** The same with a lease from an earlier session. */
   | 'Moved'
-  /** A server's offer is the one to take. */
+  /** A server's offer has been chosen. */
   | 'Offer'
   /** A Reply with a lease. */
   | 'Grant'
@@ -38,7 +38,7 @@ export type Dhcp6Event =
   | 'Denied'
   | 'T1'
   | 'T2'
-  /** Nothing of the lease is valid any more. */
+  /** No part of the lease is valid any more. */
   | 'Expired'
   /** The last retransmission went unanswered. */
   | 'Exhausted'

@@ -1,5 +1,5 @@
 /**
- * What comes out of the phases of PPP: the agreement when a session opens, and the end when it is over. It negotiates
+ * The results of the phases of PPP: the agreement when a session opens, and the reason when it ends. It negotiates
  * nothing.
  */
 import type { Millis } from '../../time.ts';
@@ -9,7 +9,7 @@ import type { Lcp } from './lcp.ts';
 import type { Ncps } from './ncps.ts';
 import type { Ipv4Ends, SessionFacts } from '../../session.ts';
 
-/** What the two ends agreed on inside PPP. */
+/** The agreement of the two ends inside PPP. */
 export type Agreement = Ipv4Ends &
   Pick<
     SessionFacts,
@@ -24,16 +24,16 @@ export type Agreement = Ipv4Ends &
     | 'identifiers'
   >;
 
-/** Why PPP is over, and what that means for the session and the next dial. */
+/** Why PPP ended, and the consequences for the session and the next dial. */
 export interface End {
   readonly kind: 'ended';
   /** For the log and the operator, escaped. */
   readonly reason: string;
-  /** The AC may not know yet: it is owed a PADT. */
+  /** The AC may not know of the end: send it a PADT. */
   readonly padt: boolean;
-  /** The AC understood us and said no. */
+  /** The AC understood us and refused. */
   readonly refused: boolean;
-  /** However long it was up, it never lasted: no session that served. */
+  /** It counts as a failure, however long it was up. */
   readonly isFlapping?: boolean;
 }
 

@@ -22,14 +22,14 @@ interface Credentials {
   readonly password: Secret;
 }
 
-/** RFC 1994 §4.1 leaves both to the implementation; slow RADIUS servers need seconds, and deserve no flood. */
+/** RFC 1994 §4.1 leaves both to the implementation. A slow RADIUS server needs seconds, and must not get a flood. */
 const RETRY_INTERVAL = seconds(3);
 const MAX_TRANSMISSIONS = 10;
 
 type ChapChallenge = Extract<ChapPacket, { readonly value: Uint8Array }>;
 type State = 'Idle' | 'Waiting' | 'Passed' | 'Failed';
 
-/** A Response given, kept so that a repeated Challenge gets the same one and a Success can be checked. */
+/** Our last Response: a repeated Challenge gets the same one, and a Success is checked against it. */
 interface Answered {
   readonly challenge: ChapChallenge;
   readonly response: ChapPacket;
@@ -54,7 +54,7 @@ export class Authentication {
   #answered: Answered | undefined;
   /** Identifiers of Challenges of this phase that another one has replaced: an answer with one of them comes late. */
   readonly #replaced = new Set<number>();
-  /** It was said that the AC's verdicts carry other Identifiers than what they answer. */
+  /** The log has a line about verdicts of the AC with a wrong Identifier. */
   #isOddSaid = false;
 
   constructor(credentials: Credentials, hashes: Hashes, random: Random, out: Out) {
@@ -77,7 +77,7 @@ export class Authentication {
     if (method === 'PAP') this.#askPap(now);
   }
 
-  /** The session was authenticated by another router or an earlier life: only answer Challenges. */
+  /** The session was authenticated by the partner, or by us before a restart: only answer Challenges. */
   resume(method: Method | 'none'): void {
     this.stop();
     this.#method = method;
@@ -245,7 +245,7 @@ export class Authentication {
   }
 }
 
-/** RFC 2759 §6: what the numbers of a Failure message mean to the person who reads the log. */
+/** RFC 2759 §6: the numbers of a Failure message in words, for the log. */
 const FAILURES: Readonly<Record<string, string>> = {
   646: 'the account is restricted at this hour',
   647: 'the account is disabled',

@@ -1,20 +1,21 @@
 /**
- * Whether the AC still lives: when to send an Echo-Request, how many may go unanswered, and when the session is given
- * up. It sends nothing itself and knows no packet.
+ * Decides whether the AC still lives: when to send an Echo-Request, how many may go unanswered, and when to give the
+ * session up. It sends nothing itself and knows no packet.
  *
- * Theory of operation. Whatever comes from the AC in this session shows that it lives: an answer, a packet of its own, or
- * data, which only the kernel sees. So the octets that the kernel has received are asked for when answers fail to come,
- * and twice before silence is spoken of: growth between the two is life. An AC that has no Echo at all is not asked.
+ * Theory of operation. Any packet from the AC in this session shows that it lives: an answer, a packet of its own, or data,
+ * which only the kernel sees. So when answers are missing, the keepalive reads the kernel's count of received octets, twice
+ * before it reports silence: growth between the two shows life. An AC without Echo gets no Echo-Requests.
  *
- * What comes in says nothing of the way out. So an AC that has answered once is held to it: when it stops, the session is
- * silent whatever else comes in, and the partner may try; but it is not given up while the AC goes on sending in it.
+ * Packets that arrive say nothing about the way to the AC. So an AC that has answered once must go on answering: when it
+ * stops, the session is silent whatever else arrives, and the partner may try. But we do not give the session up while the
+ * AC goes on sending in it.
  */
 import { after, millis, type Instant, type Millis } from '../../time.ts';
 import type { LinkConfig } from '../session-config.ts';
 
 /**
- * `echo`: send an Echo-Request. `count`: ask the kernel what it has received. `silent`: probing has begun. `dead`: the
- * probe failed, and the keepalive is off. `assumed`: nothing can be asked, so that the session counts as alive.
+ * `echo`: send an Echo-Request. `count`: read the kernel's count of received octets. `silent`: probing has begun. `dead`:
+ * the probe failed, and the keepalive is off. `assumed`: the AC has no Echo, so the session counts as alive.
  */
 export type KeepaliveVerdict = 'echo' | 'count' | 'silent' | 'dead' | 'assumed';
 
@@ -25,19 +26,19 @@ export class Keepalive {
   readonly #config: LinkConfig['echo'];
   #mode: Mode = 'off';
   #isPaused = false;
-  /** There was a pause since the last answer: who was told that the session is down must hear that it is not. */
+  /** Paused since the last reply, so the next reply must report `proven` again. */
   #wasPaused = false;
   #unanswered = 0;
   #lost = 0;
   #at: Instant | undefined;
-  /** The count before the verdict of silence is still to come, that long before it. */
+  /** The second count is still to come, this long before the verdict of silence. */
   #lead: Millis | undefined;
-  /** What the kernel had received when it was last asked; undefined before, and after each sign of life. */
+  /** The last count of received octets; undefined before the first, and after each sign of life. */
   #octetsIn: number | undefined;
   #hasNoEcho: boolean;
-  /** It has answered in this session. */
+  /** The AC has answered an Echo-Request in this session. */
   #hasAnswered = false;
-  /** Something has come in since the probe was last at its end. */
+  /** Something has arrived since the probe last ended. */
   #hasSign = false;
   #rtt: Millis | undefined;
 
@@ -46,7 +47,7 @@ export class Keepalive {
     this.#hasNoEcho = config.interval === 0 || config.failures === 0;
   }
 
-  /** The AC is not asked: the configuration says so, or it has rejected the code. */
+  /** No Echo-Requests: the configuration says so, or the AC has rejected the code. */
   get hasNoEcho(): boolean {
     return this.#hasNoEcho;
   }
@@ -60,7 +61,7 @@ export class Keepalive {
     return this.#lost;
   }
 
-  /** Of the last answer. */
+  /** Round trip of the last answer. */
   get rtt(): Millis | undefined {
     return this.#rtt;
   }
@@ -76,7 +77,7 @@ export class Keepalive {
     this.#at = this.#isPaused || this.#hasNoEcho ? undefined : after(now, this.#config.interval);
   }
 
-  /** The session is unproven: ask at once. */
+  /** The session is unproven: send an Echo-Request at once. */
   probe(now: Instant): KeepaliveVerdict[] {
     this.#unanswered = 0;
     this.#hasSign = false;
@@ -86,7 +87,7 @@ export class Keepalive {
     return this.#isPaused ? [] : this.#ask(now);
   }
 
-  /** The AC has no Echo (RFC 1661 §5.6): it is asked no more. Whether that proves a session that was unproven. */
+  /** The AC has no Echo (RFC 1661 §5.6): send no more. @returns whether that proves an unproven session */
   refused(now: Instant): boolean {
     this.#hasNoEcho = true;
     const isNews = this.#lives(now);
@@ -101,7 +102,7 @@ export class Keepalive {
     this.#at = undefined;
   }
 
-  /** Without carrier no answer can come: nothing is asked and nothing counted (the AC may well wait for us). */
+  /** Without carrier no answer can come: send nothing and count nothing. The AC may well keep the session. */
   pause(): void {
     this.#isPaused = true;
     this.#wasPaused = true;
@@ -109,7 +110,7 @@ export class Keepalive {
     this.#at = undefined;
   }
 
-  /** Carrier is back: ask at once, and count from here. */
+  /** Carrier is back: send an Echo-Request at once, and count from here. */
   unpause(now: Instant): KeepaliveVerdict[] {
     this.#isPaused = false;
     if (this.#mode === 'off') return [];
@@ -118,14 +119,14 @@ export class Keepalive {
     return ['assumed'];
   }
 
-  /** A valid answer came. Whether it proves a session that was unproven. */
+  /** A valid answer came. @returns whether it proves an unproven session */
   answered(rtt: Millis, now: Instant): boolean {
     this.#rtt = rtt;
     this.#hasAnswered = true;
     return this.#lives(now);
   }
 
-  /** Something else came from the AC. Whether it proves a session that was unproven. */
+  /** Something else came from the AC. @returns whether it proves an unproven session */
   heard(now: Instant): boolean {
     this.#hasSign = true;
     return !this.#hasAnswered && this.#lives(now);
@@ -140,7 +141,7 @@ export class Keepalive {
     return isNews;
   }
 
-  /** @param octetsIn what the kernel has received in this session so far. Whether that proves an unproven session. */
+  /** @param octetsIn received by the kernel in this session so far @returns whether that proves an unproven session */
   counted(octetsIn: number, now: Instant): boolean {
     const before = this.#octetsIn;
     this.#octetsIn = octetsIn;

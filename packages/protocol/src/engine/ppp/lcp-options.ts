@@ -1,6 +1,6 @@
 /**
- * What we ask of LCP and what we let the AC ask (RFC 1661 §6, RFC 2516 §7): MRU, Magic-Number and how we are to be
- * authenticated; everything else is rejected. It sends nothing.
+ * The options of LCP, ours and the AC's (RFC 1661 §6, RFC 2516 §7): MRU, Magic-Number and the Authentication-Protocol. We
+ * reject all others. It sends nothing.
  */
 import { INFORMATION } from '../../snapshot-limits.ts';
 import type { AuthMethod, LcpOption } from '../../wire/lcp.ts';
@@ -63,7 +63,7 @@ export class LcpOptions implements Options<LcpOption> {
     };
   }
 
-  /** Why no agreement can come of this, as a sentence for people; undefined while one still can. */
+  /** Why LCP cannot reach an agreement, as a sentence for people; undefined while it still can. */
   get failure(): string | undefined {
     if (this.#loops >= MAX_LOOPS) return 'the line is looped: our own Magic-Number comes back';
     if (this.#weak >= MAX_WEAK)
@@ -82,7 +82,7 @@ export class LcpOptions implements Options<LcpOption> {
     if (agreement.ourMagic === 0) this.#rejected.add('magic');
   }
 
-  /** The Magic-Number is kept: an AC that renegotiates a session that moved finds the one it knew. */
+  /** Keep the Magic-Number: an AC that renegotiates a session after a takeover finds the one it knew. */
   restart(): void {
     this.#rejected.clear();
     this.#loops = 0;

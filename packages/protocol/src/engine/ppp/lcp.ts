@@ -1,6 +1,6 @@
 /**
- * LCP on an established session: the negotiation plus what only LCP has (RFC 1661 §5.7–5.9, RFC 1570): Echo,
- * Protocol-Reject and the packets that are only noted. When to ask for an Echo-Reply is `keepalive.ts`'s to say.
+ * LCP on an established session: the negotiation, and the packets that only LCP has (RFC 1661 §5.7–5.9, RFC 1570): Echo,
+ * Protocol-Reject, and others that are only logged. `keepalive.ts` says when to send an Echo-Request.
  */
 import { millis, type Instant, type Millis } from '../../time.ts';
 import { printable } from '../../printable.ts';
@@ -16,11 +16,11 @@ export type LcpSignal =
   | { readonly kind: 'layer'; readonly signal: LayerSignal }
   /** An answer to an Echo-Request of ours. */
   | { readonly kind: 'alive'; readonly identifier: number; readonly rtt: Millis }
-  /** The peer has sent something of its own accord; or it has no Echo (§5.6). */
+  /** The peer has sent a packet that is no answer; or it has no Echo (§5.6). */
   | { readonly kind: 'heard' | 'no-echo' }
   /** The peer does not speak `protocol` (§5.7). */
   | { readonly kind: 'protocol-rejected'; readonly protocol: number }
-  /** No agreement can come of this; `reason` is a sentence. */
+  /** LCP cannot reach an agreement; `reason` is a sentence. */
   | { readonly kind: 'hopeless'; readonly reason: string };
 
 type EchoPacket = Extract<
@@ -31,9 +31,9 @@ type EchoPacket = Extract<
 /** Octets of an Echo packet before its data; of a Protocol-Reject before the rejected information. */
 const ECHO_HEADER = 8;
 const REJECT_HEADER = 6;
-/** Echo-Requests whose answer would still count. More are never outstanding: the keepalive gives up before. */
+/** Most Echo-Requests whose answer still counts. More are never outstanding: the keepalive gives up before. */
 const MAX_OUTSTANDING = 64;
-/** Echo-Requests of ours without an answer from which on an Echo-Reply with another Identifier is believed. */
+/** After so many unanswered Echo-Requests we accept an Echo-Reply with another Identifier. */
 const ENOUGH_UNANSWERED = 2;
 const ECHO_REQUEST = 9;
 const MAX_PROTOCOLS_SAID = 16;
@@ -46,9 +46,9 @@ export class Lcp {
   readonly #negotiation: Negotiation<LcpOption>;
   /** When each unanswered Echo-Request was sent, by Identifier, oldest first. */
   readonly #echoes = new Map<number, Instant>();
-  /** It was said that the peer's Magic-Number is not the one it negotiated. */
+  /** The log has a line about the peer's Magic-Number, which is not the one that it negotiated. */
   #isOddSaid = false;
-  /** And that its Echo-Replies carry other Identifiers than our Echo-Requests. */
+  /** The same, about Echo-Replies with other Identifiers than our Echo-Requests. */
   #isStrangeSaid = false;
   readonly #protocolsSaid = new Set<string>();
 
@@ -108,7 +108,7 @@ export class Lcp {
     return identifier;
   }
 
-  /** Answers to earlier Echo-Requests count no more. */
+  /** Ignore answers to earlier Echo-Requests. */
   forgetEchoes(): void {
     this.#echoes.clear();
   }
@@ -186,9 +186,9 @@ export class Lcp {
   }
 
   /**
-   * An answer that was asked for, in our session and from our AC, says that the peer lives, whatever Magic-Number it
-   * carries: some ACs send 0, or ours back. A looped line shows by our own Echo-*Request*. What was never learned, as of a
-   * session that ppp_thing negotiated, is not compared.
+   * An answer to our Echo-Request, in our session and from our AC, shows that the peer lives, whatever its Magic-Number: some
+   * ACs send 0, or ours. A looped line shows itself by our own Echo-*Request*. A Magic-Number that we never learned (of a
+   * session that ppp_thing negotiated) is not compared.
    */
   #echoReply(packet: EchoPacket, now: Instant): LcpSignal[] {
     const { identifier, magic } = packet;
@@ -205,9 +205,9 @@ export class Lcp {
   }
 
   /**
-   * Some ACs count their Echo-Replies by themselves. But behind a takeover an Echo-Reply to the former holder may still be
-   * under way, and says nothing of our way to the AC: so two requests of this router must have gone unanswered. A reply with
-   * our own Magic-Number may be one that we sent, on a line that loops.
+   * Some ACs number their Echo-Replies themselves. But just after a takeover, an Echo-Reply to the previous holder may still be
+   * under way, and it says nothing about our way to the AC. So two requests of this router must have gone unanswered first. A
+   * reply with our own Magic-Number may be ours, on a line that loops.
    */
   #strangeReply({ identifier, magic }: EchoPacket): LcpSignal[] {
     const { ourMagic } = this.agreement;
@@ -228,7 +228,7 @@ export class Lcp {
     return [];
   }
 
-  /** Some peers never cease to ask, or to reject: a warning for each protocol, and only for so many. */
+  /** Some peers repeat a request or a reject without end: log one warning for each protocol, and for so many protocols. */
   #sayProtocol(on: string, protocol: number, moved?: typeof REJECTED): void {
     const words = `${on} ${protocol}`;
     const isNew = !this.#protocolsSaid.has(words) && this.#protocolsSaid.size < MAX_PROTOCOLS_SAID;

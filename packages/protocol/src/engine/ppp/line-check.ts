@@ -1,6 +1,6 @@
 /**
- * Whether the AC is there, and whether the line carries what both ends promised: the keepalive and the size probe, over
- * LCP's Echo-Requests. What follows from the answer is the phases' business.
+ * Checks whether the AC is there, and whether the line carries the agreed packet size: the keepalive and the size probe, over
+ * LCP's Echo-Requests. `phases.ts` acts on the answer.
  */
 import { earliest, type Instant, type Millis } from '../../time.ts';
 import { PLAIN_PAYLOAD } from '../../wire/pppoe.ts';
@@ -61,7 +61,7 @@ export class LineCheck {
     this.#probeSize(now);
   }
 
-  /** Ask at once whether the AC still knows the session. */
+  /** Send an Echo-Request at once: does the AC still know the session? */
   probe(now: Instant): LineSignal[] {
     return this.#did(this.#keepalive.probe(now), now);
   }
@@ -91,12 +91,12 @@ export class LineCheck {
     return out;
   }
 
-  /** Something else than an answer came from the AC. */
+  /** The AC has sent a packet that is no answer. */
   heard(now: Instant): LineSignal[] {
     return this.#keepalive.heard(now) ? [{ kind: 'proven' }] : [];
   }
 
-  /** The AC rejects Echo-Requests: the last one has arrived, and there will be no more. */
+  /** The AC rejects Echo-Requests. So the last one has arrived, and we send no more. */
   refused(now: Instant): LineSignal[] {
     this.#size.stop();
     return this.#keepalive.refused(now) ? [{ kind: 'proven' }] : [];

@@ -1,6 +1,6 @@
 /**
- * What we ask of IPCP (RFC 1332, RFC 1877) and IPV6CP (RFC 5072) and what we let the AC ask: addresses, name servers,
- * interface identifiers. Compression is rejected. Putting an address on an interface is somebody else's work.
+ * The options of IPCP (RFC 1332, RFC 1877) and IPV6CP (RFC 5072), ours and the AC's: addresses, name servers, interface
+ * identifiers. We reject compression. It configures no interface.
  */
 import { isAmong, isHost, peerLabel } from '../../addresses.ts';
 import { sameOctets } from '../../bytes.ts';
@@ -30,7 +30,7 @@ export interface Ipv4Agreement {
 export interface IpcpSettings {
   /** Whether to ask for name servers. */
   readonly dns: boolean;
-  /** What this router needs elsewhere: neither end of the link may have it. */
+  /** Addresses that this router or its partner uses elsewhere: neither end of the link may have one. */
   readonly reserved?: readonly Ipv4Address[];
   /** The AC's end of the link, whatever the AC says. */
   readonly peerAddress?: Ipv4Address;
@@ -61,7 +61,7 @@ export class IpcpOptions implements Options<IpcpOption> {
     };
   }
 
-  /** What the AC called its end of the link; 0.0.0.0 if it named none. */
+  /** The AC's address of its end of the link; 0.0.0.0 if it named none. */
   get said(): Ipv4Address {
     return this.#theirAddress;
   }
@@ -84,7 +84,7 @@ export class IpcpOptions implements Options<IpcpOption> {
     this.#theirAddress = agreement.theirAddress;
   }
 
-  /** The address is asked for again: connections live as long as it stays the same. */
+  /** Request the same address again: connections live as long as it stays the same. */
   restart(): void {
     this.#rejected.clear();
     this.#theirAddress = UNSPECIFIED_V4;

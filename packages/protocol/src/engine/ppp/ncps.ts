@@ -1,6 +1,6 @@
 /**
- * The NCPs of one session, IPCP and IPV6CP, each with its automaton. What their layers going up or down means for the
- * link is `phases.ts`'s to say.
+ * The NCPs of one session, IPCP and IPV6CP, each with its automaton. `phases.ts` decides what their layers going up or down
+ * means for the link.
  */
 import { earliest, type Instant } from '../../time.ts';
 import {
@@ -33,7 +33,7 @@ export class Ncps {
   readonly #ipv6cpOptions: Ipv6cpOptions;
   readonly #ipv6cp: Negotiation<Ipv6cpOption>;
 
-  /** @param previous of an earlier session: its addresses are asked for again */
+  /** @param previous facts of an earlier session: request its addresses again */
   constructor(
     settings: IpcpSettings,
     previous: SessionFacts | null,
@@ -61,7 +61,7 @@ export class Ncps {
     return this.#ipcp.state === 'Opened' ? this.#ipcpOptions.agreement : undefined;
   }
 
-  /** What the AC called its end of the link; 0.0.0.0 if nothing. */
+  /** The AC's address of its end of the link; 0.0.0.0 if it named none. */
   get peerSaid(): Ipv4Address {
     return this.#ipcpOptions.said;
   }

@@ -1,6 +1,6 @@
 /**
  * One automaton with its counters, its Restart timer, its identifiers and its Configure-* exchange (RFC 1661 §4, §5.1–5.6).
- * It knows no option of any protocol: what to ask and how to judge come in as `Options`.
+ * It knows no option of any protocol: `Options` says what to request and how to judge.
  *
  * Theory of operation. A packet becomes one event of the table; the table's actions become packets to send and one signal
  * to the layers above. Nothing a peer sends keeps the exchange going for ever: requests are counted (Max-Configure),
@@ -27,7 +27,7 @@ export type LayerSignal = 'tlu' | 'tld' | 'tls' | 'tlf';
 export const MAX_CONFIGURE = 10;
 export const MAX_TERMINATE = 2;
 export const MAX_FAILURE = 5;
-/** Requests that we refuse in one negotiation. A peer that insists is then not answered, and its own counter runs out. */
+/** Requests that we refuse in one negotiation. After that we do not answer, and the peer's own counter runs out. */
 const MAX_REFUSED = 20;
 /** Codes without which no negotiation is possible: their rejection is an RXJ- (§4.3). */
 const ESSENTIAL_CODES = { first: 1, last: 7 };
@@ -46,19 +46,19 @@ export class Negotiation<Option extends AnyOption> {
   #restartCounter = 0;
   /** Transmissions since the negotiation began, which set the span to the next. */
   #transmissions = 0;
-  /** When the request now outstanding was sent last, and how often it was. */
+  /** When the outstanding request was last sent, and how often. */
   #sentAt: Instant | undefined;
   #copies = 0;
   #identifier = 0;
   #request: ConfigurePacket<Option> | undefined;
-  /** The last request was answered: no other answer to it counts, and its identifier is used up. */
+  /** The last request was answered: ignore other answers to it, and do not use its Identifier again. */
   #answered = false;
   /** The peer's request that we acknowledged last, and when. */
   #acknowledged: { readonly packet: ConfigurePacket<Option>; readonly at: Instant } | undefined;
   /** Configure-Naks we sent, and Naks or Rejects we received, since the negotiation began. */
   #naksSent = 0;
   #naksReceived = 0;
-  /** Requests of the peer's that we could not agree to, and what it asked for in the last of them. */
+  /** How many of the peer's requests we refused, and the options of the last one. */
   #refused = 0;
   #insists: string | undefined;
 
@@ -102,7 +102,7 @@ export class Negotiation<Option extends AnyOption> {
     return this.#identifier;
   }
 
-  /** Be Opened as somebody else left it; no Configure-Ack is expected. */
+  /** Go to Opened as the previous holder left it; expect no Configure-Ack. */
   resume(identifier: number): void {
     const from = this.#state;
     this.#state = 'Opened';
@@ -122,14 +122,14 @@ export class Negotiation<Option extends AnyOption> {
     return this.#fire(event, now);
   }
 
-  /** The time asked for has come. Early or repeated calls do nothing. */
+  /** The deadline has come. Early or repeated calls do nothing. */
   expire(now: Instant): LayerSignal | undefined {
     if (this.#restartAt === undefined || now < this.#restartAt) return undefined;
     this.#restartAt = undefined;
     return this.#fire(this.#restartCounter > 0 ? 'TO+' : 'TO-', now);
   }
 
-  /** A packet that only this protocol has arrived. Whether the table wants it answered: in Opened only (RXR). */
+  /** A packet that only this protocol has. @returns whether the table answers it: in Opened only (RXR) */
   receiveExtension(now: Instant): boolean {
     const answered = step(this.#state, 'RXR')?.actions.includes('ser') ?? false;
     this.#fire('RXR', now);

@@ -1,6 +1,6 @@
 /**
- * The contract between a protocol and its negotiation: what to ask, how to judge; and options compared by value. It
- * holds no option of any protocol.
+ * The contract between a protocol and its negotiation: what to request and how to judge; and how to compare options. It
+ * contains no option of any protocol.
  */
 import { sameOctets } from '../../bytes.ts';
 import type { OptionOctets } from '../../wire/control.ts';
@@ -12,7 +12,7 @@ export type Verdict<Option> = 'ack' | 'reject' | { readonly nak: Option };
 
 /** What one protocol asks for and how it judges (the contract of a protocol with its automaton). */
 export interface Options<Option> {
-  /** A negotiation begins anew: what the peer rejected in the last one may be asked again. */
+  /** A new negotiation begins: options that the peer rejected in the last one may be requested again. */
   restart(): void;
   /** What our next Configure-Request asks, in order. */
   request(): readonly Option[];
@@ -22,7 +22,7 @@ export interface Options<Option> {
   /** We acknowledge their request. */
   accept(theirs: readonly Option[]): void;
   naked(options: readonly Option[]): void;
-  /** They Nak whatever we ask: leave out what the link can do without. */
+  /** The peer Naks every request: leave out the options that the link can do without. */
   giveUp(options: readonly Option[]): void;
   rejected(options: readonly Option[]): void;
 }

@@ -24,7 +24,7 @@ const MARGIN = 1.5;
 export class Pace {
   /** The longest seen on this session; undefined while there was none. */
   #roundTrip: Millis | undefined;
-  /** The packet that is being handled came before our last one had left. */
+  /** The packet being handled arrived before our last one had left. */
   crossed = false;
 
   /** A request that was sent once was answered after `span`, the peer's own time included. */

@@ -2,7 +2,7 @@
  * The phases of RFC 1661 §3.2 over one PPPoE session, from Establish to Terminate: LCP, authentication, the NCPs and the
  * keepalive, composed. It knows nothing of discovery, of dialling again, or of what becomes of the session at the end.
  *
- * Theory of operation. Layers tell each other up and down by the signals of their automata: LCP's This-Layer-Up starts
+ * Theory of operation. The automata signal each other up and down: LCP's This-Layer-Up starts
  * authentication, its success starts the NCPs, and LCP's This-Layer-Down takes everything above it down, which is also
  * how an AC that lost its state renegotiates a session that moved. Every phase but an opened Network has a deadline.
  *
@@ -28,12 +28,12 @@ import { isEssential, type LayerSignal } from './negotiation.ts';
 import { Pace } from './pace.ts';
 import type { SessionFacts } from '../../session.ts';
 
-/** How long a session that has IPV6CP waits for IPCP: an AC with both opens them within a round trip of each other. */
+/** How long a session with IPV6CP waits for IPCP. An AC that has both opens them within a round trip of each other. */
 const IPCP_LIMIT = seconds(5);
 
 /** Longest time for LCP, for authentication, and for the NCPs: each several times what its retransmissions take to succeed. */
 const PHASE_LIMIT = seconds(30);
-/** And for all of them together, however often the AC begins anew. */
+/** The same for all of them together, however often the AC starts again. */
 const OPEN_LIMIT = seconds(90);
 
 /** Identifiers have eight bits: this far from those that a young session has used. */
@@ -53,30 +53,30 @@ export class Phases {
   readonly #flaps = new Flaps();
   /** Of IPV6CP beside an IPCP that is up. */
   readonly #ipv6Flaps = new Flaps();
-  /** When the phase must have led to the next, and when all of them must have led to an address. */
+  /** Deadlines: of this phase, and of all phases until there is an address. */
   #phaseEndsAt: Instant | undefined;
   #openBy: Instant | undefined;
-  /** Since LCP opened last: IPCP is waited for; it is or was Opened; or the session does without. */
+  /** IPCP since LCP last opened: we wait for it; it is or was Opened; or the session does without. */
   #ipv4: 'awaited' | 'had' | 'none';
-  /** When the session does without; set while only IPCP is missing. */
+  /** When the session begins to do without; set while only IPCP is missing. */
   #ipcpBy: Instant | undefined;
   #isFlapping = false;
   #wasOpened = false;
-  /** What the AC said when it ended a link that was not Opened: the automaton goes on, a PADT may follow. */
+  /** The AC's reason when it ended a link that was not Opened. The automaton goes on, and a PADT may follow. */
   #lastWords: string | undefined;
   /** What it did with each NCP, for people, since the NCPs began or the session was last up. */
   readonly #ncpWords: Partial<Record<Ncp, string>> = {};
   #end: End | undefined;
   #isOver = false;
   #hasCarrier = true;
-  /** The AC has said something in this phase. */
+  /** The AC has sent something in this phase. */
   #isHeard = false;
   #signals: PhasesSignal[] = [];
 
   /**
    * @param from the phase before, for the log
    * @param maxPayload what the line carries, octets
-   * @param previous of an earlier session: its addresses are asked for again
+   * @param previous facts of an earlier session: request its addresses again
    */
   constructor(
     config: LinkConfig,
@@ -91,7 +91,7 @@ export class Phases {
     const peerMru = (): number => this.#lcp.agreement.theirMru;
     const asked = { mru: Math.min(maxPayload, mtu), magicNumber, auth };
     this.#config = config;
-    // Nothing is said after the end, whatever the layers are about to do.
+    // Send nothing after the end, whatever the layers do.
     this.#out = (...actions) => void (this.#isOver || out(...actions));
     this.#log = logTo(this.#out, 'link', () => this.#phase);
     this.#phase = from;
@@ -119,7 +119,7 @@ export class Phases {
     return this.#line.lost;
   }
 
-  /** Whether the end has been decided: what comes now is only the farewell. */
+  /** Whether the end has been decided: only the Terminate exchange is left. */
   get isEnding(): boolean {
     return this.#end !== undefined;
   }
@@ -129,23 +129,23 @@ export class Phases {
     return this.#lcp.identifier;
   }
 
-  /** It is on the way to an address. */
+  /** The phases advance towards an address. */
   get isNegotiating(): boolean {
     return !this.#isOpened() && !this.isEnding;
   }
 
-  /** How it ends if the AC now says so without a reason: for the reason that it has given before, if it has. */
+  /** The end if the AC closes now without a reason: with a reason that it gave before, if there is one. */
   endedByAc(reason: string): End {
     const given = { reason: this.#lastWords ?? reason, refused: this.#isJudged };
     return { ...(this.#end ?? { kind: 'ended', ...given }), padt: false };
   }
 
-  /** The AC knows who asks, and has not let us in yet: if it ends the link now, it has said no. */
+  /** The AC knows our name and has not accepted us yet: if it ends the link now, it has refused us. */
   get #isJudged(): boolean {
     return this.#phase === 'Authenticate' || (this.#phase === 'Network' && !this.#wasOpened);
   }
 
-  /** Silence on a line without carrier proves nothing, so no timer runs; only a farewell does not wait. */
+  /** Without carrier silence proves nothing, so no timer runs, except in Terminate. */
   get #isPaused(): boolean {
     return !this.#hasCarrier && this.#phase !== 'Terminate';
   }
@@ -168,7 +168,7 @@ export class Phases {
   /**
    * A new session: our first Configure-Request goes out at once.
    *
-   * @param roundTrip what the AC's answer in the Discovery Stage took
+   * @param roundTrip of the Discovery Stage
    */
   establish(roundTrip: Millis, now: Instant): PhasesSignal[] {
     this.#pace.measured(roundTrip);
@@ -179,7 +179,7 @@ export class Phases {
     return this.#flush();
   }
 
-  /** A session that others negotiated: Opened as it was left, to be proven by an Echo-Reply. */
+  /** A session that the previous holder negotiated: Opened as it was left, to be proven by an Echo-Reply. */
   resume(facts: SessionFacts, now: Instant): PhasesSignal[] {
     this.#enter('Network', 'resume', now);
     this.#wasOpened = true;
@@ -193,19 +193,19 @@ export class Phases {
     return this.#flush();
   }
 
-  /** Ask the AC at once whether it still knows the session. */
+  /** Send an Echo-Request at once: does the AC still know the session? */
   probe(now: Instant): PhasesSignal[] {
     if (this.#isOpened() && !this.isEnding) this.#lineDid(this.#line.probe(now), now);
     return this.#flush();
   }
 
-  /** Somebody wants no session any more; `ended` follows. */
+  /** End the session; `ended` follows. */
   close(reason: string, now: Instant): PhasesSignal[] {
     this.#fail(reason, false, now);
     return this.#flush();
   }
 
-  /** What the kernel has received in this session so far, octets. */
+  /** The kernel's count of octets received in this session. */
   counted(octetsIn: number, now: Instant): PhasesSignal[] {
     if (this.#isOpened() && !this.isEnding) this.#lineDid(this.#line.counted(octetsIn, now), now);
     return this.#flush();
@@ -251,7 +251,7 @@ export class Phases {
     return this.#flush();
   }
 
-  /** @param crossed the packet came before our last one had left */
+  /** @param crossed the packet arrived before our last one had left */
   receive(packet: PppPacket, now: Instant, crossed = false): PhasesSignal[] {
     if (this.#isOver) return [];
     this.#isHeard = true;
@@ -332,14 +332,14 @@ export class Phases {
     if (!isOver) this.#begunAnew('LCP', now);
   }
 
-  /** A layer that was up is negotiated again: this time, too, there is an end to it, and to how often. */
+  /** A layer that was up is negotiated again: limit the time for it, and how often that happens. */
   #begunAnew(layer: 'LCP' | 'IPCP' | 'IPV6CP', now: Instant): void {
     this.#openBy ??= after(now, OPEN_LIMIT);
     this.#isFlapping = this.#flaps.count(now);
     this.#log('warn', `${layer} renegotiated`);
   }
 
-  /** RFC 1661 §5.7: a protocol the AC does not have is not spoken to again; without an NCP, or LCP, there is no link. */
+  /** RFC 1661 §5.7: send no more packets of a protocol that the AC does not have. Without LCP or any NCP there is no link. */
   #protocolRejected(protocol: number, now: Instant): void {
     switch (protocol) {
       case PROTOCOL.IPV6CP:
@@ -398,7 +398,7 @@ export class Phases {
     return words === undefined ? otherwise : `the AC ${words}`;
   }
 
-  /** Why none of them is Opened. */
+  /** Why no NCP is Opened. */
   #noNcps(): string {
     const wanted = NCPS.filter((ncp) => this.#isWanted(ncp));
     return wanted.map((ncp) => this.#noNcp(ncp)).join(', ');
@@ -454,7 +454,7 @@ export class Phases {
     if (signal === undefined || signal === 'tls') return;
     if (this.#ipv4 === 'none') return this.#onlyIpv6Did(signal, now);
     if (signal === 'tld' && this.#isOpened() && this.#ipv6Flaps.count(now)) this.#withoutIpv6(now);
-    // The facts changed; but while IPCP is not Opened, nobody has been told any.
+    // The facts changed. But while IPCP is not Opened, ownership has not received any.
     if (this.#isOpened()) return this.#opened();
     if (this.#ipv4 === 'awaited')
       this.#ipcpBy = signal === 'tlu' ? after(now, IPCP_LIMIT) : undefined;
@@ -489,11 +489,11 @@ export class Phases {
     if (hasIpv6) this.#up(now);
   }
 
-  /** What IPCP agreed on is of no use. An AC that has no address to give may still have IPv6. */
+  /** IPCP's result cannot be used. An AC without an IPv4 address for us may still have IPv6. */
   #flawed(flaw: string, isUp: boolean, now: Instant): void {
     const isLoss = this.#ipv4 === 'had' || !this.#ncps.isWithoutAddress;
     if (!isUp && isLoss) return this.#fail(flaw, true, now);
-    // Then its going down ends nothing.
+    // Before IPCP goes down, so that this does not end the session.
     this.#ipv4 = 'none';
     this.#fire('ipcp', 'Close', now);
     if (isUp) this.#log('warn', 'no IPv4', { reason: flaw });
@@ -513,7 +513,7 @@ export class Phases {
     this.#line.tryWide(Math.min(ourMru, theirMru, this.#maxPayload), now);
   }
 
-  /** People wonder at an address that nobody configured. */
+  /** Log an address of the AC's end that nobody configured: people wonder at it. */
   #checkPeer(): void {
     const said = this.#ncps.peerSaid;
     const theirAddress = this.#ncps.ipv4?.theirAddress;
@@ -619,7 +619,7 @@ export class Phases {
     const signals = this.#signals;
     if (signals.length === 0) return [];
     this.#signals = [];
-    // Nor is anything signalled after the end.
+    // Signal nothing after the end.
     const end = signals.findIndex(({ kind }) => kind === 'ended');
     return end === -1 ? signals : signals.slice(0, end + 1);
   }
@@ -628,5 +628,5 @@ export class Phases {
 const NAMES = { ipcp: 'IPCP', ipv6cp: 'IPV6CP' } as const;
 const NCPS = ['ipcp', 'ipv6cp'] as const;
 
-/** What a Terminate-Request says, for people. */
+/** The text of a Terminate-Request, for people. */
 const wordsOf = (data: Uint8Array): string => (data.length === 0 ? '' : `: ${printable(data)}`);

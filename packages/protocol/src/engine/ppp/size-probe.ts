@@ -1,10 +1,11 @@
 /**
- * Whether the line carries what both ends promised by PPP-Max-Payload (RFC 4638): a few full-size Echo-Requests, one of
- * which must arrive. Any answer says that it did: an AC may leave out the data, or cut it. It sends nothing itself.
+ * Checks whether the line carries the size that both ends promised by PPP-Max-Payload (RFC 4638): at least one of a few
+ * full-size Echo-Requests must arrive. Any answer proves that, because an AC may leave out the data, or cut it. It sends
+ * nothing itself.
  */
 import { after, type Instant, type Millis } from '../../time.ts';
 
-/** That many may be lost before the larger payload is given up. */
+/** After so many lost Echo-Requests the larger payload is given up. */
 const PROBES = 3;
 
 export class SizeProbe {
@@ -46,7 +47,7 @@ export class SizeProbe {
     return this.#octets;
   }
 
-  /** That Echo-Request went out under `identifier`. */
+  /** The Echo-Request was sent with `identifier`. */
   sent(identifier: number): void {
     this.#identifiers.add(identifier);
   }
