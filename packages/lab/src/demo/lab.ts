@@ -120,6 +120,10 @@ export class Lab {
       }),
     );
     await this.bus.pass(BULK_UPDATE_MS);
+    // On a busy machine one supervisor demotes its router for longer than the other, which must not look like a failure of it.
+    await this.bus.waitUntil('routers that only pfsync demotes', BOOT_MS, () =>
+      names.every((name) => this.world.demotion(name) === PFSYNC_DEMOTION),
+    );
     for (const name of names) this.world.booted(name);
   }
 
