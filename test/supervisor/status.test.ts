@@ -5,6 +5,9 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { NO_SNAPSHOT } from '@ppp-thing/protocol/session';
 import type { HistoryJson, SessionStatusJson } from '@ppp-thing/supervisor/api';
+import { EventTally } from '@ppp-thing/supervisor/event-tally';
+import { metricsText } from '@ppp-thing/supervisor/metrics';
+import type { Supervisor } from '@ppp-thing/supervisor/supervisor';
 import { startStatusServers } from '@ppp-thing/supervisor/status-server';
 import { bench, holding, PASSWORD, type Answer } from './status-bench.ts';
 
@@ -195,6 +198,39 @@ t.test('metrics › Prometheus text: types, and samples of every kind', async (t
   ]) {
     t.ok(lines.includes(line), line);
   }
+});
+
+t.test('metrics › everything else comes between their parts', async (t) => {
+  const { supervisor } = await holding(t);
+  const tally = new EventTally(supervisor);
+  t.teardown(() => tally.close());
+  let turns = 0;
+  let isOver = false;
+  const turn = (): void => {
+    turns += 1;
+    if (!isOver) setImmediate(turn);
+  };
+  turn();
+  const text = await metricsText(supervisor, tally);
+  isOver = true;
+  const metrics = text.match(/^# TYPE /gm)?.length ?? 0;
+  t.ok(turns > metrics * 0.8, `${turns} turns for ${metrics} metrics`);
+});
+
+t.test('metrics › no name can end a line or a label', async (t) => {
+  const { supervisor } = await holding(t);
+  const tally = new EventTally(supervisor);
+  t.teardown(() => tally.close());
+  const version = 'a"b\\c\nd';
+  const odd = new Proxy<Supervisor>(supervisor, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name, target);
+      if (name === 'version') return version;
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+  const text = await metricsText(odd, tally);
+  t.ok(text.split('\n').includes('ppp_thing_info{version="a\\"b\\\\c\\nd"} 1'), 'escaped');
 });
 
 t.test('control › the reading socket takes no verb, and says where to go', async (t) => {
