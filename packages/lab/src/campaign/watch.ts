@@ -33,6 +33,18 @@ const SACRIFICE_MS = 5500;
 
 export type Break = (rule: string, what: string) => void;
 
+/** One answer of a router's engine, and what came before it. */
+interface Answer {
+  readonly event: Event;
+  /** The state of ownership before the event. */
+  readonly before: OwnerState;
+  readonly actions: readonly Action[];
+  readonly status: OwnerStatus;
+  readonly now: number;
+  /** Accuses this router. */
+  readonly fail: Break;
+}
+
 export class Watch {
   readonly #us: string;
   #state: OwnerState = 'Waiting';
@@ -102,73 +114,60 @@ export class Watch {
     event: Event,
     actions: readonly Action[],
     now: number,
-    fail: Break,
+    accuse: Break,
   ): boolean {
     const { supervisor } = router;
     const status = router.status();
     if (supervisor === undefined || status === undefined) return false;
     const before = this.#state;
     this.#state = status.state;
-    const us = this.#us;
-    this.#checkSpin(us, event, now, fail);
-    this.#checkStart(us, event, before, status, now, fail);
+    const fail: Break = (rule, what) => accuse(rule, `${this.#us} ${what}`);
+    const answer = { event, before, actions, status, now, fail };
+    this.#checkSpin(answer);
+    this.#checkStart(answer);
     if (router.isLate) this.#forgive(now);
-    this.#checkUnheard(us, event, before, actions, status, now, fail);
-    this.#checkKnowledge(us, event, before, status, now, fail);
-    checkPlace(us, router.index + 1, event, status, fail);
-    this.#checkAnswers(us, event, actions, status, fail);
-    checkWords(us, event, actions, status, fail);
+    this.#checkUnheard(answer);
+    this.#checkKnowledge(answer);
+    checkPlace(router.index + 1, answer);
+    this.#checkAnswers(answer);
+    checkWords(answer);
     if (event.kind === 'failed' && event.action === 'store') this.#isUnsaved = true;
     else if (event.kind === 'deadline' && actions.some(({ kind }) => kind === 'store'))
       this.#isUnsaved = false;
     const isAble = supervisor.connected && status.helper && !this.#isUnsaved && !router.isDiskFull;
-    this.#checkDemotion(us, event, actions, status, fail);
-    this.#checkHandoff(us, before, status, now, fail);
-    this.#checkDial(us, event, actions, status, now, fail);
-    this.#checkDown(us, status, now, fail);
-    this.#checkSacrifice(us, status, now, fail);
-    this.#checkPoint(us, event, before, status, fail);
-    checkAutoOpen(us, actions, status, fail);
-    if (isAble) checkOrder(us, before, actions, status, fail);
-    this.#checkTells(us, actions, supervisor.connected, now, fail);
+    this.#checkDemotion(answer);
+    this.#checkHandoff(answer);
+    this.#checkDial(answer);
+    this.#checkDown(answer);
+    this.#checkSacrifice(answer);
+    this.#checkPoint(answer);
+    checkAutoOpen(answer);
+    if (isAble) checkOrder(answer);
+    this.#checkTells(supervisor.connected, answer);
     return before === 'Yielding' && status.state === 'Holding' && event.kind === 'deadline';
   }
 
   /** R9 and R10: nobody takes at start without having waited, or from a partner that was there first. */
-  #checkStart(
-    us: string,
-    event: Event,
-    before: OwnerState,
-    status: OwnerStatus,
-    now: number,
-    fail: Break,
-  ): void {
+  #checkStart({ event, before, status, now, fail }: Answer): void {
     if (event.kind === 'helper-up') this.#upAt = now;
     if (before !== 'Waiting' || status.state === 'Waiting') return;
     const { message } = status.partner;
     const isAdopted = event.kind === 'helper-up' && event.state.gateOpen;
     if (event.kind === 'helper-up' && speaks(status.state) && isForeign(event, status))
-      fail('R4', `${us} adopts a session that is not that of its own snapshot`);
+      fail('R4', 'adopts a session that is not that of its own snapshot');
     if (message === undefined && !isAdopted && now - this.#upAt < HOLD_DOWN_MS)
-      fail('R10', `${us} has not waited for its partner`);
+      fail('R10', 'has not waited for its partner');
     if (message?.open === true && message.role === 'MASTER' && speaks(status.state) && !isAdopted)
-      fail('R9', `${us} starts by taking the session from a partner that holds it`);
+      fail('R9', 'starts by taking the session from a partner that holds it');
   }
 
   /** R9: a holder that does not hear its partner says so on the line, and does not end what may be the partner's. */
-  #checkUnheard(
-    us: string,
-    event: Event,
-    before: OwnerState,
-    actions: readonly Action[],
-    status: OwnerStatus,
-    now: number,
-    fail: Break,
-  ): void {
+  #checkUnheard(answer: Answer): void {
+    const { event, before, actions, status, now, fail } = answer;
     const { message } = status.partner;
     if (event.kind === 'own-mac-heard' && !isLaterEpoch(status.snapshot.epoch, event.epoch))
       this.#seenAt = now;
-    checkRoute(us, actions, status, now - this.#seenAt, fail);
+    checkRoute(now - this.#seenAt, answer);
     const hasAnnounced = actions.some(({ kind }) => kind === 'announce');
     // Of a session that its kernel refuses it claims nothing, and so it begins to count anew.
     const isRefused =
@@ -182,75 +181,62 @@ export class Watch {
     if (!mustAnnounce || hasAnnounced || isRefused)
       this.#unheardSince = mustAnnounce ? now : undefined;
     else if (now - (this.#unheardSince ??= now) > ANNOUNCE_MS)
-      fail('R9', `${us} does not announce to a partner that it does not hear`);
+      fail('R9', 'does not announce to a partner that it does not hear');
     const isContested = message === undefined && now - this.#seenAt < SEEN_MS;
     const ends = this.#hadFacts && status.snapshot.facts === null && event.kind === 'deadline';
     this.#hadFacts = status.snapshot.facts !== null;
     if (isContested && ends && !isOff(before))
-      fail('R9', `${us} gives a session up for lost while its partner is on the line`);
+      fail('R9', 'gives a session up for lost while its partner is on the line');
     if (ends && !status.carrier && !isOff(before))
-      fail('R4', `${us} gives a session up for lost without carrier to ask for it`);
+      fail('R4', 'gives a session up for lost without carrier to ask for it');
   }
 
   /** What a router believes of its partner, and of itself, grows stale with the last sign of it. */
-  #checkKnowledge(
-    us: string,
-    event: Event,
-    before: OwnerState,
-    status: OwnerStatus,
-    now: number,
-    fail: Break,
-  ): void {
+  #checkKnowledge({ event, before, status, now, fail }: Answer): void {
     const { message } = status.partner;
     if (event.kind === 'partner') this.#heardAt = now;
     if (message !== undefined && now - this.#heardAt > STALE_MS)
-      fail('R8', `${us} goes by what its partner said ${Math.round(now - this.#heardAt)} ms ago`);
+      fail('R8', `goes by what its partner said ${Math.round(now - this.#heardAt)} ms ago`);
     const isAlone = message === undefined && now - this.#seenAt > STRANDED_MS && status.helper;
     if (status.state !== 'Fenced' || !isAlone) this.#strandedSince = undefined;
     else if (now - (this.#strandedSince ??= now) > STRANDED_MS)
-      fail('R11', `${us} is fenced from a session that nobody holds`);
+      fail('R11', 'is fenced from a session that nobody holds');
     if (event.kind === 'partner' && before === 'Fenced' && speaks(status.state)) {
       const { role, open } = event.message;
       if (role === 'MASTER' && !open)
-        fail('R9', `${us} takes from a partner that is MASTER with its gate shut`);
+        fail('R9', 'takes from a partner that is MASTER with its gate shut');
     }
     if (event.kind === 'admin' && !status.helper && status.state !== before)
-      fail('R12', `${us} obeys the operator without a helper`);
+      fail('R12', 'obeys the operator without a helper');
   }
 
   /** A deadline that stays due when it has been served would keep a processor busy for ever. */
-  #checkSpin(us: string, event: Event, now: number, fail: Break): void {
+  #checkSpin({ event, now, fail }: Answer): void {
     this.#served = event.kind === 'deadline' && now - this.#servedAt < 1e-3 ? this.#served + 1 : 0;
     this.#servedAt = now;
-    if (this.#served > MAX_SERVED) fail('deadline', `${us} is woken again and again`);
+    if (this.#served > MAX_SERVED) fail('deadline', 'is woken again and again');
   }
 
   /** R10: what the kernel was told is what the reasons say, at every moment; a waiting router is held down. */
-  #checkDemotion(
-    us: string,
-    event: Event,
-    actions: readonly Action[],
-    status: OwnerStatus,
-    fail: Break,
-  ): void {
+  #checkDemotion({ event, actions, status, fail }: Answer): void {
     const told = lastOf(actions, 'demote');
     if (event.kind === 'helper-up' && told === undefined) {
-      fail('R10', `${us} does not tell a helper that has just come whether it is demoted`);
+      fail('R10', 'does not tell a helper that has just come whether it is demoted');
     }
     this.#demotes = told?.on ?? this.#demotes;
     const reasons = status.demoted;
     if (this.#demotes !== reasons.length > 0) {
-      fail('R10', `${us} told the kernel ${this.#demotes}, for [${reasons.join(', ')}]`);
+      fail('R10', `told the kernel ${this.#demotes}, for [${reasons.join(', ')}]`);
     }
     if (status.state !== 'Waiting' && reasons.includes('hold-down')) {
-      fail('R10', `${us} is held down while it is ${status.state}`);
+      fail('R10', `is held down while it is ${status.state}`);
     }
     const isLost = status.role === 'INIT';
     if (status.helper && isLost !== reasons.includes('no-role')) {
-      fail('R11', `${us} is ${isLost ? 'not ' : ''}demoted for a role that is ${status.role}`);
+      fail('R11', `is ${isLost ? 'not ' : ''}demoted for a role that is ${status.role}`);
     }
     if (status.helper && status.state === 'Waiting' && !this.#demotes) {
-      fail('R10', `${us} waits for its partner without being demoted`);
+      fail('R10', 'waits for its partner without being demoted');
     }
   }
 
@@ -258,13 +244,7 @@ export class Watch {
    * R10: answers to what we asked prove the session. What the other router asked is answered to our MAC too, at times
    * under an identifier of ours; so one is not enough to accuse.
    */
-  #checkAnswers(
-    us: string,
-    event: Event,
-    actions: readonly Action[],
-    status: OwnerStatus,
-    fail: Break,
-  ): void {
+  #checkAnswers({ event, actions, status, fail }: Answer): void {
     const isDue =
       speaks(status.state) && status.snapshot.facts !== null && status.carrier && !this.#isUnsaved;
     const isNew = actions.some(({ kind }) => kind === 'attach');
@@ -275,7 +255,7 @@ export class Watch {
     const reply = event.kind === 'ppp' ? event.packet : undefined;
     const isAnswer = reply?.protocol === 'LCP' && reply.packet.code === 'Echo-Reply';
     if (isAnswer && this.#asked.has(reply.packet.identifier) && ++this.#uncounted > 2)
-      fail('R10', `${us} was answered by the AC, and does not count it`);
+      fail('R10', 'was answered by the AC, and does not count it');
     if (isDue && !status.proven)
       for (const action of actions) {
         const identifier = echoOf(action);
@@ -284,68 +264,49 @@ export class Watch {
   }
 
   /** R10: a demotion goes with its reason: with what the operator, the partner or the carrier says. */
-  #checkPoint(
-    us: string,
-    event: Event,
-    before: OwnerState,
-    status: OwnerStatus,
-    fail: Break,
-  ): void {
+  #checkPoint({ event, before, status, fail }: Answer): void {
     const { demoted } = status;
     const isObeyed = status.helper && before !== 'Waiting' && before !== 'Fenced';
     if (event.kind === 'admin' && event.verb === 'connect' && isObeyed)
       if (demoted.includes('handoff') || demoted.includes('watchdog'))
-        fail('R10', `${us} stays demoted for a handoff that the operator takes back`);
+        fail('R10', 'stays demoted for a handoff that the operator takes back');
     const isVain =
       (event.kind === 'partner' && !event.message.healthy && !event.message.proven) ||
       (event.kind === 'carrier' && event.up);
     if (isVain && demoted.includes('watchdog'))
-      fail('R10', `${us} stays demoted for a partner that can do no better`);
+      fail('R10', 'stays demoted for a partner that can do no better');
   }
 
   /** R10: the role was given to a partner that can carry the session, and only for as long as it can. */
-  #checkSacrifice(us: string, status: OwnerStatus, now: number, fail: Break): void {
+  #checkSacrifice({ status, now, fail }: Answer): void {
     const isInVain =
       status.demoted.includes('handoff') &&
       status.state !== 'Yielding' &&
       status.partner.message?.healthy === false;
     if (!isInVain) this.#sacrificedSince = undefined;
     else if (now - (this.#sacrificedSince ??= now) > SACRIFICE_MS)
-      fail('R10', `${us} stays demoted for a partner that cannot carry the session`);
+      fail('R10', 'stays demoted for a partner that cannot carry the session');
   }
 
   /** R12: only to a partner that can, and not for ever. */
-  #checkHandoff(
-    us: string,
-    before: OwnerState,
-    status: OwnerStatus,
-    now: number,
-    fail: Break,
-  ): void {
+  #checkHandoff({ before, status, now, fail }: Answer): void {
     if (status.state !== 'Yielding') {
       this.#yieldingSince = undefined;
       return;
     }
     this.#yieldingSince ??= now;
     if (now - this.#yieldingSince > HANDOFF_MS) {
-      fail('R12', `${us} has been yielding for ${Math.round(now - this.#yieldingSince)} ms`);
+      fail('R12', `has been yielding for ${Math.round(now - this.#yieldingSince)} ms`);
     }
     if (before === 'Yielding') return;
     const { message } = status.partner;
     const isReady =
       message?.armed === true && message.healthy && !isNewer(status.snapshot, message.snapshot);
-    if (!isReady || !status.proven) fail('R12', `${us} hands over to a partner that is not ready`);
+    if (!isReady || !status.proven) fail('R12', 'hands over to a partner that is not ready');
   }
 
   /** R10: a dial that the AC answers is not given up: the partner's would meet the session that this one has. */
-  #checkDial(
-    us: string,
-    event: Event,
-    actions: readonly Action[],
-    status: OwnerStatus,
-    now: number,
-    fail: Break,
-  ): void {
+  #checkDial({ event, actions, status, now, fail }: Answer): void {
     if (isStep(event)) this.#answeredAt = now;
     const isOver =
       status.state !== 'Holding' ||
@@ -361,11 +322,11 @@ export class Watch {
     this.#isGivenUp = status.demoted.includes('watchdog');
     if (this.#grantedAt === undefined || wasGivenUp || !this.#isGivenUp) return;
     if (event.kind === 'deadline' && now - this.#grantedAt < DIAL_MS)
-      fail('R10', `${us} gives up a dial that the AC answers`);
+      fail('R10', 'gives up a dial that the AC answers');
   }
 
   /** R10: a session that stays down where the partner could carry it is given up. */
-  #checkDown(us: string, status: OwnerStatus, now: number, fail: Break): void {
+  #checkDown({ status, now, fail }: Answer): void {
     const isDown =
       status.state === 'Holding' &&
       status.helper &&
@@ -377,24 +338,18 @@ export class Watch {
       const since = (this.#downSince ??= now);
       const patient = Math.min(this.#answeredAt + ANSWERED_MS, since + STRUNG_ALONG_MS);
       if (now > Math.max(since + DOWN_MS, patient))
-        fail('R10', `${us} keeps the role with a session that is down`);
+        fail('R10', 'keeps the role with a session that is down');
     }
   }
 
   /** Every second the partner is told, whatever else happens. */
-  #checkTells(
-    us: string,
-    actions: readonly Action[],
-    connected: boolean,
-    now: number,
-    fail: Break,
-  ): void {
+  #checkTells(connected: boolean, { actions, now, fail }: Answer): void {
     let tells = 0;
     for (const { kind } of actions) if (kind === 'tell-partner') tells += 1;
-    if (tells > 1) fail('bounds', `${us} tells its partner ${tells} times in one answer`);
+    if (tells > 1) fail('bounds', `tells its partner ${tells} times in one answer`);
     if (tells > 0 || !connected) this.#lastTold = now;
     else if (now - this.#lastTold > 60_000) {
-      fail('R8', `${us} has told its partner nothing for a minute`);
+      fail('R8', 'has told its partner nothing for a minute');
     }
   }
 }
@@ -447,27 +402,21 @@ export const isOff = (state: OwnerState): boolean =>
   state === 'HangingUp' || state === 'Redialling' || state === 'Off';
 
 /** R1: who holds is who the newest word says; and a helper that is gone is known to be gone. */
-function checkPlace(us: string, id: number, event: Event, status: OwnerStatus, fail: Break): void {
+function checkPlace(id: number, { event, status, fail }: Answer): void {
   const claims = speaks(status.state) || isOff(status.state);
   if (claims && status.snapshot.holder !== id)
-    fail('R1', `${us} is ${status.state} in an epoch of router ${status.snapshot.holder - 1}`);
+    fail('R1', `is ${status.state} in an epoch of router ${status.snapshot.holder - 1}`);
   const isUnheard = status.partner.message === undefined;
   const isLater =
     event.kind === 'own-mac-heard' && isLaterEpoch(event.epoch, status.snapshot.epoch);
   if (isLater && isUnheard && claims)
-    fail('R9', `${us} is ${status.state} after an announce frame of a higher epoch`);
+    fail('R9', `is ${status.state} after an announce frame of a higher epoch`);
   if (event.kind === 'helper-down' && status.helper)
-    fail('R10', `${us} believes in a helper that is gone`);
+    fail('R10', 'believes in a helper that is gone');
 }
 
 /** What the partner is told is what is. */
-function checkWords(
-  us: string,
-  event: Event,
-  actions: readonly Action[],
-  status: OwnerStatus,
-  fail: Break,
-): void {
+function checkWords({ event, actions, status, fail }: Answer): void {
   for (const action of actions) {
     if (action.kind !== 'tell-partner') continue;
     const { message } = action;
@@ -479,59 +428,42 @@ function checkWords(
       (event.kind === 'partner' || message.yielding === status.demoted.includes('handoff')) &&
       message.hearing === (status.partner.message !== undefined) &&
       (status.helper || !message.healthy);
-    if (!isTrue) fail('R8', `${us} tells its partner what is not so`);
+    if (!isTrue) fail('R8', 'tells its partner what is not so');
   }
 }
 
 /** R13: via the partner only while it is known to carry the session: its own message says so, or its announce frame. */
-function checkRoute(
-  us: string,
-  actions: readonly Action[],
-  status: OwnerStatus,
-  seenFor: number,
-  fail: Break,
-): void {
+function checkRoute(seenFor: number, { actions, status, fail }: Answer): void {
   const { message } = status.partner;
   const says = message?.open === true && message.snapshot.facts !== null;
   if (says || seenFor < SEEN_MS + 20) return;
   if (actions.some((action) => action.kind === 'route' && action.via === 'partner'))
-    fail('R13', `${us} routes via a partner that is not known to carry the session`);
+    fail('R13', 'routes via a partner that is not known to carry the session');
 }
 
 /** A fenced router's gate never opens by itself; a standby's does. */
-function checkAutoOpen(
-  us: string,
-  actions: readonly Action[],
-  status: OwnerStatus,
-  fail: Break,
-): void {
+function checkAutoOpen({ actions, status, fail }: Answer): void {
   const last = lastOf(actions, 'attach');
   if (last === undefined || isOff(status.state)) return;
   if (last.autoOpen !== (status.state !== 'Fenced')) {
-    fail('R2', `${us} is ${status.state} and may ${last.autoOpen ? '' : 'not '}open by itself`);
+    fail('R2', `is ${status.state} and may ${last.autoOpen ? '' : 'not '}open by itself`);
   }
 }
 
 /** What a takeover of a session that lives must do, in this order; and what comes first when it is given away. */
-function checkOrder(
-  us: string,
-  before: OwnerState,
-  actions: readonly Action[],
-  status: OwnerStatus,
-  fail: Break,
-): void {
+function checkOrder({ before, actions, status, fail }: Answer): void {
   if (speaks(before) && (status.state === 'Standby' || status.state === 'Fenced')) {
     const first = actions.find(({ kind }) => kind !== 'note' && kind !== 'demote');
     const closes = first?.kind === 'detach' || (first?.kind === 'gate' && !first.open);
     if (!closes) {
-      fail('order', `${us} begins with ${first?.kind ?? 'nothing'}, not by closing its gate`);
+      fail('order', `begins with ${first?.kind ?? 'nothing'}, not by closing its gate`);
     }
     if (!actions.some(({ kind }) => kind === 'tell-partner')) {
-      fail('order', `${us} does not tell its partner that it has released`);
+      fail('order', 'does not tell its partner that it has released');
     }
     const route = lastOf(actions, 'route');
     if (route === undefined || route.via === 'session')
-      fail('order', `${us} does not take its default route out of the session`);
+      fail('order', 'does not take its default route out of the session');
   }
   const takes = !speaks(before) && speaks(status.state);
   if (!takes || status.snapshot.facts === null) return;
@@ -544,5 +476,5 @@ function checkOrder(
   const isInOrder = done === wanted.length && isRestated;
   // Without carrier nobody is asked: no answer can come.
   if (isInOrder || !status.carrier) return;
-  fail('order', `${us} takes over with ${found.join(', ')}`);
+  fail('order', `takes over with ${found.join(', ')}`);
 }
