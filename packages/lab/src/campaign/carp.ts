@@ -1,17 +1,19 @@
 /**
- * Two routers' CARP on one LAN, with the timings and preemption of carp(4). It reports edges; what they mean is the
- * helper's business.
+ * Two routers' CARP on one LAN, with the timings and preemption of carp(4). It reports edges; the helper decides what they
+ * mean.
+ *
+ * `line/carp.ts` is the model for real processes. This one schedules its own advertisements, each with a random delay: the
+ * plans in test/transcripts count on the edges that this model makes.
  */
+import type { Role } from '@ppp-thing/protocol/session';
 import type { Chance } from './random.ts';
 import type { Schedule } from './schedule.ts';
-
-export type CarpRole = 'INIT' | 'BACKUP' | 'MASTER';
 
 const ADVBASE_MS = 1000;
 const MAX_SKEW = 240;
 
 class Station {
-  role: CarpRole = 'INIT';
+  role: Role = 'INIT';
   isUp = false;
   demotion = 0;
   /** Raised to forget the pending advertisement. */
@@ -42,14 +44,14 @@ export class Carp {
   readonly reaches: [boolean, boolean] = [true, true];
   readonly #schedule: Schedule;
   readonly #chance: Chance;
-  readonly #edge: (station: number, role: CarpRole) => void;
+  readonly #edge: (station: number, role: Role) => void;
 
   /** @param advskews of the two; the lower one is preferred, and both preempt */
   constructor(
     schedule: Schedule,
     chance: Chance,
     advskews: readonly [number, number],
-    edge: (station: number, role: CarpRole) => void,
+    edge: (station: number, role: Role) => void,
   ) {
     this.#schedule = schedule;
     this.#chance = chance;
@@ -57,7 +59,7 @@ export class Carp {
     this.#edge = edge;
   }
 
-  role(station: number): CarpRole {
+  role(station: number): Role {
     return this.#station(station).role;
   }
 
@@ -105,7 +107,7 @@ export class Carp {
     return station === 0 ? this.#stations[0] : this.#stations[1];
   }
 
-  #become(station: number, role: CarpRole): void {
+  #become(station: number, role: Role): void {
     const it = this.#station(station);
     if (it.role === role) return;
     it.role = role;

@@ -4,7 +4,12 @@
  */
 import { createHash } from 'node:crypto';
 import type { Action, AdminVerb, Event, RouteTarget } from '@ppp-thing/protocol/engine/events';
-import { type PartnerMessage, NO_SNAPSHOT, type Snapshot } from '@ppp-thing/protocol/session';
+import {
+  type PartnerMessage,
+  NO_SNAPSHOT,
+  type Snapshot,
+  type Role,
+} from '@ppp-thing/protocol/session';
 import { FRAMES } from '@ppp-thing/protocol/engine/owner/actions';
 import { SessionEngine, type OwnerStatus } from '@ppp-thing/protocol/engine/engine';
 import type { SessionConfig } from '@ppp-thing/protocol/engine/session-config';
@@ -13,7 +18,6 @@ import type { Instant } from '@ppp-thing/protocol/time';
 import { ClaimPace } from '@ppp-thing/helper/claim-pace';
 import { gateAfter, isLive, mayOpen, routeAfter } from '@ppp-thing/helper/interlock';
 import type { AcFrame } from './ac.ts';
-import type { CarpRole } from './carp.ts';
 import { changes, type SimKernel } from './kernel.ts';
 import { delegatedOf, WALL_CLOCK_AT_ZERO } from './leases.ts';
 import type { Plan } from './plan.ts';
@@ -26,7 +30,7 @@ export interface Surroundings {
   readonly schedule: Schedule;
   readonly chance: Chance;
   readonly plan: Plan;
-  role(index: 0 | 1): CarpRole;
+  role(index: 0 | 1): Role;
   /** The kernel's demotion is now this. */
   demotion(index: number, amount: number): void;
   /** The helper asks CARP for the role. */
@@ -173,7 +177,7 @@ export class SimRouter implements RouterView {
   }
 
   /** CARP's edge, or the kernel's level, seen by the helper: the interlock first, then the notice. */
-  roleEdge(role: CarpRole): void {
+  roleEdge(role: Role): void {
     const { helper, kernel } = this;
     if (helper === undefined) return;
     const attached = kernel.attached !== null;
@@ -266,7 +270,7 @@ export class SimRouter implements RouterView {
     this.#setGate(false);
   }
 
-  #role(): CarpRole {
+  #role(): Role {
     return this.config.owner.policy === 'pinned' ? 'MASTER' : this.#world.role(this.index);
   }
 

@@ -3,8 +3,7 @@
  * is read only; who plays it is not its business.
  */
 import type { OwnerStatus } from '@ppp-thing/protocol/engine/engine';
-import type { Snapshot } from '@ppp-thing/protocol/session';
-import type { CarpRole } from './carp.ts';
+import type { Role, Snapshot } from '@ppp-thing/protocol/session';
 import type { SimKernel } from './kernel.ts';
 import type { Way } from './line.ts';
 import type { RouterIndex } from './faults.ts';
@@ -43,7 +42,7 @@ export interface Stage {
   readonly canTell: boolean;
   /** Whether announce frames pass between the two, and both can store what they take. */
   readonly canAnnounce: boolean;
-  role(index: RouterIndex): CarpRole;
+  role(index: RouterIndex): Role;
   /** A helper that runs has had the time to obey CARP's last edge. */
   hasObeyed(index: RouterIndex): boolean;
   /** The session that carries traffic at the AC, if one does. */

@@ -3,7 +3,7 @@
  * the partners, following a plan on one virtual clock. After every step it asks `rules.ts` whether all still holds.
  */
 import type { Action, Event } from '@ppp-thing/protocol/engine/events';
-import { type PartnerMessage, NO_SNAPSHOT } from '@ppp-thing/protocol/session';
+import { type PartnerMessage, NO_SNAPSHOT, type Role } from '@ppp-thing/protocol/session';
 import { LONGEST_DELAY, REFUSED_STRETCH } from '@ppp-thing/protocol/engine/link/redial';
 import { isMulticast, type MacAddress } from '@ppp-thing/protocol/wire/ethernet';
 import type { DiscoveryPacket } from '@ppp-thing/protocol/wire/pppoe';
@@ -15,7 +15,7 @@ import type { Game, RunResult } from './game.ts';
 import { Delegator } from '../line/delegator.ts';
 import { Line, type Way } from './line.ts';
 import { PartnerLink } from './partner-link.ts';
-import { Carp, type CarpRole } from './carp.ts';
+import { Carp } from './carp.ts';
 import { durationOf, makePlan, SETTLE_MS, TRAFFIC_MS, type Plan } from './plan.ts';
 import { Chance } from './random.ts';
 import { RIVAL_MAC, rivalAnswer } from './rival.ts';
@@ -148,7 +148,7 @@ export class World implements Surroundings, Stage {
 
   // What the routers do to the world.
 
-  role(index: RouterIndex): CarpRole {
+  role(index: RouterIndex): Role {
     return this.carp.role(index);
   }
 

@@ -2,8 +2,8 @@
  * Everything that happens in the lab, in order, and the waits for it. A wait has a name and a deadline, and is woken by
  * what happens: nothing here polls.
  */
+import type { Role } from '@ppp-thing/protocol/session';
 import type { Instant } from '@ppp-thing/protocol/time';
-import type { CarpRole } from '../line/carp.ts';
 
 export type RouterName = 'r1' | 'r2';
 export type ProcessName = 'helper' | 'supervisor';
@@ -12,7 +12,7 @@ export type Happening =
   | {
       readonly kind: 'role';
       readonly router: RouterName;
-      readonly role: CarpRole;
+      readonly role: Role;
       readonly reason: string;
     }
   | { readonly kind: 'gate'; readonly router: RouterName; readonly open: boolean }

@@ -3,6 +3,7 @@
  * connect. Its frames and its CARP are the lab's; of IP it has what answers a ping. It looks at the kernel from outside, by
  * what is in it.
  */
+import type { Role } from '@ppp-thing/protocol/session';
 import { DecodeError, sameOctets } from '@ppp-thing/protocol/bytes';
 import { ETHERTYPE, parseMac } from '@ppp-thing/protocol/wire/ethernet';
 import { formatIpv6 } from '@ppp-thing/protocol/wire/ipv6';
@@ -17,7 +18,6 @@ import { FakeProcess } from '../freebsd/process.ts';
 import { RealSystem } from '../freebsd/real.ts';
 import { RemoteDoor } from '../freebsd/remote-door.ts';
 import { RouteSocket } from '../freebsd/routes.ts';
-import type { CarpRole } from '../line/carp.ts';
 import { decodeEcho, decodeIpv4, encodeEcho } from '../line/icmp.ts';
 import { decodeUdp6, encodeUdp6 } from '../line/udp6.ts';
 import type { RouterName } from './bus.ts';
@@ -134,7 +134,7 @@ export class Machine {
   }
 
   /** What CARP on the LAN makes of it. */
-  role(role: CarpRole): void {
+  role(role: Role): void {
     const kernel = this.#kernel;
     if (kernel !== undefined) this.#do(kernel, () => kernel.carp.set(INTERFACES.vhid, role));
   }

@@ -7,10 +7,9 @@
  * preempts takes over from one that advertises less often. A demotion adds to the skew that is advertised and compared,
  * up to 240, and a MASTER advertises at once when it changes: that is what makes a planned move immediate.
  */
+import type { Role } from '@ppp-thing/protocol/session';
 import type { Engine } from '@ppp-thing/protocol/engine/events';
 import { after, earliest, type Instant, type Millis } from '@ppp-thing/protocol/time';
-
-export type CarpRole = 'INIT' | 'BACKUP' | 'MASTER';
 
 /** carp(4): the skew that is advertised never exceeds this. */
 const MAX_SKEW = 240;
@@ -42,12 +41,12 @@ type StationEvent =
 
 type StationOutput =
   | { readonly kind: 'advertise'; readonly advert: Advert }
-  | { readonly kind: 'role'; readonly role: CarpRole; readonly reason: string };
+  | { readonly kind: 'role'; readonly role: Role; readonly reason: string };
 
 /** One router's end of one vhid. Its interface is down at first. */
 class CarpStation implements Engine<StationEvent, StationOutput> {
   readonly #config: StationConfig;
-  #role: CarpRole = 'INIT';
+  #role: Role = 'INIT';
   #isUp = false;
   #demotion = 0;
   /** BACKUP: when the master counts as dead. MASTER: when to advertise next. */
@@ -57,7 +56,7 @@ class CarpStation implements Engine<StationEvent, StationOutput> {
     this.#config = config;
   }
 
-  get role(): CarpRole {
+  get role(): Role {
     return this.#role;
   }
 
@@ -133,7 +132,7 @@ class CarpStation implements Engine<StationEvent, StationOutput> {
     this.#at = after(now, this.#span(3 * advbase, advskew));
   }
 
-  #become(role: CarpRole, reason: string): StationOutput[] {
+  #become(role: Role, reason: string): StationOutput[] {
     if (role === this.#role) return [];
     this.#role = role;
     return [{ kind: 'role', role, reason }];
@@ -165,7 +164,7 @@ export type PairEvent =
 export interface RoleEdge {
   readonly kind: 'role';
   readonly station: number;
-  readonly role: CarpRole;
+  readonly role: Role;
   readonly reason: string;
 }
 
@@ -189,7 +188,7 @@ export class CarpPair implements Engine<PairEvent, RoleEdge> {
     this.#delay = delay;
   }
 
-  role(station: number): CarpRole {
+  role(station: number): Role {
     return this.#stations[station]?.role ?? 'INIT';
   }
 

@@ -2,15 +2,15 @@
  * The witness on the line: what every router sends into the switch, held against its role. It sees the Ethernet and
  * PPPoE headers, as a capture would, and stops nothing.
  */
+import type { Role } from '@ppp-thing/protocol/session';
 import { DecodeError } from '@ppp-thing/protocol/bytes';
 import type { Instant, Millis } from '@ppp-thing/protocol/time';
 import { decodeEthernet, ETHERTYPE, formatMac } from '@ppp-thing/protocol/wire/ethernet';
 import { decodeDiscovery } from '@ppp-thing/protocol/wire/pppoe';
-import type { CarpRole } from './carp.ts';
 
 export type WitnessEvent =
   | { readonly kind: 'frame'; readonly port: string; readonly frame: Uint8Array }
-  | { readonly kind: 'role'; readonly port: string; readonly role: CarpRole }
+  | { readonly kind: 'role'; readonly port: string; readonly role: Role }
   | { readonly kind: 'gate'; readonly port: string; readonly open: boolean };
 
 interface Testimony {
@@ -19,7 +19,7 @@ interface Testimony {
 }
 
 interface Station {
-  role: CarpRole;
+  role: Role;
   /** When it last stopped being MASTER. */
   left: Instant | undefined;
   isOpen: boolean;

@@ -3,14 +3,13 @@
  * octets where the product has octets. It changes nothing.
  */
 import type { OwnerStatus } from '@ppp-thing/protocol/engine/engine';
-import { NO_SNAPSHOT, type Snapshot } from '@ppp-thing/protocol/session';
+import { NO_SNAPSHOT, type Snapshot, type Role } from '@ppp-thing/protocol/session';
 import { sameOctets } from '@ppp-thing/protocol/bytes';
 import { ETHERTYPE } from '@ppp-thing/protocol/wire/ethernet';
 import { networkOf } from '@ppp-thing/protocol/wire/ipv6';
 import { parseIpv4 } from '@ppp-thing/protocol/wire/ncp';
 import { Log } from '@ppp-thing/supervisor/log';
 import { Store } from '@ppp-thing/supervisor/store';
-import type { CarpRole } from '../campaign/carp.ts';
 import type { SimKernel } from '../campaign/kernel.ts';
 import type { RouterIndex } from '../campaign/faults.ts';
 import type { RouterView } from '../campaign/stage.ts';
@@ -30,7 +29,7 @@ export class SessionView implements RouterView {
   readonly #router: SystemRouter;
   readonly #session: string;
   readonly #all: readonly string[];
-  readonly #role: () => CarpRole;
+  readonly #role: () => Role;
   #kernel: { readonly changes: number; readonly found: SimKernel } | undefined;
   #disk: { readonly version: number; readonly found: Snapshot } | undefined;
 
@@ -38,7 +37,7 @@ export class SessionView implements RouterView {
    * @param all  every session of the router
    * @param role what CARP says
    */
-  constructor(router: SystemRouter, session: string, all: readonly string[], role: () => CarpRole) {
+  constructor(router: SystemRouter, session: string, all: readonly string[], role: () => Role) {
     this.index = router.index;
     this.#router = router;
     this.#session = session;

@@ -6,14 +6,13 @@
 import type { Action, Event } from '@ppp-thing/protocol/engine/events';
 import { LONGEST_DELAY, REFUSED_STRETCH } from '@ppp-thing/protocol/engine/link/redial';
 import { DecodeError, sameOctets } from '@ppp-thing/protocol/bytes';
-import { NO_SNAPSHOT } from '@ppp-thing/protocol/session';
+import { NO_SNAPSHOT, type Role } from '@ppp-thing/protocol/session';
 import { millis, type Instant } from '@ppp-thing/protocol/time';
 import { decodeAnnounce, decodeEthernet, ETHERTYPE } from '@ppp-thing/protocol/wire/ethernet';
 import { decodeDhcp6, encodeDhcp6 } from '@ppp-thing/protocol/wire/dhcpv6';
 import { decodePpp } from '@ppp-thing/protocol/wire/ppp';
 import { decodeDiscovery, decodeSession } from '@ppp-thing/protocol/wire/pppoe';
 import { statusJson } from '@ppp-thing/supervisor/view';
-import type { CarpRole } from '../campaign/carp.ts';
 import type { Game, RunResult, Turns } from '../campaign/game.ts';
 import type { Way } from '../campaign/line.ts';
 import type { Fault, RouterIndex } from '../campaign/faults.ts';
@@ -150,7 +149,7 @@ class SystemWorld implements Outside, Struck {
     return this.line.live(session);
   }
 
-  role(index: RouterIndex): CarpRole {
+  role(index: RouterIndex): Role {
     return this.#carp.role(index);
   }
 
@@ -443,7 +442,7 @@ class SessionStage implements Stage {
     return this.#world.canAnnounce;
   }
 
-  role(index: RouterIndex): CarpRole {
+  role(index: RouterIndex): Role {
     return this.#world.role(index);
   }
 
