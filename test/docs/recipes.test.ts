@@ -196,3 +196,22 @@ t.test('recipes › a static prefix of IPv6', async (t) => {
   t.match(output, '2001:db8:7:1::2/64');
   t.match(output, /unreachable|No route to host|not permitted/i, 'what nobody has is unreachable');
 });
+
+t.test('recipes › radvd is told of a former prefix', async (t) => {
+  if (unshared.status !== 0) return t.comment('no network namespace here');
+  const folder = t.testdir({ script: block('A former', 'sh /.*') });
+  const [file, config] = [join(folder, 'script'), join(folder, 'radvd.conf')];
+  const env = { PATH: `${process.env['PATH'] ?? ''}:/usr/sbin` };
+  const address = 'ip addr add dev lo valid_lft 2400 preferred_lft';
+  const twice = `ip link set lo up
+${address} 1200 2001:db8:a000:1::2/64
+${address} 0 2001:db8:b000::1:0:2/64
+sh ${file} lo ${config}
+sh ${file} lo ${config} && echo changed || echo as before`;
+  const { code, output } = await run(['unshare', '-n', 'sh', '-euc', twice], env);
+  t.match({ code, output }, { code: 0, output: /^as before$/m });
+  const written = readFileSync(config, 'utf8');
+  t.match(written, 'prefix 2001:db8:a000:1::/64 { AdvPreferredLifetime 2700; AdvValidLifetime 5400; };');
+  t.match(written, 'prefix 2001:db8:b000::/64 { AdvPreferredLifetime 0; AdvValidLifetime 5400; };');
+  if (lacks('radvd') === false) t.match(await run(['radvd', '-c', '-C', config], env), { code: 0 });
+});
