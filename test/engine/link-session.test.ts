@@ -117,6 +117,18 @@ void t.test(
   },
 );
 
+void t.test('link › IPV6CP, or Echo, that the AC rejects again and again is said once', (t) => {
+  const pair = new LinkPair({ ipv6: true }).up();
+  for (let i = 0; i < 200; i++) {
+    pair.lcp({ code: 'Protocol-Reject', identifier: i, protocol: 0x8057, rejected: NOTHING });
+    pair.lcp({ code: 'Code-Reject', identifier: i, rejected: Uint8Array.of(9, 1, 0, 8) });
+    pair.run(50);
+  }
+  t.equal(pair.outcomes.length, 2, 'opened, and opened without IPv6');
+  t.equal(said(pair, 'the AC has no Echo').filter(({ level }) => level === 'warn').length, 1);
+  t.end();
+});
+
 void t.test('link › the end says what the AC rejected, or said when it ended IPCP', (t) => {
   const rejected = Uint8Array.of(1, 1, 0, 4);
   const code = new LinkPair().up().lcp({ code: 'Code-Reject', identifier: 1, rejected });
@@ -187,6 +199,21 @@ void t.test('link › an AC that counts its Echo-Replies by itself lives; one li
     t.same(pair.outcomes, []);
     t.equal(pair.notes.filter(({ level }) => level === 'warn').length, 1);
   }
+  t.end();
+});
+
+void t.test('link › M4: such an AC shows by the length that a full-size one arrived', (t) => {
+  const pair = new LinkPair({ mtu: 1500 }, { maxPayload: 1500 });
+  pair.intercept = (sent, ac) =>
+    ac.answer(sent, pair.now).map((event) => {
+      const { packet } = event.kind === 'ppp' ? event : { packet: undefined };
+      if (packet?.protocol !== 'LCP' || packet.packet.code !== 'Echo-Reply') return event;
+      return fromAc({ ...packet.packet, identifier: (packet.packet.identifier + 100) & 0xff });
+    });
+  pair.up().run(60_000);
+  t.equal(pair.outcomes.length, 1, 'it is not narrowed');
+  t.equal(pair.facts.maxPayload, 1500);
+  t.equal(said(pair, 'full-size Echo-Request answered').length, 1);
   t.end();
 });
 

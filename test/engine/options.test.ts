@@ -73,6 +73,16 @@ void t.test('lcp › L10: zero and our own Magic-Number are Nak’d with another
   t.end();
 });
 
+void t.test('lcp › a peer that insists on a Magic-Number of zero has none', (t) => {
+  const options = lcp();
+  const verdicts = [1, 2, 3, 4].map(() => options.judge({ kind: 'magic', magic: 0 }));
+  t.equal(typeof verdicts[2], 'object');
+  t.equal(verdicts[3], 'ack');
+  options.restart();
+  t.equal(typeof options.judge({ kind: 'magic', magic: 0 }), 'object', 'each negotiation anew');
+  t.end();
+});
+
 void t.test('lcp › L10: a Nak of our Magic-Number draws a new one, not the one proposed', (t) => {
   const options = lcp();
   const ours = magicOf(options.request());

@@ -35,6 +35,9 @@ const MAX_LOOPS = 5;
 /** Unacceptable Authentication-Protocols after which the AC counts as insisting: past Max-Failure Naks and as many Rejects. */
 const MAX_WEAK = 10;
 
+/** That often a Magic-Number of zero is refused. */
+const MAX_ZEROS = 3;
+
 export class LcpOptions implements Options<LcpOption> {
   readonly #settings: LcpSettings;
   readonly #random: Random;
@@ -43,6 +46,8 @@ export class LcpOptions implements Options<LcpOption> {
   readonly #rejected = new Set<LcpOption['kind']>();
   #loops = 0;
   #weak = 0;
+  /** How often the peer has asked for a Magic-Number of zero. */
+  #zeros = 0;
 
   constructor(settings: LcpSettings, random: Random) {
     this.#settings = settings;
@@ -87,6 +92,7 @@ export class LcpOptions implements Options<LcpOption> {
     this.#rejected.clear();
     this.#loops = 0;
     this.#weak = 0;
+    this.#zeros = 0;
     this.#ours = {
       mru: this.#settings.mru,
       magic: this.#settings.magicNumber ? this.#ours.magic || randomMagic(this.#random) : 0,
@@ -134,8 +140,9 @@ export class LcpOptions implements Options<LcpOption> {
   #judgeMagic(magic: number): Verdict<LcpOption> {
     const isOurs = magic !== 0 && magic === this.#ours.magic;
     if (isOurs) this.#loops += 1;
-    // §6.4: zero is always refused, and our own is refused with a different one.
-    return isOurs || magic === 0
+    if (magic === 0) this.#zeros += 1;
+    // §6.4: both are refused with a different one. An AC that insists on zero has none, which is no reason for no link.
+    return isOurs || (magic === 0 && this.#zeros <= MAX_ZEROS)
       ? { nak: { kind: 'magic', magic: randomMagic(this.#random) } }
       : 'ack';
   }

@@ -18,6 +18,8 @@ export type LcpSignal =
   | { readonly kind: 'alive'; readonly identifier: number; readonly rtt: Millis }
   /** The peer has sent a packet that is no answer; or it has no Echo (§5.6). */
   | { readonly kind: 'heard' | 'no-echo' }
+  /** An answer to one of several Echo-Requests of ours, it does not say which; of the whole LCP packet. */
+  | { readonly kind: 'strange-reply'; readonly octets: number }
   /** The peer does not speak `protocol` (§5.7). */
   | { readonly kind: 'protocol-rejected'; readonly protocol: number }
   /** LCP cannot reach an agreement; `reason` is a sentence. */
@@ -50,6 +52,7 @@ export class Lcp {
   #isOddSaid = false;
   /** The same, about Echo-Replies with other Identifiers than our Echo-Requests. */
   #isStrangeSaid = false;
+  #isNoEchoSaid = false;
   readonly #protocolsSaid = new Set<string>();
 
   constructor(settings: LcpSettings, random: Random, pace: Pace, out: Out) {
@@ -132,7 +135,8 @@ export class Lcp {
     const signals = layer(this.#negotiation.receive(packet, now));
     const isEcho = packet.code === 'Code-Reject' && packet.rejected[0] === ECHO_REQUEST;
     if (!isEcho || this.state !== 'Opened') return signals;
-    this.#log('warn', 'the AC has no Echo');
+    this.#log(this.#isNoEchoSaid ? 'debug' : 'warn', 'the AC has no Echo');
+    this.#isNoEchoSaid = true;
     return [...signals, { kind: 'no-echo' }];
   }
 
@@ -209,7 +213,7 @@ export class Lcp {
    * under way, and it says nothing about our way to the AC. So two requests of this router must have gone unanswered first. A
    * reply with our own Magic-Number may be ours, on a line that loops.
    */
-  #strangeReply({ identifier, magic }: EchoPacket): LcpSignal[] {
+  #strangeReply({ identifier, magic, data }: EchoPacket): LcpSignal[] {
     const { ourMagic } = this.agreement;
     const isOurs = ourMagic !== 0 && magic === ourMagic;
     if (isOurs || this.#echoes.size < ENOUGH_UNANSWERED) {
@@ -219,7 +223,7 @@ export class Lcp {
     const level = this.#isStrangeSaid ? 'debug' : 'warn';
     this.#isStrangeSaid = true;
     this.#log(level, 'Echo-Reply with another Identifier than asked', { id: identifier });
-    return [{ kind: 'heard' }];
+    return [{ kind: 'strange-reply', octets: ECHO_HEADER + data.length }];
   }
 
   #looped(packet: EchoPacket): LcpSignal[] {

@@ -96,6 +96,12 @@ export class LineCheck {
     return this.#keepalive.heard(now) ? [{ kind: 'proven' }] : [];
   }
 
+  /** An answer that does not say to what. A full-size one is to a full-size Echo-Request. */
+  heardStrange(octets: number, now: Instant): LineSignal[] {
+    const wide: LineSignal[] = this.#size.reached(octets) ? [{ kind: 'wide' }] : [];
+    return [...wide, ...this.heard(now)];
+  }
+
   /** The AC rejects Echo-Requests. So the last one has arrived, and we send no more. */
   refused(now: Instant): LineSignal[] {
     this.#size.stop();

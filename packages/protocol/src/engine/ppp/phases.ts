@@ -295,6 +295,9 @@ export class Phases {
         case 'heard':
           this.#lineDid(this.#line.heard(now), now);
           break;
+        case 'strange-reply':
+          this.#lineDid(this.#line.heardStrange(signal.octets, now), now);
+          break;
         case 'no-echo':
           this.#lineDid(this.#line.refused(now), now);
           break;
@@ -453,6 +456,8 @@ export class Phases {
   #ipv6cpDid(signal: LayerSignal | undefined, now: Instant): void {
     if (signal === undefined || signal === 'tls') return;
     if (this.#ipv4 === 'none') return this.#onlyIpv6Did(signal, now);
+    // Its end was told when it went down; an AC that rejects it again and again says nothing new.
+    if (signal === 'tlf' && this.#isOpened()) return;
     if (signal === 'tld' && this.#isOpened() && this.#ipv6Flaps.count(now)) this.#withoutIpv6(now);
     // The facts changed. But while IPCP is not Opened, ownership has not received any.
     if (this.#isOpened()) return this.#opened();

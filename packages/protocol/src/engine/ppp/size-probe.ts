@@ -57,4 +57,11 @@ export class SizeProbe {
     if (isProof) this.stop();
     return isProof;
   }
+
+  /** As `answered`, of an answer without our Identifier. @param octets of the whole LCP packet */
+  reached(octets: number): boolean {
+    const isProof = octets === this.#octets;
+    if (isProof) this.stop();
+    return isProof;
+  }
 }
