@@ -241,6 +241,7 @@ export class Discovery {
     this.avoid(acMac, now);
     this.#trouble = reason;
     if (this.#askAnother('no PADS', now)) return undefined;
+    this.#log('warn', 'no PADS', { ac, padr: sent }, { to: 'Idle' });
     this.stop();
     this.#isLateWanted = true;
     return { kind: 'unconfirmed', reason };
