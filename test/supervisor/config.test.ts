@@ -445,3 +445,27 @@ stub = "pppoe0x"
     ]);
   },
 );
+
+t.test('config › values that cannot all be true, and keys that no object may have', async (t) => {
+  const found = problems(`${MINIMAL}
+local_address = "192.168.7.1"
+partner_address = "224.0.0.18"
+stub = "igb1"
+constructor = 1
+service_name = "${'x'.repeat(1025)}"
+`);
+  t.strictSame(found, [
+    '14 session.pppoe0.constructor: unknown key',
+    '15 session.pppoe0.service_name: expected text of at most 1024 octets',
+  ]);
+  const together = problems(`${MINIMAL}
+local_address = "192.168.7.1"
+partner_address = "224.0.0.18"
+stub = "igb1"
+`);
+  t.strictSame(together, [
+    '7 session.pppoe0.carp_interface: igb1 is the stub',
+    '11 session.pppoe0.local_address: 192.168.7.1 is carp_address as well',
+    '12 session.pppoe0.partner_address: 224.0.0.18 is no address of a host',
+  ]);
+});

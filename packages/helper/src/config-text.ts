@@ -35,6 +35,11 @@ export class Section {
     return parsed;
   }
 
+  /** As `optional`, of a value that another call judges. */
+  quiet<T>(key: string, parse: Parse<T>): T | undefined {
+    return parse(this.#values[key]);
+  }
+
   required<T>(key: string, expected: string, parse: Parse<T>): T | undefined {
     if (this.#values[key] === undefined) this.problem(key, `missing; expected ${expected}`);
     return this.optional(key, expected, parse);

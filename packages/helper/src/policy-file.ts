@@ -5,6 +5,7 @@
 import { dirname, join } from 'node:path';
 import { parse, TomlError } from 'smol-toml';
 import {
+  clashes,
   ConfigError,
   eightLines,
   isEightLines,
@@ -57,7 +58,8 @@ const mac: Parse<Uint8Array> = (value) => {
 };
 
 const ipv4: Parse<Uint8Array> = (value) => {
-  if (typeof value !== 'string' || !/^(\d{1,3}\.){3}\d{1,3}$/.test(value)) return undefined;
+  // An octet with a leading zero is octal to some programs.
+  if (typeof value !== 'string' || !/^((0|[1-9]\d{0,2})(\.|$)){4}$/.test(value)) return undefined;
   const octets = value.split('.').map(Number);
   return octets.every((octet) => octet < 256) ? Uint8Array.from(octets) : undefined;
 };
@@ -192,6 +194,8 @@ function sessionPolicy(name: string, from: Section, host: Host): SessionPolicy {
   const partnerAddress6 = from.optional('partner_address6', A_GATEWAY6, gateway6);
   const lans = lansOf(name, from);
   const delegation = delegationOf(from);
+  const textOf = (key: string): string | undefined => from.quiet(key, text);
+  for (const { key, message } of clashes(name, textOf)) from.problem(key, message);
   return {
     name,
     interface: from.required('interface', AN_INTERFACE, interfaceName) ?? '',

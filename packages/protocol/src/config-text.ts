@@ -90,3 +90,36 @@ export function eightLines(text: string): { values: Record<string, unknown>; lin
   };
   return { values, lineOf };
 }
+
+/** Keys of a session whose addresses are three hosts, and keys that name interfaces. */
+const HOSTS = ['carp_address', 'local_address', 'partner_address'] as const;
+const INTERFACES = ['interface', 'carp_interface'] as const;
+type Named = (typeof HOSTS)[number] | (typeof INTERFACES)[number] | 'stub';
+
+/**
+ * What is wrong with the values of one session together, by key. A router whose own address is the virtual one is MASTER
+ * for ever, and so is its partner; an interface that is the line cannot be the session's as well.
+ */
+export function clashes(
+  name: string,
+  value: (key: Named) => string | undefined,
+): { readonly key: Named; readonly message: string }[] {
+  const hosts = HOSTS.flatMap((key, i) => {
+    const text = value(key);
+    if (text === undefined) return [];
+    const first = Number(text.split('.')[0]);
+    if (first === 0 || first === 127 || first >= 224)
+      return [{ key, message: `${text} is no address of a host` }];
+    const other = HOSTS.slice(0, i).find((each) => value(each) === text);
+    return other === undefined ? [] : [{ key, message: `${text} is ${other} as well` }];
+  });
+  const interfaces = INTERFACES.flatMap((key) => {
+    const own = [
+      [name, 'the session itself'],
+      [value('stub'), 'the stub'],
+    ] as const;
+    const [, found] = own.find(([each]) => each !== undefined && each === value(key)) ?? [];
+    return found === undefined ? [] : [{ key, message: `${value(key)} is ${found}` }];
+  });
+  return [...hosts, ...interfaces];
+}

@@ -62,6 +62,8 @@ const isNumber = (low: number, high: number) => (value: unknown) =>
 
 /** Longest credential that PAP's length fields, and a hash, allow (RFC 1334 §2.2.1). */
 export const MAX_CREDENTIAL = 255;
+/** Octets, so that a PADI leaves room for a relay's tag (RFC 2516 §5.1). */
+const MAX_SERVICE = 1024;
 const fits = (value: unknown): boolean =>
   typeof value === 'string' && utf8(value).length <= MAX_CREDENTIAL;
 const hostUniq = expect(
@@ -364,7 +366,10 @@ export const SESSION_KEYS = {
     doc: 'Linux: the track_file of the VRRP daemon. It contains 1 while this router is demoted, else 0.',
   },
   service_name: {
-    format: expect('text', (value) => typeof value === 'string'),
+    format: expect(
+      `text of at most ${MAX_SERVICE} octets`,
+      (value) => typeof value === 'string' && utf8(value).length <= MAX_SERVICE,
+    ),
     default: '',
     doc: 'The Service-Name to ask for. Empty: any service.',
   },
@@ -527,7 +532,7 @@ export function checkTable<K extends Keys>(
     isRight = false;
     report(table, key, message);
   };
-  for (const key of Object.keys(values).filter((each) => !(each in keys))) {
+  for (const key of Object.keys(values).filter((each) => !Object.hasOwn(keys, each))) {
     const similar = Object.keys(keys).find((each) => isSimilar(each, key));
     wrong(key, `unknown key${similar === undefined ? '' : `; did you mean ${similar}?`}`);
   }

@@ -6,6 +6,7 @@
 import { networkInterfaces } from 'node:os';
 import { parse, TomlError } from 'smol-toml';
 import {
+  clashes,
   ConfigError,
   eightLines,
   isEightLines,
@@ -366,6 +367,8 @@ function session(
   fail: (key: string, message: string) => void,
 ): SessionSettings {
   checkTogether(table, fail);
+  for (const { key, message } of clashes(name, (each) => table[each] ?? undefined))
+    fail(key, message);
   const auth = table.auth.map((word): Exclude<AuthMethod, 'unknown'> => METHODS[word]);
   const { ac_name: acName, ac_mac: acMac, host_uniq: uniq, peer_address: peer } = table;
   const asked = dhcp6(table);
