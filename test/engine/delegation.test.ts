@@ -260,3 +260,15 @@ t.test('delegation › a lease ends without a session, and on a standby, as with
     t.equal(router.engine.ownerStatus(router.now).snapshot.lease, null);
   }
 });
+
+t.test('delegation › a clock that is behind since the boot makes no lease longer', async (t) => {
+  const lease = { ...LEASE, grantedAt: NOW_SECONDS + 5 * 3600 };
+  const router = holder({ ...OURS, lease });
+  t.same(delegated(router.actions), [['2001:db8:ab00::/56 3600']]);
+  const passed: Action[] = [];
+  for (let i = 0; i < 1810 && sent(passed).length === 0; i++) {
+    passed.push(...router.pass(1000));
+    router.echoReply();
+  }
+  t.match(sent(passed), [{ type: 'Renew' }], 'and it is renewed in time');
+});

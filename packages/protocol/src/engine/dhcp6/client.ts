@@ -4,6 +4,7 @@
  */
 import { sameOctets } from '../../bytes.ts';
 import {
+  clampLease,
   endOf,
   firstEnd,
   samePrefix,
@@ -119,12 +120,14 @@ export class Dhcp6Client {
     this.#session = session;
     const isNew = lease?.session !== session;
     const time = this.#time(now);
-    const rest = lease === null ? null : unexpired(lease, time);
+    // By a clock that was right when it was granted and is behind now, it would be renewed too late.
+    const held = lease === null ? null : clampLease(lease, time);
+    const rest = held === null ? null : unexpired(held, time);
     const isOurs =
       rest !== null && sameOctets(rest.duid, this.#config.duid) && rest.iaid === this.#config.iaid;
     if (this.#state === 'Off') {
       this.#lease = rest;
-      if (rest !== lease) this.#signals.push({ kind: 'lease', lease: rest });
+      if (rest !== held) this.#signals.push({ kind: 'lease', lease: rest });
     }
     const event = !isOurs ? 'Fresh' : isNew ? 'Moved' : 'Held';
     this.#step(event, isNew ? 'new session' : 'session', now);

@@ -93,9 +93,10 @@ export class Delegation {
   }
 
   /** The lease as the LANs get it. Both routers use the same, whichever holds the session. */
-  delegate(lease: Lease | null, now: Instant): void {
+  delegate(granted: Lease | null, now: Instant): void {
     if (this.#client === undefined) return;
     const time = this.#wallClockAtZero + now;
+    const lease = granted && clampLease(granted, time);
     const rest = lease && unexpired(lease, time);
     const end = rest === null ? undefined : firstEnd(rest);
     this.#given = lease;
