@@ -1,12 +1,13 @@
 /**
- * Formats the facts as Prometheus text (exposition format 0.0.4). It keeps no state between two readings; other modules
+ * Formats the facts as Prometheus text, with the official client. It keeps no state between two readings; other modules
  * count. With a thousand sessions the text has 150,000 lines, so it is made in pieces, and everything else comes between.
  */
+import { Counter, Gauge, Registry } from 'prom-client';
 import { REQUESTS } from '@ppp-thing/protocol/ipc/messages';
 import { TAKEOVER_BOUNDS, type Events, type EventTally } from './event-tally.ts';
 import { sessionJson } from './view.ts';
 import type { SessionStatusJson } from './api.ts';
-import type { Supervisor } from './supervisor.ts';
+import type { Supervisor, Traffic } from './supervisor.ts';
 
 type Labels = Readonly<Record<string, string>>;
 /** A value and its labels; null leaves the sample out. */
@@ -78,10 +79,6 @@ const COUNTERS: readonly Measure[] = [
   ['dhcp6_ignored_total', 'from DHCPv6 servers, and not for us', ({ dhcp6 }) => [[dhcp6?.ignored ?? 0]]],
 ];
 
-/** Sessions looked at in one turn. */
-const PIECE = 64;
-const TRAFFIC = 'of the data path, from the kernel';
-
 const labelled = (counts: ReadonlyMap<string, number>, label: string): Sample[] =>
   Array.from(counts, ([key, count]) => [count, { [label]: key }]);
 
@@ -93,108 +90,103 @@ const EVENTS: readonly (readonly [string, string, (events: Events) => readonly S
   ['sessions_ended_total', 'sessions that ended on this router, by reason', ({ ended }) => labelled(ended, 'reason')],
 ];
 
-/** Makes the text of one metric: its head, then a line for each sample. */
-class Metric {
-  readonly #name: string;
-  readonly #lines: string[];
+const FROM_KERNEL = 'of the data path, from the kernel';
+const TRAFFIC: readonly (readonly [string, string, (traffic?: Traffic) => readonly Sample[]])[] = [
+  ['traffic_octets_total', FROM_KERNEL, (of) => (of ? directions(of.octetsIn, of.octetsOut) : [])],
+  [
+    'traffic_packets_total',
+    FROM_KERNEL,
+    (of) => (of ? directions(of.packetsIn, of.packetsOut) : []),
+  ],
+];
 
-  constructor(type: 'gauge' | 'counter' | 'histogram', name: string, help: string) {
-    this.#name = `ppp_thing_${name}`;
-    this.#lines = [`# HELP ${this.#name} ${help}`, `# TYPE ${this.#name} ${type}`];
-  }
+const DURATION = 'ppp_thing_takeover_duration_seconds';
 
-  add(samples: readonly Sample[], session?: string): this {
-    const first = session === undefined ? '' : label('session', session);
-    for (const [value, labels] of samples)
-      if (value !== null) this.#line('', first, labels, Number(value));
-    return this;
-  }
-
-  /** `suffix` is that of one of a histogram's series. */
-  part(suffix: string, value: number, session: string, labels?: Labels): this {
-    this.#line(suffix, label('session', session), labels, value);
-    return this;
-  }
-
-  text(): string {
-    return `${this.#lines.join('\n')}\n`;
-  }
-
-  #line(suffix: string, first: string, labels: Labels = {}, value: number): void {
-    let all = first;
-    for (const name in labels) all += `${all === '' ? '' : ','}${label(name, labels[name] ?? '')}`;
-    this.#lines.push(`${this.#name}${suffix}${all === '' ? '' : `{${all}}`} ${value}`);
-  }
-}
-
-const label = (name: string, value: string): string => `${name}="${escaped(value)}"`;
-
-const escaped = (value: string): string =>
-  /[\\"\n]/.test(value)
-    ? value.replace(/[\\"]/g, (each) => `\\${each}`).replaceAll('\n', '\\n')
-    : value;
-
+/** Writes a histogram by hand: the client's own would count by itself, and `EventTally` has counted already. */
 function durations(sessions: readonly string[], tally: EventTally): string {
-  const help = 'from taking the session until the AC answered';
-  const metric = new Metric('histogram', 'takeover_duration_seconds', help);
-  for (const name of sessions) {
+  const lines = sessions.flatMap((name) => {
     const { within, count, sum } = tally.of(name).proven;
-    for (const [i, le] of TAKEOVER_BOUNDS.entries())
-      metric.part('_bucket', within[i] ?? 0, name, { le: String(le) });
-    metric.part('_bucket', count, name, { le: '+Inf' });
-    metric.part('_sum', sum, name).part('_count', count, name);
-  }
-  return metric.text();
+    const session = `session="${name}"`;
+    return [
+      ...TAKEOVER_BOUNDS.map(
+        (le, i) => `${DURATION}_bucket{${session},le="${le}"} ${within[i] ?? 0}`,
+      ),
+      `${DURATION}_bucket{${session},le="+Inf"} ${count}`,
+      `${DURATION}_sum{${session}} ${sum}`,
+      `${DURATION}_count{${session}} ${count}`,
+    ];
+  });
+  const head = [
+    `# HELP ${DURATION} from taking the session until the AC answered`,
+    `# TYPE ${DURATION} histogram`,
+  ];
+  return [...head, ...lines, ''].join('\n');
 }
 
+/** Sessions looked at in one turn. */
+const PIECE = 64;
 /** Lets the sessions' own work come first. */
 const pause = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
+
+/** The text of one metric. */
+function metric(
+  Kind: typeof Gauge | typeof Counter,
+  name: string,
+  help: string,
+  samples: Iterable<Sample>,
+): Promise<string> {
+  const registry = new Registry();
+  const labelNames = 'session role state reason direction version cause result part verb'.split(
+    ' ',
+  );
+  const made = new Kind({ name: `ppp_thing_${name}`, help, labelNames, registers: [registry] });
+  for (const [value, labels = {}] of samples) if (value !== null) made.inc(labels, Number(value));
+  return registry.metrics();
+}
+
+/** Each session's samples of one metric, labelled with its name. */
+function* perSession<T>(
+  each: Iterable<readonly [session: string, T]>,
+  samples: (of: T) => readonly Sample[],
+): Generator<Sample> {
+  for (const [session, of] of each)
+    for (const [value, labels] of samples(of)) yield [value, { session, ...labels }];
+}
 
 /** All metrics of all sessions. Traffic comes from the helper, and is left out if it does not answer. */
 export async function metricsText(supervisor: Supervisor, tally: EventTally): Promise<string> {
   const { clockOffset } = supervisor.partner();
   const offset = 'how far the partner’s clock is ahead of ours; absent while it is silent';
-  const gauge = (name: string, help: string, sample: Sample): string =>
-    new Metric('gauge', name, help).add([sample]).text();
   const texts = [
-    gauge('info', 'the version that runs', [1, { version: supervisor.version }]),
-    gauge('start_time_seconds', 'of this process', [supervisor.startedAt / 1000]),
-    gauge('helper_connected', '1 while the helper answers', [supervisor.helper().connected]),
-    gauge('partner_clock_offset_seconds', offset, [seconds(clockOffset)]),
+    await metric(Gauge, 'info', 'the version that runs', [[1, { version: supervisor.version }]]),
+    await metric(Gauge, 'start_time_seconds', 'of this process', [[supervisor.startedAt / 1000]]),
+    await metric(Gauge, 'helper_connected', '1 while the helper answers', [
+      [supervisor.helper().connected],
+    ]),
+    await metric(Gauge, 'partner_clock_offset_seconds', offset, [[seconds(clockOffset)]]),
   ];
-  const sessions: SessionStatusJson[] = [];
+  const add = async <T>(
+    Kind: typeof Gauge | typeof Counter,
+    [name, help, samples]: readonly [string, string, (of: T) => readonly Sample[]],
+    each: Iterable<readonly [session: string, T]>,
+  ): Promise<void> => {
+    await pause();
+    texts.push(await metric(Kind, name, help, perSession(each, samples)));
+  };
+
+  const sessions: (readonly [string, SessionStatusJson])[] = [];
   for (const view of supervisor.sessions()) {
-    sessions.push(sessionJson(supervisor, view));
+    sessions.push([view.name, sessionJson(supervisor, view)]);
     if (sessions.length % PIECE === 0) await pause();
   }
-  const names = sessions.map(({ name }) => name);
-  for (const [type, measures] of [
-    ['gauge', GAUGES],
-    ['counter', COUNTERS],
-  ] as const) {
-    for (const [name, help, samples] of measures) {
-      const metric = new Metric(type, name, help);
-      for (const json of sessions) metric.add(samples(json), json.name);
-      texts.push(metric.text());
-      await pause();
-    }
-  }
-  for (const [name, help, samples] of EVENTS) {
-    const metric = new Metric('counter', name, help);
-    for (const session of names) metric.add(samples(tally.of(session)), session);
-    texts.push(metric.text());
-    await pause();
-  }
-  const octets = new Metric('counter', 'traffic_octets_total', TRAFFIC);
-  const packets = new Metric('counter', 'traffic_packets_total', TRAFFIC);
-  const traffic = await Promise.all(names.map((name) => supervisor.traffic(name)));
-  for (const [i, counted] of traffic.entries()) {
-    if (counted === undefined) continue;
-    octets.add(directions(counted.octetsIn, counted.octetsOut), names[i]);
-    packets.add(directions(counted.packetsIn, counted.packetsOut), names[i]);
-  }
-  texts.push(octets.text(), packets.text());
+  for (const measure of GAUGES) await add(Gauge, measure, sessions);
+  for (const measure of COUNTERS) await add(Counter, measure, sessions);
+  const names = sessions.map(([name]) => name);
+  const events = names.map((name) => [name, tally.of(name)] as const);
+  for (const measure of EVENTS) await add(Counter, measure, events);
+  const asked = names.map(async (name) => [name, await supervisor.traffic(name)] as const);
+  const traffic = await Promise.all(asked);
+  for (const measure of TRAFFIC) await add(Counter, measure, traffic);
   await pause();
-  texts.push(durations(names, tally));
-  return texts.join('');
+  return [...texts, durations(names, tally)].join('\n');
 }
