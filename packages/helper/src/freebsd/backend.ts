@@ -19,6 +19,7 @@ import { Interfaces } from './interface.ts';
 import { NetgraphSocket } from './netgraph.ts';
 import { tellOfOriginal } from './leavings.ts';
 import { clearLine, hubsAmong, isHubOf, releaseHub } from './parent.ts';
+import { rehearsal } from './rehearsal.ts';
 import { openRouteSocket, readNews, withRoutes } from './route.ts';
 import { FreebsdSession, type Shared } from './session.ts';
 
@@ -42,6 +43,7 @@ interface Common {
   readonly devd: Devd;
   readonly news: number;
   readonly stopTicking: () => void;
+  readonly rehearse: () => void;
 }
 
 export class FreebsdBackend implements Backend {
@@ -153,7 +155,9 @@ export class FreebsdBackend implements Backend {
     });
     const devd = new Devd(libc, loop, (name) => this.#look(({ vhid }) => vhid?.interface === name));
     const stopTicking = loop.every(LEVEL_INTERVAL, () => this.#tick());
-    this.#common = { shared, devd, news: fd, stopTicking };
+    const [first] = policy.sessions;
+    const rehearse = first === undefined ? () => undefined : rehearsal(first);
+    this.#common = { shared, devd, news: fd, stopTicking, rehearse };
     this.#listenToDevd(devd);
     return this.#common;
   }
@@ -217,10 +221,12 @@ export class FreebsdBackend implements Backend {
   }
 
   #tick(): void {
-    const { devd } = this.#open();
+    const { devd, rehearse } = this.#open();
     this.#listenToDevd(devd);
     this.#look(() => true);
     for (const session of this.#sessions.values()) anyway(() => session.tick(), this.#context.log);
+    // A MASTER has no edge ahead that packets wait for.
+    if ([...this.#sessions.values()].some(({ role }) => role !== 'MASTER')) rehearse();
   }
 
   /** Compare the state with the last notice, and notify the changes. All roles first, because they move gates. */
