@@ -18,6 +18,7 @@ import { readKeys, type Keys } from './keys.ts';
 import { LegacyPartner } from './legacy-partner.ts';
 import { parseLegacyState } from './legacy-state.ts';
 import { Log, type LogStyle } from './log.ts';
+import { keepNurserySmall } from './nursery.ts';
 import { Partner } from './partner.ts';
 import type { PartnerChannel } from './partner-channel.ts';
 import { places } from './places.ts';
@@ -71,6 +72,7 @@ function readArguments(): Arguments {
 
 async function main(): Promise<void> {
   closeInherited();
+  keepNurserySmall();
   const refusal = tooOld(process.versions.node);
   if (refusal !== undefined) {
     process.stderr.write(`ppp_thing: ${refusal}\n`);

@@ -14,6 +14,7 @@ import type { Log, LogLevel } from './log.ts';
 import type { PartnerChannel } from './partner-channel.ts';
 import { prefixFile, type PrefixFile } from './prefix-file.ts';
 import { Session } from './session.ts';
+import { SharedTimers } from './shared-timers.ts';
 import type { Store } from './store.ts';
 import type {
   Happening,
@@ -26,6 +27,9 @@ import type {
 } from './supervisor.ts';
 import { thisSystem, type System } from './system.ts';
 import { Turns } from './turns.ts';
+
+/** With so many, they are woken together. */
+const MANY_SESSIONS = 16;
 
 interface RunningOptions {
   readonly config: Config;
@@ -78,8 +82,10 @@ export class Running implements Supervisor {
     });
     this.#helper = helper;
     this.#turns = new Turns(system);
+    const isMany = config.sessions.length >= MANY_SESSIONS;
     const around = {
       system,
+      timers: isMany ? new SharedTimers(system) : system,
       turns: this.#turns,
       zero: this.#zero,
       helper,

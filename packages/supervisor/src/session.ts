@@ -11,7 +11,7 @@ import type { Failure, RequestBody, SessionState, Verb } from '@ppp-thing/protoc
 import { decodeDhcp6 } from '@ppp-thing/protocol/wire/dhcpv6';
 import { formatMac } from '@ppp-thing/protocol/wire/ethernet';
 import type { SessionSettings } from './config.ts';
-import { Driver } from './driver.ts';
+import { Driver, type DriverClock } from './driver.ts';
 import { eventOf, octetsOf, receivedLine, sentLine, type Heard } from './frames.ts';
 import { systemHashes } from './hashes.ts';
 import type { HelperClient } from './helper.ts';
@@ -30,6 +30,8 @@ import type { Turns } from './turns.ts';
 /** The parts that all sessions share. */
 export interface Shared {
   readonly system: System;
+  /** For the sessions' deadlines. */
+  readonly timers: DriverClock;
   /** The wall clock at Instant 0. */
   readonly zero: number;
   readonly helper: HelperClient;
@@ -89,7 +91,7 @@ export class Session {
     this.#driver = new Driver(
       this.#engine,
       (action) => this.#perform(action, effects),
-      system,
+      around.timers,
       (at) => this.#hooks.observe(this.#engine.ownerStatus(at), system.wallClock()),
     );
   }
