@@ -3,6 +3,7 @@ import { millis, type Instant } from '@ppp-thing/protocol/time';
 import { NO_SNAPSHOT, type PartnerMessage } from '@ppp-thing/protocol/session';
 import { decodePartner } from '@ppp-thing/protocol/wire/partner';
 import { keys, configText, supervisorConfig } from '@ppp-thing/lab/system/setting';
+import { MAX_RETIRED } from '@ppp-thing/protocol/wire/partner-guard';
 import { hmacSha256 } from '@ppp-thing/supervisor/hashes';
 import { Log } from '@ppp-thing/supervisor/log';
 import { Partner } from '@ppp-thing/supervisor/partner';
@@ -31,7 +32,12 @@ interface End {
 }
 
 /** Two routers that hear each other at once, as long as `isCut` is not set. */
-async function pair(): Promise<{ ends: [End, End]; clock: { now: number; isCut: boolean } }> {
+async function pair(): Promise<{
+  ends: [End, End];
+  clock: { now: number; isCut: boolean };
+  /** The second one ends, and a new process takes its place. */
+  restart(): Promise<End>;
+}> {
   const clock = { now: 1000, isCut: false };
   const receivers: ((octets: Uint8Array, port: number) => void)[] = [];
   let octet = 0;
@@ -69,7 +75,7 @@ async function pair(): Promise<{ ends: [End, End]; clock: { now: number; isCut: 
     });
     return { partner, heard, nonces };
   };
-  return { ends: [await make(0), await make(1)], clock };
+  return { ends: [await make(0), await make(1)], clock, restart: () => make(1) };
 }
 
 void t.test(
@@ -115,3 +121,22 @@ void t.test('partner › a session that nobody of this pair holds is not heard',
   talk(2);
   t.ok(a.heard.length > 0);
 });
+
+void t.test(
+  'partner › one that restarts again and again, without a silence, is heard',
+  async (t) => {
+    const { ends, clock, restart } = await pair();
+    const [a] = ends;
+    for (let i = 0; i < 2 * MAX_RETIRED; i++) {
+      const b = await restart();
+      const before = a.heard.length;
+      for (let round = 0; round < 3; round++) {
+        a.partner.tell('pppoe0', message(1));
+        b.partner.tell('pppoe0', message(2));
+        clock.now += 500;
+      }
+      if (a.heard.length === before) t.fail(`not after ${i} restarts`);
+    }
+    t.ok(a.heard.length >= 2 * MAX_RETIRED);
+  },
+);

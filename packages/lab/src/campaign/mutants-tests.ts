@@ -450,6 +450,11 @@ export const TEST_MUTANTS: readonly Mutant[] = [
       'if (body !== undefined && ![0, routerId, partnerId]',
       'if (false && ![0, routerId, partnerId]',
     ],
+    [
+      'partner: an exhausted guard is never renewed',
+      'if (isExhausted(conversation.guard))',
+      'if (false)',
+    ],
   ]),
   ...of('supervisor/dist/store.js', 'system/store', [
     [
