@@ -469,3 +469,12 @@ stub = "igb1"
     '12 session.pppoe0.partner_address: 224.0.0.18 is no address of a host',
   ]);
 });
+
+t.test('config › eight lines › an MTU left empty is a mistake to both readers', async (t) => {
+  const text = EIGHT.replace('\n1492\n', '\n\n');
+  t.not(text, EIGHT);
+  t.match(problems(text), [/^5 session.pppoe0.mtu: expected a whole number/]);
+  t.throws(() => parsePolicy(text, 'test.conf', { platform: 'freebsd', uid: 0 }), {
+    message: /:5: EINVAL: session.pppoe0.mtu: expected a whole number/,
+  });
+});

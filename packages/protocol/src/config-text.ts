@@ -81,7 +81,8 @@ export function eightLines(text: string): { values: Record<string, unknown>; lin
     const line = lines[i];
     // A password may be empty, and may begin or end with a blank.
     const value = key === 'password' ? line : line?.trim();
-    if (value === undefined || (value === '' && key !== 'password')) return;
+    // An MTU of nothing is 0, and no MTU.
+    if (value === undefined || (value === '' && key !== 'password' && key !== 'mtu')) return;
     values[key] = key === 'mtu' ? Number(value) : value;
   });
   const lineOf: LineOf = (path) => {
@@ -106,7 +107,8 @@ export function clashes(
 ): { readonly key: Named; readonly message: string }[] {
   const hosts = HOSTS.flatMap((key, i) => {
     const text = value(key);
-    if (text === undefined) return [];
+    // What is no address at all is somebody else's to say.
+    if (text === undefined || !/^\d+(\.\d+){3}$/.test(text)) return [];
     const first = Number(text.split('.')[0]);
     if (first === 0 || first === 127 || first >= 224)
       return [{ key, message: `${text} is no address of a host` }];
