@@ -69,6 +69,19 @@ void t.test('link › an AC that has neither ends the dial with one reason', (t)
   t.end();
 });
 
+void t.test('link › packets too small for IPv6 leave the session IPv4, and say so', (t) => {
+  const pair = new LinkPair(BOTH, { maxPayload: 1279 }).up();
+  t.same(pair.facts.ourAddress, ADDRESS);
+  t.notOk('interfaceIds' in pair.facts, 'the kernel would refuse the address, and all with it');
+  t.notOk(names(pair).some((each) => each.startsWith('IPV6CP')));
+  t.match(pair.text, /at most 1279 octets, and IPv6 needs 1280/);
+  t.ok(new LinkPair(BOTH, { maxPayload: 1280 }).up().facts.interfaceIds);
+  t.notOk('interfaceIds' in new LinkPair({ ...BOTH, mtu: 1000 }).up().facts, 'by our own MTU');
+  const only = new LinkPair(IPV6_ONLY, { maxPayload: 1000 }).dial().run(3000);
+  t.match(only.closed[0], /^no IPv6: packets have at most 1000 octets/);
+  t.end();
+});
+
 void t.test('link › the reason tells an AC that is silent from one that does not agree', (t) => {
   const [silent, nak] = [new LinkPair(), new LinkPair()];
   for (const pair of [silent, nak]) pair.ac.temperament = { ...pair.ac.temperament, ipv4: false };

@@ -36,6 +36,9 @@ const PHASE_LIMIT = seconds(30);
 /** The same for all of them together, however often the AC starts again. */
 const OPEN_LIMIT = seconds(90);
 
+/** Octets. */
+const LEAST_IPV6 = 1280;
+
 /** Identifiers have eight bits: this far from those that a young session has used. */
 const HALF_OF_ALL = 128;
 
@@ -415,6 +418,10 @@ export class Phases {
   #network(on: string, now: Instant): void {
     this.#enter('Network', on, now);
     this.#forgetNcpWords();
+    if (this.#config.ipv6 && this.#lacksRoom !== undefined) {
+      if (this.#config.ipv4 === false) return this.#fail(`no IPv6: ${this.#lacksRoom}`, true, now);
+      this.#log('warn', 'no IPv6', { reason: this.#lacksRoom });
+    }
     this.#open('ipcp', now);
     this.#open('ipv6cp', now);
   }
@@ -424,7 +431,16 @@ export class Phases {
   }
 
   #isWanted(ncp: Ncp): boolean {
-    return ncp === 'ipcp' ? this.#config.ipv4 !== false : this.#config.ipv6;
+    return ncp === 'ipcp'
+      ? this.#config.ipv4 !== false
+      : this.#config.ipv6 && this.#lacksRoom === undefined;
+  }
+
+  /** Why there can be no IPv6: no kernel takes an IPv6 address on a smaller MTU (RFC 8200 §5). */
+  get #lacksRoom(): string | undefined {
+    const { theirMru } = this.#lcp.agreement;
+    if (theirMru >= LEAST_IPV6) return undefined;
+    return `packets have at most ${theirMru} octets, and IPv6 needs ${LEAST_IPV6}`;
   }
 
   #open(ncp: Ncp, now: Instant): void {
