@@ -25,14 +25,20 @@ mount -t devpts devpts /dev/pts
 mount -t tmpfs shm /dev/shm
 ln -sfn /proc/self/fd /dev/fd
 
+# Node.js would use it, and a user-mode Linux of 6.18 or 7.2 then loses pages ("Bad page map").
+echo 2 >/proc/sys/kernel/io_uring_disabled 2>/dev/null
+
 # The guest kernel's modules are not where the host's are, and the host need not have any.
 ln -s /usr/lib/uml/modules /run/modules/lib/modules
 printf '#!/bin/sh\nexec modprobe -d /run/modules "$@"\n' >/run/modprobe
 chmod 755 /run/modprobe
 echo /run/modprobe >/proc/sys/kernel/modprobe
-for module in ppp_generic pppox pppoe ppp_async veth macvlan bridge af_packet dummy; do
-  /run/modprobe "$module"
-done
+# A kernel that was built for the lab has them built in.
+if [ -d "/usr/lib/uml/modules/$(uname -r)" ]; then
+  for module in ppp_generic pppox pppoe ppp_async veth macvlan bridge af_packet dummy; do
+    /run/modprobe "$module"
+  done
+fi
 
 # A user for the supervisor, whether or not the host has one.
 grep -v '^ppp_thing:' /etc/passwd >/run/passwd
