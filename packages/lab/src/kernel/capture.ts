@@ -14,9 +14,16 @@ const FILTER =
 /** A takeover says nothing to a DHCPv6 server: no message of its port within this time of one, milliseconds. */
 export const QUIET_MS = 3000;
 
+/** What moves the LAN from one router to the other. */
+export const LAN_FILTER = 'vrrp or arp';
+
 /** Begin to capture on the switch; resolves when tcpdump listens, to what ends it. */
-export async function startCapture(file: string, filter = FILTER): Promise<() => Promise<void>> {
-  const words = ['-i', 'line', '-U', '-Z', 'root', '-w', `${GUEST_RESULT}/${file}`, filter];
+export async function startCapture(
+  file: string,
+  filter = FILTER,
+  bridge = 'line',
+): Promise<() => Promise<void>> {
+  const words = ['-i', bridge, '-U', '-Z', 'root', '-w', `${GUEST_RESULT}/${file}`, filter];
   const tcpdump = execa('ip', inside('sw', 'tcpdump', ...words), {
     stdin: 'ignore',
     stdout: 'ignore',
@@ -149,6 +156,67 @@ export async function readDials(path: string): Promise<readonly DialFrame[]> {
         isIpcpAck: Number(protocol) === IPCP && Number(ppp) === CONFIGURE_ACK,
       };
     });
+}
+
+/** What the change of the MASTER looked like on LAN and line, milliseconds from the new MASTER's first advertisement. */
+export interface Edge {
+  readonly from: string;
+  /** Since the last advertisement of the one before. */
+  readonly sinceLast: number;
+  readonly arp: number | undefined;
+  readonly announce: number | undefined;
+  readonly echoRequest: number | undefined;
+  readonly echoReply: number | undefined;
+}
+
+/** How long after an edge its frames are looked for, milliseconds. */
+const EDGE_SPAN = 500;
+const ANNOUNCE = 0x8035;
+const LCP = 0xc021;
+const ECHO_REQUEST = 9;
+const ECHO_REPLY = 10;
+
+async function fieldsOf(path: string, fields: readonly string[]): Promise<readonly string[][]> {
+  const words = ['-n', '-r', path, '-T', 'fields', ...fields.flatMap((field) => ['-e', field])];
+  const { stdout } = await execa('tshark', words, { stderr: 'ignore', reject: false });
+  const rows = stdout.split('\n').filter((row) => row !== '');
+  return rows.map((row) => row.split('\t'));
+}
+
+/** The edges between two routers, from the captures of the LAN and of the line. */
+export async function readEdges(lan: string, line: string, mac: string): Promise<readonly Edge[]> {
+  const onLan = await fieldsOf(lan, [
+    'frame.time_epoch',
+    'ip.src',
+    'vrrp.prio',
+    'arp.isgratuitous',
+  ]);
+  const fields = ['frame.time_epoch', 'eth.src', 'eth.type', 'ppp.protocol', 'ppp.code'];
+  const onLine = await fieldsOf(line, fields);
+  const advertisements = onLan.filter(([, , priority = '']) => Number(priority) > 0);
+  const arps = onLan.filter(([, , , isGratuitous = '']) => isGratuitous !== '');
+  const announces = onLine.filter(([, , type]) => Number(type) === ANNOUNCE);
+  const lcp = (code: number, isOurs: boolean): readonly string[][] =>
+    onLine.filter(
+      ([, source, , protocol, of]) =>
+        Number(protocol) === LCP && Number(of) === code && (source === mac) === isOurs,
+    );
+  const [requests, replies] = [lcp(ECHO_REQUEST, true), lcp(ECHO_REPLY, false)];
+  return advertisements.flatMap(([time, from = ''], i) => {
+    const [timeBefore, before] = advertisements[i - 1] ?? [time, from];
+    if (before === from) return [];
+    const since = (other: string | undefined): number =>
+      Math.round((Number(other) - Number(time)) * 1e5) / 100;
+    const first = (rows: readonly string[][]): number | undefined =>
+      rows.map(([at]) => since(at)).find((at) => at >= 0 && at < EDGE_SPAN);
+    const times = {
+      arp: first(arps),
+      announce: first(announces),
+      echoRequest: first(requests),
+      echoReply: first(replies),
+    };
+    return [{ from, sinceLast: -since(timeBefore), ...times }];
+  });
 }
 
 /** When each LCP Configure-Request was sent, seconds since 1970, and by whom. */

@@ -8,7 +8,7 @@ import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { execa } from 'execa';
 import { acLogLength, prepareAc, readAcLog, startAc, stockClient, type Auth } from './ac.ts';
-import { startCapture } from './capture.ts';
+import { LAN_FILTER, startCapture } from './capture.ts';
 import { noteGround } from './ground.ts';
 import { buildNetwork, inside, INTERNET } from './net.ts';
 import { Router, programOf } from './router.ts';
@@ -72,6 +72,7 @@ await buildNetwork();
 const budget = await echoBudget();
 await prepareAc(auth, budget);
 const stopCapture = await startCapture('line.pcap');
+const stopLan = await startCapture('lan.pcap', LAN_FILTER, 'lan');
 const ac = startAc();
 say(`network and Access Concentrator are up: ${auth.toUpperCase()}, echo budget ${budget} s`);
 
@@ -117,6 +118,7 @@ const scenes: SceneResult[] = [];
 for (const scene of programme) scenes.push(await play(scene, pair));
 
 await stopCapture();
+await stopLan();
 const log = await readAcLog(logFrom);
 const report: GuestReport = {
   auth,

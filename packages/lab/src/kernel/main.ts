@@ -11,7 +11,15 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { execa } from 'execa';
 import type { Auth } from './ac.ts';
-import { QUIET_MS, readCapture, readDials, readRequests, type LineReport } from './capture.ts';
+import {
+  QUIET_MS,
+  readCapture,
+  readDials,
+  readEdges,
+  readRequests,
+  type Edge,
+  type LineReport,
+} from './capture.ts';
 import type { Dial } from './dial.ts';
 import type { Ground } from './ground.ts';
 import type { GuestReport } from './guest.ts';
@@ -94,6 +102,7 @@ interface Run {
   readonly ground: string;
   readonly guest: GuestReport;
   readonly line: LineReport;
+  readonly edges: readonly Edge[];
 }
 
 /** What the figures of a guest depend on, in words. */
@@ -125,9 +134,11 @@ async function run(auth: Auth, extra: readonly string[]): Promise<Run> {
     const guest = JSON.parse(text) as GuestReport;
     const line = await readCapture(join(directory, 'line.pcap'), SESSION_MAC);
     const ground = await groundOf(result);
+    const [lan, wan] = [join(directory, 'lan.pcap'), join(directory, 'line.pcap')];
+    const edges = await readEdges(lan, wan, SESSION_MAC);
     if (values.keep) say(`logs: ${directory}`);
     else await rm(directory, { recursive: true });
-    return { ground, guest, line };
+    return { ground, guest, line, edges };
   } finally {
     other.length = 0;
   }
@@ -371,7 +382,7 @@ const quantile = (sorted: readonly number[], share: number): number =>
 
 /** Planned handoffs in a row: the packets each one cost, either way, and the parts of each takeover. */
 async function playHandoffs(): Promise<boolean> {
-  const { ground, guest, line } = await run('chap', ['--handoffs', values.handoffs]);
+  const { ground, guest, line, edges } = await run('chap', ['--handoffs', values.handoffs]);
   const spread = (of: (scene: SceneResult) => number) => {
     const sorted = guest.scenes.map(of).sort((a, b) => a - b);
     return { median: quantile(sorted, 0.5), p99: quantile(sorted, 0.99), all: sorted };
@@ -385,7 +396,7 @@ async function playHandoffs(): Promise<boolean> {
     redials: guest.acSessions - 1,
     padtOnWire: line.padt,
   };
-  console.log(JSON.stringify({ ...facts, parts: guest.scenes.map(({ parts }) => parts) }));
+  console.log(JSON.stringify({ ...facts, edges, parts: guest.scenes.map(({ parts }) => parts) }));
   return survived(guest.scenes) && facts.redials === 0 && facts.padtOnWire === 0;
 }
 

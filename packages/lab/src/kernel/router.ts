@@ -262,7 +262,8 @@ export class Router {
     const unprivileged = `--reuid=${PPP_THING.uid} --regid=${PPP_THING.gid} --clear-groups ${kept}`;
     const pids = `-p ${directory}/keepalived.pid -r ${directory}/vrrp.pid`;
     const words: Readonly<Record<Program, string[]>> = {
-      helper: [node, programOf('helper'), ...configured],
+      // As its unit does.
+      helper: ['nice', '-n', '-10', node, programOf('helper'), ...configured],
       supervisor: [
         ...`setpriv ${unprivileged}`.split(' '),
         node,
@@ -332,7 +333,7 @@ export class Router {
   }
 
   /** The lab asks the control socket itself: a start of pppthingctl costs the guest 100 ms of its only processor. */
-  async operate(verb: 'connect' | 'disconnect'): Promise<void> {
+  async operate(verb: 'connect' | 'disconnect' | 'handoff'): Promise<void> {
     const sockets = { directory: this.#directory, signal: new AbortController().signal };
     await ask(sockets, 'POST', `/v1/sessions/${SESSION}/${verb}`);
   }
