@@ -240,3 +240,10 @@ password = "hunter2"
     t.equal(await exit, 0, output);
   },
 );
+
+t.test('systemd › at an edge of the role the helper runs before other programs', async (t) => {
+  const niceOf = (name: string): number =>
+    Number(/^Nice=(.*)$/m.exec(readFileSync(unit(name), 'utf8'))?.[1] ?? 0);
+  t.ok(niceOf('ppp_thing_helper') < 0);
+  t.equal(niceOf('ppp_thing'), 0);
+});
