@@ -109,6 +109,7 @@ const RULES: readonly {
     may: ({ target }, from) =>
       target.startsWith('packages/helper/src/') ||
       target === protocol('addresses.ts') ||
+      target === protocol('bytes.ts') ||
       target === protocol('config-text.ts') ||
       target === protocol('guard.ts') ||
       target === protocol('line-output.ts') ||

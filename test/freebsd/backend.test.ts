@@ -2,11 +2,13 @@
  * What the FreeBSD backend promises beyond the contract: the kernel's traps, several sessions on one line, and the cost of a
  * takeover.
  */
+import { concat } from '@ppp-thing/protocol/printable';
+import { toHex } from '@ppp-thing/protocol/bytes';
 import t, { type Test } from 'tap';
 import { NO_PROOF } from '@ppp-thing/protocol/wire/announce-proof';
 import type { BackendEvents, SessionVerbs, Settings } from '@ppp-thing/helper/backend';
 import type { SessionPolicy } from '@ppp-thing/helper/policy';
-import { be16, concat, tohex } from '@ppp-thing/lab/freebsd/octets';
+import { be16 } from '@ppp-thing/lab/freebsd/octets';
 import type { KernelOptions } from '@ppp-thing/lab/freebsd/kernel';
 import type { ProcessOptions } from '@ppp-thing/lab/freebsd/process';
 import { LAN, LINE, Router, SESSION, VHID, noEvents, type Helper } from './world.ts';
@@ -203,8 +205,8 @@ t.test('freebsd › several sessions on a line hear each their own, and go alone
   verbs.sendPpp(0xc021, ECHO);
   wan0.sendPpp(0xc021, ECHO);
   t.strictSame(
-    heard.map((frame) => tohex(frame.subarray(6, 12))),
-    [SESSION.mac, mac].map(tohex),
+    heard.map((frame) => toHex(frame.subarray(6, 12))),
+    [SESSION.mac, mac].map(toHex),
   );
   wan0.gate(false);
   verbs.sendPpp(0xc021, ECHO);
@@ -315,11 +317,11 @@ t.test('freebsd › IPv6 › its address and its default route come and go', asy
   const { router, verbs } = await Started.make(t);
   const { routes, interfaces } = router.kernel;
   verbs.configure(SETTINGS);
-  t.strictSame(interfaces.get(name).addresses6.map(tohex), ['fe800000000000000000000000000007']);
+  t.strictSame(interfaces.get(name).addresses6.map(toHex), ['fe800000000000000000000000000007']);
   verbs.route('session');
   const { index } = interfaces.get(name);
   t.equal(
-    tohex(routes.default(0, 'AF_INET6') ?? new Uint8Array(0)),
+    toHex(routes.default(0, 'AF_INET6') ?? new Uint8Array(0)),
     `fe80${index.toString(16).padStart(4, '0')}000000000101010101010101`,
   );
   verbs.route('partner');
@@ -339,7 +341,7 @@ t.test(
       verbs.configure({ ...SETTINGS, ourAddress: null, theirAddress: null });
       for (const each of [name, stub].filter((each) => each !== undefined))
         t.strictSame(interfaces.get(each).addresses, [], `${each} has no IPv4`);
-      t.strictSame(interfaces.get(name).addresses6.map(tohex), [
+      t.strictSame(interfaces.get(name).addresses6.map(toHex), [
         'fe800000000000000000000000000007',
       ]);
       verbs.route('partner');

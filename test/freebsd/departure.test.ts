@@ -2,9 +2,10 @@
  * The line's interface goes under the helper and comes back: a VLAN that is made anew, a driver that is loaded again. It
  * claims nothing of interfaces that stay, but that they are heard however small the kernel keeps BPF's buffer.
  */
+import { concat } from '@ppp-thing/protocol/printable';
 import t, { type Test } from 'tap';
 import type { SessionVerbs } from '@ppp-thing/helper/backend';
-import { be16, concat } from '@ppp-thing/lab/freebsd/octets';
+import { be16 } from '@ppp-thing/lab/freebsd/octets';
 import { LINE, Router, SESSION, noEvents, type Helper } from './world.ts';
 
 const { mac } = SESSION;

@@ -2,10 +2,10 @@
  * A helper on the fake FreeBSD kernel is killed at each call of its start, with a session, an open gate and a demotion in
  * the kernel: the next helper finds all of it, and takes the demotion back once (R10).
  */
+import { toHex } from '@ppp-thing/protocol/bytes';
 import t from 'tap';
 import { DISK, type Disk } from '@ppp-thing/helper/files';
 import type { FakeProcess } from '@ppp-thing/lab/freebsd/process';
-import { tohex } from '@ppp-thing/lab/freebsd/octets';
 import { Client } from '../helper/client.ts';
 import { ATTACH, CONFIGURE, KEY, Life, role, session, state, stop } from './life.ts';
 import { VHID } from './world.ts';
@@ -99,7 +99,7 @@ t.test('freebsd › killed at any call of its start, a helper leaves all to the 
   await stop(next, 'remove');
   t.equal(carp.demotion, 0);
   t.strictSame(router.leftovers(), []);
-  t.strictSame(life.padts.map(tohex), [], 'no PADT');
+  t.strictSame(life.padts.map(toHex), [], 'no PADT');
 });
 
 t.test('freebsd › killed at any call while it demotes, the demotion is removed once', async (t) => {

@@ -2,6 +2,7 @@
  * A whole helper on the fake FreeBSD kernel, with a supervisor on its socket: a life from the first start to an
  * administrator's stop, in which nothing is said on the wire that nobody asked for, and of which nothing is left.
  */
+import { toHex } from '@ppp-thing/protocol/bytes';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdirSync, rmdirSync, rmSync } from 'node:fs';
@@ -9,7 +10,6 @@ import { dirname } from 'node:path';
 import { Routes, gateway4 } from '@ppp-thing/helper/freebsd/route';
 import t, { type Test } from 'tap';
 import type { SessionPolicy } from '@ppp-thing/helper/policy';
-import { tohex } from '@ppp-thing/lab/freebsd/octets';
 import { Client } from '../helper/client.ts';
 import {
   ATTACH,
@@ -130,7 +130,7 @@ t.test(
     await stop(fifth, 'remove');
 
     t.strictSame(router.leftovers(), []);
-    t.strictSame(life.padts.map(tohex), [], 'no PADT');
+    t.strictSame(life.padts.map(toHex), [], 'no PADT');
     t.equal(life.count(DISCOVERY), 0, 'no discovery of the kernel');
     for (const { process } of [first, second, third, fourth, fifth])
       t.equal(process.openDescriptors, 0);

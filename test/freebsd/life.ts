@@ -2,6 +2,7 @@
  * A router with a fake FreeBSD kernel and the whole helpers that serve it one after the other, as the tests of a helper's
  * life need them. It claims nothing itself.
  */
+import { concat } from '@ppp-thing/protocol/printable';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +13,7 @@ import type { MakeBackend } from '@ppp-thing/helper/backend';
 import type { SessionPolicy } from '@ppp-thing/helper/policy';
 import { serve, type Serving } from '@ppp-thing/helper/serve';
 import type { FakeProcess } from '@ppp-thing/lab/freebsd/process';
-import { be16, concat } from '@ppp-thing/lab/freebsd/octets';
+import { be16 } from '@ppp-thing/lab/freebsd/octets';
 import { Client, HELLO, type Wish } from '../helper/client.ts';
 import { HELPER, Router, SESSION } from './world.ts';
 

@@ -2,10 +2,11 @@
  * The fake kernel answers every recorded call octet for octet as the real one did. What the backend does with such a kernel
  * is tested elsewhere.
  */
+import { toHex } from '@ppp-thing/protocol/bytes';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { tohex, unhex } from '@ppp-thing/lab/freebsd/octets';
+import { unhex } from '@ppp-thing/lab/freebsd/octets';
 import { Replay, type Line } from './replay.ts';
 
 const path = join(process.cwd(), 'test/fixtures/netgraph-transcript.jsonl');
@@ -28,7 +29,7 @@ for (const [name, lines] of conversations) {
       const found = replay.call(i);
       const octets = line.errno === undefined || line.op === 'ioctl' ? (line.in ?? '') : '';
       const expected = {
-        octets: line.errno === undefined ? tohex(unhex(octets)) : '',
+        octets: line.errno === undefined ? toHex(unhex(octets)) : '',
         from: line.from ?? '',
         errno: line.errno ?? 0,
       };

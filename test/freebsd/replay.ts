@@ -3,10 +3,12 @@
  * beside the recorded one. What the recording took for granted (what had been there before, frames on the line) is put in
  * place first.
  */
+import { concat } from '@ppp-thing/protocol/printable';
+import { toHex } from '@ppp-thing/protocol/bytes';
 import { SystemError } from '@ppp-thing/helper/libc';
 import { at, c } from '@ppp-thing/lab/freebsd/abi';
 import { FakeKernel } from '@ppp-thing/lab/freebsd/kernel';
-import { be16, concat, cstring, tohex, u16, u32, unhex } from '@ppp-thing/lab/freebsd/octets';
+import { be16, cstring, u16, u32, unhex } from '@ppp-thing/lab/freebsd/octets';
 import { FakeProcess } from '@ppp-thing/lab/freebsd/process';
 
 export interface Line {
@@ -72,7 +74,7 @@ export class Replay {
   constructor(lines: readonly Line[]) {
     this.#lines = lines;
     const says = (name: string): boolean =>
-      lines.some((line) => [line.addr, line.out].some((hex) => hex?.includes(tohex(utf8(name)))));
+      lines.some((line) => [line.addr, line.out].some((hex) => hex?.includes(toHex(utf8(name)))));
     this.#line = says('vtnet2') ? 'vtnet2' : 'vtnet1';
     for (const [name, index, mac] of MACHINES[this.#line === 'vtnet2' ? 'vtnet2' : 'vtnet1']) {
       this.kernel.interfaces.nextIndex = index;
@@ -91,7 +93,7 @@ export class Replay {
     this.#prepare(line, index);
     try {
       const { octets, from } = this.#call(line, index);
-      return { octets: tohex(octets), from, errno: 0 };
+      return { octets: toHex(octets), from, errno: 0 };
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;
       return { octets: '', from: '', errno: error.errno };

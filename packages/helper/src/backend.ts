@@ -130,6 +130,7 @@ export interface SessionVerbs {
   /** The part of it that this process knows, without a call of the kernel. */
   readonly attached: Key | null;
   readonly gateOpen: boolean;
+  /** @param payload  at most 1500 octets: a longer one does not decode */
   sendDiscovery(destination: Uint8Array, payload: Uint8Array): void;
   /** Join the session, gate closed. Detaches a different session first; keeps the same session as it is. */
   attach(key: Key, maxPayload: number): void;

@@ -3,8 +3,8 @@
  * its PADS, and repeats it only after three seconds. This module keeps a few frames from the PADR until the gate opens,
  * and then delivers them. It reads the PPPoE header and no PPP.
  */
+import { sameOctets } from '@ppp-thing/protocol/bytes';
 import type { Key } from './backend.ts';
-import { sameOctets } from './octets.ts';
 
 export const ETHERTYPE_SESSION = 0x8864;
 /** More frames than an AC sends before the first answer. */

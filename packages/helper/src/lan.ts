@@ -7,6 +7,7 @@
  * lifetimes named last; the kernel counts them down even if both processes are dead. An unreachable route covers the
  * whole prefix but for the subnets in use, so that no packet loops between us and the ISP (RFC 7084 WPD-5).
  */
+import { sameOctets, toHex } from '@ppp-thing/protocol/bytes';
 import { join } from 'node:path';
 import type { RequestBody } from '@ppp-thing/protocol/ipc/messages';
 import { formatIpv6, networkOf } from '@ppp-thing/protocol/wire/ipv6';
@@ -15,7 +16,6 @@ import type { RecordPlaces } from './demotion.ts';
 import { BackendError } from './errors.ts';
 import { DISK, forget, type Disk } from './files.ts';
 import { SystemError } from './libc.ts';
-import { sameOctets } from './octets.ts';
 import type { SessionPolicy } from './policy.ts';
 
 type Request = Omit<RequestBody<'delegate'>, 'session'>;
@@ -197,17 +197,16 @@ function read(disk: Disk, path: string): Entry[] {
   }
 }
 
-const hexOf = (octets: Uint8Array): string => Buffer.from(octets).toString('hex');
 const octetsOf = (hex: string): Uint8Array => new Uint8Array(Buffer.from(hex, 'hex'));
 
 const entryOf = (session: string, fib: number, { addresses, aggregates }: Wanted): Entry => ({
   session,
   addresses: addresses.map(({ interface: name, address, bits }) => ({
     interface: name,
-    address: hexOf(address),
+    address: toHex(address),
     bits,
   })),
-  aggregates: aggregates.map(({ prefix, length }) => ({ prefix: hexOf(prefix), length, fib })),
+  aggregates: aggregates.map(({ prefix, length }) => ({ prefix: toHex(prefix), length, fib })),
 });
 
 const isSame = (a: object, b: object): boolean => JSON.stringify(a) === JSON.stringify(b);

@@ -1,6 +1,7 @@
 /**
  * Performs each request, after the checks that are common to all backends. It never waits.
  */
+import { sameOctets } from '@ppp-thing/protocol/bytes';
 import { isHost } from '@ppp-thing/protocol/addresses';
 import { FramingError } from '@ppp-thing/protocol/ipc/framing';
 import {
@@ -19,7 +20,6 @@ import type { Demotions } from './demotion.ts';
 import { isLive, mayOpen } from './interlock.ts';
 import type { Lans } from './lan.ts';
 import { SystemError } from './libc.ts';
-import { sameOctets } from './octets.ts';
 import type { SessionPolicy } from './policy.ts';
 import { NOTHING_ARMED, type Session, type Sessions } from './sessions.ts';
 

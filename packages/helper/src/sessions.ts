@@ -6,6 +6,7 @@
  * point the default route into the session. To BACKUP: close the gate, then move the default route out of the session.
  * If one poll finds several sessions on an edge, all gates move first. Notices and log lines come last.
  */
+import { sameOctets } from '@ppp-thing/protocol/bytes';
 import type { Notice, SessionState } from '@ppp-thing/protocol/ipc/messages';
 import { anyway, BackendError } from './errors.ts';
 import type { Backend, BackendEvents, Edge, Key, Role, SessionSettings } from './backend.ts';
@@ -15,7 +16,6 @@ import { effectiveRole, gateAfter, isLive, mayOpen, routeAfter } from './interlo
 import { SystemError } from './libc.ts';
 import type { HelperLog } from './log.ts';
 import type { MainLoop } from './loop.ts';
-import { sameOctets } from './octets.ts';
 import type { SessionPolicy } from './policy.ts';
 import { retry } from './retry.ts';
 

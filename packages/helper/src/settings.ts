@@ -1,6 +1,9 @@
-/** Whether an interface that was given the one needs anything to have the other. */
-import type { SessionSettings } from './backend.ts';
-import { sameOctets } from './octets.ts';
+/** Compares what a session has with what it shall have. */
+import { sameOctets } from '@ppp-thing/protocol/bytes';
+import type { Key, SessionSettings } from './backend.ts';
+
+export const sameKey = (a: Key, b: Key): boolean =>
+  a.sessionId === b.sessionId && sameOctets(a.acMac, b.acMac);
 
 const sameOptional = (a: Uint8Array | null, b: Uint8Array | null): boolean =>
   a === null || b === null ? a === b : sameOctets(a, b);

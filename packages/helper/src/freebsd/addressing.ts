@@ -5,6 +5,7 @@
  * With a stub the session's interface carries the router's own address, and the stub the public one. On a router that is
  * not live the interface is configured but down: up, its route to the AC's address would lead nowhere.
  */
+import { sameOctets } from '@ppp-thing/protocol/bytes';
 import { linkLocalOf } from '@ppp-thing/protocol/wire/ipv6';
 import { BackendError } from '../errors.ts';
 import type { Settings, Via } from '../backend.ts';
@@ -13,7 +14,6 @@ import type { SessionPolicy } from '../policy.ts';
 import { C } from './abi.ts';
 import { anyway, attempt, unless } from './errors.ts';
 import type { Interfaces } from './interface.ts';
-import { same } from './octets.ts';
 import { addressOf, gateway4, gateway6, withRoutes, type Gateway, type Routes } from './route.ts';
 
 const IN_USE = {
@@ -81,7 +81,7 @@ function setAddress(
   deleteAddresses(interfaces, name, address);
   const isThere = (): boolean => {
     const other = interfaces.address(name) && interfaces.destination(name);
-    return other !== undefined && same(other, destination);
+    return other !== undefined && sameOctets(other, destination);
   };
   if (attempt('read address of', name, isThere)) return;
   attempt('set address of', name, () => interfaces.addAddress(name, address, destination), {
@@ -100,7 +100,7 @@ function deleteAddresses(interfaces: Interfaces, name: string, but: Uint8Array |
     () => {
       for (let i = 0; i < MOST_ADDRESSES; i++) {
         const present = interfaces.address(name);
-        if (present === undefined || (but !== undefined && same(present, but))) return;
+        if (present === undefined || (but !== undefined && sameOctets(present, but))) return;
         unless(['EADDRNOTAVAIL'], () => interfaces.deleteAddress(name, present));
       }
     },
@@ -114,7 +114,7 @@ function setInterfaceId(
   before: Uint8Array | undefined,
   wanted: Uint8Array | undefined,
 ): void {
-  if (before !== undefined && wanted !== undefined && same(before, wanted)) return;
+  if (before !== undefined && wanted !== undefined && sameOctets(before, wanted)) return;
   attempt('set IPv6 address of', name, () => {
     if (before !== undefined) interfaces.deleteLinkLocal(name, before);
     if (wanted !== undefined) interfaces.addLinkLocal(name, wanted);
@@ -168,7 +168,7 @@ export function route(
         // Add the new route first, so that every packet finds one, and look around last: packets wait for it.
         const replaced = wanted && routes.add(wanted);
         for (const each of [theirAddress, partnerAddress, way.before]) {
-          if (each === undefined || (gateway !== undefined && same(each, gateway))) continue;
+          if (each === undefined || (gateway !== undefined && sameOctets(each, gateway))) continue;
           if (!way.isShared(each)) routes.remove(gateway4(each));
         }
         const other = replaced ?? (wanted && routes.beside(wanted));

@@ -5,13 +5,14 @@
  *
  * The octets of PPPoE here are constants of this exchange between the kernel and us; nothing an AC sends is read.
  */
+import { sameOctets, toHex } from '@ppp-thing/protocol/bytes';
 import { BackendError } from '../errors.ts';
 import type { Key } from '../backend.ts';
 import { C, S } from './abi.ts';
 import { anyway, attempt, refuses, soon } from './errors.ts';
 import { IDLE, LOCAL, type Graph } from './graph.ts';
 import { names, type NetgraphSocket } from './netgraph.ts';
-import { hex, putU16, same, textAt, textOctets } from './octets.ts';
+import { putU16, textAt, textOctets } from './octets.ts';
 import { DISCOVERY } from './programs.ts';
 
 const SETENADDR = { cookie: C.NGM_PPPOE_COOKIE, command: C.NGM_PPPOE_SETENADDR };
@@ -31,7 +32,7 @@ const CODE = HEADER + 1;
 
 /** `x1234-00005e005301-7`: SESSION_ID, AC MAC, and a number that no other hook of this session ever had. */
 const hookName = ({ sessionId, acMac }: Key, serial: number): string =>
-  `x${sessionId.toString(16).padStart(4, '0')}-${hex(acMac)}-${serial}`;
+  `x${sessionId.toString(16).padStart(4, '0')}-${toHex(acMac)}-${serial}`;
 
 /** The session in a hook's name; undefined if no session is on it. */
 export function keyOf(hook: string): { readonly key: Key; readonly serial: number } | undefined {
@@ -154,7 +155,7 @@ export class Arming {
       for (let data = this.#netgraph.readData(); data; data = this.#netgraph.readData()) {
         const { hook, octets } = data;
         if (hook !== LOCAL || octets[CODE] !== code) continue;
-        if (same(octets.subarray(0, 6), destination)) return octets;
+        if (sameOctets(octets.subarray(0, 6), destination)) return octets;
       }
       return undefined;
     });

@@ -6,10 +6,11 @@
  * the hook, and the filter with it. The gate joins the hook again later, under another name, because the other end of a
  * removed hook goes a moment after it.
  */
+import { sameOctets } from '@ppp-thing/protocol/bytes';
 import { C, S } from './abi.ts';
 import { refuses, settle, unless } from './errors.ts';
 import { names, type NetgraphSocket } from './netgraph.ts';
-import { putU16, same, textOctets } from './octets.ts';
+import { putU16, textOctets } from './octets.ts';
 import {
   GET_PROGRAM,
   SESSION,
@@ -82,7 +83,7 @@ export class Gate {
     );
     const instructions = lineProgram(this.#mac);
     const program = present?.subarray(-instructions.length) ?? new Uint8Array(0);
-    if (!same(program, instructions)) return 'other mac';
+    if (!sameOctets(program, instructions)) return 'other mac';
     if (this.#joined === undefined) return 'closed';
     return this.#isOpen() ? 'open' : 'closed';
   }

@@ -40,9 +40,3 @@ export function textAt(octets: Uint8Array, at: number, room: number): string {
   const end = field.indexOf(0);
   return decoder.decode(end === -1 ? field : field.subarray(0, end));
 }
-
-export { sameOctets as same } from '../octets.ts';
-
-/** Lower-case hexadecimal, two digits an octet. */
-export const hex = (octets: Uint8Array): string =>
-  Array.from(octets, (octet) => octet.toString(16).padStart(2, '0')).join('');

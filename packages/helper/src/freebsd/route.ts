@@ -1,11 +1,12 @@
 /**
  * The default route of a FIB, by messages on a routing socket, and the kernel's notifications there. It knows no session.
  */
+import { sameOctets } from '@ppp-thing/protocol/bytes';
 import type { Libc } from '../libc.ts';
 import { C, S } from './abi.ts';
 import { soon, unless } from './errors.ts';
 import { maskOf, sockaddrIn, sockaddrIn6 } from './interface.ts';
-import { int, putU16, putU32, same, u16At, u32At } from './octets.ts';
+import { int, putU16, putU32, u16At, u32At } from './octets.ts';
 
 const FLAGS = C.RTF_UP | C.RTF_GATEWAY | C.RTF_STATIC;
 const ROOM = 2048;
@@ -120,7 +121,7 @@ export class Routes {
   /** A default route to another gateway, by that; of several the kernel names one. */
   beside(gateway: Gateway): Gateway | undefined {
     const present = this.#default(gateway.any);
-    const isOther = present !== undefined && !same(addressOf(present), addressOf(gateway));
+    const isOther = present !== undefined && !sameOctets(addressOf(present), addressOf(gateway));
     return isOther ? present : undefined;
   }
 

@@ -2,6 +2,7 @@
  * One session on FreeBSD: its graph, its descriptor on the line, its interfaces' addresses and its routes. It performs the
  * verbs of `../backend.ts` for that session. `backend.ts` watches the role and the carrier.
  */
+import { sameOctets } from '@ppp-thing/protocol/bytes';
 import { encodeAnnounce, decodeAnnounce, ETHERTYPE_ANNOUNCE, type Announced } from '../announce.ts';
 import { EarlyFrames, ETHERTYPE_SESSION } from '../early-frames.ts';
 import { BackendError } from '../errors.ts';
@@ -17,7 +18,7 @@ import type { SessionVerbs, Settings, Via } from '../backend.ts';
 import type { Libc } from '../libc.ts';
 import type { Loop } from '../loop.ts';
 import type { SessionPolicy } from '../policy.ts';
-import { sameSettings } from '../settings.ts';
+import { sameKey, sameSettings } from '../settings.ts';
 import { POLLIN } from '../unix.ts';
 import { C, S } from './abi.ts';
 import * as addressing from './addressing.ts';
@@ -30,7 +31,7 @@ import { BYPASS, Graph } from './graph.ts';
 import type { Interfaces } from './interface.ts';
 import { NetgraphSocket, type Message } from './netgraph.ts';
 import { tellOfOriginal } from './leavings.ts';
-import { same, textAt, u64At } from './octets.ts';
+import { textAt, u64At } from './octets.ts';
 import { DISCOVERY } from './programs.ts';
 
 const GET_STATS = { cookie: C.NGM_PPP_COOKIE, command: C.NGM_PPP_GET_LINK_STATS64 };
@@ -38,7 +39,6 @@ const GET_STATS = { cookie: C.NGM_PPP_COOKIE, command: C.NGM_PPP_GET_LINK_STATS6
 const THE_LINK = Uint8Array.of(0, 0);
 const BYPASS_HEADER = 4;
 const ETHERNET_HEADER = 14;
-const LARGEST_DISCOVERY = 1500;
 /** IPv4 and IPv6, should the kernel ever hand them to us: data is not ours to read. */
 const DATA_PROTOCOLS: readonly number[] = [0x0021, 0x0057];
 const BATCH = 64;
@@ -206,11 +206,7 @@ export class FreebsdSession implements SessionVerbs {
   }
 
   sendDiscovery(destination: Uint8Array, payload: Uint8Array): void {
-    const { name, mac } = this.policy;
-    if (payload.length > LARGEST_DISCOVERY) {
-      const reason = `${payload.length} octets of payload`;
-      throw new BackendError('discovery-send', name, 'EMSGSIZE', reason);
-    }
+    const { mac } = this.policy;
     const isGroup = ((destination[0] ?? 0) & 1) === 1;
     if (this.#arming.key === null && !isGroup) this.#early.keep(destination);
     const frame = new Uint8Array(ETHERNET_HEADER + payload.length);
@@ -237,7 +233,7 @@ export class FreebsdSession implements SessionVerbs {
 
   attach(key: Key, maxPayload: number): void {
     const present = this.#arming.key;
-    if (present !== null && isSame(present, key)) {
+    if (present !== null && sameKey(present, key)) {
       attempt('attach', this.policy.name, () => this.#graph.configureLink(true, maxPayload));
       return;
     }
@@ -328,7 +324,7 @@ export class FreebsdSession implements SessionVerbs {
 
   /** Whether its default route is to this gateway. */
   leadsTo(gateway: Uint8Array): boolean {
-    return this.#gateway !== undefined && same(this.#gateway, gateway);
+    return this.#gateway !== undefined && sameOctets(this.#gateway, gateway);
   }
 
   /** The sessions whose default routes stand in the same FIB. */
@@ -348,7 +344,7 @@ export class FreebsdSession implements SessionVerbs {
     const { partnerAddress, name } = this.policy;
     const theirs = this.#settings?.theirAddress;
     const own = [partnerAddress, theirs, this.#gateway].filter((each) => each != null);
-    if (own.some((each) => same(each, gateway))) return;
+    if (own.some((each) => sameOctets(each, gateway))) return;
     if (this.#others().some((other) => other.leadsTo(gateway))) return;
     const text = gateway.join('.');
     if (this.#toldOfRoutes.has(text)) return;
@@ -452,7 +448,5 @@ export class FreebsdSession implements SessionVerbs {
     attempt('remove', this.policy.name, () => this.#graph.takeDown());
   }
 }
-
-const isSame = (a: Key, b: Key): boolean => a.sessionId === b.sessionId && same(a.acMac, b.acMac);
 
 const etherType = (frame: Uint8Array): number => ((frame[12] ?? 0) << 8) | (frame[13] ?? 0);

@@ -2,12 +2,12 @@
  * Sets the addresses and default routes of a session. It compares with the kernel's first, so that a repeated call changes
  * nothing. The caller decides which addresses and which route.
  */
+import { sameOctets } from '@ppp-thing/protocol/bytes';
 import { unless } from '../errors.ts';
 import { linkLocalOf } from '@ppp-thing/protocol/wire/ipv6';
 import type { Settings } from '../backend.ts';
 import type { SessionPolicy } from '../policy.ts';
 import { attempt, type Rtnetlink } from './kernel.ts';
-import { sameOctets } from './netlink.ts';
 import { TABLE_MAIN, addAddress, deleteAddress, type Address } from './rtnetlink.ts';
 
 /**

@@ -6,11 +6,11 @@
  * that lead elsewhere may have the same metric; then the kernel uses the one that came first, and the next one when
  * that goes. So no session removes the route of another, in whatever order they come and go.
  */
+import { sameOctets } from '@ppp-thing/protocol/bytes';
 import { unless } from '../errors.ts';
 import type { SessionPolicy } from '../policy.ts';
 import { tableOf } from './addressing.ts';
 import { attempt, type Rtnetlink } from './kernel.ts';
-import { sameOctets } from './netlink.ts';
 import {
   FAMILY,
   RTPROT_OURS,

@@ -5,12 +5,12 @@
  * Ours are told from others by their alias. Never change the MTU or the MAC of a macvlan that carries a session: the
  * kernel ends every session on it at once.
  */
+import { sameOctets } from '@ppp-thing/protocol/bytes';
 import { createHash } from 'node:crypto';
 import { BackendError, unless } from '../errors.ts';
 import type { Libc } from '../libc.ts';
 import type { SessionPolicy } from '../policy.ts';
 import { attempt, type Rtnetlink } from './kernel.ts';
-import { sameOctets } from './netlink.ts';
 import {
   IFF,
   allLinks,

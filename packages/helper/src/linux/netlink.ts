@@ -6,8 +6,6 @@
  */
 import { endianness } from 'node:os';
 
-export { sameOctets } from '../octets.ts';
-
 const LITTLE = endianness() === 'LE';
 
 export const NLM_F = {

@@ -3,10 +3,10 @@
  *
  * The role is the presence of the virtual address on its interface, so that any VRRP daemon will do.
  */
+import { sameOctets } from '@ppp-thing/protocol/bytes';
 import type { KernelState, Role } from '../backend.ts';
 import type { SessionPolicy } from '../policy.ts';
 import type { Rtnetlink } from './kernel.ts';
-import { sameOctets } from './netlink.ts';
 import { IFF, type Address, type Link } from './rtnetlink.ts';
 
 export type Level = Pick<KernelState, 'role' | 'carrier'>;

@@ -2,6 +2,7 @@
  * One session on Linux: its line, its sockets and what the kernel holds for it. It performs the verbs of
  * `../backend.ts` for that session. The server decides when a verb may run.
  */
+import { sameOctets } from '@ppp-thing/protocol/bytes';
 import { ETHERTYPE_ANNOUNCE, encodeAnnounce, decodeAnnounce, type Announced } from '../announce.ts';
 import { EarlyFrames, ETHERTYPE_SESSION } from '../early-frames.ts';
 import { BackendError, unless } from '../errors.ts';
@@ -11,7 +12,7 @@ import type { Libc } from '../libc.ts';
 import type { Loop } from '../loop.ts';
 import type { SessionPolicy } from '../policy.ts';
 import { POLLIN } from '../unix.ts';
-import { sameSettings } from '../settings.ts';
+import { sameKey, sameSettings } from '../settings.ts';
 import {
   everyIpv4,
   othersIpv6,
@@ -25,7 +26,6 @@ import type { DefaultRoutes, Towards } from './default-routes.ts';
 import type { Demotion } from './demotion.ts';
 import { attempt, type Rtnetlink } from './kernel.ts';
 import { buildLine, buildStub, lineName, requireLink } from './line.ts';
-import { sameOctets } from './netlink.ts';
 import { PppSession } from './ppp.ts';
 import type { Roles } from './roles.ts';
 import {
@@ -38,7 +38,6 @@ import {
 } from './rtnetlink.ts';
 import { ETHERNET_HEADER, ETHERTYPE_DISCOVERY, PacketSocket, ethernetFrame } from './sockets.ts';
 
-const MAXIMUM_DISCOVERY = 1500;
 const NO_COUNTERS: Counters = { octetsIn: 0, octetsOut: 0, packetsIn: 0, packetsOut: 0 };
 
 /** The common surroundings of a helper's sessions. */
@@ -162,10 +161,6 @@ export class LinuxSession implements SessionVerbs {
   }
 
   sendDiscovery(destination: Uint8Array, payload: Uint8Array): void {
-    if (payload.length > MAXIMUM_DISCOVERY) {
-      const reason = `${payload.length} octets of payload`;
-      throw new BackendError('discovery-send', this.#name, 'EMSGSIZE', reason);
-    }
     const [discovery] = this.#sockets('discovery-send');
     const { mac } = this.policy;
     if (!isGroup(destination)) this.#keepEarly(destination);
@@ -441,5 +436,3 @@ export class LinuxSession implements SessionVerbs {
 
 /** Broadcast, and every other group address (IEEE 802). */
 const isGroup = (mac: Uint8Array): boolean => ((mac[0] ?? 0) & 1) === 1;
-const sameKey = (a: Key, b: Key): boolean =>
-  a.sessionId === b.sessionId && sameOctets(a.acMac, b.acMac);

@@ -1,10 +1,11 @@
 /**
  * /dev/bpf: a descriptor with its buffer, filters, direction and lock, as ioctl(2), read(2) and write(2) see it.
  */
+import { concat } from '@ppp-thing/protocol/printable';
 import { at, c, fail } from './abi.ts';
 import { compile } from './bpf-machine.ts';
 import type { Interfaces, NetInterface, Tap } from './interfaces.ts';
-import { concat, cstring, set16, set32, u32 } from './octets.ts';
+import { cstring, set16, set32, u32 } from './octets.ts';
 
 type Filter = (frame: Uint8Array) => number;
 

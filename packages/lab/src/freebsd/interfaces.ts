@@ -2,8 +2,9 @@
  * Network interfaces of the fake kernel: Ethernet ones on a line, ng ones on a node; their flags, names and addresses, by
  * ioctl. Routes and CARP are elsewhere.
  */
+import { toHex, sameOctets } from '@ppp-thing/protocol/bytes';
 import { Errno, at, c, fail } from './abi.ts';
-import { be16, cstring, equal, field, set16, set32, tohex, u16, u32 } from './octets.ts';
+import { be16, cstring, field, set16, set32, u16, u32 } from './octets.ts';
 
 const NAME = 16;
 const PPROMISC = c('IFF_PPROMISC');
@@ -67,7 +68,7 @@ export class NetInterface {
   /** Addresses of IPv6: those that are preferred for longest come first, then those that are valid for longest. */
   get best6(): readonly Uint8Array[] {
     return this.addresses6
-      .map((address) => ({ address, ...this.lifetimes6.get(tohex(address)) }))
+      .map((address) => ({ address, ...this.lifetimes6.get(toHex(address)) }))
       .sort((a, b) => (b.preferred ?? 0) - (a.preferred ?? 0) || (b.valid ?? 0) - (a.valid ?? 0))
       .map(({ address }) => address);
   }
@@ -115,7 +116,7 @@ export class NetInterface {
   /** A frame on the line. To another MAC it gets in only if somebody made the interface promiscuous. */
   receive(frame: Uint8Array): void {
     if (!this.isUp || !this.isConnected) return;
-    const isForeign = ((frame[0] ?? 0) & 1) === 0 && !equal(frame.subarray(0, 6), this.mac);
+    const isForeign = ((frame[0] ?? 0) & 1) === 0 && !sameOctets(frame.subarray(0, 6), this.mac);
     if (isForeign && !this.isPromiscuous) return;
     for (const tap of this.taps) tap.frame(frame, 'in');
     const isIp = [0x0800, 0x0806, 0x86dd].includes(be16(frame, 12));
@@ -227,7 +228,7 @@ export class Interfaces {
         line.addresses.some(({ destination, address: own, mask }) =>
           destination === undefined
             ? mask.every((bits, i) => ((own[i] ?? 0) & bits) === ((address[i] ?? 0) & bits))
-            : equal(destination, address),
+            : sameOctets(destination, address),
         ),
     );
   }
@@ -309,7 +310,7 @@ const HANDLERS: Readonly<Record<number, (call: Call) => void>> = {
     const isOwn = holder?.addresses.some((each) => each.destination === undefined) ?? false;
     const isOthers = holder !== undefined && holder !== line && !isOwn;
     if (isOthers && interfaces.noSamePrefix) fail('EEXIST');
-    line.addresses = line.addresses.filter((each) => !equal(each.address, address));
+    line.addresses = line.addresses.filter((each) => !sameOctets(each.address, address));
     line.addresses.push({
       address,
       destination,
@@ -321,7 +322,7 @@ const HANDLERS: Readonly<Record<number, (call: Call) => void>> = {
   },
   [c('SIOCDIFADDR')]: ({ interfaces, line, value }) => {
     const wanted = value[1] === 0 ? line.addresses[0]?.address : addressAt(value, 0);
-    const rest = line.addresses.filter(({ address }) => !equal(address, wanted ?? address));
+    const rest = line.addresses.filter(({ address }) => !sameOctets(address, wanted ?? address));
     if (wanted === undefined || rest.length === line.addresses.length) fail('EADDRNOTAVAIL');
     line.addresses = rest;
     interfaces.changed('address', line);
@@ -335,18 +336,18 @@ const HANDLERS: Readonly<Record<number, (call: Call) => void>> = {
     const [valid, preferred] = [lifetime('ia6t_vltime'), lifetime('ia6t_pltime')];
     if (valid === 0 || preferred > valid) fail('EINVAL');
     const address = argument.slice(offset + 8, offset + 24);
-    if (!line.addresses6.some((each) => equal(each, address))) line.addresses6.push(address);
-    line.lifetimes6.set(tohex(address), { preferred, valid });
+    if (!line.addresses6.some((each) => sameOctets(each, address))) line.addresses6.push(address);
+    line.lifetimes6.set(toHex(address), { preferred, valid });
     line.isUp = true;
   },
   [c('SIOCDIFADDR_IN6')]: ({ line, argument }) => {
     const offset = at('in6_ifreq', 'ifr_ifru.ifru_addr');
     checkFamily(argument, offset, 'AF_INET6');
     const address = argument.slice(offset + 8, offset + 24);
-    const rest = line.addresses6.filter((each) => !equal(each, address));
+    const rest = line.addresses6.filter((each) => !sameOctets(each, address));
     if (rest.length === line.addresses6.length) fail('EADDRNOTAVAIL');
     line.addresses6 = rest;
-    line.lifetimes6.delete(tohex(address));
+    line.lifetimes6.delete(toHex(address));
   },
   [c('SIOCGIFMEDIA')]: ({ line, argument }) => {
     if (line.kind !== 'ether') fail('EINVAL');

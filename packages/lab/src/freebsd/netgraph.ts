@@ -4,8 +4,9 @@
  *
  * The other end of a removed hook goes a moment later: `lag` counts the control messages until then. With 0, at once.
  */
+import { concat } from '@ppp-thing/protocol/printable';
 import { at, c, fail } from './abi.ts';
-import { concat, cstring, field, long, set32, u32 } from './octets.ts';
+import { cstring, field, long, set32, u32 } from './octets.ts';
 
 const NAME = 32;
 const PATH = 512;

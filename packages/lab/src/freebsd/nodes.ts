@@ -1,11 +1,12 @@
 /**
  * The simple node types: ether, hub, bpf, etf and iface. Each does what it was seen to do, no more.
  */
+import { concat } from '@ppp-thing/protocol/printable';
 import { Errno, at, c, fail } from './abi.ts';
 import { compile } from './bpf-machine.ts';
 import type { NetInterface, Interfaces } from './interfaces.ts';
 import { Node, type Hook, type Message, type Netgraph } from './netgraph.ts';
-import { be16, concat, cstring, field, long, u16, u32 } from './octets.ts';
+import { be16, cstring, field, long, u16, u32 } from './octets.ts';
 
 const NAME = 32;
 

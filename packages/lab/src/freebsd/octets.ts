@@ -37,24 +37,8 @@ export function cstring(octets: Uint8Array, at: number, room: number): string {
   return new TextDecoder().decode(text.subarray(0, end === -1 ? room - 1 : end));
 }
 
-export function concat(...parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
-}
-
-export const equal = (a: Uint8Array, b: Uint8Array): boolean =>
-  a.length === b.length && a.every((octet, i) => octet === b[i]);
-
 /** Octets from hexadecimal in which `~N~` stands for N zero octets. */
 export function unhex(text: string): Uint8Array {
   const full = text.replace(/~(\d+)~/g, (_, count: string) => '00'.repeat(Number(count)));
   return Uint8Array.from(full.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
 }
-
-export const tohex = (octets: Uint8Array): string =>
-  Array.from(octets, (octet) => octet.toString(16).padStart(2, '0')).join('');

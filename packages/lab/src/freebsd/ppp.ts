@@ -1,9 +1,10 @@
 /**
  * The ppp node with one link: data protocols between the link and `inet`, `ipv6`; everything else between it and `bypass`.
  */
+import { concat } from '@ppp-thing/protocol/printable';
 import { at, c, fail } from './abi.ts';
 import { Node, type Hook, type Message } from './netgraph.ts';
-import { be16, concat, set64, u16, u32 } from './octets.ts';
+import { be16, set64, u16, u32 } from './octets.ts';
 
 const HOOKS = /^(link\d+|bypass|inet|ipv6)$/;
 const IPV4 = 0x0021;

@@ -2,9 +2,11 @@
  * The pppoe node: discovery towards `ethernet` for each session hook, and the session's frames. A hook that goes while
  * connected says PADT, towards `ethernet` and nowhere else.
  */
+import { concat } from '@ppp-thing/protocol/printable';
+import { sameOctets } from '@ppp-thing/protocol/bytes';
 import { Errno, at, c, fail } from './abi.ts';
 import { Node, type Hook, type Message } from './netgraph.ts';
-import { ascii, be16, concat, cstring, equal, field, long, set16, u16 } from './octets.ts';
+import { ascii, be16, cstring, field, long, set16, u16 } from './octets.ts';
 
 const NAME = 32;
 const DISCOVERY = 0x8863;
@@ -83,7 +85,9 @@ export class PppoeNode extends Node {
     const [found] = [...this.#dials]
       .filter(
         ([, dial]) =>
-          dial.state === 'connected' && dial.sessionId === sessionId && equal(dial.acMac, acMac),
+          dial.state === 'connected' &&
+          dial.sessionId === sessionId &&
+          sameOctets(dial.acMac, acMac),
       )
       .sort(([, a], [, b]) => b.order - a.order);
     if (found === undefined) fail('ENETUNREACH');
@@ -96,7 +100,7 @@ export class PppoeNode extends Node {
     const hostUniq = tag(frame, TAG.hostUniq);
     return [...this.#dials].find(
       ([, dial]) =>
-        dial.state === state && hostUniq !== undefined && equal(dial.hostUniq, hostUniq),
+        dial.state === state && hostUniq !== undefined && sameOctets(dial.hostUniq, hostUniq),
     );
   }
 
@@ -149,7 +153,8 @@ export class PppoeNode extends Node {
   /** The AC ends the session: the hook falls back to idle. */
   #terminated(frame: Uint8Array): void {
     for (const [hook, dial] of this.#dials) {
-      const isIts = dial.sessionId === be16(frame, 16) && equal(dial.acMac, frame.subarray(6, 12));
+      const isIts =
+        dial.sessionId === be16(frame, 16) && sameOctets(dial.acMac, frame.subarray(6, 12));
       if (dial.state !== 'connected' || !isIts) continue;
       this.#dials.delete(hook);
       this.#event(dial, 'NGM_PPPOE_CLOSE', 'cmdid', field(hook, NAME));

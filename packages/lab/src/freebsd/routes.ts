@@ -2,9 +2,11 @@
  * Default routes by FIB and family, and the routing sockets: requests, their echo, and what the kernel tells of addresses
  * and links.
  */
+import { concat } from '@ppp-thing/protocol/printable';
+import { toHex, sameOctets } from '@ppp-thing/protocol/bytes';
 import { at, c, fail } from './abi.ts';
 import type { Interfaces, NetInterface } from './interfaces.ts';
-import { concat, equal, set16, set32, tohex, u32 } from './octets.ts';
+import { set16, set32, u32 } from './octets.ts';
 
 export class RouteSocket {
   fib = 0;
@@ -101,7 +103,7 @@ export class Routes {
     const flags = u32(message, at('rt_msghdr', 'rtm_flags'));
     if (family(destination) !== c('AF_INET6') || netmask.length !== destination.length)
       fail('EINVAL');
-    const key = `${socket.fib} ${tohex(destination.subarray(8, 24))} ${tohex(netmask.subarray(8, 24))}`;
+    const key = `${socket.fib} ${toHex(destination.subarray(8, 24))} ${toHex(netmask.subarray(8, 24))}`;
     const type = message[at('rt_msghdr', 'rtm_type')];
     if (type === c('RTM_ADD')) {
       if ((flags & c('RTF_REJECT')) === 0) fail('EINVAL');
@@ -115,7 +117,9 @@ export class Routes {
 
   #change(type: number | undefined, key: string, gateway: Uint8Array | undefined): void {
     const present = this.#defaults.get(key) ?? [];
-    const named = present.find((route) => gateway !== undefined && equal(route.gateway, gateway));
+    const named = present.find(
+      (route) => gateway !== undefined && sameOctets(route.gateway, gateway),
+    );
     switch (type) {
       case c('RTM_ADD'):
         if (gateway === undefined) fail('EINVAL');
@@ -191,7 +195,7 @@ export class Routes {
 
   isVia(fib: number, address: Uint8Array): boolean {
     const present = this.default(fib);
-    return present !== undefined && equal(present, address);
+    return present !== undefined && sameOctets(present, address);
   }
 }
 

@@ -1,6 +1,7 @@
 /**
  * Netgraph sockets: the control socket, which is a node, and the data socket, which shares it.
  */
+import { concat } from '@ppp-thing/protocol/printable';
 import { c, fail } from './abi.ts';
 import {
   Node,
@@ -11,7 +12,7 @@ import {
   type Message,
   type Netgraph,
 } from './netgraph.ts';
-import { ascii, concat, field } from './octets.ts';
+import { ascii, field } from './octets.ts';
 
 const LARGEST = 20_480;
 
