@@ -45,6 +45,9 @@ export async function until(
   return Math.round(performance.now() - start);
 }
 
+/** A connection that nobody answers is tried for longer, and then the probe would never say that it is there. Milliseconds. */
+const READY_LIMIT = 90_000;
+
 export class Station {
   readonly #process: ResultPromise<typeof TALKING>;
   readonly #lines: Interface;
@@ -56,9 +59,9 @@ export class Station {
     this.#lines = createInterface({ input: this.#process.stdout });
   }
 
-  /** It serves, or its TCP connection is established. */
+  /** It serves, or its TCP connection is established. Throws AbortError if that does not come. */
   async ready(): Promise<void> {
-    await once(this.#lines, 'line');
+    await once(this.#lines, 'line', { signal: AbortSignal.timeout(READY_LIMIT) });
   }
 
   /** What happened since the last `begin`. */
