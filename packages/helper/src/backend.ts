@@ -71,15 +71,15 @@ export interface KernelState {
   readonly demoted: boolean;
 }
 
-/** A backend's notices to the server. It calls them from `Loop` callbacks, never from within a verb. */
+/** A backend's notices to `sessions.ts`. It calls them from `Loop` callbacks, never from within a verb. */
 export interface BackendEvents {
   /** `payload` begins after the Ethernet header, padding included. Only frames to the session's MAC, or broadcast. */
   discoveryFrame(session: string, source: Uint8Array, payload: Uint8Array): void;
   /** `packet` begins after PPP's Protocol field. Never a data protocol (IPv4, IPv6). */
   pppFrame(session: string, protocol: number, packet: Uint8Array): void;
   /**
-   * Roles may have changed: the server compares, applies the interlock and notifies the supervisor. One call has all the
-   * changes of one poll, so that every gate moves before anything else does.
+   * Roles may have changed: `sessions.ts` compares, applies the interlock and notifies the supervisor. One call has all
+   * the changes of one poll, so that every gate moves before anything else does.
    */
   roles(edges: readonly Edge[]): void;
   carrier(session: string, up: boolean): void;
@@ -127,7 +127,7 @@ export interface Backend {
 export interface SessionVerbs {
   /** Reads the kernel's state. */
   inspect(): KernelState;
-  /** The part of it that this process knows, without a call of the kernel. */
+  /** The part of that state that this process knows without a kernel call. */
   readonly attached: Key | null;
   readonly gateOpen: boolean;
   /** @param payload  at most 1500 octets: a longer one does not decode */
@@ -149,7 +149,7 @@ export interface SessionVerbs {
   announce(announced: Announced): void;
   /** Without a PADT on the wire. Nothing attached: no effect. */
   detach(): void;
-  /** The server calls it only for a change: the server remembers the demotion in force, across restarts too. */
+  /** Called only for a change: `demotion.ts` remembers the demotion in force, across restarts too. */
   demote(on: boolean): void;
   /**
    * Adopt the demotion of this amount that an earlier helper set for the session in this boot. Returns false if the

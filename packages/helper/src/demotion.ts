@@ -6,8 +6,8 @@
  * demotes, and deletes it after it has removed the demotion: a moment later, because CARP may make this router MASTER at
  * once, and the edge must not wait for a disk. A crash in between leaves a record of a demotion that is not in force;
  * `adoptDemotion` detects that. A reboot clears both the kernel's sum and the run directory, where the file is.
- * So the file needs no fsync, and its boot is not told by a clock that somebody may set. If the file cannot be written,
- * the helper refuses to demote and goes on.
+ * So the file needs no fsync, and no clock that somebody may set identifies its boot. If the file cannot be written, the
+ * helper refuses to demote and goes on.
  */
 import { join } from 'node:path';
 import { BackendError, diskError } from './errors.ts';

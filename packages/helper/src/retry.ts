@@ -4,8 +4,8 @@ import type { Loop } from './loop.ts';
 /**
  * Run `act` every `intervalMs` until it succeeds.
  *
- * @param reason  why it failed just now
- * @param act  why it failed again; undefined once it has not
+ * @param reason  of the last failure
+ * @param act  returns the reason if it fails again; undefined if it succeeds
  */
 export function retry(
   loop: Loop,

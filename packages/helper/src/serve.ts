@@ -111,7 +111,7 @@ export function serve(options: ServeOptions): Serving {
   const reason = options.removing === true ? undefined : listen();
   if (reason !== undefined) retry(loop, LISTEN_RETRY_MS, reason, listen, log);
 
-  /** Removes all that is recorded. What fails stays on record, and the rest is still removed. */
+  /** Removes every recorded demotion and address. A failure stays on record, and does not stop the rest. */
   const giveBack = (): void => {
     for (const session of sessions.all()) anyway(() => demotions.set(session, false), log);
     anyway(() => demotions.settle(() => false), log);

@@ -1,4 +1,4 @@
-/** Compares what a session has with what it shall have. */
+/** Compares the present key and settings of a session with the wanted ones. */
 import { sameOctets } from '@ppp-thing/protocol/bytes';
 import type { Key, SessionSettings } from './backend.ts';
 

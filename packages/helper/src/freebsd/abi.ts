@@ -164,7 +164,7 @@ export const S = {
   },
 } as const;
 
-/** What the headers' tables lack, as it was seen on a kernel: enumerations, bits of a status, a flexible structure. */
+/** Facts that the headers do not contain, seen on a kernel: enumerations, bits of a status, a flexible structure. */
 export const SEEN = {
   /** bpf_direction: frames that come in, and none that this machine sends. */
   BPF_D_IN: 0,

@@ -2,8 +2,8 @@
  * Sets the addresses and default routes of a session, in an order in which each step leaves the router reachable. The
  * caller decides which addresses and which route.
  *
- * With a stub the session's interface carries the router's own address, and the stub the public one. On a router that is
- * not live the interface is configured but down: up, its route to the AC's address would lead nowhere.
+ * With a stub the session's interface has the router's own address, and the stub the public one. On a router that is not
+ * live the interface is configured but down, because its route to the AC's address would lead nowhere.
  */
 import { sameOctets } from '@ppp-thing/protocol/bytes';
 import { linkLocalOf } from '@ppp-thing/protocol/wire/ipv6';
@@ -25,7 +25,7 @@ const IN_USE = {
 const dotted = (address: Uint8Array): string => address.join('.');
 
 /**
- * @param before  what was configured by this process; undefined if nothing
+ * @param before  the settings that this process configured before; undefined if none
  */
 export function configure(
   interfaces: Interfaces,
@@ -129,7 +129,7 @@ export interface Way {
   readonly before?: Uint8Array | undefined;
   /** Whether another session's default route in the same FIB has this gateway. */
   readonly isShared: (gateway: Uint8Array) => boolean;
-  /** A default route beside ours, by its gateway, whoever made it. */
+  /** Reports a default route beside ours by its gateway, whoever made it. */
   readonly beside: (gateway: Uint8Array) => void;
   readonly log: (line: string) => void;
 }

@@ -25,7 +25,7 @@ const PADS = 0x65;
 /** Host-Uniq as ng_pppoe takes it (hexadecimal, lower case), and as it stands in the frames. */
 const HOST_UNIQ = '0xdeadbeef|';
 const HOST_UNIQ_TAG = Uint8Array.of(0x01, 0x03, 0, 4, 0xde, 0xad, 0xbe, 0xef);
-/** The kernel wants one of at least 32. */
+/** The kernel requires at least 32 octets. */
 const DISARMED_MRU = 1492;
 const HEADER = 14;
 const CODE = HEADER + 1;
@@ -86,7 +86,7 @@ export class Arming {
     this.#serial = named?.serial ?? 0;
     if (hook === IDLE) return;
     if (hook !== undefined && named !== undefined && this.#graph.isLinkEnabled()) {
-      // An idle hook would begin to arm, and is a hook that lost its session.
+      // An idle hook has lost its session. Connecting it would begin to arm it.
       if (refuses('EISCONN', () => this.#connect(hook, ''))) {
         this.#hook = hook;
         return;
@@ -138,7 +138,7 @@ export class Arming {
   }
 
   #discover(hook: string, { sessionId, acMac }: Key): void {
-    // Behind a filter the kernel cannot learn the address, and takes it as it is now into the session.
+    // Behind a filter the kernel cannot learn our MAC address: it puts its present value into the session.
     this.#netgraph.tell(`${this.#graph.pppoe}:`, SETENADDR, this.#mac);
     this.#connect(hook, HOST_UNIQ);
     this.#await(PADI, new Uint8Array(6).fill(0xff));

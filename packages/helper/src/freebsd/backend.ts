@@ -37,7 +37,7 @@ const MODULES = [
   'ng_iface',
 ] as const;
 
-/** What is opened at the first start and serves all sessions. */
+/** Descriptors that the first start opens for all sessions. */
 interface Common {
   readonly shared: Shared;
   readonly devd: Devd;
@@ -198,7 +198,7 @@ export class FreebsdBackend implements Backend {
     });
   }
 
-  /** A netgraph socket for what belongs to no session that is served. */
+  /** Run `act` with a netgraph socket for nodes of sessions that no helper serves. */
   #withSweeper(act: (netgraph: NetgraphSocket) => void): void {
     const { libc } = this.#context;
     const netgraph = attempt('open netgraph', SWEEPER, () => new NetgraphSocket(libc, SWEEPER), {
@@ -259,7 +259,7 @@ export class FreebsdBackend implements Backend {
   }
 }
 
-/** `read`, asked once for each key. */
+/** `read`, called once for each key. */
 function once<T, R>(keyOf: (of: T) => string, read: (of: T) => R): (of: T) => R {
   const known = new Map<string, R>();
   return (of) => {
@@ -272,7 +272,7 @@ function once<T, R>(keyOf: (of: T) => string, read: (of: T) => R): (of: T) => R 
   };
 }
 
-/** For a session that was never started: no other is served then. */
+/** No route, for a session that was never started: then this helper serves no other either. */
 const NOWHERE = {
   via: 'none',
   theirs: undefined,

@@ -9,7 +9,7 @@ import { ifreq } from './interface.ts';
 import { int, u16At, u32At } from './octets.ts';
 import { programHeader, readProgram, TAG_LENGTH, TAGGED, writeProgram } from './programs.ts';
 
-/** Several full frames; the kernel's own choice of 4096 is two. */
+/** Octets of the buffer: several full frames. The kernel's default of 4096 holds two. */
 const BUFFER = 32 * 1024;
 const room = new Uint8Array(BUFFER);
 const ETHERNET_HEADER = 14;
@@ -88,7 +88,7 @@ export class Bpf {
     }
   }
 
-  /** A whole frame, padded to the least that Ethernet carries. */
+  /** Send a whole frame, padded to Ethernet's minimum. */
   write(frame: Uint8Array): void {
     if (frame.length >= MINIMUM_FRAME) {
       this.#libc.write(this.fd, frame);

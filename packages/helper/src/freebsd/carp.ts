@@ -22,7 +22,7 @@ const DEVD_PIPE = '/var/run/devd.seqpacket.pipe';
 const MOST_VHIDS = 32;
 const EVENT_ROOM = 1024;
 const EVENTS = 64;
-/** There is no vhid to read, or none that can be chosen. */
+/** There is no such vhid, or several and none is named. */
 const NO_VHID = ['ENOENT', 'ENXIO', 'EPROTONOSUPPORT', 'EINVAL', 'EOPNOTSUPP'];
 /** devd does not run, or is busy with others. */
 const NOBODY = ['ECONNREFUSED', 'ENOENT', 'EACCES', 'EAGAIN', 'ECONNRESET'];
@@ -36,8 +36,8 @@ export interface Vhid {
 export const vhidName = ({ interface: name, vhid }: Vhid): string => `${vhid ?? '*'}@${name}`;
 
 /**
- * The policy's vhid. Where it names an address alone, as the original's file does, it is on the interface that has this
- * address, whatever its role. Throws BackendError: ENXIO, none has it now.
+ * The policy's vhid. If the policy names only an address, as the original's file does, the vhid is on the interface that
+ * has this address, whatever its role. Throws BackendError: ENXIO, no interface has it now.
  */
 export function vhidOf({
   interface: named,
@@ -61,7 +61,7 @@ export function vhidOf({
 /**
  * Without a vhid to watch this router is the only one.
  *
- * @param how  'strict': a vhid that is not there is an error, as at the start; else it is INIT, which closes the gate
+ * @param how  'strict', at the start: a missing vhid is an error. Otherwise it counts as INIT, which closes the gate
  */
 export function roleOf(interfaces: Interfaces, vhid: Vhid | undefined, how?: 'strict'): Role {
   if (vhid === undefined) return 'MASTER';
@@ -116,7 +116,7 @@ export class Devd {
   readonly #heard: (interfaceName: string) => void;
   #fd: number | undefined;
 
-  /** @param heard  something happened to a vhid of this interface, in any jail that has one of that name */
+  /** @param heard  called for an event of a vhid on this interface, in any jail with an interface of that name */
   constructor(libc: Libc, loop: Loop, heard: (interfaceName: string) => void) {
     this.#libc = libc;
     this.#loop = loop;

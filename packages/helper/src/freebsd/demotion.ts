@@ -1,6 +1,6 @@
 /**
  * Our demotion on FreeBSD. Writing the sysctl adds to the sum of everybody's demotions, and reading it gives that sum. So
- * this object, and the server's record, remember our part.
+ * this object, and the record of `../demotion.ts`, remember our part.
  */
 import type { Libc } from '../libc.ts';
 import type { SessionPolicy } from '../policy.ts';

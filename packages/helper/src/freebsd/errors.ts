@@ -30,8 +30,8 @@ const TRIES = 2000;
 const never = new Int32Array(new SharedArrayBuffer(4));
 
 /**
- * Poll every 0.1 ms until the kernel has done what it does a moment after the call. Undefined after 0.2 s without an
- * answer.
+ * Call `ask` every 0.1 ms until it answers: the kernel completes some calls a moment later. Undefined after 0.2 s without
+ * an answer.
  */
 export function soon<T>(ask: () => T | undefined): T | undefined {
   for (let tries = 0; tries < TRIES; tries++) {

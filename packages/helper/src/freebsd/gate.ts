@@ -68,9 +68,9 @@ export class Gate {
   }
 
   /**
-   * Take over what an earlier helper left.
+   * Adopt the nodes that an earlier helper left.
    *
-   * @returns whether the gate is open; 'other mac' if what passes is meant for another MAC than ours, or for none
+   * @returns the gate's state; 'other mac' if the filter behind it is for another MAC than ours, or there is none
    */
   adopt(): 'open' | 'closed' | 'other mac' {
     const wire = this.#netgraph
@@ -89,8 +89,8 @@ export class Gate {
   }
 
   /**
-   * The kernel does not tell whether a filter is set. It refuses a second hook the same EtherType, and where it does not,
-   * the question goes away with its own hook and has let nothing through.
+   * Whether a filter is set: the kernel cannot be asked directly, but refuses a second hook with the same EtherType. If it
+   * accepts the second hook, that hook goes with the probe, and no frame has passed it.
    */
   #isOpen(): boolean {
     const etf = `${this.#etf}:`;
@@ -123,7 +123,7 @@ export class Gate {
     this.#program();
   }
 
-  /** What comes from the line for our MAC goes to `wire`, and what comes from there to the line. */
+  /** Frames from the line to our MAC go to `wire`, and frames from `wire` go to the line. */
   #program(): void {
     const hook = `u${this.#next - 1}`;
     const bpf = `${this.#bpf}:`;

@@ -5,8 +5,8 @@
  *   hub ── line:bpf:uN ── wire:etf:downstream ── ethernet:pppoe:SESSION ── link0:ppp:inet, ipv6 ── iface
  *                              local ── our socket                              bypass ── our socket
  *
- * Every name comes from the session's, so that the next helper finds them. `local` is where ng_pppoe's own discovery goes,
- * a PADT among it, and no further.
+ * Every name is derived from the session's, so that the next helper finds the nodes. ng_pppoe's own discovery frames, PADT
+ * included, go to `local` and end there.
  */
 import { SESSION_NODE } from '@ppp-thing/protocol/node-names';
 import type { SessionPolicy } from '../policy.ts';
@@ -31,10 +31,10 @@ export const IDLE = 'idle';
 const GET_IFNAME = { cookie: C.NGM_IFACE_COOKIE, command: C.NGM_IFACE_GET_IFNAME };
 const SET_CONFIG = { cookie: C.NGM_PPP_COOKIE, command: C.NGM_PPP_SET_CONFIG };
 const GET_CONFIG = { cookie: C.NGM_PPP_COOKIE, command: C.NGM_PPP_GET_CONFIG };
-/** The kernel wants one; it matters to multilink alone. */
+/** Required by the kernel; only multilink uses it. */
 const ANY_BANDWIDTH = 1;
 
-/** A node of a session by its part. An address has room for 31 characters: short, and no `.`, which separates. */
+/** The name of a session's node for each part. A node's address holds 31 characters, and `.` separates its parts. */
 const nodeName = (session: string, part: string): string =>
   `${SESSION_NODE}${hubHook(session)}_${part}`;
 
@@ -67,7 +67,7 @@ export class Graph {
     this.gate = new Gate(netgraph, this.etf, this.#bpf, policy.mac);
   }
 
-  /** The name of the socket node of whoever serves this session. */
+  /** The name of the socket node of the helper that serves this session. */
   static socketName(session: string): string {
     return nodeName(session, 's');
   }
@@ -118,7 +118,7 @@ export class Graph {
     this.gate.build(hub, hubHook(this.#policy.name));
   }
 
-  /** Everything but the stub, joined to each other as we join them. */
+  /** Whether everything but the stub is there, and joined as we join it. */
   #isWhole(): boolean {
     const links = (node: string): Link[] =>
       unless(['ENOENT'], () => this.#netgraph.links(`${node}:`)) ?? [];
@@ -225,13 +225,13 @@ export class Graph {
     settle(['EEXIST'], () => netgraph.connect(`${this.pppoe}:`, `${this.ppp}:`, wanted, LINK));
   }
 
-  /** Remove all of it, the interfaces too. Whatever is not there is no error. */
+  /** Remove the whole graph with its interfaces. A missing part is no error. */
   takeDown(): void {
     removeSession(this.#netgraph, this.#interfaces, this.#policy.name);
   }
 }
 
-/** Close the gate of a session that nobody serves. What is not there is closed. */
+/** Close the gate of a session that no helper serves. A missing gate is closed. */
 export const shutGate = (netgraph: NetgraphSocket, session: string): void =>
   void unless(['ENOENT'], () => netgraph.removeHook(`${nodeName(session, 'e')}:`, 'wire'));
 
@@ -265,7 +265,7 @@ export function sessionsAmong(nodes: readonly NodeInfo[]): Set<string> {
   return sessions;
 }
 
-/** Remove everything of a session: its nodes, its interfaces, its place on the hub. Not on the wire: nothing is said. */
+/** Remove a session's nodes, its interfaces and its place on the hub. Nothing is sent on the wire. */
 export function removeSession(
   netgraph: NetgraphSocket,
   interfaces: Interfaces,

@@ -1,6 +1,6 @@
 /**
- * Network interfaces by ioctl: flags, names, MTU, addresses and carrier. It knows no netgraph, no routes, and not which
- * interface is whose.
+ * Network interfaces by ioctl: flags, names, MTU, addresses and carrier. It knows no netgraph and no routes, and does not
+ * know whose an interface is.
  */
 import { linkLocalOf } from '@ppp-thing/protocol/wire/ipv6';
 import type { Libc } from '../libc.ts';
@@ -180,7 +180,7 @@ export class Interfaces {
     unless(['EADDRNOTAVAIL'], () => this.deleteAddress6(name, linkLocalOf(interfaceId)));
   }
 
-  /** Whether frames can leave. A driver that knows no media is taken at its word that it runs. */
+  /** Whether frames can leave. For a driver without media, whether it says that it runs. */
   carrier(name: string): boolean {
     const running = C.IFF_UP | C.IFF_RUNNING;
     const flags = unless(['ENXIO'], () => this.flags(name)) ?? 0;

@@ -29,7 +29,7 @@ export function originalOn(
   return links.some((link) => link.peer.type === 'socket') ? 'running' : 'gone';
 }
 
-/** Remove it all: the line's hook is free again a moment later. Nothing of it reaches the wire. */
+/** Remove all its nodes: the line's hook is free a moment later. Nothing is sent on the wire. */
 export function removeOriginal(netgraph: NetgraphSocket): void {
   const inner = (unless(['ENOENT'], () => netgraph.links(`${PPP}:`)) ?? []).filter(
     ({ peer }) => peer.type === 'iface',

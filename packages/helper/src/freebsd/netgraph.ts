@@ -17,7 +17,7 @@ const NOTHING: Uint8Array = new Uint8Array(0);
 /** Messages taken in one go, so that a flood cannot keep the loop from its other descriptors. */
 const BATCH = 64;
 
-/** A type of node, or what every type understands, and one of its commands. */
+/** A message: the cookie of a node type, or the generic one, and a command. */
 export interface Command {
   readonly cookie: number;
   readonly command: number;
@@ -125,7 +125,7 @@ export class NetgraphSocket {
   readonly #libc: Libc;
   readonly #room = new Uint8Array(DATA_ROOM);
   readonly #from = new Uint8Array(S.sockaddr_ng.sg_data + NAME);
-  /** Events that came while a reply was waited for. */
+  /** Events that arrived before an awaited reply. */
   readonly #events: Message[] = [];
   #token = 0;
 
@@ -153,7 +153,7 @@ export class NetgraphSocket {
     this.#libc.close(this.control);
   }
 
-  /** Send a message that is answered by its errno alone. Returns its token. */
+  /** Send a message whose only answer is its errno. Returns its token. */
   tell(path: string, { cookie, command }: Command, body: Uint8Array = NOTHING): number {
     const token = (this.#token = (this.#token + 1) & 0x7fffffff);
     const message = encodeMessage({ cookie, command, token, body });
@@ -178,7 +178,7 @@ export class NetgraphSocket {
     return reply.body;
   }
 
-  /** An event: a message that nobody asked for. */
+  /** An event: a message that is no reply. */
   event(): Message | undefined {
     const waiting = this.#events.shift();
     if (waiting !== undefined) return waiting;
@@ -206,7 +206,7 @@ export class NetgraphSocket {
     if (sent === -1) throw new BackendError('send to', hook, 'EAGAIN', 'the data socket is full');
   }
 
-  /** What came in on a hook; undefined if nothing waits. */
+  /** Data that arrived on a hook; undefined if none waits. */
   readData(): { readonly hook: string; readonly octets: Uint8Array } | undefined {
     const { length } = this.#libc.recvfrom(this.data, this.#room, 0, this.#from);
     if (length === -1) return undefined;

@@ -4,7 +4,7 @@
  *
  * The hub stays for as long as a session stands on it, because ng_ether resets itself, a moment later, when its last hook
  * goes. Every session has a hook of its own on the hub, and its own filter behind it, so that sessions come and go without
- * touching each other; the price is a copy of each frame for each further session on the same line.
+ * touching each other. The cost is a copy of each frame for each further session on the same line.
  *
  * The hub's name tells the next helper whether to clear promiscuous mode when the hub goes. Both hub and flag end with the
  * boot, so that this needs no file.
@@ -28,7 +28,7 @@ const etherNode = (interfaceName: string): string => interfaceName.replaceAll(/[
 
 const isHub = ({ name, type }: NodeInfo): boolean => type === 'hub' && isOurHub(name);
 
-/** A hub that a helper made just before it died: no other program's hub has a single hook. */
+/** Whether a helper made this hub just before it died: no other program's hub has a single hook. */
 const isNewborn = ({ peer, peerHook }: Link): boolean =>
   peer.type === 'hub' && peer.name === '' && peer.hooks === 1 && peerHook === UPLINK;
 
@@ -69,7 +69,7 @@ export function ensureHub(
   return hub;
 }
 
-/** What is on the line's `orphans` hook, if that is nothing or a hub of ours. */
+/** Our hub on the line's `orphans` hook; undefined if the hook is free. Any other node there is an error. */
 function orphansOf(
   netgraph: NetgraphSocket,
   interfaceName: string,

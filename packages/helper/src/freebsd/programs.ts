@@ -1,5 +1,5 @@
 /**
- * The classic BPF programs that choose the frames a descriptor reads and writes, and those a netgraph node passes.
+ * Classic BPF programs: for the frames that a descriptor reads and writes, and for those that a netgraph node passes.
  */
 import { C, S, SEEN } from './abi.ts';
 import { putText, putU16, putU32 } from './octets.ts';
@@ -27,7 +27,7 @@ export const TAG_LENGTH = 4;
 /** Of PPP's Protocol field behind a PPPoE header; its highest bit says that it is a control packet's (RFC 1661 §2). */
 const PROTOCOL = 20;
 const CONTROL = 0x80;
-/** What BPF and netgraph take as "the whole frame". */
+/** "The whole frame", for BPF and netgraph. */
 const WHOLE_FRAME = 0xffffffff;
 const NODE_FRAME = 0x2000;
 
@@ -125,7 +125,7 @@ export const readProgram = (mac: Uint8Array): Uint8Array =>
     ...ends(WHOLE_FRAME),
   ]);
 
-/** What it may write: discovery and announces from `mac`. */
+/** Frames that the descriptor may write: discovery and announces from `mac`. */
 export const writeProgram = (mac: Uint8Array): Uint8Array =>
   assemble([
     half(ETHERTYPE),
@@ -136,7 +136,7 @@ export const writeProgram = (mac: Uint8Array): Uint8Array =>
     ...ends(WHOLE_FRAME),
   ]);
 
-/** What the session's node lets in from the line: session frames to `mac`. */
+/** Frames that the session's node passes from the line: session frames to `mac`. */
 export const lineProgram = (mac: Uint8Array): Uint8Array =>
   assemble([
     half(ETHERTYPE),

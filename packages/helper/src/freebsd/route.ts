@@ -118,7 +118,7 @@ export class Routes {
     return other;
   }
 
-  /** A default route to another gateway, by that; of several the kernel names one. */
+  /** The gateway of a default route that is not ours; of several the kernel names one. */
   beside(gateway: Gateway): Gateway | undefined {
     const present = this.#default(gateway.any);
     const isOther = present !== undefined && !sameOctets(addressOf(present), addressOf(gateway));
@@ -130,7 +130,7 @@ export class Routes {
     this.#send({ type: C.RTM_DELETE, destination: any, gateway: socketAddress });
   }
 
-  /** The prefix is unreachable but for its more specific routes; or no more. Idempotent. */
+  /** Make the prefix unreachable except for its more specific routes, or undo that. Idempotent. */
   setReject6(prefix: Uint8Array, length: number, on: boolean): void {
     const destination = sockaddrIn6(prefix);
     const netmask = sockaddrIn6(maskOf(length));
@@ -140,13 +140,13 @@ export class Routes {
     unless(['EEXIST'], () => this.#send(route));
   }
 
-  /** What the kernel says of the route with exactly this destination; undefined if there is none. */
+  /** The kernel's message about the route with exactly this destination; undefined if there is none. */
   #get(destination: Uint8Array): Uint8Array | undefined {
     const seq = this.#send({ type: C.RTM_GET, destination });
     return seq === undefined ? undefined : soon(() => this.#answer(seq));
   }
 
-  /** A default route, by its gateway; undefined if there is none that has one. */
+  /** The gateway of a default route; undefined if none has one. */
   #default(any: Uint8Array): Gateway | undefined {
     const answer = this.#get(any);
     const socketAddress = answer && addressIn(answer, C.RTA_GATEWAY);

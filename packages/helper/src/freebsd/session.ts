@@ -39,11 +39,11 @@ const GET_STATS = { cookie: C.NGM_PPP_COOKIE, command: C.NGM_PPP_GET_LINK_STATS6
 const THE_LINK = Uint8Array.of(0, 0);
 const BYPASS_HEADER = 4;
 const ETHERNET_HEADER = 14;
-/** IPv4 and IPv6, should the kernel ever hand them to us: data is not ours to read. */
+/** IPv4 and IPv6: if the kernel ever delivers data here, do not read it. */
 const DATA_PROTOCOLS: readonly number[] = [0x0021, 0x0057];
 const BATCH = 64;
 
-/** What all sessions of a backend have in common. */
+/** Shared by all sessions of a backend. */
 export interface Shared {
   readonly libc: Libc;
   readonly loop: Loop;
@@ -101,7 +101,7 @@ export class FreebsdSession implements SessionVerbs {
     this.#arming = new Arming(this.#netgraph, this.#graph, name, mac);
     let bpf: Bpf | undefined;
     try {
-      // First what leaves no trace when it fails: a missing interface or device is found here.
+      // First the step that leaves no trace if it fails: it finds a missing interface or device.
       bpf = new Bpf(libc, policy.interface, mac);
       this.#start(mayBeOpen);
     } catch (error) {
@@ -254,7 +254,7 @@ export class FreebsdSession implements SessionVerbs {
     if (open === this.#gateOpen) return;
     const { gate } = this.#graph;
     if (open) {
-      // What the AC has said in a session that was dialled, while its gate was closed, is in the descriptor alone.
+      // Of a dialled session, the AC's packets behind the closed gate are in this descriptor only.
       if (this.#early.isKeeping && this.#bpf !== undefined) this.#readLine(this.#bpf);
       attempt('open gate of', name, () => gate.open());
       this.#gateOpen = true;
@@ -339,7 +339,7 @@ export class FreebsdSession implements SessionVerbs {
     if (this.#gateway !== undefined) this.#tellOfRoute(gateway);
   }
 
-  /** Once for each gateway. */
+  /** Logs each gateway once. */
   #tellOfRoute(gateway: Uint8Array): void {
     const { partnerAddress, name } = this.policy;
     const theirs = this.#settings?.theirAddress;
@@ -430,7 +430,7 @@ export class FreebsdSession implements SessionVerbs {
     events.sessionClosed(name);
   }
 
-  /** Leave everything as it is: only the two sockets and the descriptor end, which die with the process anyway. */
+  /** Leave everything as it is. Close only the two sockets and the descriptor, which end with the process anyway. */
   leave(): void {
     const { loop } = this.#shared;
     const sockets = [this.#netgraph.data, this.#netgraph.control];
@@ -440,7 +440,7 @@ export class FreebsdSession implements SessionVerbs {
     this.#netgraph.close();
   }
 
-  /** Take it all down. The routes first: they would go with the addresses, but not those via the partner. */
+  /** Remove everything of the session. The routes first: those via the partner do not go with the addresses. */
   remove(): void {
     this.#gateOpen = false;
     anyway(() => this.route('none'), this.#shared.log);

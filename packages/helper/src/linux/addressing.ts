@@ -11,8 +11,8 @@ import { attempt, type Rtnetlink } from './kernel.ts';
 import { TABLE_MAIN, addAddress, deleteAddress, type Address } from './rtnetlink.ts';
 
 /**
- * What the session's interface holds: the public address, or with a stub the router's own, facing the AC's. IPv6 only
- * on an interface that is up, since the kernel takes IPv6 addresses away from one that is down.
+ * The addresses of the session's interface: the public one, or with a stub the router's own, with the AC's at the other end.
+ * IPv6 only on an interface that is up, since the kernel removes IPv6 addresses from one that is down.
  */
 export function sessionAddresses(
   policy: SessionPolicy,
@@ -36,7 +36,7 @@ export const stubAddresses = ({ ourAddress }: Settings, link: number): Address[]
 const sameAddress = (a: Address, b: Address): boolean =>
   sameOctets(a.local, b.local) && sameOctets(a.peer, b.peer) && a.prefix === b.prefix;
 
-/** Which of the addresses present are ours to delete. An IPv6 address of another program or person never is. */
+/** Whether an address is ours to delete. Another program's or an administrator's IPv6 address never is. */
 export type Ours = (address: Address) => boolean;
 
 export const everyIpv4: Ours = ({ local }) => local.length === 4;

@@ -165,7 +165,7 @@ export class LinuxBackend implements Backend {
   }
 }
 
-/** What messages of the kernel are about; each is decoded once, however many sessions there are. */
+/** The subjects of kernel messages. Each message is decoded once, however many sessions there are. */
 interface About {
   /** Names of interfaces. */
   readonly links: ReadonlySet<string>;
@@ -187,7 +187,7 @@ function decodeNews(news: readonly Message[]): About {
   return { links, addresses };
 }
 
-/** Whether what the kernel told may be about the session's role, carrier or line. */
+/** Whether kernel messages may concern the session's role, carrier or line. */
 function concerns({ policy, lineName }: LinuxSession, { links, addresses }: About): boolean {
   const { carp } = policy;
   const own = [policy.interface, carp?.interface, lineName];

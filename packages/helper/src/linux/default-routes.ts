@@ -2,9 +2,9 @@
  * The default routes of the sessions: each session has its own, beside those of the other sessions and of other
  * programs. The caller decides where a session's route leads.
  *
- * Theory of operation. A route is a session's by what it leads to: the session's interface, or its partner's address. Two
- * that lead elsewhere may have the same metric; then the kernel uses the one that came first, and the next one when
- * that goes. So no session removes the route of another, in whatever order they come and go.
+ * Theory of operation. A route belongs to a session if it leads to the session's interface, or to its partner's address.
+ * Routes of two sessions may have the same metric: the kernel uses the first one, and the second when the first goes. So no
+ * session removes the route of another, in whatever order they come and go.
  */
 import { sameOctets } from '@ppp-thing/protocol/bytes';
 import { unless } from '../errors.ts';

@@ -148,7 +148,7 @@ export class News {
     this.fd = openSocket(libc, groups);
   }
 
-  /** Messages that have come, or 'lost' if there were more than the kernel could keep: then look at everything. */
+  /** The waiting messages, or 'lost' if there were more than the kernel could keep: then read all state. */
   read(): Message[] | 'lost' {
     const messages: Message[] = [];
     try {

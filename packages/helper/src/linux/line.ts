@@ -103,7 +103,7 @@ export function buildStub(kernel: Rtnetlink, session: string, name: string): Lin
 
 export const isOurs = (link: Link): boolean => link.alias.startsWith(ALIAS);
 
-/** Every interface that ever was made here and still is. */
+/** Every present interface that a helper made. */
 export const ourLinks = (kernel: Rtnetlink): Link[] =>
   kernel
     .request(allLinks())
@@ -129,8 +129,8 @@ const isLine = (found: Link, parent: Link, policy: SessionPolicy, mtu: number): 
   sameOctets(found.mac, policy.mac);
 
 /**
- * True if an interface of this name is there and is what is wanted. One that is ours but not as wanted, because the
- * configuration has changed, is removed; another program's is an error.
+ * Whether an interface of this name exists and is as wanted. If it is ours but not as wanted, because the configuration has
+ * changed, removes it. Another program's interface is an error.
  */
 function adopt(kernel: Rtnetlink, name: string, wanted: (found: Link) => boolean): boolean {
   const found = attempt('adopt', name, () => kernel.link(name));

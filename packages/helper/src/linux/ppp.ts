@@ -42,7 +42,7 @@ export class PppSession {
   readonly unit: number;
   readonly channelFd: number;
   readonly unitFd: number;
-  /** Packets that pass the channel: the interface's own counters, which have the data and the NCPs, miss them. */
+  /** Counts packets of the channel: the interface's own counters have only the data and the NCPs. */
   readonly control = { octetsIn: 0, octetsOut: 0, packetsIn: 0, packetsOut: 0 };
   readonly #libc: Libc;
   readonly #socket: number;
@@ -94,8 +94,8 @@ export class PppSession {
   }
 
   /**
-   * Open or close the wire for data. Control packets are the caller's to withhold: the kernel sends those it is given.
-   * IPv6 stays closed unless it was negotiated, so that nothing of the kernel's own accord can leave.
+   * Open or close the wire for data. The caller withholds control packets: the kernel sends any that it gets. IPv6 stays
+   * closed unless it was negotiated, so that the kernel sends nothing by itself.
    */
   gate(open: boolean): void {
     // Mark the gate closed first: if the kernel refuses to close it, control packets are still refused.

@@ -1,6 +1,6 @@
 /**
  * One session on Linux: its line, its sockets and what the kernel holds for it. It performs the verbs of
- * `../backend.ts` for that session. The server decides when a verb may run.
+ * `../backend.ts` for that session. `../requests.ts` and `../sessions.ts` decide when a verb may run.
  */
 import { sameOctets } from '@ppp-thing/protocol/bytes';
 import { ETHERTYPE_ANNOUNCE, encodeAnnounce, decodeAnnounce, type Announced } from '../announce.ts';
@@ -169,7 +169,7 @@ export class LinuxSession implements SessionVerbs {
     );
   }
 
-  /** From the PADR on, which goes to one AC: a new socket, so that nothing of before is in it. */
+  /** A PADR goes to one AC. From then on, keep its session frames, in a new socket without earlier ones. */
   #keepEarly(acMac: Uint8Array): void {
     const line = this.#line;
     if (this.#ppp || !line) return;
@@ -285,7 +285,7 @@ export class LinuxSession implements SessionVerbs {
       throw new BackendError('gate', this.#name, 'ENOTCONN', 'no session is attached');
     }
     try {
-      // What the kernel has of a session that is being dialled, the other socket has as well.
+      // Of a dialled session, the early socket has the same packets as the kernel.
       if (open && this.#earlySocket) this.#readSession();
       attempt('gate', this.#name, () => present.session.gate(open));
       if (open) this.#handOver(present.session.key);

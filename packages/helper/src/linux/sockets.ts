@@ -18,7 +18,7 @@ const SO_PRIORITY = 12;
 
 export const ETHERTYPE_DISCOVERY = 0x8863;
 export const ETHERNET_HEADER = 14;
-/** The least an Ethernet frame holds without its checksum; we pad, because not every driver does. */
+/** Least octets of an Ethernet frame without its checksum. We pad, because not every driver does. */
 const MINIMUM_FRAME = 60;
 const MAXIMUM_FRAME = ETHERNET_HEADER + 1500;
 /**
