@@ -104,6 +104,24 @@ t.test('main › --remove takes down what a helper left', async (t) => {
   next.end();
 });
 
+t.test(
+  'main › under daemon(8) a broken configuration is said once, until it is mended',
+  async (t) => {
+    const { router, start } = await simulated(t);
+    const path = join(router.folder, 'ppp_thing.conf');
+    const whole = readFileSync(path, 'utf8');
+    writeFileSync(path, whole.replace('carp_vhid = 1', 'carp_vhid = 256'));
+    const helper = start();
+    await helper.printed('trying again');
+    writeFileSync(path, whole);
+    await helper.printed('serve ');
+    t.match(
+      helper.output(),
+      /^helper: read \S+ EINVAL: [^\n]*carp_vhid[^\n]*: trying again\nhelper: serve /,
+    );
+  },
+);
+
 t.test('main › a broken configuration: every mistake, 78, and nothing touched', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'ppp-thing-main-'));
   t.teardown(() => rmSync(folder, { recursive: true }));

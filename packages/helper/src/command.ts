@@ -132,43 +132,46 @@ async function run({ loadLibc, uptime }: Machine): Promise<number> {
 
   const uid = process.getuid?.() ?? 0;
   const read = (): HelperPolicy => readPolicyFile(config, { platform, uid });
-  let policy = read();
-  const who = admitted(policy, config);
   if (mode === 'check') {
+    const policy = read();
+    admitted(policy, config);
     log(`check ${config}: ${policy.sessions.map(({ name }) => name).join(', ')}`, 'info');
     return 0;
   }
   const makeBackend = await BACKENDS[platform]();
   const removing = mode === 'remove';
   const alive = removing ? undefined : serviceManager(libc, log);
-  const start = (): Serving =>
-    serve({
+  let socketPath = '';
+  const start = (): Serving => {
+    const policy = read();
+    ({ socketPath } = policy);
+    return serve({
       libc,
       policy,
       makeBackend,
-      ...who,
+      ...admitted(policy, config),
       log,
       removing,
       ...(alive && { alive }),
       ...(uptime && { uptime: () => uptime(libc) }),
     });
-  const readAgain = (): void => void (policy = read());
-  const serving = alive === undefined ? start() : await untilStarted(start, readAgain, alive);
+  };
+  const serving = alive === undefined ? start() : await untilStarted(start, platform, alive);
   if (removing) serving.stop('remove');
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => serving.stop());
   alive?.ready();
-  log(`serve ${policy.socketPath}: backend ${platform}, pid ${process.pid}`, 'info');
+  log(`serve ${socketPath}: backend ${platform}, pid ${process.pid}`, 'info');
   await serving.stopped;
   return 0;
 }
 
 /**
  * A service that ends is started again at once, fails again, and logs it each time. So it waits here: for another helper
- * to end, or for the kernel. A helper that a person has started ends.
+ * to end, for the kernel, or for the file to be mended. A helper that a person has started ends.
  */
 async function untilStarted(
   start: () => Serving,
-  readAgain: () => void,
+  platform: Libc['platform'],
   alive: ServiceManager,
 ): Promise<Serving> {
   let said: string | undefined;
@@ -176,39 +179,46 @@ async function untilStarted(
     try {
       return start();
     } catch (error) {
-      if (isatty(0) || !(error instanceof BackendError || error instanceof SystemError))
-        throw error;
+      const failure = failureOf(error);
+      // systemd does not start a program again that ended with 78; daemon(8) starts any.
+      const mayPass = failure?.code !== EX_CONFIG || platform === 'freebsd';
+      if (failure === undefined || !mayPass || isatty(0)) throw error;
       if (said === undefined) alive.ready();
-      if (error.message !== said) log(`${error.message}: trying again`);
-      said = error.message;
+      const text = failure.lines.join('\n');
+      if (text !== said) for (const line of failure.lines) log(`${line}: trying again`);
+      said = text;
     }
     alive.beat();
     await setTimeout(pause);
-    readAgain();
   }
+}
+
+/** What is not a fault of our own: a line for each reason, and the exit code. */
+function failureOf(
+  error: unknown,
+): { readonly lines: readonly string[]; readonly code: number } | undefined {
+  if (error instanceof ConfigError) return { lines: error.message.split('\n'), code: EX_CONFIG };
+  if (error instanceof BackendError || error instanceof SystemError)
+    return { lines: [error.message], code: 1 };
+  if (error instanceof Error && 'syscall' in error && 'path' in error && 'code' in error) {
+    // Node's message: `ENOENT: no such file or directory, open '/usr/local/etc/ppp_thing.conf'`.
+    const reason = error.message.replace(/^\w+: /, '').replace(/, \w+(?: '.*')?$/, '');
+    const line = `${String(error.syscall)} ${String(error.path)}: ${String(error.code)}: ${reason}`;
+    return { lines: [line], code: EX_CONFIG };
+  }
+  return undefined;
 }
 
 /** Leaves our own faults to the runtime: it prints a trace, and the service manager restarts the helper. */
 function report(error: unknown): number {
-  if (error instanceof ConfigError) {
-    for (const line of error.message.split('\n')) log(line);
-    return EX_CONFIG;
-  }
   if (error instanceof UsageError) {
     process.stderr.write(`${error.message}\n${USAGE}`);
     return EX_USAGE;
   }
-  if (error instanceof BackendError || error instanceof SystemError) {
-    log(error.message);
-    return 1;
-  }
-  if (error instanceof Error && 'syscall' in error && 'path' in error && 'code' in error) {
-    // Node's message: `ENOENT: no such file or directory, open '/usr/local/etc/ppp_thing.conf'`.
-    const reason = error.message.replace(/^\w+: /, '').replace(/, \w+(?: '.*')?$/, '');
-    log(`${String(error.syscall)} ${String(error.path)}: ${String(error.code)}: ${reason}`);
-    return EX_CONFIG;
-  }
-  throw error;
+  const failure = failureOf(error);
+  if (failure === undefined) throw error;
+  for (const line of failure.lines) log(line);
+  return failure.code;
 }
 
 /** Run to the end; the exit code. Called once, by a program that does nothing else. */
