@@ -65,6 +65,22 @@ t.test('turns › so many lines dial at a time, first come, first served', async
   }
 });
 
+t.test('turns › each says how many come first, whoever comes and goes', async (t) => {
+  const clock = new Clock();
+  const all = lines(clock, 100);
+  const told = (): number[] => all.map(({ turn }) => turn.ahead());
+  for (const { turn } of all.slice(0, 80)) turn.take();
+  t.equal(told()[79], 79);
+  for (const { turn } of all.slice(80)) turn.take();
+  t.equal(told()[99], 99, 'those that came after one had asked');
+  all[50]?.turn.leave();
+  t.equal(told()[99], 98);
+  t.equal(told()[49], 49);
+  all[0]?.turn.leave();
+  clock.settle();
+  t.equal(told()[99], 97, 'one dials in its place');
+});
+
 t.test('turns › one that has left comes after those that waited', async (t) => {
   const clock = new Clock();
   const all = lines(clock, AT_ONCE + 1);
@@ -90,7 +106,12 @@ t.test('turns › lines whose AC is dead go on, and hold nobody up', async (t) =
 t.test('dialler › a line that waits for its turn says so, and dials when it comes', async (t) => {
   let isFree = false;
   let left = 0;
-  const turn = { take: () => isFree, leave: () => void (left += 1), ahead: () => 40 };
+  let counted = 0;
+  const ahead = (): number => {
+    counted += 1;
+    return 40;
+  };
+  const turn = { take: () => isFree, leave: () => void (left += 1), ahead };
   const settings = {
     ourMac: Uint8Array.of(2, 0, 0, 0, 0, 1),
     serviceName: '',
@@ -109,11 +130,13 @@ t.test('dialler › a line that waits for its turn says so, and dials when it co
   t.match(dialler.trouble, /waits for its turn: 40 lines first/);
   t.equal(dialler.phase, 'Wait');
   t.equal(dialler.deadline(), undefined);
+  const before = counted;
   t.strictSame(kinds(), []);
+  t.equal(counted, before, 'the queue is not counted for a line that is woken in it');
   isFree = true;
   t.ok(kinds().includes('send-discovery'));
   t.equal(dialler.phase, 'Discovery');
-  const before = left;
+  const leavings = left;
   dialler.stop();
-  t.equal(left, before + 1);
+  t.equal(left, leavings + 1);
 });

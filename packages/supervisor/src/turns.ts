@@ -19,6 +19,8 @@ export class Turns {
   /** Lines that still dial after their turn has ended. */
   readonly #late = new Set<Line>();
   readonly #queue = new Set<Line>();
+  /** The place of each line in the queue, counted once for all that ask; undefined when one has left it. */
+  #places: Map<Line, number> | undefined;
 
   constructor(clock: Pick<System, 'now' | 'wakeAt' | 'soon'>) {
     this.#clock = clock;
@@ -29,7 +31,7 @@ export class Turns {
     return {
       take: () => this.#take(wake),
       leave: () => this.#leave(wake),
-      ahead: () => this.#dialling.size + [...this.#queue].indexOf(wake),
+      ahead: () => this.#dialling.size + (this.#place(wake) ?? -1),
     };
   }
 
@@ -39,9 +41,11 @@ export class Turns {
 
   #take(line: Line): boolean {
     if (this.#dialling.has(line) || this.#late.has(line)) return true;
+    if (!this.#queue.has(line)) this.#places?.set(line, this.#queue.size);
     this.#queue.add(line);
     if (this.#dialling.size >= AT_ONCE || !this.#isNext(line)) return false;
     this.#queue.delete(line);
+    this.#places = undefined;
     const { now, wakeAt } = this.#clock;
     const end = wakeAt(after(now(), LONGEST), () => {
       this.#dialling.delete(line);
@@ -65,12 +69,17 @@ export class Turns {
 
   #leave(line: Line): void {
     this.#late.delete(line);
-    this.#queue.delete(line);
+    if (this.#queue.delete(line)) this.#places = undefined;
     const end = this.#dialling.get(line);
     if (end === undefined) return;
     end();
     this.#dialling.delete(line);
     this.#callNext();
+  }
+
+  #place(line: Line): number | undefined {
+    this.#places ??= new Map(Array.from(this.#queue, (each, i) => [each, i]));
+    return this.#places.get(line);
   }
 
   /** Call the next lines later: the line that has just left is still handling its event. */

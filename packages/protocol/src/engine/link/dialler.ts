@@ -138,9 +138,9 @@ export class Dialler {
       this.#discovery.stop();
       const isNews = this.#state.kind !== 'Queue';
       this.#state = { kind: 'Queue' };
+      if (!isNews) return;
       const facts = { first: this.#turn.ahead() };
-      if (isNews) this.#log('debug', 'not its turn to dial', facts, { from, to: 'Wait' });
-      return;
+      return this.#log('debug', 'not its turn to dial', facts, { from, to: 'Wait' });
     }
     this.#state = { kind: 'Discovery' };
     this.#attempts += 1;
