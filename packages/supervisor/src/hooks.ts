@@ -8,6 +8,7 @@
  * pair.
  */
 import type { OwnerStatus } from '@ppp-thing/protocol/engine/engine';
+import { sameOctets } from '@ppp-thing/protocol/bytes';
 import { secondsLeft, type Lease } from '@ppp-thing/protocol/lease';
 import { printable } from '@ppp-thing/protocol/printable';
 import type { SessionFacts } from '@ppp-thing/protocol/session';
@@ -82,7 +83,7 @@ export class Hooks {
     const { facts } = status.snapshot;
     const speaks = status.state === 'Holding' || status.state === 'Yielding';
     const wasUp = this.#state.get('session') === 'session-up';
-    const isSame = identity(this.#facts) === identity(facts);
+    const isSame = isSameSession(this.#facts, facts);
     // Up once the AC has answered. If it then falls silent for a while, a session that is still held stays up.
     const isUp = speaks && facts !== null && (status.proven || (wasUp && isSame));
     if (wasUp && !(isUp && isSame)) this.#became('session', 'session-down', status);
@@ -170,9 +171,14 @@ export class Hooks {
   }
 }
 
-/** A session renegotiated with another address counts as another session. */
-const identity = (facts: SessionFacts | null | undefined): string =>
-  facts ? `${facts.key.sessionId} ${facts.ourAddress ? formatIpv4(facts.ourAddress) : ''}` : '';
+type Facts = SessionFacts | null | undefined;
+
+/** A session renegotiated with another address counts as another session. Asked after every event. */
+function isSameSession(a: Facts, b: Facts): boolean {
+  if (a?.key.sessionId !== b?.key.sessionId) return false;
+  const [one, other] = [a?.ourAddress, b?.ourAddress];
+  return one === other || (one !== undefined && other !== undefined && sameOctets(one, other));
+}
 
 function sessionVariables(facts: SessionFacts): Environment {
   const { key, acName, dns, theirMru, maxPayload, interfaceIds } = facts;
