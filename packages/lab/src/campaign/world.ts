@@ -266,39 +266,52 @@ export class World implements Surroundings, Stage {
   #strike(fault: Fault): void {
     this.note(`FAULT ${JSON.stringify(fault)}`);
     this.rules.struck(fault);
-    this.#begin(fault);
+    const end = this.#begin(fault);
     const duration = durationOf(fault);
     if (duration > 0) {
       this.schedule.in(duration, () => {
         this.note(`HEALED ${fault.kind}`);
-        this.#heal(fault);
+        end?.();
         this.rules.healed();
       });
     }
   }
 
-  #begin(fault: Fault): void {
+  /** @returns what ends it; undefined if it ends by itself */
+  #begin(fault: Fault): (() => void) | void {
+    const router = this.#router('router' in fault ? fault.router : 0);
+    const { line, carp, ac } = this;
+    const link = this.#partnerLink;
     switch (fault.kind) {
       case 'power':
-        this.carp.vanish(fault.router);
-        this.#router(fault.router).powerOff();
-        if (fault.diskLost === true) this.#router(fault.router).disk = NO_SNAPSHOT;
-        return;
+        carp.vanish(fault.router);
+        router.powerOff();
+        if (fault.diskLost === true) router.disk = NO_SNAPSHOT;
+        return () => this.#powerOn(fault.router);
       case 'line-one-way':
-        this.line.lost[fault.router].add(fault.lost);
-        return;
+        line.lost[fault.router].add(fault.lost);
+        return () => void line.lost[fault.router].delete(fault.lost);
       case 'dies-midway':
-        return this.#sentence(fault);
+        return this.#sentence(router, fault);
       case 'partner-jumble':
-        this.#partnerLink.lateMs = fault.lateMs;
-        return;
+        link.lateMs = fault.lateMs;
+        return () => void (link.lateMs = 0);
       case 'ac-slow':
-        this.line.acLateMs = fault.lateMs;
-        return;
+        line.acLateMs = fault.lateMs;
+        return () => void (line.acLateMs = 0);
       case 'kill-helper':
-        return this.#router(fault.router).killHelper();
+        router.killHelper();
+        return () => router.startHelper();
       case 'kill-supervisor':
-        return this.#router(fault.router).killSupervisor();
+        router.killSupervisor();
+        return () => router.startSupervisor();
+      case 'kill-both':
+        router.killSupervisor();
+        router.killHelper();
+        return () => {
+          router.startHelper();
+          router.startSupervisor();
+        };
       case 'restart':
       case 'disk-hangs':
       case 'stalls':
@@ -308,112 +321,60 @@ export class World implements Surroundings, Stage {
       case 'forged-announce':
       case 'lies':
         throw new Error(`${fault.kind}: only the whole system has it`);
-      case 'kill-both':
-        this.#router(fault.router).killSupervisor();
-        return this.#router(fault.router).killHelper();
-      case 'line-cut':
-        this.line.up[fault.router] = false;
-        if (!fault.silent) this.#router(fault.router).carrierIs(false);
-        return;
+      case 'line-cut': {
+        const cable = (up: boolean): void => {
+          line.up[fault.router] = up;
+          if (!fault.silent) router.carrierIs(up);
+        };
+        cable(false);
+        return () => cable(true);
+      }
       case 'lan-cut':
-        return this.carp.down(fault.router);
+        carp.down(fault.router);
+        return () => void (router.isPowered && carp.up(fault.router));
       case 'carp-deaf':
-        this.carp.reaches[1 - fault.router] = false;
-        return;
+        carp.reaches[1 - fault.router] = false;
+        return () => void (carp.reaches[1 - fault.router] = true);
       case 'partner-loss':
-        if (fault.from !== 1) this.#partnerLink.loss[0] = fault.share;
-        if (fault.from !== 0) this.#partnerLink.loss[1] = fault.share;
-        return;
+        if (fault.from !== 1) link.loss[0] = fault.share;
+        if (fault.from !== 0) link.loss[1] = fault.share;
+        return () => void link.loss.fill(0);
       case 'line-loss':
-        this.line.loss = fault.share;
-        return;
+        line.loss = fault.share;
+        return () => void (line.loss = 0);
       case 'disk-full':
-        this.#router(fault.router).isDiskFull = true;
-        return;
+        router.isDiskFull = true;
+        return () => void (router.isDiskFull = false);
       case 'kernel-refuses':
-        this.#router(fault.router).refusals = fault.share;
-        return;
+        router.refusals = fault.share;
+        return () => void (router.refusals = 0);
       case 'ac-forgets':
-        return this.ac.forget();
+        return ac.forget();
       case 'ac-renegotiates':
-        return this.ac.renegotiate();
+        return ac.renegotiate();
       case 'ac-terminates':
-        return this.ac.terminate();
+        return ac.terminate();
       case 'handoff':
-        return this.#operator('handoff');
       case 'reconnect':
-        return this.#operator('reconnect');
+        return this.#operator(fault.kind);
       case 'disconnect':
-        return this.#operator('disconnect');
+        this.#operator('disconnect');
+        return () => this.#connectAgain();
       case 'operator':
-        return this.#router(fault.router).admin(fault.verb);
+        return router.admin(fault.verb);
     }
   }
 
   /** It dies at its next busy moment, and is started again as a supervisor of processes does it. */
-  #sentence({
-    router: index,
-    process,
-    after,
-    forMs,
-  }: Extract<Fault, { kind: 'dies-midway' }>): void {
-    const router = this.#router(index);
+  #sentence(
+    router: SimRouter,
+    { process, after, forMs }: Extract<Fault, { kind: 'dies-midway' }>,
+  ): () => void {
     router.lives[process] = after;
     this.schedule.in(forMs - RESTART_MS, () => {
       router.lives[process] = Infinity;
     });
-  }
-
-  #heal(fault: Fault): void {
-    switch (fault.kind) {
-      case 'power':
-        return this.#powerOn(fault.router);
-      case 'line-one-way':
-        this.line.lost[fault.router].delete(fault.lost);
-        return;
-      case 'dies-midway':
-        return fault.process === 'helper'
-          ? this.#router(fault.router).startHelper()
-          : this.#router(fault.router).startSupervisor();
-      case 'partner-jumble':
-        this.#partnerLink.lateMs = 0;
-        return;
-      case 'ac-slow':
-        this.line.acLateMs = 0;
-        return;
-      case 'kill-helper':
-        return this.#router(fault.router).startHelper();
-      case 'kill-supervisor':
-        return this.#router(fault.router).startSupervisor();
-      case 'kill-both':
-        this.#router(fault.router).startHelper();
-        return this.#router(fault.router).startSupervisor();
-      case 'line-cut':
-        this.line.up[fault.router] = true;
-        return fault.silent ? undefined : this.#router(fault.router).carrierIs(true);
-      case 'lan-cut':
-        return this.#router(fault.router).isPowered ? this.carp.up(fault.router) : undefined;
-      case 'carp-deaf':
-        this.carp.reaches[1 - fault.router] = true;
-        return;
-      case 'partner-loss':
-        this.#partnerLink.loss[0] = 0;
-        this.#partnerLink.loss[1] = 0;
-        return;
-      case 'line-loss':
-        this.line.loss = 0;
-        return;
-      case 'disk-full':
-        this.#router(fault.router).isDiskFull = false;
-        return;
-      case 'kernel-refuses':
-        this.#router(fault.router).refusals = 0;
-        return;
-      case 'disconnect':
-        return this.#connectAgain();
-      default:
-        return;
-    }
+    return () => (process === 'helper' ? router.startHelper() : router.startSupervisor());
   }
 
   #powerOn(index: RouterIndex): void {
