@@ -1,7 +1,7 @@
 /**
  * The supervisor's own command, with its socket for DHCPv6 joined to the fake kernel behind the port of the loopback
- * interface that `PPP_THING_DHCP6` names. Whether the session's interface is up is that kernel's business. For Node.js
- * only: Bun keeps to the functions that a module has imported.
+ * interface that `PPP_THING_DHCP6` names. It always says that the session's interface is up: whether a message leaves is
+ * for that kernel to decide. For Node.js only: under Bun a module keeps the functions that it imported.
  */
 import dgram from 'node:dgram';
 import { EventEmitter } from 'node:events';
@@ -14,7 +14,7 @@ const port = Number(process.env['PPP_THING_DHCP6']);
 const { createSocket } = dgram;
 const { networkInterfaces } = os;
 
-/** As much of a socket as the supervisor uses, or a type error would not tell. */
+/** As much of a UDP socket as the supervisor's DHCPv6 uses. */
 function dhcp6Socket(): EventEmitter {
   const way = createSocket('udp4');
   const socket = new EventEmitter();

@@ -48,7 +48,10 @@ pppd ${stockClient('eth0').join(' ').replace('noipv6', '+ipv6')} >>${GUEST_RESUL
 exit 0
 `;
 
-/** Dial; returns what ends all of it at once. A shell stays their parent, which drops no privilege: else it would outlive ours. */
+/**
+ * Dial; returns what ends all of it at once. The first process is a shell, because the signal of --kill-child does not reach
+ * one that has dropped its privileges, as dhcpcd does.
+ */
 function start(name: Router): () => Promise<void> {
   const words = ['unshare', '--pid', '--fork', '--kill-child', 'sh', '/run/stock', name] as const;
   const running = execa('ip', inside(name, ...words), { stdin: 'ignore', reject: false });
