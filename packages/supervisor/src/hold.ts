@@ -8,7 +8,7 @@
  * still higher one was taken meanwhile, and is tried in turn. A hold removes those below it, and none above. So of two
  * processes that start at once over a dead hold, only one finds itself the highest.
  */
-import { chmodSync, linkSync, readdirSync, unlinkSync } from 'node:fs';
+import { chmodSync, linkSync, lstatSync, readdirSync, unlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { AnotherRunsError, codeOf } from './errors.ts';
@@ -43,6 +43,17 @@ export async function hold(directory: string): Promise<() => void> {
     throw error;
   } finally {
     removeFile(privately);
+  }
+}
+
+/** Whether a supervisor runs on `directory`. Follows no link: root may ask, before it has given itself up. */
+export async function isHeld(directory: string): Promise<boolean> {
+  try {
+    const path = join(directory, nameOf(highest(directory)));
+    return lstatSync(path).isSocket() && (await isAnswered(path));
+  } catch {
+    // There is none, or the directory cannot be read, which is the store's to say.
+    return false;
   }
 }
 

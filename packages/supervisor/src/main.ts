@@ -3,6 +3,8 @@
  * durability require, and decides nothing itself.
  */
 import { readFileSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
+import { isatty } from 'node:tty';
 import { parseArgs } from 'node:util';
 import { ConfigError } from '@ppp-thing/protocol/config-text';
 import { lineOutput } from '@ppp-thing/protocol/line-output';
@@ -12,7 +14,7 @@ import { now, random, wallClock } from './clock.ts';
 import { readConfig, type Config } from './config.ts';
 import { openDhcp6 } from './dhcp6-socket.ts';
 import { AnotherRunsError, codeOf, UnreadableError } from './errors.ts';
-import { hold } from './hold.ts';
+import { hold, isHeld } from './hold.ts';
 import { closeInherited } from './inherited.ts';
 import { readKeys, type Keys } from './keys.ts';
 import { LegacyPartner } from './legacy-partner.ts';
@@ -34,6 +36,9 @@ const EX_NOUSER = 67;
 const EX_UNAVAILABLE = 69;
 const EX_IOERR = 74;
 const EX_CONFIG = 78;
+/** Between looks whether another supervisor has ended. */
+const FIRST_PAUSE_MS = 250;
+const LONGEST_PAUSE_MS = 8000;
 
 const USAGE = `usage: ppp_thing [--config FILE] [--timestamps] [--check]
        ppp_thing --version | --help
@@ -102,6 +107,9 @@ async function main(): Promise<void> {
   const log = new Log(config.logLevel, lineOutput(process.stdout, lost, later), now, style);
   log.line('info', `ppp_thing ${VERSION}: ${file}, pid ${process.pid}`);
 
+  // The files may be others by then.
+  if (await waitedForAnother(config.stateDirectory, log)) return main();
+
   // Still as root, if we are: for ports below 1024, and because root may own the original's file.
   const inherited = readLegacyState(config, log);
   const running: { now?: Running } = {};
@@ -141,6 +149,22 @@ async function main(): Promise<void> {
     });
   }
   process.on('SIGHUP', () => reload(config, log, supervisor, partner));
+}
+
+/**
+ * A service that ends is started again at once, to fail and log the same. So it waits here until another supervisor has
+ * ended, before it has opened anything. One that a person has started ends (`hold`). @returns whether it has waited
+ */
+async function waitedForAnother(directory: string, log: Log): Promise<boolean> {
+  if (isatty(0) || !(await isHeld(directory))) return false;
+  log.line('error', `hold ${directory}: EBUSY: another supervisor runs on it: waiting for its end`);
+  for (
+    let pause = FIRST_PAUSE_MS;
+    await isHeld(directory);
+    pause = Math.min(2 * pause, LONGEST_PAUSE_MS)
+  )
+    await setTimeout(pause);
+  return true;
 }
 
 /** Before reading the store and before connecting to the helper: two supervisors must not share either. */
