@@ -399,13 +399,19 @@ t.test('installed scripts look for the program in PREFIX', async (t) => {
   t.match(output, '/usr/local/libexec/ppp-thing/packages/helper/dist/main.js is not readable');
 });
 
-t.test('both scripts › leave no core, and take no runtime options from a shell', async (t) => {
-  for (const name of ['ppp_thing', 'ppp_thing_helper']) {
-    const text = readFileSync(join(ROOT, 'rc.d', name), 'utf8');
-    t.match(text, `: "\${${name}_limits:=-c 0}"\n`, name);
-    t.match(text, /^unset NODE_OPTIONS /m, name);
-  }
-});
+t.test(
+  'both scripts › leave no core, take no options from a shell, and have their place in line',
+  async (t) => {
+    for (const name of ['ppp_thing', 'ppp_thing_helper']) {
+      const text = readFileSync(join(ROOT, 'rc.d', name), 'utf8');
+      t.match(text, `: "\${${name}_limits:=-c 0}"\n`, name);
+      t.match(text, /^unset NODE_OPTIONS /m, name);
+      // rc.subr runs the command with it. At an edge of the role the helper goes first.
+      const nice = new RegExp(`^: "\\$\\{${name}_nice:=-10\\}"$`, 'm').test(text);
+      t.equal(nice, name === 'ppp_thing_helper', name);
+    }
+  },
+);
 
 t.test('both scripts › give daemon(8) no descriptor of the shell that runs them', async (t) => {
   const at = router(t);
