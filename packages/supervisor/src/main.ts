@@ -14,13 +14,13 @@ import { now, random, wallClock } from './clock.ts';
 import { readConfig, type Config } from './config.ts';
 import { openDhcp6 } from './dhcp6-socket.ts';
 import { AnotherRunsError, codeOf, UnreadableError } from './errors.ts';
+import { keepHeapSmall } from './heap.ts';
 import { hold, isHeld } from './hold.ts';
 import { closeInherited } from './inherited.ts';
 import { readKeys, type Keys } from './keys.ts';
 import { LegacyPartner } from './legacy-partner.ts';
 import { parseLegacyState } from './legacy-state.ts';
 import { Log, type LogStyle } from './log.ts';
-import { keepNurserySmall } from './nursery.ts';
 import { Partner } from './partner.ts';
 import type { PartnerChannel } from './partner-channel.ts';
 import { places } from './places.ts';
@@ -77,7 +77,7 @@ function readArguments(): Arguments {
 
 async function main(): Promise<void> {
   closeInherited();
-  keepNurserySmall();
+  keepHeapSmall();
   const refusal = tooOld(process.versions.node);
   if (refusal !== undefined) {
     process.stderr.write(`ppp_thing: ${refusal}\n`);
