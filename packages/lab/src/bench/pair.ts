@@ -15,9 +15,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { systemHashes } from '@ppp-thing/supervisor/hashes';
 import type { StatusJson } from '@ppp-thing/supervisor/api';
+import { formatMac } from '@ppp-thing/protocol/wire/ethernet';
 import type { RouterName } from '../demo/bus.ts';
 import { now, Queue, Runner } from '../demo/clock.ts';
 import { LOOPBACK, Relay, type Ends } from '../demo/relay.ts';
+import { toml, type Table } from '../demo/router.ts';
 import { AccessConcentrator, type AcEvent, type AcOutput } from '../line/ac.ts';
 import { ORDINARY } from '../line/ac-config.ts';
 import {
@@ -278,43 +280,32 @@ function configOf(
   lines: number,
 ): string {
   const user = userInfo().username;
-  const say = (values: Readonly<Record<string, string | number | boolean>>): string =>
-    Object.entries(values)
-      .map(([key, value]) => `${key} = ${JSON.stringify(value)}\n`)
-      .join('');
   const at = (...parts: string[]): string => join(directory, ...parts);
-  const sessions = Array.from(
-    { length: lines },
-    (_, i) =>
-      `[session.${sessionName(i)}]\n` +
-      say({
-        interface: lineName(i),
-        mac: Buffer.from(sessionMac(i))
-          .toString('hex')
-          .replace(/..(?!$)/g, '$&:'),
-        user: 'line@example.net',
-        password: 'not a secret',
-        carp_interface: LAN,
-        carp_vhid: VHID,
-        carp_address: '192.168.7.1',
-        local_address: `192.168.7.${1 + IDS[name]}`,
-        partner_address: `192.168.7.${4 - IDS[name]}`,
-        default_route: i === 0,
-        ipv6: false,
-      }),
-  );
-  return [
-    '[helper]\n',
-    say({
+  const session = (i: number): [string, Table] => [
+    `session.${sessionName(i)}`,
+    {
+      interface: lineName(i),
+      mac: formatMac(sessionMac(i)),
+      user: 'line@example.net',
+      password: 'not a secret',
+      carp_interface: LAN,
+      carp_vhid: VHID,
+      carp_address: '192.168.7.1',
+      local_address: `192.168.7.${1 + IDS[name]}`,
+      partner_address: `192.168.7.${4 - IDS[name]}`,
+      default_route: i === 0,
+      ipv6: false,
+    },
+  ];
+  return toml({
+    helper: {
       socket: at('helper', 'helper.sock'),
       state_directory: at('helper'),
       user,
       group: 'root',
-    }),
-    '[supervisor]\n',
-    say({ state_directory: at('state'), run_directory: at('run'), user, group: 'root' }),
-    '[partner]\n',
-    say({
+    },
+    supervisor: { state_directory: at('state'), run_directory: at('run'), user, group: 'root' },
+    partner: {
       local_address: LOOPBACK,
       address: LOOPBACK,
       port: ends.port,
@@ -322,9 +313,9 @@ function configOf(
       key_file: keyFile,
       router_id: IDS[name],
       partner_id: 3 - IDS[name],
-    }),
-    ...sessions,
-  ].join('');
+    },
+    ...Object.fromEntries(Array.from({ length: lines }, (_, i) => session(i))),
+  });
 }
 
 /** Seconds of processor time that a process has used. */

@@ -151,10 +151,10 @@ export class Router {
   }
 }
 
-/** Tables of strings, numbers and booleans. Their JSON is TOML. */
-function toml(
-  tables: Readonly<Record<string, Readonly<Record<string, string | number | boolean>>>>,
-): string {
+/** Their JSON is TOML. */
+export type Table = Readonly<Record<string, string | number | boolean>>;
+
+export function toml(tables: Readonly<Record<string, Table>>): string {
   return Object.entries(tables)
     .map(([table, values]) => {
       const lines = Object.entries(values).map(
