@@ -397,7 +397,6 @@ export const TEST_MUTANTS: readonly Mutant[] = [
     ],
     ['told: only in answer to ours', 'before !== undefined && isUntold(ours, theirs)', 'false'],
     ['told: an old datagram counts', ' && isNewer(theirs, before)', ''],
-    ['told: beside a session of our own', ' || this.#acts.hasSession', ''],
     [
       'taker: waits for a partner that has stopped',
       "if (!message.open && this.#waits.isPending('release')) {",

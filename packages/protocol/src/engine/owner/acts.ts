@@ -77,11 +77,6 @@ export class Acts {
     return this.#link.isAdvancing(now);
   }
 
-  /** The link has a session, or is making one. */
-  get hasSession(): boolean {
-    return this.#link.hasSession;
-  }
-
   /** A DHCPv6 server's answer, or the time that the client waits for. */
   dhcp6(message: Dhcp6Message | undefined, now: Instant): readonly LinkOutcome[] {
     const delegation = this.#delegation;

@@ -426,9 +426,9 @@ export class Judge {
    */
   #isTold(theirs: Snapshot): boolean {
     const { snapshot: ours, config, before } = this.#standing;
-    if (ours.holder !== config.routerId || ours.facts !== null || ours.generation !== 0)
-      return false;
-    if (theirs.facts === null || this.#acts.hasSession) return false;
+    // A session of our own, even a half-made one, has raised the generation.
+    const isBlank = ours.facts === null && ours.generation === 0;
+    if (ours.holder !== config.routerId || !isBlank || theirs.facts === null) return false;
     const isAnswer = !isNewer(ours, theirs);
     return isAnswer || (before !== undefined && isUntold(ours, theirs) && isNewer(theirs, before));
   }
