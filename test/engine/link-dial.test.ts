@@ -543,6 +543,7 @@ void t.test(
       { kind: 'authentication', method: 'PAP', raw: Uint8Array.of(3, 4, 0xc0, 0x23) },
     ] as const;
     pair.forget().lcp({ code: 'Configure-Request', identifier: 1, options });
+    pair.run(20);
     t.match(pair.lcpSent.at(-1), { code: 'Configure-Reject', options: [{ method: 'PAP' }] });
     t.end();
   },

@@ -425,7 +425,9 @@ void t.test(
   (t) => {
     const late = begun();
     late.pace.measured(millis(20));
-    const again = packets(late.negotiation.receive(theirs(1, peer), at(250)));
+    t.same(codes(late.negotiation.receive(theirs(1, peer), at(250))), [], 'an Ack may follow');
+    t.equal(late.negotiation.deadline(), 260);
+    const again = packets(late.negotiation.expire(at(260)));
     t.same(
       again.map(({ code }) => code),
       ['Configure-Request', 'Configure-Ack'],
@@ -442,6 +444,43 @@ void t.test(
     t.end();
   },
 );
+
+void t.test(
+  'negotiation › a peer that answers right behind its own request is not asked again',
+  (t) => {
+    // Its packets need a round trip of 400 ms and a little more.
+    const { negotiation, pace, request } = begun();
+    pace.measured(millis(400));
+    t.same(codes(negotiation.receive(theirs(1, peer), at(403))), []);
+    const both = negotiation.receive({ ...request, code: 'Configure-Ack' }, at(404));
+    t.same(codes(both), ['Configure-Ack']);
+    t.same(signals(both), ['tlu']);
+    const refused = begun();
+    refused.pace.measured(millis(400));
+    refused.negotiation.receive(theirs(1, peer), at(403));
+    const nak = { code: 'Configure-Nak', identifier: refused.request.identifier } as const;
+    const address = { kind: 'address', address: ADDRESS } as const;
+    const then = refused.negotiation.receive({ ...nak, options: [address] }, at(404));
+    t.same(codes(then), ['Configure-Request', 'Configure-Ack'], 'the new request alone');
+    t.end();
+  },
+);
+
+void t.test('negotiation › a request that waited is answered before the next packet', (t) => {
+  const { negotiation, pace } = begun();
+  pace.measured(millis(20));
+  negotiation.receive(theirs(1, peer), at(250));
+  const both = codes(negotiation.receive(theirs(2, peer), at(255)));
+  t.same(both, ['Configure-Request', 'Configure-Ack', 'Configure-Ack']);
+  negotiation.fire('Down', at(256));
+  t.equal(negotiation.deadline(), undefined);
+  const gone = begun();
+  gone.pace.measured(millis(20));
+  gone.negotiation.receive(theirs(1, peer), at(250));
+  gone.negotiation.fire('Down', at(255));
+  t.equal(gone.negotiation.deadline(), undefined, 'nor does it outlive the link');
+  t.end();
+});
 
 void t.test(
   'negotiation › an AC that listens late is met no later than by a peer that repeats each second, with one copy more at most',

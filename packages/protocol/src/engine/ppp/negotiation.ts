@@ -7,7 +7,7 @@
  * our Naks become Rejects (Max-Failure), and a peer whose Naks and Rejects never end in an Ack is no longer answered,
  * so that the Restart counter runs out.
  */
-import { after, millis, type Instant } from '../../time.ts';
+import { after, earliest, millis, type Instant } from '../../time.ts';
 import type { ConfigurePacket, ControlPacket } from '../../wire/ppp.ts';
 import {
   isTimed,
@@ -29,6 +29,8 @@ export const MAX_TERMINATE = 2;
 export const MAX_FAILURE = 5;
 /** Requests that we refuse in one negotiation. After that we do not answer, and the peer's own counter runs out. */
 const MAX_REFUSED = 20;
+/** A peer that has our request asks, and acknowledges ours right behind: one burst, which need not arrive in one moment. */
+const BURST = millis(10);
 /** Codes without which no negotiation is possible: their rejection is an RXJ- (§4.3). */
 const ESSENTIAL_CODES = { first: 1, last: 7 };
 /** Octets of a Code-Reject before the rejected packet. */
@@ -55,6 +57,10 @@ export class Negotiation<Option extends AnyOption> {
   #answered = false;
   /** The peer's request that we acknowledged last, and when. */
   #acknowledged: { readonly packet: ConfigurePacket<Option>; readonly at: Instant } | undefined;
+  /** A request of the peer's that waits for the answer to ours, which may be right behind it; and since when. */
+  #held:
+    | { readonly packet: ConfigurePacket<Option>; readonly from: Instant; readonly until: Instant }
+    | undefined;
   /** Configure-Naks we sent, and Naks or Rejects we received, since the negotiation began. */
   #naksSent = 0;
   #naksReceived = 0;
@@ -93,7 +99,7 @@ export class Negotiation<Option extends AnyOption> {
   }
 
   deadline(): Instant | undefined {
-    return this.#restartAt;
+    return earliest(this.#restartAt, this.#held?.until);
   }
 
   /** An Identifier for the next packet we originate. */
@@ -106,6 +112,7 @@ export class Negotiation<Option extends AnyOption> {
   resume(identifier: number): void {
     const from = this.#state;
     this.#state = 'Opened';
+    this.#held = undefined;
     this.#identifier = identifier & 0xff;
     this.#request = undefined;
     this.#restartAt = undefined;
@@ -119,11 +126,13 @@ export class Negotiation<Option extends AnyOption> {
     event: 'Up' | 'Down' | 'Open' | 'Close' | 'RXJ+' | 'RXJ-',
     now: Instant,
   ): LayerSignal | undefined {
+    this.#held = undefined;
     return this.#fire(event, now);
   }
 
   /** The deadline has come. Early or repeated calls do nothing. */
   expire(now: Instant): LayerSignal | undefined {
+    if (this.#held !== undefined && now >= this.#held.until) return this.#release(now);
     if (this.#restartAt === undefined || now < this.#restartAt) return undefined;
     this.#restartAt = undefined;
     return this.#fire(this.#restartCounter > 0 ? 'TO+' : 'TO-', now);
@@ -137,9 +146,23 @@ export class Negotiation<Option extends AnyOption> {
   }
 
   receive(packet: ControlPacket<Option>, now: Instant): LayerSignal | undefined {
+    if (this.#held === undefined) return this.#receive(packet, now);
+    if (!isAnswerCode(packet.code)) return this.#release(now) ?? this.#receive(packet, now);
+    const request = this.#request;
+    const signal = this.#receive(packet, now);
+    // Not if it was an answer to nothing.
+    const isAnswered = this.#answered || this.#request !== request;
+    return isAnswered ? (this.#release(now) ?? signal) : signal;
+  }
+
+  #receive(packet: ControlPacket<Option>, now: Instant): LayerSignal | undefined {
     const { code, identifier } = packet;
     switch (packet.code) {
       case 'Configure-Request':
+        if (this.#wasMissed(now)) {
+          this.#held = { packet, from: now, until: after(now, BURST) };
+          return undefined;
+        }
         return this.#receiveRequest(packet, now);
       case 'Configure-Ack':
         if (!this.#isAnswer(packet) || !sameOptions(packet.options, this.#request?.options ?? []))
@@ -166,6 +189,16 @@ export class Negotiation<Option extends AnyOption> {
     }
   }
 
+  /** Answer the peer's request that waited; before it repeat ours, unless that was answered or repeated meanwhile. */
+  #release(now: Instant): LayerSignal | undefined {
+    const held = this.#held;
+    this.#held = undefined;
+    if (held === undefined) return undefined;
+    const isMissed = this.#state === 'Req-Sent' && !this.#answered && this.#restartCounter > 0;
+    if (isMissed && this.#sentAt !== undefined && this.#sentAt < held.from) this.#sendRequest(now);
+    return this.#receiveRequest(held.packet, now);
+  }
+
   #receiveRequest(packet: ConfigurePacket<Option>, now: Instant): LayerSignal | undefined {
     const answer = this.#answer(packet);
     if (this.#state === 'Opened' && this.#isCopy(packet, now)) {
@@ -180,7 +213,6 @@ export class Negotiation<Option extends AnyOption> {
       if (this.#refused > MAX_REFUSED)
         return this.#drop('endless Configure-Request', packet.identifier);
     }
-    if (this.#wasMissed(now)) this.#sendRequest(now);
     return this.#fire(event, now, { id: packet.identifier }, answer);
   }
 
@@ -197,8 +229,8 @@ export class Negotiation<Option extends AnyOption> {
   }
 
   /**
-   * Whether the peer has asked and not answered, though it had the time: it has only just begun to listen. Our request
-   * goes out again before our Ack, and so before the peer can open.
+   * Whether the peer has asked and not answered, though it had the time: it has only just begun to listen, or its answer
+   * follows. If none does, our request goes out again before our Ack, and so before the peer can open.
    */
   #wasMissed(now: Instant): boolean {
     if (this.#state !== 'Req-Sent' || this.#answered || this.#restartCounter === 0) return false;
@@ -387,6 +419,9 @@ export const isEssential = ([code = 0]: Uint8Array): boolean =>
 export function isSettled(state: AutomatonState): boolean {
   return !['Req-Sent', 'Ack-Rcvd', 'Ack-Sent'].includes(state);
 }
+
+const isAnswerCode = (code: string): boolean =>
+  ['Configure-Ack', 'Configure-Nak', 'Configure-Reject'].includes(code);
 
 const kindsOf = (options: readonly AnyOption[]): string =>
   [...new Set(options.map(({ kind }) => kind))].join(', ');
