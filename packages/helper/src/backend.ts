@@ -19,12 +19,12 @@ export interface Key {
 }
 
 /** Both ends of the link, or neither: the session may be without IPv4. */
-export type Ipv4Ends =
+type Ends =
   | { readonly ourAddress: Uint8Array; readonly theirAddress: Uint8Array }
   | { readonly ourAddress: null; readonly theirAddress: null };
 
 /** The settings of the session's interface. */
-export type SessionSettings = Ipv4Ends & {
+export type SessionSettings = Ends & {
   readonly mtu: number;
   readonly interfaceIds: { readonly ours: Uint8Array; readonly theirs: Uint8Array } | null;
 };

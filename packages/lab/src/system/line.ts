@@ -25,7 +25,7 @@ const addressOf = (unnumbered: Temper['unnumbered']): Uint8Array | undefined => 
   return unnumbered === 'ours' ? ADDRESSES[0] : Uint8Array.of(100, 64, 0, 1);
 };
 
-interface Around {
+interface LineWorld {
   readonly plan: SystemPlan;
   readonly schedule: Schedule;
   readonly chance: Chance;
@@ -46,16 +46,16 @@ export class Line {
   underWay = 0;
   /** Frames have been lost or late: then a client may look as if it broke the protocol. */
   wasBad = false;
-  readonly #around: Around;
+  readonly #world: LineWorld;
   readonly #switch = new LearningSwitch(PORTS);
   readonly #ac: AccessConcentrator;
   /** When the last frame of each port arrives. */
   readonly #last = { r0: 0, r1: 0, ac: 0 };
   #acAt = Infinity;
 
-  constructor(around: Around) {
-    this.#around = around;
-    const { plan, chance } = around;
+  constructor(world: LineWorld) {
+    this.#world = world;
+    const { plan, chance } = world;
     const { temper } = plan;
     this.#ac = new AccessConcentrator({
       mac: AC_MAC,
@@ -101,13 +101,13 @@ export class Line {
 
   /** A router sends a frame. */
   transmit(index: RouterIndex, frame: Uint8Array): void {
-    if (!this.reaches(index, 'out') || this.#around.chance.is(this.loss)) return;
+    if (!this.reaches(index, 'out') || this.#world.chance.is(this.loss)) return;
     this.#carry(index === 0 ? 'r0' : 'r1', frame, 0);
   }
 
   /** Put a frame before a router, whoever sent it. */
   deliver(index: RouterIndex, frame: Uint8Array): void {
-    if (this.reaches(index, 'in')) this.#around.arrived(index, frame);
+    if (this.reaches(index, 'in')) this.#world.arrived(index, frame);
   }
 
   carrier(index: RouterIndex, up: boolean): void {
@@ -121,19 +121,19 @@ export class Line {
     const at = this.#ac.deadline();
     if (at === undefined || at >= this.#acAt) return;
     this.#acAt = at;
-    this.#around.schedule.at(at + 1e-6, () => {
+    this.#world.schedule.at(at + 1e-6, () => {
       this.#acAt = Infinity;
       this.feedAc({ kind: 'deadline' });
     });
   }
 
   get #now(): Instant {
-    return this.#around.schedule.now as Instant;
+    return this.#world.schedule.now as Instant;
   }
 
   /** A frame on its way through the switch. Ethernet does not reorder; a line that loses frames does here. */
   #carry(port: Port, frame: Uint8Array, late: number): void {
-    const { schedule, chance } = this.#around;
+    const { schedule, chance } = this.#world;
     const arrives = schedule.now + late + chance.between(0.1, 1);
     const at = this.loss > 0 ? arrives : Math.max(arrives, this.#last[port]);
     this.#last[port] = at;
@@ -149,16 +149,16 @@ export class Line {
   }
 
   #fromAc(output: AcOutput): void {
-    const { chance } = this.#around;
+    const { chance } = this.#world;
     if (output.kind === 'send') {
       const { loss, acLateMs } = this;
       if (chance.is(loss)) return;
       this.#carry('ac', output.frame, acLateMs);
       if (chance.is(loss / 4)) this.#carry('ac', output.frame, acLateMs + 1);
-    } else if (output.kind === 'pong') this.#around.carried(output.sessionId);
+    } else if (output.kind === 'pong') this.#world.carried(output.sessionId);
     else if (output.kind === 'violation') {
-      if (!this.wasBad) this.#around.accused(output.text);
+      if (!this.wasBad) this.#world.accused(output.text);
     } else if (output.kind !== 'note' && output.kind !== 'packet')
-      this.#around.note(`AC ${JSON.stringify(output)}`);
+      this.#world.note(`AC ${JSON.stringify(output)}`);
   }
 }

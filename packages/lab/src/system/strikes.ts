@@ -35,12 +35,12 @@ export interface Struck {
 }
 
 type Of<K extends Fault['kind']> = Extract<Fault, { kind: K }>;
-/** Undoes a fault. */
-type End = () => void;
-type Effect<K extends Fault['kind']> = (fault: Of<K>, world: Struck) => End | void;
+/** Ends a fault. */
+type Undo = () => void;
+type Effect<K extends Fault['kind']> = (fault: Of<K>, world: Struck) => Undo | void;
 
 /** @returns what ends it; undefined if it ends by itself */
-export const strike = (fault: Fault, world: Struck): End | void =>
+export const strike = (fault: Fault, world: Struck): Undo | void =>
   (EFFECTS[fault.kind] as Effect<Fault['kind']>)(fault, world);
 
 const EFFECTS: { readonly [K in Fault['kind']]: Effect<K> } = {

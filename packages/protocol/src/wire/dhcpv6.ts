@@ -6,6 +6,7 @@
  * in an IA, and a lease's options in the lease. Deeper options stay octets.
  */
 import { Reader, Writer } from '../bytes.ts';
+import type { Ipv6Address } from './ipv6.ts';
 
 /** `msg-type` values (RFC 9915 §7.3). */
 const DHCP6_TYPE = {
@@ -58,9 +59,6 @@ export const DHCP6_STATUS = {
 
 /** A lifetime, or a T1 or T2, that never ends (RFC 9915 §7.7). */
 export const INFINITY = 0xffff_ffff;
-
-/** Sixteen octets. */
-export type Ipv6Address = Uint8Array;
 
 /** Octets after code and length, as received; absent from an option that we built. */
 interface Raw {

@@ -215,14 +215,14 @@ export const OWNERSHIP = {
 } as const satisfies Record<OwnerEvent, Row>;
 
 /** Acts, one or several between commas. */
-type Acts<Text extends string> = Text extends `${infer First},${infer Rest}`
+type ActsIn<Text extends string> = Text extends `${infer First},${infer Rest}`
   ? First extends OwnerAct
-    ? Acts<Rest>
+    ? ActsIn<Rest>
     : false
   : Text extends OwnerAct
     ? true
     : false;
-type Named<Text> = Text extends `${infer List}/${OwnerState}` ? Acts<List> : true;
+type Named<Text> = Text extends `${infer List}/${OwnerState}` ? ActsIn<List> : true;
 /** The compiler knows every act that a cell names. */
 true satisfies Named<(typeof OWNERSHIP)[OwnerEvent][OwnerState]>;
 
