@@ -166,8 +166,8 @@ async function run({ loadLibc, uptime }: Machine): Promise<number> {
 }
 
 /**
- * A service that ends is started again at once, fails again, and logs it each time. So it waits here: for another helper
- * to end, for the kernel, or for the file to be mended. A helper that a person has started ends.
+ * A service that exits is started again at once, fails again, and logs the failure each time. So the helper waits here: for
+ * another helper to end, for the kernel, or for the operator to mend the file. A helper started from a terminal exits.
  */
 async function untilStarted(
   start: () => Serving,
@@ -180,7 +180,7 @@ async function untilStarted(
       return start();
     } catch (error) {
       const failure = failureOf(error);
-      // systemd does not start a program again that ended with 78; daemon(8) starts any.
+      // systemd does not restart a helper that exited with 78; daemon(8) restarts every program.
       const mayPass = failure?.code !== EX_CONFIG || platform === 'freebsd';
       if (failure === undefined || !mayPass || isatty(0)) throw error;
       if (said === undefined) alive.ready();
@@ -193,7 +193,7 @@ async function untilStarted(
   }
 }
 
-/** What is not a fault of our own: a line for each reason, and the exit code. */
+/** The log lines and the exit code of a failure; undefined for a fault of our own. */
 function failureOf(
   error: unknown,
 ): { readonly lines: readonly string[]; readonly code: number } | undefined {

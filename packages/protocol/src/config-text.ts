@@ -81,7 +81,7 @@ export function eightLines(text: string): { values: Record<string, unknown>; lin
     const line = lines[i];
     // A password may be empty, and may begin or end with a blank.
     const value = key === 'password' ? line : line?.trim();
-    // An MTU of nothing is 0, and no MTU.
+    // An empty MTU reads as 0, which is no valid MTU.
     if (value === undefined || (value === '' && key !== 'password' && key !== 'mtu')) return;
     values[key] = key === 'mtu' ? Number(value) : value;
   });
@@ -92,7 +92,7 @@ export function eightLines(text: string): { values: Record<string, unknown>; lin
   return { values, lineOf };
 }
 
-/** Keys of a session whose addresses are three hosts, and keys that name interfaces. */
+/** Keys of a session whose addresses belong to three different hosts, and keys that name interfaces. */
 const HOSTS = ['carp_address', 'local_address', 'partner_address'] as const;
 const INTERFACES = ['interface', 'carp_interface'] as const;
 type Named = (typeof HOSTS)[number] | (typeof INTERFACES)[number] | 'stub';
@@ -107,7 +107,7 @@ export function clashes(
 ): { readonly key: Named; readonly message: string }[] {
   const hosts = HOSTS.flatMap((key, i) => {
     const text = value(key);
-    // What is no address at all is somebody else's to say.
+    // Another check reports a value that is no address at all.
     if (text === undefined || !/^\d+(\.\d+){3}$/.test(text)) return [];
     const first = Number(text.split('.')[0]);
     if (first === 0 || first === 127 || first >= 224)

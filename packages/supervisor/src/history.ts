@@ -161,7 +161,7 @@ export class Samples {
     const orNull = (value = NaN): number | null => (Number.isNaN(value) ? null : value);
     return {
       time: this.#times[i] ?? 0,
-      // A ring of single precision holds the hundredths, and a rest that is not its own.
+      // Single precision keeps the hundredths. Rounding removes the error behind them.
       echoRttMs: orNull(roundedSpan(this.#echoes[i] ?? NaN)),
       octetsIn: orNull(this.#traffic?.[2 * i]),
       octetsOut: orNull(this.#traffic?.[2 * i + 1]),

@@ -52,7 +52,7 @@ export async function isHeld(directory: string): Promise<boolean> {
     const path = join(directory, nameOf(highest(directory)));
     return lstatSync(path).isSocket() && (await isAnswered(path));
   } catch {
-    // There is none, or the directory cannot be read, which is the store's to say.
+    // There is no hold, or the directory cannot be read; the store reports the latter.
     return false;
   }
 }

@@ -173,7 +173,7 @@ export class Hooks {
 
 type Facts = SessionFacts | null | undefined;
 
-/** A session renegotiated with another address counts as another session. Asked after every event. */
+/** A session renegotiated with another address counts as another session. Called after every event. */
 function isSameSession(a: Facts, b: Facts): boolean {
   if (a?.key.sessionId !== b?.key.sessionId) return false;
   const [one, other] = [a?.ourAddress, b?.ourAddress];

@@ -36,7 +36,7 @@ const EX_NOUSER = 67;
 const EX_UNAVAILABLE = 69;
 const EX_IOERR = 74;
 const EX_CONFIG = 78;
-/** Between looks whether another supervisor has ended. */
+/** Between checks whether another supervisor has ended. */
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 8000;
 
@@ -107,7 +107,7 @@ async function main(): Promise<void> {
   const log = new Log(config.logLevel, lineOutput(process.stdout, lost, later), now, style);
   log.line('info', `ppp_thing ${VERSION}: ${file}, pid ${process.pid}`);
 
-  // The files may be others by then.
+  // The files may have changed meanwhile.
   if (await waitedForAnother(config.stateDirectory, log)) return main();
 
   // Still as root, if we are: for ports below 1024, and because root may own the original's file.
@@ -152,8 +152,8 @@ async function main(): Promise<void> {
 }
 
 /**
- * A service that ends is started again at once, to fail and log the same. So it waits here until another supervisor has
- * ended, before it has opened anything. One that a person has started ends (`hold`). @returns whether it has waited
+ * A service that exits is started again at once, and fails and logs the same. So the supervisor waits here, before it opens
+ * anything, until the other one has ended. A supervisor started from a terminal exits (`hold`). @returns whether it waited
  */
 async function waitedForAnother(directory: string, log: Log): Promise<boolean> {
   if (isatty(0) || !(await isHeld(directory))) return false;

@@ -28,7 +28,7 @@ import type {
 import { thisSystem, type System } from './system.ts';
 import { Turns } from './turns.ts';
 
-/** With so many, they are woken together. */
+/** From this many sessions on, they share timers. */
 const MANY_SESSIONS = 16;
 
 interface RunningOptions {

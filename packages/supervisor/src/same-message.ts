@@ -1,7 +1,7 @@
 /** Whether a message to the partner has changed since the last one. It sends nothing. */
 import type { PartnerMessage, Snapshot } from '@ppp-thing/protocol/session';
 
-/** How far the LCP Identifier may move on unsaid: a successor begins 128 after the last one that it was told. */
+/** How far the LCP Identifier may advance before the partner is told: a successor begins 128 after the last one it knows. */
 const UNSAID_IDENTIFIERS = 32;
 
 /** Whether each field is the same value or the same object; `except` is not compared. */

@@ -1,6 +1,6 @@
 /**
- * Timers of many sessions that go off together: those within 20 ms share one timer of the system, and what they write is one
- * message to the kernel. A wake-up comes never early and at most that much late. It knows no session.
+ * Timers of many sessions that go off together: those within 20 ms share one timer of the system, so that their writes become
+ * one message to the kernel. A wake-up never comes early, and at most 20 ms late. It knows no session.
  */
 import type { Instant } from '@ppp-thing/protocol/time';
 import type { DriverClock } from './driver.ts';

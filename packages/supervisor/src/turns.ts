@@ -19,7 +19,7 @@ export class Turns {
   /** Lines that still dial after their turn has ended. */
   readonly #late = new Set<Line>();
   readonly #queue = new Set<Line>();
-  /** The place of each line in the queue, counted once for all that ask; undefined when one has left it. */
+  /** The place of each line in the queue, counted once for all that ask; undefined once a line has left the queue. */
   #places: Map<Line, number> | undefined;
 
   constructor(clock: Pick<System, 'now' | 'wakeAt' | 'soon'>) {

@@ -165,7 +165,7 @@ export function route(
     () => {
       withRoutes(libc, fib, (routes) => {
         const wanted = gateway && gateway4(gateway);
-        // Add the new route first, so that every packet finds one, and look around last: packets wait for it.
+        // Add the new route first, so that every packet finds one. Look for other default routes last: packets wait for ours.
         const replaced = wanted && routes.add(wanted);
         for (const each of [theirAddress, partnerAddress, way.before]) {
           if (each === undefined || (gateway !== undefined && sameOctets(each, gateway))) continue;

@@ -20,7 +20,7 @@ const RETURN = 0x06;
 const TO = 0;
 const FROM = 6;
 const ETHERTYPE = 12;
-/** Of the tag behind the EtherType, and of the EtherType that follows it. A VLAN of 0 is none: the tag has a priority only. */
+/** Offset of the tag's value, and the mask of the VLAN in it. A VLAN of 0 is no VLAN: the tag has only a priority. */
 const TAG = 14;
 const VLAN = 0x0fff;
 export const TAG_LENGTH = 4;

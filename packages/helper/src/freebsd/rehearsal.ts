@@ -1,7 +1,7 @@
 /**
- * Plays the edge to MASTER and back on a kernel that is not there, with the code that will play it on the real one. A
- * runtime compiles a function at its first call, and throws away what has not run for seconds: on a standby of weeks
- * the takeover itself would wait for that. Nothing of the real kernel is touched.
+ * Runs the real code of the edge to MASTER and back against an imitation of the kernel. A runtime compiles a function at its
+ * first call, and discards compiled code that has not run for some seconds. Without a rehearsal, the takeover of a router
+ * that has been standby for weeks would wait for the compiler. The real kernel is not touched.
  */
 import type { Libc } from '../libc.ts';
 import type { SessionPolicy } from '../policy.ts';
@@ -13,7 +13,7 @@ import { NetgraphSocket } from './netgraph.ts';
 const NODE = 'nowhere';
 const INTERFACE_ID = 8;
 
-/** A kernel that does whatever it is told, and has no default route. */
+/** An imitation of the kernel: every call succeeds or finds nothing, and there is no default route. */
 export function nowhere(): Libc {
   let written: Uint8Array = new Uint8Array();
   const nothing = (): void => undefined;
@@ -23,7 +23,7 @@ export function nowhere(): Libc {
     platform: 'freebsd',
     open: zero,
     close: nothing,
-    // On a routing socket a question comes back, with no answer in it.
+    // A request on a routing socket comes back as it was, without an answer in it.
     read(_fd, into) {
       into.set(written);
       return written.length;
@@ -52,7 +52,7 @@ export function nowhere(): Libc {
   };
 }
 
-/** @returns what plays it once */
+/** @returns a function that runs it once */
 export function rehearsal(policy: SessionPolicy, libc = nowhere()): () => void {
   const interfaces = new Interfaces(libc);
   const gate = new Gate(new NetgraphSocket(libc, NODE), NODE, NODE, policy.mac);

@@ -145,7 +145,7 @@ class Bench {
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => void setTimeout(resolve, ms));
 
-/** Calls a second while nothing happens. What the last edge leaves to do goes on after its notices. */
+/** Calls a second while nothing happens. The work of the last edge continues for a while after its notices. */
 async function countIdle(count: () => number, idleMs: number): Promise<number> {
   await pause(SETTLE_MS);
   const before = { calls: count(), at: performance.now() };

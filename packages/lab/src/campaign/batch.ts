@@ -25,7 +25,7 @@ interface Share {
 
 /** Seeds that a process takes at a time. */
 const CHUNK = 50;
-/** Nearly all that a run makes is gone at its next step: a large nursery is swept seldom. */
+/** Nearly all objects of a run are garbage at its next step: V8 seldom sweeps a large space for new objects. */
 const YOUNG = '--max-semi-space-size=64';
 /** What a program is called with to work on shares. */
 export const SHARES = '--shares';

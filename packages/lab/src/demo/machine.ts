@@ -206,7 +206,7 @@ export class Machine {
       if (udp === undefined) return answerEcho(kernel, packet);
       if (udp.destinationPort === DHCP6_PORT.client) this.#options.dhcp6?.receive(udp.octets);
     } catch (error) {
-      // Another protocol's packet, or no way out: as on any router, nobody hears of it.
+      // A packet of another protocol, or no way out: dropped silently, as on any router.
       if (!(error instanceof DecodeError || error instanceof Errno)) throw error;
     }
   }

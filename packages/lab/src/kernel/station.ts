@@ -45,7 +45,7 @@ export async function until(
   return Math.round(performance.now() - start);
 }
 
-/** A connection that nobody answers is tried for longer, and then the probe would never say that it is there. Milliseconds. */
+/** How long the probe may take to report that it is ready: the kernel tries an unanswered connection for longer. Milliseconds. */
 const READY_LIMIT = 90_000;
 
 export class Station {

@@ -1,8 +1,8 @@
 /**
- * What a failover costs where the session does not move, in the guest: two routers with stock pppd and Debian's dhcpcd. One
- * loses its power, and the other one dials. It is spared what such a pair waits for besides: it dials at the moment of the cut,
- * the AC grants a second session while it still has the first, and the LAN host changes its address without waiting for an
- * advertisement.
+ * Measures a failover in which the session does not move, in the guest: two routers with stock pppd and Debian's dhcpcd. One
+ * loses its power, and the other one dials. The lab spares this pair three waits: the other router dials at the moment of the
+ * cut, the AC grants a second session while it still has the first, and the LAN host changes its address without waiting for
+ * an advertisement.
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { execa } from 'execa';

@@ -18,7 +18,7 @@ export type LcpSignal =
   | { readonly kind: 'alive'; readonly identifier: number; readonly rtt: Millis }
   /** The peer has sent a packet that is no answer; or it has no Echo (§5.6). */
   | { readonly kind: 'heard' | 'no-echo' }
-  /** An answer to one of several Echo-Requests of ours, it does not say which; of the whole LCP packet. */
+  /** An answer to one of our Echo-Requests that does not say to which; `octets`: of the whole LCP packet. */
   | { readonly kind: 'strange-reply'; readonly octets: number }
   /** The peer does not speak `protocol` (§5.7). */
   | { readonly kind: 'protocol-rejected'; readonly protocol: number }

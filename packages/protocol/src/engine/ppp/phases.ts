@@ -472,7 +472,7 @@ export class Phases {
   #ipv6cpDid(signal: LayerSignal | undefined, now: Instant): void {
     if (signal === undefined || signal === 'tls') return;
     if (this.#ipv4 === 'none') return this.#onlyIpv6Did(signal, now);
-    // Its end was told when it went down; an AC that rejects it again and again says nothing new.
+    // The loss was reported when the layer went down. An AC that rejects it again and again adds nothing.
     if (signal === 'tlf' && this.#isOpened()) return;
     if (signal === 'tld' && this.#isOpened() && this.#ipv6Flaps.count(now)) this.#withoutIpv6(now);
     // The facts changed. But while IPCP is not Opened, ownership has not received any.
