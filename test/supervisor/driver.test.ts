@@ -118,6 +118,25 @@ t.test('driver › one timer, set anew after every event, and none without a dea
   t.equal(clock.waiting, 0);
 });
 
+t.test('driver › what comes after its stop is for nobody', async (t) => {
+  let stored: (failed: Failed | undefined) => void = () => undefined;
+  const { driver, clock, heard, performed } = bench(
+    () => [{ kind: 'store', snapshot: NO_SNAPSHOT }, { kind: 'detach' }],
+    (now) => now + 50,
+    (action) =>
+      action.kind === 'store'
+        ? { kind: 'storing', wait: (then) => void (stored = then) }
+        : undefined,
+  );
+  driver.feed({ kind: 'helper-down' });
+  driver.stop();
+  stored(undefined);
+  driver.feed({ kind: 'helper-down' });
+  t.equal(heard.length, 1);
+  t.strictSame(performed, ['store'], 'not even the rest of what was begun');
+  t.equal(clock.waiting, 0, 'no timer keeps the process');
+});
+
 t.test('driver › an event that comes while one is in hand waits for it', async (t) => {
   const order: string[] = [];
   const detach: Action = { kind: 'detach' };

@@ -23,6 +23,7 @@ export class Driver {
   readonly #settled: (at: Instant) => void;
   #isBusy = false;
   #isStoring = false;
+  #isStopped = false;
   #cancel: () => void = () => undefined;
 
   /** @param settled called when an event and its actions are complete */
@@ -39,6 +40,7 @@ export class Driver {
   }
 
   feed(event: Event, at = this.#clock.now()): void {
+    if (this.#isStopped) return;
     this.#waiting.push({ event, at });
     if (this.#isBusy) return;
     this.#isBusy = true;
@@ -59,9 +61,10 @@ export class Driver {
     }
   }
 
-  /** Stop the timer. */
+  /** Stop for good: no timer, and what still comes is for nobody. */
   stop(): void {
     this.#cancel();
+    this.#isStopped = true;
   }
 
   #act(actions: readonly Action[], at: Instant): void {
@@ -73,6 +76,7 @@ export class Driver {
       this.#isStoring = true;
       const rest = actions.slice(i + 1);
       return outcome.wait((failed) => {
+        if (this.#isStopped) return;
         this.#isStoring = false;
         if (failed === undefined) this.#act(rest, at);
         else this.#waiting.unshift({ event: failed, at });
