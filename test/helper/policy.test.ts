@@ -333,7 +333,7 @@ t.test('policy › values that cannot all be true', async (t) => {
     /local_address: 192.168.7.1 is carp_address as well$/,
   ]);
   t.match(found('"192.168.7.3"', '"192.168.7.2"'), [/192.168.7.2 is local_address as well$/]);
-  t.match(found('"192.168.7.3"', '"127.0.0.1"'), [/127.0.0.1 is no address of a host$/]);
+  t.match(found('"192.168.7.3"', '"127.0.0.1"'), [/127.0.0.1 is not the address of a host$/]);
   t.match(found('"192.168.7.3"', '"192.168.07.3"'), [/partner_address: expected an IPv4 address/]);
   t.equal(found('"192.168.7.3"', '"0.0.0"').length, 1, 'one mistake is one line');
   t.match(found('"pppoe0x"', '"igb0.35"'), [/session.pppoe0.interface: igb0.35 is the stub$/]);

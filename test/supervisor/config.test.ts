@@ -466,7 +466,7 @@ stub = "igb1"
   t.strictSame(together, [
     '7 session.pppoe0.carp_interface: igb1 is the stub',
     '11 session.pppoe0.local_address: 192.168.7.1 is carp_address as well',
-    '12 session.pppoe0.partner_address: 224.0.0.18 is no address of a host',
+    '12 session.pppoe0.partner_address: 224.0.0.18 is not the address of a host',
   ]);
 });
 

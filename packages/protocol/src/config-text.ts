@@ -111,7 +111,7 @@ export function clashes(
     if (text === undefined || !/^\d+(\.\d+){3}$/.test(text)) return [];
     const first = Number(text.split('.')[0]);
     if (first === 0 || first === 127 || first >= 224)
-      return [{ key, message: `${text} is no address of a host` }];
+      return [{ key, message: `${text} is not the address of a host` }];
     const other = HOSTS.slice(0, i).find((each) => value(each) === text);
     return other === undefined ? [] : [{ key, message: `${text} is ${other} as well` }];
   });

@@ -88,7 +88,7 @@ export const carpVersion: Check = ({ config, interfaces, platform }) => {
           error(
             'carp',
             `vhid ${vhid} on ${name} speaks VRRPv3, which no demotion moves: a handoff is undone, and a router that starts takes the role at once`,
-            'make the vhid anew with carpver 2 on both routers; fast_takeover_ms finds a dead MASTER as soon',
+            'recreate the vhid with carpver 2 on both routers; fast_takeover_ms finds a dead MASTER as quickly',
           ),
         ),
     ),
