@@ -279,6 +279,15 @@ t.test(
   },
 );
 
+t.test('Handoff › promotes when the partner cannot read its role', async (t) => {
+  const router = Router.holder();
+  router.feed({ kind: 'admin', verb: 'handoff' });
+  router.role('BACKUP');
+  const snapshot = { epoch: 43, generation: 0, holder: PARTNER, facts: FACTS };
+  t.notOk(story(router.hear({ snapshot, role: 'MASTER', open: true })).includes('promote'));
+  t.ok(story(router.hear({ snapshot, role: 'INIT' })).includes('promote'));
+});
+
 t.test(
   'Handoff › stays demoted when the partner’s word comes before the BACKUP edge',
   async (t) => {

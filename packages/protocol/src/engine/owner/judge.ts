@@ -395,7 +395,9 @@ export class Judge {
     if (!wasFresh || isNewer(ours, message.snapshot)) this.#acts.tell(now);
     if (this.#standing.helper !== undefined) this.#ready('partner heard', now);
     // While we are handing over, the table ignores this flag: the message is stale.
-    if (message.yielding && demotion.has('handoff')) this.#step('GivenBack', 'partner yields', now);
+    // So is that of a partner that cannot read its role: with both demoted, CARP would stay where nobody forwards.
+    if ((message.yielding || message.role === 'INIT') && demotion.has('handoff'))
+      this.#step('GivenBack', 'partner yields', now);
     // The partner's session is down too, so our watchdog demotion has no purpose.
     if (!message.healthy && !message.proven) demotion.drop('watchdog');
     if (!message.open && message.role !== 'MASTER') this.#step('Freed', 'partner released', now);
