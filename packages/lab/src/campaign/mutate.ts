@@ -31,8 +31,10 @@ const ROOT = join(PACKAGES, '..');
 const BESIDE = ['test', 'docs', 'etc', 'man', 'package.json'];
 /** A whole system costs a hundred times what a pair of engines does. */
 const SYSTEM_COST = 100;
-/** A test that a fault keeps waiting. */
+/** A test that a fault keeps waiting: so many times what it takes without, and no less than a minute. */
+const PATIENCE = 20;
 const TEST_LIMIT_MS = 600_000;
+const LEAST_LIMIT_MS = 60_000;
 
 /** What became of one mutant. */
 interface Verdict {
@@ -71,15 +73,27 @@ export function mutate(source: string, { name, file, find, replace }: Mutant): s
   return parts.join(replace);
 }
 
-/** Whether each test passes on the product as it is: one that does not judges nothing. */
-const passes = new Map<string, Promise<boolean>>();
+/** What each test takes on the product as it is, milliseconds; undefined if it fails: it judges nothing. */
+const passes = new Map<string, Promise<number | undefined>>();
 
-async function runTest(root: string, name: string): Promise<boolean> {
+/** @returns what it took, milliseconds; undefined if it failed, or had not ended within `timeout` */
+async function runTest(
+  root: string,
+  name: string,
+  timeout = TEST_LIMIT_MS,
+): Promise<number | undefined> {
   const path = join(root, 'test/dist', `${name}.test.js`);
-  const options = { cwd: root, timeout: TEST_LIMIT_MS, maxBuffer: 64 * 1024 * 1024 };
+  // A test that runs in circles never gets to handle a gentler signal.
+  const options = {
+    cwd: root,
+    timeout,
+    killSignal: 'SIGKILL',
+    maxBuffer: 64 * 1024 * 1024,
+  } as const;
+  const from = performance.now();
   return promisify(execFile)(process.execPath, [path], options).then(
-    () => true,
-    () => false,
+    () => performance.now() - from,
+    () => undefined,
   );
 }
 
@@ -87,13 +101,16 @@ async function judge(root: string, mutant: Mutant, runs: number): Promise<Verdic
   const { judge: name } = mutant;
   if (name === undefined) return play(root, mutant, 'campaign', runs);
   if (name === 'system') return play(root, mutant, 'system', Math.ceil(runs / SYSTEM_COST));
-  const isSound = passes.get(name) ?? runTest(root, name);
-  passes.set(name, isSound);
-  if (!(await isSound)) return { mutant, found: undefined, runs: 0, crash: `${name} fails anyway` };
-  const isCaught = !(await withFault(root, mutant, () => runTest(root, name)));
+  const sound = passes.get(name) ?? runTest(root, name);
+  passes.set(name, sound);
+  const takes = await sound;
+  if (takes === undefined)
+    return { mutant, found: undefined, runs: 0, crash: `${name} fails anyway` };
+  const limit = Math.max(LEAST_LIMIT_MS, takes * PATIENCE);
+  const missed = await withFault(root, mutant, () => runTest(root, name, limit));
   return {
     mutant,
-    found: isCaught ? { rule: name, what: '', seed: 0, atMs: 0 } : undefined,
+    found: missed === undefined ? { rule: name, what: '', seed: 0, atMs: 0 } : undefined,
     runs: 1,
   };
 }
