@@ -307,7 +307,8 @@ export class Watch {
 
   /** R10: a dial that the AC answers is not given up: the partner's would meet the session that this one has. */
   #checkDial({ event, actions, status, now, fail }: Answer): void {
-    if (isStep(event)) this.#answeredAt = now;
+    // A phase that had no carrier has its time again.
+    if (isStep(event) || (event.kind === 'carrier' && event.up)) this.#answeredAt = now;
     const isOver =
       status.state !== 'Holding' ||
       status.snapshot.facts !== null ||
