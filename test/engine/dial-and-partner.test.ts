@@ -291,7 +291,7 @@ t.test('Identifiers › a taker begins far from those that its partner used last
   const used = { ...FACTS, identifiers: { ...FACTS.identifiers, lcp: 200 } };
   router.hear({ snapshot: { ...NOTHING_YET, facts: used } });
   const taken = router.role('MASTER').find(isEchoRequest);
-  t.equal(taken?.packet.packet.identifier, (200 + 92) & 0xff);
+  t.equal(taken?.packet.packet.identifier, (200 + 129) & 0xff);
   router.pass(1100);
   const sent = router.actions.filter(isEchoRequest).map(({ packet }) => packet.packet.identifier);
   const told = router.actions.filter((action) => action.kind === 'tell-partner').at(-1);

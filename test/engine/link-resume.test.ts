@@ -15,7 +15,7 @@ void t.test(
         code: 'Echo-Request',
         magic: FACTS.ourMagic,
         // Far from those that the router before may have used.
-        identifier: (FACTS.identifiers.lcp + 92) & 0xff,
+        identifier: (FACTS.identifiers.lcp + 129) & 0xff,
       },
     ]);
     t.equal(pair.link.status().phase, 'Network');

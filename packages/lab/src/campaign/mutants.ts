@@ -344,12 +344,6 @@ export const MUTANTS: readonly Mutant[] = [
     '',
   ),
   mutant('Identifiers of the other router', ACTS, '(this.#standing.config.routerId & 1)', '0'),
-  mutant(
-    'Identifiers that two steps lead back to',
-    PHASES,
-    'const STEP = 91;',
-    'const STEP = 128;',
-  ),
   mutant('Identifier of the day the session came up', ACTS, 'this.#link.heardOf(theirs);', ';'),
   mutant('stale helper kept', JUDGE, 'this.#standing.helper = undefined;', ''),
   mutant(

@@ -30,7 +30,7 @@ import type { Place, Standing } from './standing.ts';
 import type { Waits } from './waits.ts';
 
 /** Added to the Identifiers of one of two routers, so that neither begins where the other did. */
-const OWN_WAY = 59;
+const OWN_WAY = 43;
 
 export class Acts {
   readonly #standing: Standing;

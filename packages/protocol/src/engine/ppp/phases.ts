@@ -39,11 +39,8 @@ const OPEN_LIMIT = seconds(90);
 /** Octets. */
 const LEAST_IPV6 = 1280;
 
-/**
- * Identifiers have eight bits: this far from those that a young session has used. A takeover that the disk refuses is tried
- * again, and steps again: eight steps lead nowhere near the first.
- */
-const STEP = 91;
+/** Identifiers have eight bits: this far from those that a young session has used. */
+const HALF_OF_ALL = 128;
 
 export class Phases {
   readonly #config: LinkConfig;
@@ -191,7 +188,7 @@ export class Phases {
     this.#wasOpened = true;
     this.#phaseEndsAt = undefined;
     // The snapshot was written when the session came up: the partner has used the Identifiers that came next.
-    this.#lcp.resume(facts, facts.identifiers.lcp + STEP);
+    this.#lcp.resume(facts, facts.identifiers.lcp + HALF_OF_ALL);
     this.#auth.resume(facts.auth);
     this.#ipv4 = facts.ourAddress === undefined ? 'none' : 'had';
     this.#ncps.resume(facts);
