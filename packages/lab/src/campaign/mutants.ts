@@ -344,6 +344,12 @@ export const MUTANTS: readonly Mutant[] = [
     '',
   ),
   mutant('Identifiers of the other router', ACTS, '(this.#standing.config.routerId & 1)', '0'),
+  mutant(
+    'a take that sent nothing steps on',
+    ACTS,
+    'this.#out.isBarred ? lcp : undefined',
+    'undefined',
+  ),
   mutant('Identifier of the day the session came up', ACTS, 'this.#link.heardOf(theirs);', ';'),
   mutant('stale helper kept', JUDGE, 'this.#standing.helper = undefined;', ''),
   mutant(

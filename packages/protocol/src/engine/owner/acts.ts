@@ -42,6 +42,10 @@ export class Acts {
   readonly #log: Log;
   /** Link events that occurred during this act. */
   #outcomes: LinkOutcome[] = [];
+  /** The last resume: for which snapshot, and after which LCP Identifier. */
+  #resumed: { readonly snapshot: Snapshot; readonly lcp: number } | undefined;
+  /** After which one the next resume begins, since nothing of the last one was sent. */
+  #unsent: number | undefined;
 
   constructor(
     standing: Standing,
@@ -252,8 +256,19 @@ export class Acts {
    */
   #unused(facts: SessionFacts): SessionFacts {
     const { identifiers } = this.#link.used(facts);
-    const lcp = (identifiers.lcp + OWN_WAY * (this.#standing.config.routerId & 1)) & 0xff;
+    const next = (identifiers.lcp + OWN_WAY * (this.#standing.config.routerId & 1)) & 0xff;
+    const lcp = this.#unsent ?? next;
+    this.#unsent = this.#out.isBarred ? lcp : undefined;
+    this.#resumed = { snapshot: this.#standing.snapshot, lcp };
     return { ...facts, identifiers: { ...identifiers, lcp } };
+  }
+
+  /**
+   * The disk has refused our snapshot, so nothing of the last answer was sent. If that was a resume, the next one begins at the
+   * same Identifier: each would step on, and some step leads to what the partner has just used.
+   */
+  unsaid(): void {
+    if (this.#resumed?.snapshot === this.#standing.snapshot) this.#unsent = this.#resumed.lcp;
   }
 
   /** The AC has given the dial a session. It is stored after the dial's first frames, which do not depend on it. */

@@ -323,6 +323,7 @@ export class Judge {
     if (isJoining && this.#standing.holds && this.#standing.snapshot.facts === null)
       return this.#toLink(event, now);
     const isLease = action === 'store' && this.#out.bar() === 'lease';
+    if (action === 'store' && !isLease) this.#acts.unsaid();
     this.#waits.begin(isLease ? 'lease' : 'retry', now);
     if (isJoining) this.#step('Severed', `${action} failed`, now);
     if (action === 'configure' || action === 'route') this.#blocked({ action, code, message }, now);
