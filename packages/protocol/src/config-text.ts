@@ -2,6 +2,7 @@
  * The text of a configuration file: the lines of its keys, a check for the original's eight-line format, and an error
  * that reports every mistake at once. It knows the original's keys and no others.
  */
+import { isHost } from './addresses.ts';
 
 export interface Problem {
   /** 1 is the first; undefined if the problem has no line. */
@@ -109,8 +110,7 @@ export function clashes(
     const text = value(key);
     // Another check reports a value that is no address at all.
     if (text === undefined || !/^\d+(\.\d+){3}$/.test(text)) return [];
-    const first = Number(text.split('.')[0]);
-    if (first === 0 || first === 127 || first >= 224)
+    if (!isHost(Uint8Array.from(text.split('.'), Number)))
       return [{ key, message: `${text} is not the address of a host` }];
     const other = HOSTS.slice(0, i).find((each) => value(each) === text);
     return other === undefined ? [] : [{ key, message: `${text} is ${other} as well` }];
