@@ -9,6 +9,7 @@ import { gidOf, uidOf } from './accounts.ts';
 import { BackendError } from './errors.ts';
 import type { MakeBackend } from './backend.ts';
 import { ConfigError } from '@ppp-thing/protocol/config-text';
+import { pauses } from '@ppp-thing/protocol/guard';
 import { lineOutput } from '@ppp-thing/protocol/line-output';
 import { tooOld, VERSION } from '@ppp-thing/protocol/version';
 import { SystemError, type Libc } from './libc.ts';
@@ -21,9 +22,6 @@ import { serviceManager, type ServiceManager } from './service-manager.ts';
 const EX_USAGE = 64;
 const EX_UNAVAILABLE = 69;
 const EX_CONFIG = 78;
-/** Between attempts to start; the longest is well within what a watchdog allows. */
-const FIRST_PAUSE_MS = 250;
-const LONGEST_PAUSE_MS = 8000;
 
 const USAGE = `usage: ppp_thing_helper [--config FILE] [--check | --remove]
        ppp_thing_helper --version | --help
@@ -175,7 +173,8 @@ async function untilStarted(
   alive: ServiceManager,
 ): Promise<Serving> {
   let said: string | undefined;
-  for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
+  const pause = pauses();
+  for (;;) {
     try {
       return start();
     } catch (error) {
@@ -189,7 +188,7 @@ async function untilStarted(
       said = text;
     }
     alive.beat();
-    await setTimeout(pause);
+    await setTimeout(pause.next().value);
   }
 }
 

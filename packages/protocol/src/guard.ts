@@ -1,7 +1,7 @@
 /**
  * Watches a process that may hang, for service managers such as daemon(8) that only restart a process that has exited.
  * The guard is a child `sh` that reads a line from the process at each beat, and kills the process when no line has
- * come for too long. The caller starts the child.
+ * come for too long. The caller starts the child. A process that cannot start yet tries again after `pauses`.
  */
 
 /** Milliseconds between two beats. */
@@ -67,4 +67,9 @@ export function guarded(start: () => Guard, log: (line: string) => void): () => 
     }
     current.stdin?.write('\n');
   };
+}
+
+/** Milliseconds between the attempts of a process that cannot start yet. The longest is well below `HANG_SECONDS`. */
+export function* pauses(): Generator<number, never> {
+  for (let pause = 250; ; pause = Math.min(2 * pause, 8000)) yield pause;
 }

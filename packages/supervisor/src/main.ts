@@ -7,6 +7,7 @@ import { setTimeout } from 'node:timers/promises';
 import { isatty } from 'node:tty';
 import { parseArgs } from 'node:util';
 import { ConfigError } from '@ppp-thing/protocol/config-text';
+import { pauses } from '@ppp-thing/protocol/guard';
 import { lineOutput } from '@ppp-thing/protocol/line-output';
 import type { PartnerMessage, Snapshot } from '@ppp-thing/protocol/session';
 import { tooOld, VERSION } from '@ppp-thing/protocol/version';
@@ -36,9 +37,6 @@ const EX_NOUSER = 67;
 const EX_UNAVAILABLE = 69;
 const EX_IOERR = 74;
 const EX_CONFIG = 78;
-/** Between checks whether another supervisor has ended. */
-const FIRST_PAUSE_MS = 250;
-const LONGEST_PAUSE_MS = 8000;
 
 const USAGE = `usage: ppp_thing [--config FILE] [--timestamps] [--check]
        ppp_thing --version | --help
@@ -158,12 +156,9 @@ async function main(): Promise<void> {
 async function waitedForAnother(directory: string, log: Log): Promise<boolean> {
   if (isatty(0) || !(await isHeld(directory))) return false;
   log.line('error', `hold ${directory}: EBUSY: another supervisor runs on it: waiting for its end`);
-  for (
-    let pause = FIRST_PAUSE_MS;
-    await isHeld(directory);
-    pause = Math.min(2 * pause, LONGEST_PAUSE_MS)
-  )
-    await setTimeout(pause);
+  const pause = pauses();
+  do await setTimeout(pause.next().value);
+  while (await isHeld(directory));
   return true;
 }
 
