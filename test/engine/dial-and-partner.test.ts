@@ -299,6 +299,18 @@ t.test('Identifiers › a taker begins far from those that its partner used last
   t.ok(sent.indexOf(last) > 0, 'and tells the partner its own as it goes on');
 });
 
+t.test('Identifiers › a take that the disk refuses begins where it began', async (t) => {
+  const router = new Router();
+  router.helperUp();
+  router.hear({ snapshot: { ...NOTHING_YET, facts: FACTS } });
+  const begun = router.role('MASTER').find(isEchoRequest)?.packet.packet.identifier;
+  for (let i = 0; i < 3; i++) {
+    router.feed({ kind: 'failed', action: 'store', code: 'ENOSPC', message: 'full' });
+    const again = router.pass(1000).find(isEchoRequest);
+    t.equal(again?.packet.packet.identifier, begun, 'nothing of the try before was sent');
+  }
+});
+
 // --- a router that returns while its partner dials ---------------------------------------------------------------
 
 const DIALS = { role: 'MASTER', open: true, proven: false, snapshot: NOTHING_YET } as const;

@@ -411,6 +411,7 @@ export const TEST_MUTANTS: readonly Mutant[] = [
       'next : { ...next, facts }',
     ],
     ['half-made: not named', 'this.#write({ halfMade: place });', ''],
+    ['Identifiers: a refused take steps on', 'this.#unsent = this.#resumed.lcp;', ''],
     ['half-made: left at the AC', 'this.#out.emit(padt(acMac, sessionId));', ''],
     [
       'half-made: not worth a snapshot',

@@ -157,13 +157,13 @@ export const MUTANTS: readonly Mutant[] = [
     mutant(
       'refused store forgotten',
       JUDGE,
-      "action === 'store' && this.#out.bar() === 'lease'",
-      'false',
+      "action === 'store' ? this.#out.bar() : undefined",
+      'undefined',
     ),
     mutant(
       'refused store not tried again',
       JUDGE,
-      "this.#waits.begin(isLease ? 'lease' : 'retry', now);",
+      "this.#waits.begin(unstored === 'lease' ? 'lease' : 'retry', now);",
       '',
     ),
     mutant(

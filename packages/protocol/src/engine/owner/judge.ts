@@ -322,9 +322,9 @@ export class Judge {
     // A session still in negotiation is dialled again.
     if (isJoining && this.#standing.holds && this.#standing.snapshot.facts === null)
       return this.#toLink(event, now);
-    const isLease = action === 'store' && this.#out.bar() === 'lease';
-    if (action === 'store' && !isLease) this.#acts.unsaid();
-    this.#waits.begin(isLease ? 'lease' : 'retry', now);
+    const unstored = action === 'store' ? this.#out.bar() : undefined;
+    if (unstored === 'session') this.#acts.unsaid();
+    this.#waits.begin(unstored === 'lease' ? 'lease' : 'retry', now);
     if (isJoining) this.#step('Severed', `${action} failed`, now);
     if (action === 'configure' || action === 'route') this.#blocked({ action, code, message }, now);
   }
