@@ -5,6 +5,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { FreebsdBackend } from '@ppp-thing/helper/freebsd/backend';
 import type { Libc } from '@ppp-thing/helper/libc';
 import type { SessionPolicy } from '@ppp-thing/helper/policy';
@@ -142,8 +143,6 @@ class Bench {
     return this.#notices;
   }
 }
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => void setTimeout(resolve, ms));
 
 /** Calls a second while nothing happens. The work of the last edge continues for a while after its notices. */
 async function countIdle(count: () => number, idleMs: number): Promise<number> {

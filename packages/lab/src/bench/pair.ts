@@ -12,6 +12,7 @@ import { createServer, type Socket } from 'node:net';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { systemHashes } from '@ppp-thing/supervisor/hashes';
 import type { StatusJson } from '@ppp-thing/supervisor/api';
@@ -260,9 +261,6 @@ class Bench {
     for (const ac of this.#acs) ac.stop();
   }
 }
-
-const pause = async (ms: number): Promise<void> =>
-  new Promise((resolve) => void setTimeout(resolve, ms));
 
 /** LCP Echo-Reply in a frame of a PPPoE session. */
 const isEchoReply = (frame: Uint8Array): boolean =>
