@@ -129,7 +129,7 @@ export interface Way {
   readonly before?: Uint8Array | undefined;
   /** Whether another session's default route in the same FIB has this gateway. */
   readonly isShared: (gateway: Uint8Array) => boolean;
-  /** Reports a default route beside ours by its gateway, whoever made it. */
+  /** Reports another program's default route beside ours, by its gateway. */
   readonly beside: (gateway: Uint8Array) => void;
   readonly log: (line: string) => void;
 }

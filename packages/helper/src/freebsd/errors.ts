@@ -1,4 +1,4 @@
-/** What an errno of FreeBSD means to an operator; and the ways to wait for a kernel that is still busy. */
+/** Explains the errnos of FreeBSD to the operator, and waits for a kernel that is still busy. */
 import { attempting, codeOf } from '../errors.ts';
 
 export { anyway, unless } from '../errors.ts';

@@ -32,7 +32,7 @@ const NETLINK_GET_STRICT_CHK = 12;
 /** The kernel sends at most 32 KiB of a dump at a time. */
 const ROOM = 64 * 1024;
 
-/** What an errno means to an operator, where its name alone does not help. */
+/** Reasons for the operator, for the errnos whose name alone does not help. */
 const EVERYWHERE = {
   EPERM: 'needs root, or CAP_NET_ADMIN and CAP_NET_RAW',
   EACCES: 'needs root, or CAP_NET_ADMIN and CAP_NET_RAW',

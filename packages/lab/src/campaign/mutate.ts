@@ -73,7 +73,7 @@ export function mutate(source: string, { name, file, find, replace }: Mutant): s
   return parts.join(replace);
 }
 
-/** What each test takes on the product as it is, milliseconds; undefined if it fails: it judges nothing. */
+/** The run time of each test on the unchanged product, milliseconds; undefined if it fails, and then it judges nothing. */
 const passes = new Map<string, Promise<number | undefined>>();
 
 /** @returns what it took, milliseconds; undefined if it failed, or had not ended within `timeout` */

@@ -74,7 +74,7 @@ interface Supervisor {
   connected: boolean;
   /** When it is next to be woken, in world time. */
   wakeAt: number;
-  /** What the engine says of itself since its last answer, once somebody has asked. */
+  /** The engine's status after its last answer; undefined until a rule reads it. */
   status: OwnerStatus | undefined;
 }
 

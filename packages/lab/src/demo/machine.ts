@@ -199,7 +199,7 @@ export class Machine {
     return kernel;
   }
 
-  /** What came in by the session: a ping to be answered, a message for the DHCPv6 client. */
+  /** A packet from the session: answers a ping, and passes a DHCPv6 message to the client. */
   #hear(kernel: FakeKernel, packet: Uint8Array): void {
     try {
       const udp = decodeUdp6(packet);
@@ -273,7 +273,7 @@ function sendDhcp6(kernel: FakeKernel, octets: Uint8Array): void {
   send(line, encodeUdp6({ source, destination, sourcePort, destinationPort, octets }), 6);
 }
 
-/** What an interface that is down, or whose gate is closed, is to send is lost, as on any router. */
+/** Sends the packet, or drops it silently if the interface is down or its gate is closed, as any router does. */
 function send(line: NetInterface | undefined, packet: Uint8Array, family: 4 | 6): void {
   try {
     line?.output(packet, family);

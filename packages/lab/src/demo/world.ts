@@ -140,7 +140,7 @@ export class World {
     return this.machine(router).isUp;
   }
 
-  /** What each router that is on has as its IPv6 address on the LAN. */
+  /** The IPv6 address on the LAN, of each router that is on. */
   get lanAddresses6(): ReadonlyMap<RouterName, string | undefined> {
     const on = [...this.#machines].filter(([, { isOn }]) => isOn);
     return new Map(on.map(([name, { lanAddress6 }]) => [name, lanAddress6]));
