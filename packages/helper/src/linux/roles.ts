@@ -11,13 +11,16 @@ import { IFF, type Address, type Link } from './rtnetlink.ts';
 
 export type Level = Pick<KernelState, 'role' | 'carrier'>;
 
+/** What is read of the kernel. */
+type Kernel = Pick<Rtnetlink, 'link' | 'linkAt' | 'allAddresses'>;
+
 export class Roles {
-  readonly #kernel: Rtnetlink;
+  readonly #kernel: Kernel;
   readonly #log: (line: string) => void;
   /** Sessions whose virtual address is on an interface where it does not count. */
   readonly #elsewhere = new Set<string>();
 
-  constructor(kernel: Rtnetlink, log: (line: string) => void) {
+  constructor(kernel: Kernel, log: (line: string) => void) {
     this.#kernel = kernel;
     this.#log = log;
   }
@@ -48,9 +51,9 @@ export class Roles {
     const holders = view.holders(address);
     const isRight = (holder: number): boolean =>
       named === undefined || holder === named.index || view.parent(holder) === named.index;
-    if (holders.some(isRight)) return 'MASTER';
-    this.#tellElsewhere(session, address.join('.'), name ?? '', holders.length > 0);
-    return 'BACKUP';
+    const isMaster = holders.some(isRight);
+    this.#tellElsewhere(session, address.join('.'), name ?? '', !isMaster && holders.length > 0);
+    return isMaster ? 'MASTER' : 'BACKUP';
   }
 
   /** Logs each occurrence once: otherwise a router would stay BACKUP without a visible reason. */
@@ -67,12 +70,12 @@ export class Roles {
 
 /** One poll of the kernel; it reads an interface once, even if a thousand sessions share it. */
 class View {
-  readonly #kernel: Rtnetlink;
+  readonly #kernel: Kernel;
   readonly #links = new Map<string, Link | undefined>();
   readonly #parents = new Map<number, number>();
   #addresses: readonly Address[] | undefined;
 
-  constructor(kernel: Rtnetlink) {
+  constructor(kernel: Kernel) {
     this.#kernel = kernel;
   }
 
