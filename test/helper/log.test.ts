@@ -16,6 +16,21 @@ t.test('log › what comes too fast is counted, and told', async (t) => {
   t.strictSame(lines.slice(100), ['helper: 900 more lines in one second', 'helper: next']);
 });
 
+t.test('log › warnings that come too fast hide no edge of the role', async (t) => {
+  const lines: string[] = [];
+  let now = 0;
+  const log = limitedLog(
+    (line) => lines.push(line),
+    () => now,
+  );
+  for (let i = 0; i < 1000; i++) log(`admit supervisor: EPERM: ${i}`);
+  log('pppoe0 role: MASTER -> BACKUP on CARP [gate closed]', 'info');
+  t.match(lines.at(-1), /role: MASTER -> BACKUP/);
+  now = 1000;
+  log('next');
+  t.equal(lines.at(-2), 'helper: 900 more lines in one second');
+});
+
 t.test('log › a line is one line', async (t) => {
   const lines: string[] = [];
   limitedLog(

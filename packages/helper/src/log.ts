@@ -10,7 +10,10 @@ export type HelperLog = (line: string, urgency?: Urgency) => void;
 /** sd-daemon(3): the priorities of syslog(3). */
 const PRIORITY = { warning: '<4>', info: '<6>' } as const satisfies Record<Urgency, string>;
 
-/** Lines a second; the log only counts the rest. */
+/**
+ * Lines a second of each urgency; the log only counts the rest. The supervisor can cause warnings, and must not be able to hide
+ * an edge of the role with them.
+ */
 const MAX_PER_SECOND = 100;
 
 /**
@@ -24,17 +27,19 @@ export function limitedLog(
   isJournal = false,
 ): HelperLog {
   let second = 0;
-  let count = 0;
+  let counts = { warning: 0, info: 0 };
   const put: HelperLog = (line, urgency = 'warning') =>
     write(`${isJournal ? PRIORITY[urgency] : ''}helper: ${line.replaceAll(/\p{Cc}/gu, '?')}`);
-  return (line, urgency) => {
+  return (line, urgency = 'warning') => {
     const current = Math.floor(now() / 1000);
     if (current !== second) {
-      if (count > MAX_PER_SECOND) put(`${count - MAX_PER_SECOND} more lines in one second`);
+      const over = Object.values(counts).map((count) => Math.max(0, count - MAX_PER_SECOND));
+      const more = over.reduce((sum, each) => sum + each, 0);
+      if (more > 0) put(`${more} more lines in one second`);
       second = current;
-      count = 0;
+      counts = { warning: 0, info: 0 };
     }
-    count += 1;
-    if (count <= MAX_PER_SECOND) put(line, urgency);
+    counts[urgency] += 1;
+    if (counts[urgency] <= MAX_PER_SECOND) put(line, urgency);
   };
 }
