@@ -6,7 +6,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { guardArguments } from '@ppp-thing/protocol/guard';
+import { guardArguments, guarded } from '@ppp-thing/protocol/guard';
 import { loadLibc } from '@ppp-thing/helper/libc';
 import { datagramsTo, POLLIN } from '@ppp-thing/helper/unix';
 import t, { type Test } from 'tap';
@@ -167,6 +167,28 @@ t.test(
     t.match(program.output(), /^program: pid \d+ has been silent for 1 s: killed$/m);
   },
 );
+
+t.test('guard › a system that has no memory for one is asked again at the next beat', async (t) => {
+  const lines: string[] = [];
+  let isShort = true;
+  const written: string[] = [];
+  const sh = {
+    stdin: { write: (text: string) => written.push(text), on: () => undefined },
+    once: () => undefined,
+  };
+  const beat = guarded(
+    () => {
+      if (isShort) throw new Error('spawn ENOMEM');
+      return sh;
+    },
+    (line) => lines.push(line),
+  );
+  beat();
+  t.strictSame(lines, ['guard: spawn ENOMEM']);
+  isShort = false;
+  beat();
+  t.strictSame(written, ['\n']);
+});
 
 t.test('guard › it kills a process that is busy for ever', { skip: unguarded }, async (t) => {
   const program = guardedProcess(t, `for (;;);`);

@@ -55,7 +55,8 @@ export function guarded(start: () => Guard, log: (line: string) => void): () => 
   let current: Guard | undefined;
   return () => {
     if (current === undefined) {
-      const guard = start();
+      const guard = started(start, log);
+      if (guard === undefined) return;
       const gone = (): void => {
         if (current === guard) log('guard: ECHILD: it has ended; another one is started');
         current = undefined;
@@ -67,6 +68,16 @@ export function guarded(start: () => Guard, log: (line: string) => void): () => 
     }
     current.stdin?.write('\n');
   };
+}
+
+/** Undefined if the system refuses at once: memory may be short, and the next beat tries again. */
+function started<T>(start: () => T, log: (line: string) => void): T | undefined {
+  try {
+    return start();
+  } catch (error) {
+    log(`guard: ${error instanceof Error ? error.message : String(error)}`);
+    return undefined;
+  }
 }
 
 /** Milliseconds between the attempts of a process that cannot start yet. The longest is well below `HANG_SECONDS`. */

@@ -33,7 +33,13 @@ export function runProgram({ path, env, limit, line, ended }: ProgramOptions): (
   const started = now();
   const output = new Lines(line);
   const cannot = (error: unknown): string => `cannot be run: ${codeOf(error)}`;
-  const child = spawned(path, env);
+  // A process group of its own, so that `kill` also reaches its children.
+  const child = spawned(path, [], {
+    env,
+    cwd: '/',
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   if (child instanceof Error) {
     // Call `ended` later, as for other programs: the caller has no handle yet.
     setImmediate(() => ended(false, cannot(child)));
@@ -74,15 +80,9 @@ export function runProgram({ path, env, limit, line, ended }: ProgramOptions): (
 }
 
 /** Some errors arrive as an event. Others (ENOTDIR, ELOOP, ETXTBSY, ENOMEM) are thrown at once; return those. */
-function spawned(path: string, env: ProgramOptions['env']): ChildProcess | Error {
+export function spawned(...options: Parameters<typeof spawn>): ChildProcess | Error {
   try {
-    // A process group of its own, so that `kill` also reaches its children.
-    return spawn(path, [], {
-      env,
-      cwd: '/',
-      detached: true,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    return spawn(...options);
   } catch (error) {
     if (error instanceof Error) return error;
     throw error;

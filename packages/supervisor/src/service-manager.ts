@@ -9,18 +9,26 @@ import { BEAT_MS, guardArguments, guarded } from '@ppp-thing/protocol/guard';
 import type { Instant } from '@ppp-thing/protocol/time';
 import { now, wakeAt } from './clock.ts';
 import { codeOf } from './errors.ts';
+import { spawned } from './program.ts';
+
+let isTold = false;
 
 /**
- * Call it once the sockets answer; it repeats by itself.
+ * Call it once the sockets answer, or while this process waits for the operator. It repeats by itself; a second call does
+ * nothing.
  *
  * @param log takes one line
  */
 export function serving(log: (line: string) => void): void {
+  if (isTold) return;
+  isTold = true;
   const { NOTIFY_SOCKET: path, WATCHDOG_USEC: limit } = process.env;
   if (path !== undefined) {
     const notify = (text: string): void => {
-      const program = spawn('systemd-notify', [text], { stdio: 'ignore' });
-      program.once('error', (error) => log(`notify: systemd-notify: ${codeOf(error)}`));
+      const failed = (error: unknown): void => log(`notify: systemd-notify: ${codeOf(error)}`);
+      const program = spawned('systemd-notify', [text], { stdio: 'ignore' });
+      if (program instanceof Error) failed(program);
+      else program.once('error', failed);
     };
     notify('READY=1');
     // sd_watchdog_enabled(3) advises half the limit; a third tolerates a lost beat.
