@@ -149,6 +149,25 @@ t.test('config › mistakes in the eight lines are reported by line', async (t) 
   ]);
 });
 
+t.test('config › a partner with the number of this router is refused', async (t) => {
+  const session = `[session.pppoe0]
+interface = "igb0"
+mac = "02:00:5e:10:53:01"
+user = "alice"
+password = "secret"
+carp_address = "192.168.7.1"
+`;
+  const partner = (keys: string): string =>
+    `[partner]\nlocal_address = "10.99.0.2"\n${keys}\n${session}`;
+  t.strictSame(problems(partner('address = "10.99.0.3"\nrouter_id = 7\npartner_id = 7')), [
+    '5 partner.partner_id: 7 is this router’s own number, its router_id',
+  ]);
+  t.match(problems(partner('address = "10.99.0.2"\npartner_port = 9999')), [
+    /partner.partner_id: \d+ is this router’s own number/,
+  ]);
+  t.match(problems(partner('address = "10.99.0.3"\nrouter_id = 174260227')), [/own number/]);
+});
+
 t.test(
   'config › every mistake is reported at once, with its line and what was expected',
   async (t) => {

@@ -270,10 +270,13 @@ function partnerSettings(
   }
   const port = table.port ?? (protocol === 'ppp_thing' ? LEGACY_PORT : DEFAULT_PORT);
   const partnerPort = table.partner_port ?? port;
+  const routerId = table.router_id ?? addressNumber(local);
+  const partnerId = table.partner_id ?? addressNumber(address);
   if (local === address && port === partnerPort) {
     report('partner', 'address', 'is this router itself');
+  } else if (routerId === partnerId) {
+    report('partner', 'partner_id', `${partnerId} is this router’s own number, its router_id`);
   }
-  const routerId = table.router_id ?? addressNumber(local);
   return {
     protocol: legacy ? 'ppp_thing' : protocol,
     localAddress: local,
@@ -281,7 +284,7 @@ function partnerSettings(
     port,
     partnerPort,
     routerId,
-    partnerId: table.partner_id ?? addressNumber(address),
+    partnerId,
     keyFile: table.key_file ?? undefined,
     activeKey: table.active_key ?? undefined,
   };
