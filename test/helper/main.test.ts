@@ -29,13 +29,17 @@ t.test('main › the socket is ready when the helper says so, and SIGTERM ends i
   client.end();
 });
 
-t.test('main › SIGHUP is no reason to stop', async (t) => {
+t.test('main › SIGHUP is no reason to stop, and SIGUSR1 opens no debugger', async (t) => {
   const { router, start } = await simulated(t);
   const helper = start();
   await helper.printed('serve ');
-  helper.child.kill('SIGHUP');
+  for (const signal of ['SIGHUP', 'SIGUSR1', 'SIGPIPE', 'SIGWINCH'] as const)
+    helper.child.kill(signal);
   const client = await Client.greet(router.policy.socketPath);
   t.equal(await client.outcome({ verb: 'counters', session }), 'done');
+  helper.child.kill('SIGTERM');
+  t.equal(await helper.exit, 0);
+  t.notMatch(helper.output(), /Debugger/);
   client.end();
 });
 

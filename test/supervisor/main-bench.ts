@@ -10,6 +10,11 @@ import { friendly, Script } from './script.ts';
 const MAIN = fileURLToPath(import.meta.resolve('@ppp-thing/supervisor/main'));
 export const KEY = '000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f';
 
+/** A module that is loaded first. */
+const FREEBSD = `data:text/javascript,${encodeURIComponent(
+  "Object.defineProperty(process, 'platform', { value: 'freebsd' })",
+)}`;
+
 export class Command {
   readonly child: ChildProcess;
   readonly exit: Promise<number | null>;
@@ -48,6 +53,8 @@ export interface Bench {
   readonly keyFile: string;
   readonly script: Script;
   start(...args: readonly string[]): Command;
+  /** As a program of FreeBSD, whose daemon(8) restarts it whatever it exits with. */
+  startOnFreebsd(): Command;
   /** With `preload` (kill-at.ts), which kills it at `step`. */
   startKilled(preload: string, step: number): Command;
   /** Write the configuration; `more` goes into the session. */
@@ -110,5 +117,6 @@ ${more}
   const start = (...args: readonly string[]): Command => run(args);
   const startKilled = (preload: string, step: number): Command =>
     run([], [`KILL_AT=${step}`, process.execPath, '--import', preload]);
-  return { folder, config, keyFile, script, start, startKilled, write };
+  const startOnFreebsd = (): Command => run([], [process.execPath, '--import', FREEBSD]);
+  return { folder, config, keyFile, script, start, startOnFreebsd, startKilled, write };
 }

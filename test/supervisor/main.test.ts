@@ -174,13 +174,52 @@ t.test('main › a second supervisor says once who runs, and waits for its end',
   t.equal(await second.exit, 0);
 });
 
-t.test('main › a store that cannot be had ends it with what to do', async (t) => {
-  const { start, folder } = await bench(t);
-  rmSync(join(folder, 'state'), { recursive: true });
-  writeFileSync(join(folder, 'state'), '');
+t.test('main › a store that cannot be had is said once, until it is mended', async (t) => {
+  const { start, folder, script } = await bench(t);
+  const state = join(folder, 'state');
+  rmSync(state, { recursive: true });
+  writeFileSync(state, '');
   const command = start();
-  t.equal(await command.exit, 74);
-  t.match(command.output, /ppp_thing: make .*state: EEXIST/);
+  await command.printed('trying again');
+  t.strictSame(script.requests, [], 'the helper waits for a supervisor that knows its session');
+  rmSync(state);
+  mkdirSync(join(state, 'pppoe0.json'), { recursive: true });
+  await command.printed('EISDIR');
+  rmSync(join(state, 'pppoe0.json'), { recursive: true });
+  await command.printed('helper: connected');
+  const problems = command.output.match(/^error: .*/gm);
+  t.equal(problems?.length, 2, command.output);
+  t.match(problems?.[0], /error: make .*state: EEXIST: .*: trying again$/);
+  t.match(problems?.[1], /error: read .*pppoe0\.json: EISDIR: .*: trying again$/);
+});
+
+t.test('main › under daemon(8) a broken file is said once, until it is mended', async (t) => {
+  const { startOnFreebsd, config, keyFile } = await bench(t);
+  const whole = readFileSync(config, 'utf8');
+  writeFileSync(config, whole.replace('partner_id = 2', 'partner_id = 1'));
+  const command = startOnFreebsd();
+  await command.printed('trying again');
+  rmSync(keyFile);
+  writeFileSync(config, whole);
+  await command.printed('pppthingctl keygen');
+  writeFileSync(keyFile, `7 ${KEY}\n`);
+  await command.printed('helper: connected');
+  t.equal(command.output.match(/: trying again/g)?.length, 2, command.output);
+  command.child.kill('SIGTERM');
+  t.equal(await command.exit, 0);
+});
+
+t.test('main › no signal but those that end it changes anything', async (t) => {
+  const { start } = await bench(t);
+  const command = start();
+  await command.printed('helper: connected');
+  for (const signal of ['SIGUSR1', 'SIGPIPE', 'SIGWINCH', 'SIGCONT'] as const)
+    command.child.kill(signal);
+  command.child.kill('SIGHUP');
+  await command.printed('SIGHUP: ');
+  command.child.kill('SIGTERM');
+  t.equal(await command.exit, 0);
+  t.notMatch(command.output, /Debugger/, 'SIGUSR1 opens no port');
 });
 
 t.test(

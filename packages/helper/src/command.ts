@@ -222,7 +222,8 @@ function report(error: unknown): number {
 
 /** Run to the end; the exit code. Called once, by a program that does nothing else. */
 export async function command(machine: Machine): Promise<number> {
-  // A terminal that goes away, or newsyslog(8), is no reason to stop.
-  process.on('SIGHUP', () => {});
+  // A terminal that goes away, or newsyslog(8), is no reason to stop. Node.js answers SIGUSR1 with a debugger, which would
+  // listen on a port for every local user.
+  for (const signal of ['SIGHUP', 'SIGUSR1'] as const) process.on(signal, () => {});
   return run(machine).catch(report);
 }

@@ -86,8 +86,15 @@ async function main(): Promise<void> {
   if (mode === 'help') return print(USAGE);
   if (mode === 'version') return print(`ppp_thing ${VERSION}\n`);
 
-  const config = readConfig(file);
-  const keys = readAllKeys(config);
+  const read = () => {
+    const config = readConfig(file);
+    return { config, keys: readAllKeys(config) };
+  };
+  // systemd does not restart a program that exited with 78; daemon(8) restarts every program.
+  const mayWait = mode === 'run' && process.platform === 'freebsd';
+  const { config, keys } = mayWait
+    ? await untilMended(read, printProblem, (error) => problemsOf(error) !== undefined)
+    : read();
   if (mode === 'check') {
     return print(
       `check ${file}: ok: ${config.sessions.map(({ engine }) => engine.name).join(', ')}\n`,
@@ -121,19 +128,13 @@ async function main(): Promise<void> {
   if (identity !== undefined) log.line('info', `privileges: ${identity}`);
 
   const isJournal = config.sessions.length >= JOURNAL_FROM;
-  const store = new Store(config.stateDirectory, log, undefined, isJournal);
-  await holdState(config.stateDirectory, log);
-  const supervisor = new Running({
-    config,
-    version: VERSION,
-    log,
-    store,
-    partner,
-    dhcp6,
-    inherited,
-  });
-  running.now = supervisor;
   const report = (line: string): void => log.line('error', line);
+  const stored = <T>(act: () => T): Promise<T> => untilMended(act, report, isOfStore);
+  const store = await stored(() => new Store(config.stateDirectory, log, undefined, isJournal));
+  await holdState(config.stateDirectory, log);
+  const parts = { config, version: VERSION, log, store, partner, dhcp6, inherited };
+  const supervisor = await stored(() => new Running(parts));
+  running.now = supervisor;
   await startStatusServers(supervisor, config.runDirectory, report);
   supervisor.start();
   serving(report);
@@ -149,13 +150,46 @@ async function main(): Promise<void> {
   process.on('SIGHUP', () => reload(config, log, supervisor, partner));
 }
 
+const isOfStore = (error: unknown): boolean => error instanceof StoreError;
+
 /**
- * A service that exits is started again at once, and fails and logs the same. So the supervisor waits here, before it opens
- * anything, until the other one has ended. A supervisor started from a terminal exits (`hold`). @returns whether it waited
+ * A service that exits is started again at once, and fails and logs the same. So the supervisor waits here until the operator
+ * has mended the disk or the file. A supervisor started from a terminal exits.
+ *
+ * @param report takes a line for the log, for each problem once
+ * @param mayPass whether `act` may succeed later
+ */
+async function untilMended<T>(
+  act: () => T,
+  report: (line: string) => void,
+  mayPass: (error: unknown) => boolean,
+): Promise<T> {
+  let said: string | undefined;
+  const pause = pauses();
+  for (;;) {
+    try {
+      return act();
+    } catch (error) {
+      if (!(error instanceof Error) || isatty(0) || !mayPass(error)) throw error;
+      // A service manager would end a process that is silent as it starts.
+      serving(report);
+      const { message } = error;
+      if (message !== said) for (const line of message.split('\n')) report(`${line}: trying again`);
+      said = message;
+    }
+    await setTimeout(pause.next().value);
+  }
+}
+
+/**
+ * The same, before it opens anything, until another supervisor has ended. One started from a terminal exits (`hold`). @returns
+ * whether it waited
  */
 async function waitedForAnother(directory: string, log: Log): Promise<boolean> {
   if (isatty(0) || !(await isHeld(directory))) return false;
-  log.line('error', `hold ${directory}: EBUSY: another supervisor runs on it: waiting for its end`);
+  const report = (line: string): void => log.line('error', line);
+  report(`hold ${directory}: EBUSY: another supervisor runs on it: waiting for its end`);
+  serving(report);
   const pause = pauses();
   do await setTimeout(pause.next().value);
   while (await isHeld(directory));
@@ -178,6 +212,7 @@ async function holdState(directory: string, log: Log): Promise<void> {
 }
 
 const print = (text: string): void => void process.stdout.write(text);
+const printProblem = (line: string): void => void process.stderr.write(`ppp_thing: ${line}\n`);
 
 /** Undefined without a partner, or without a key_file; the channel is then off. */
 function readAllKeys({ partner }: Config): Keys | undefined {
@@ -265,7 +300,7 @@ function problemsOf(error: unknown): readonly string[] | undefined {
 function report(error: unknown): number {
   const problems = problemsOf(error);
   if (problems !== undefined) {
-    for (const line of problems) process.stderr.write(`ppp_thing: ${line}\n`);
+    for (const line of problems) printProblem(line);
     return EX_CONFIG;
   }
   if (error instanceof TypeError && codeOf(error).startsWith('ERR_PARSE_ARGS')) {
@@ -274,7 +309,7 @@ function report(error: unknown): number {
   }
   const known = EXITS.find(([kind]) => error instanceof kind);
   if (known === undefined || !(error instanceof Error)) throw error;
-  process.stderr.write(`ppp_thing: ${error.message}\n`);
+  printProblem(error.message);
   return known[1];
 }
 
@@ -284,8 +319,9 @@ const EXITS = [
   [AnotherRunsError, EX_UNAVAILABLE],
 ] as const;
 
-// Ignore SIGHUP during start-up; the configuration was read moments ago.
-process.on('SIGHUP', () => undefined);
+// Ignore SIGHUP during start-up; the configuration was read moments ago. Node.js answers SIGUSR1 with a debugger, which would
+// listen on a port for every local user.
+for (const signal of ['SIGHUP', 'SIGUSR1'] as const) process.on(signal, () => undefined);
 await main().catch((error: unknown) => {
   process.exit(report(error));
 });
