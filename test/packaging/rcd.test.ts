@@ -281,7 +281,9 @@ t.test('ppp_thing', async (t) => {
     const runtime = join(at.folder, 'bin/runtime');
     at.configure(`ppp_thing_runtime=${runtime}`, 'ppp_thing_user=pppd', 'ppp_thing_flags=--check');
     at.service(join(at.tree, 'rc.d/ppp_thing'), 'onestart');
-    t.equal(at.calls().at(-1), `${daemonLine(at, 'ppp_thing', 'supervisor')} --check`);
+    const calls = at.calls();
+    t.equal(calls[0], `${checkLine(at, 'supervisor')} --check`, 'flags are tried, too');
+    t.equal(calls.at(-1), `${daemonLine(at, 'ppp_thing', 'supervisor')} --check`);
   });
 
   t.test('reload sends SIGHUP to the program below daemon(8)', async (t) => {
