@@ -1,9 +1,9 @@
 import t from 'tap';
 import type { Action } from '@ppp-thing/protocol/engine/events';
 import type { SessionConfig } from '@ppp-thing/protocol/engine/session-config';
-import type { Lease } from '@ppp-thing/protocol/lease';
+import { movedLease, type Lease } from '@ppp-thing/protocol/lease';
 import type { Snapshot } from '@ppp-thing/protocol/session';
-import type { Dhcp6Message } from '@ppp-thing/protocol/wire/dhcpv6';
+import { INFINITY, type Dhcp6Message } from '@ppp-thing/protocol/wire/dhcpv6';
 import { formatIpv6 } from '@ppp-thing/protocol/wire/ipv6';
 import { delegation, DUID, ip, SERVER, shown } from './dhcp6-world.ts';
 import { CONFIG, FACTS, HELD_BY_PARTNER, HELD_BY_US, Router } from './router.ts';
@@ -116,6 +116,62 @@ t.test(
     t.ok(snapshot.generation > OURS.generation);
   },
 );
+
+const YEARS = 365 * 86_400;
+
+for (const [name, ahead] of [
+  ['from 1970', 40 * YEARS],
+  ['back from the future', -40 * YEARS],
+] as const) {
+  const wallClockAtZero = (1_700_000_000 + ahead) * 1000;
+
+  t.test(`delegation › a clock that is set, ${name}, costs the holder nothing`, async (t) => {
+    const router = holder();
+    const upFor = (span: number): Action[] =>
+      Array.from({ length: span }, () => {
+        const passed = router.pass(1000);
+        router.echoReply();
+        return passed;
+      }).flat();
+    upFor(1000);
+    const set = router.feed({ kind: 'clock-set', wallClockAtZero });
+    const { lease, generation } = router.engine.ownerStatus(router.now).snapshot;
+    t.equal(lease?.grantedAt, LEASE.grantedAt + ahead);
+    t.ok(generation > OURS.generation, 'a partner that does not know of clocks learns it too');
+    t.same(delegated(set), [['2001:db8:ab00::/56 2600']], 'the LANs have what they had');
+    const [first] = kinds(set).filter((kind) => kind !== 'note');
+    t.equal(first, 'store');
+    t.same(sent(upFor(798)), [], 'and is renewed when it would have been');
+    t.equal(sent(upFor(4))[0]?.type, 'Renew');
+  });
+
+  t.test(`delegation › a clock that is set, ${name}, costs a standby nothing`, async (t) => {
+    const router = new Router(THEIRS, WITH_LEASE);
+    router.helperUp();
+    router.hear({ snapshot: THEIRS });
+    const set = router.feed({ kind: 'clock-set', wallClockAtZero });
+    const { lease, generation, holder: owner } = router.engine.ownerStatus(router.now).snapshot;
+    t.equal(lease?.grantedAt, LEASE.grantedAt + ahead);
+    t.equal(generation, THEIRS.generation);
+    t.equal(owner, THEIRS.holder);
+    t.same(delegated(set), [['2001:db8:ab00::/56 3600']]);
+    t.same(delegated(router.role('MASTER')), [['2001:db8:ab00::/56 3600']]);
+    t.same(sent(router.actions), []);
+  });
+}
+
+t.test('delegation › a lease of before 1970, by our clock, ends when it would have ended', (t) => {
+  const early: Lease = {
+    ...LEASE,
+    grantedAt: 3000,
+    former: [{ prefix: ip('2001:db8:cc00::'), length: 56, valid: 600 }],
+  };
+  const moved = movedLease(early, -4_000_000);
+  t.match(moved, { grantedAt: 0, t1: 800, t2: 1880, prefixes: [{ preferred: 2600, valid: 6200 }] });
+  t.same(moved.former[0]?.valid, 0);
+  t.same(movedLease({ ...early, t1: INFINITY }, -4_000_000).t1, INFINITY);
+  t.end();
+});
 
 t.test('delegation › a full disk at a Renew costs the session nothing', async (t) => {
   const router = holder();

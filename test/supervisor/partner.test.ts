@@ -14,7 +14,7 @@ import {
   NO_NONCE,
   type Received,
 } from '@ppp-thing/protocol/wire/partner';
-import { hmac, SNAPSHOT, holderSays } from '../fixtures/partner.ts';
+import { hmac, LEASE, SNAPSHOT, holderSays } from '../fixtures/partner.ts';
 import { sessionSettings } from '../fixtures/settings.ts';
 
 const KEY = '000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f';
@@ -153,6 +153,26 @@ t.test('partner › how far the partner’s clock is ahead is known while it is 
   t.equal(b.partner.clockOffset(), -4200.5);
   a.now = 5001;
   t.equal(a.partner.clockOffset(), undefined, 'not of a partner that has fallen silent');
+});
+
+t.test('partner › a lease is as old here as there, however far the clocks are apart', async (t) => {
+  const port = await freePort();
+  const granted = LEASE.grantedAt;
+  const snapshot = { ...SNAPSHOT, lease: LEASE };
+  const said = { ...message(1), snapshot };
+  const hears = async (theirs: number, ours: number): Promise<number | undefined> => {
+    const a = await end(t, 0, port, keys(`7 ${KEY}`), 'pppoe0', undefined, () => theirs * 1000);
+    const b = await end(t, 1, port, keys(`7 ${KEY}`), 'pppoe0', undefined, () => ours * 1000);
+    b.partner.tell('pppoe0', message(2));
+    a.partner.tell('pppoe0', said);
+    await b.hears(1);
+    a.partner.close();
+    b.partner.close();
+    return b.heard[0]?.snapshot.lease?.grantedAt;
+  };
+  t.equal(await hears(granted + 50, granted + 55), granted, 'a few seconds are none');
+  t.equal(await hears(granted + 50, 86_400), 86_350, 'our clock is decades behind');
+  t.equal(await hears(granted + 50, 3e9), 3e9 - 50, 'or ahead');
 });
 
 t.test('partner › a wrong key is refused, counted, and said once', async (t) => {

@@ -12,7 +12,7 @@ import { Running } from '@ppp-thing/supervisor/running';
 import { Store } from '@ppp-thing/supervisor/store';
 import { thisSystem, type System } from '@ppp-thing/supervisor/system';
 import type { Happening } from '@ppp-thing/supervisor/supervisor';
-import { SNAPSHOT } from '../fixtures/partner.ts';
+import { LEASE, SNAPSHOT } from '../fixtures/partner.ts';
 import { friendly, Happenings, Script, STATE } from './script.ts';
 
 interface Bench {
@@ -41,6 +41,7 @@ async function bench(
   prepare: (folder: string) => void = () => undefined,
   hooks = '',
   system: System = thisSystem,
+  more = '',
 ): Promise<Bench> {
   const folder = mkdtempSync(join(tmpdir(), 'ppp-thing-running-'));
   const path = join(folder, 'helper.sock');
@@ -54,7 +55,7 @@ socket = "${path}"
 [supervisor]
 log_level = "debug"
 ${hooks}
-${session('pppoe0', '02:00:5e:10:53:01')}${session('pppoe1', '02:00:5e:10:53:02')}`,
+${session('pppoe0', '02:00:5e:10:53:01')}${more}${session('pppoe1', '02:00:5e:10:53:02')}`,
     'test.conf',
     () => '',
   );
@@ -286,3 +287,45 @@ t.test('session › an announce frame that the partner did not prove changes not
     t.match(status, { state: 'Holding', snapshot: { epoch: 43 } });
   }
 });
+
+t.test(
+  'running › a clock that is set moves the stored lease with it, and is said once',
+  async (t) => {
+    const YEARS = 365 * 86_400;
+    let ahead = -40 * YEARS;
+    const wallClock = (): number => thisSystem.wallClock() + ahead * 1000;
+    const grantedAt = Math.floor(wallClock() / 1000) - 100;
+    const lease = { ...LEASE, grantedAt, session: SNAPSHOT.facts?.startedAt ?? 0 };
+    let stored = (): string => '';
+    const { lines, told, script } = await bench(
+      t,
+      (state) => {
+        new Store(
+          state,
+          new Log(
+            'error',
+            () => undefined,
+            () => 0,
+          ),
+        ).save('pppoe0', {
+          ...SNAPSHOT,
+          lease,
+        });
+        stored = () => readFileSync(join(state, 'pppoe0.json'), 'utf8');
+      },
+      '',
+      { ...thisSystem, wallClock },
+      'ipv6 = true\nprefix_delegation = true',
+    );
+    script.say(role('MASTER'));
+    await told.until('pppoe0 role MASTER');
+    t.match(stored(), `"grantedAt": ${grantedAt}`);
+    ahead = 0;
+    script.say(role('BACKUP'));
+    await told.until('pppoe0 role BACKUP');
+    t.match(stored(), `"grantedAt": ${grantedAt + 40 * YEARS}`);
+    const said = lines.filter((line) => line.includes('the clock was set by'));
+    t.equal(said.length, 1);
+    t.match(said[0], `the clock was set by ${40 * YEARS} s`);
+  },
+);

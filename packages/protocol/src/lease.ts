@@ -79,6 +79,30 @@ export function clampLease(lease: Lease, time: number): Lease {
   return lease.grantedAt <= now ? lease : { ...lease, grantedAt: now };
 }
 
+/**
+ * The lease by a clock that is `ahead` milliseconds ahead of the one it was written by. It ends when it would have ended. If it
+ * was granted before 1970 by the other clock, its spans are shorter instead.
+ */
+export function movedLease(lease: Lease, ahead: number): Lease {
+  const grantedAt = lease.grantedAt + Math.round(ahead / 1000);
+  if (grantedAt >= 0) return { ...lease, grantedAt };
+  const rest = (span: number): number => (span === INFINITY ? span : Math.max(0, span + grantedAt));
+  const part = <T extends { readonly preferred: number; readonly valid: number }>(each: T): T => ({
+    ...each,
+    preferred: rest(each.preferred),
+    valid: rest(each.valid),
+  });
+  return {
+    ...lease,
+    grantedAt: 0,
+    t1: rest(lease.t1),
+    t2: rest(lease.t2),
+    prefixes: lease.prefixes.map(part),
+    addresses: lease.addresses.map(part),
+    former: lease.former.map((each) => ({ ...each, valid: rest(each.valid) })),
+  };
+}
+
 /** The lease without its parts that have ended at `time`; null if no prefix and no address is left. */
 export function unexpired(lease: Lease, time: number): Lease | null {
   const lasts = ({ valid }: { readonly valid: number }): boolean => {

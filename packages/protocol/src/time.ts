@@ -15,6 +15,13 @@ export const seconds = (n: number): Millis => (n * 1000) as Millis;
 /** The instant `span` after `at`. */
 export const after = (at: Instant, span: Millis): Instant => (at + span) as Instant;
 
+/** Wall clocks that differ by less tell the same time. */
+const SAME_TIME_MS = 60_000;
+
+/** By how much one wall clock is ahead of another, in milliseconds: whole seconds, or 0 if they tell the same time. */
+export const stepBetween = (ahead: number): number =>
+  Math.abs(ahead) < SAME_TIME_MS ? 0 : Math.round(ahead / 1000) * 1000;
+
 /** The earlier of two optional instants; undefined means never. */
 export function earliest(...instants: readonly (Instant | undefined)[]): Instant | undefined {
   let first: Instant | undefined;

@@ -5,7 +5,8 @@
 import type { PartnerMessage, RouterId } from '@ppp-thing/protocol/session';
 import { DecodeError, sameOctets, toHex } from '@ppp-thing/protocol/bytes';
 import type { Random } from '@ppp-thing/protocol/engine/hashes';
-import type { Instant } from '@ppp-thing/protocol/time';
+import { movedLease } from '@ppp-thing/protocol/lease';
+import { stepBetween, type Instant } from '@ppp-thing/protocol/time';
 import {
   commonVersion,
   decodePartner,
@@ -448,7 +449,8 @@ export class Partner implements PartnerChannel {
       conversation.freshAt = this.#options.now();
       this.#heardClock(body.clock);
       // The datagram was written since we started, so its counter outranks that of any recorded frame.
-      const { message, announced } = body;
+      const { announced } = body;
+      const message = this.#byOurClock(body);
       if (announced !== undefined)
         this.#claims.outdate(name, { epoch: message.snapshot.epoch, counter: announced });
       const { nonce, counter } = header;
@@ -471,6 +473,14 @@ export class Partner implements PartnerChannel {
     const { told, hellos } = conversation;
     if (told !== undefined && hellos.mayAnswer(header, this.#options.now()))
       this.#send(conversation, told, header.nonce);
+  }
+
+  /** The times of a lease are by the sender's clock, which may be years away from ours. */
+  #byOurClock({ message, clock }: PartnerBody): PartnerMessage {
+    const { lease } = message.snapshot;
+    const ahead = clock === undefined ? 0 : stepBetween(this.#clock() - Number(clock));
+    if (!lease || ahead === 0) return message;
+    return { ...message, snapshot: { ...message.snapshot, lease: movedLease(lease, ahead) } };
   }
 
   /** The time that the datagram took counts as offset too. A partner of an earlier version sends no clock. */

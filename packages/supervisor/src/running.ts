@@ -5,7 +5,7 @@
 import type { AdminVerb } from '@ppp-thing/protocol/engine/events';
 import type { Snapshot } from '@ppp-thing/protocol/session';
 import type { Notice, SessionState } from '@ppp-thing/protocol/ipc/messages';
-import type { Instant } from '@ppp-thing/protocol/time';
+import { stepBetween, type Instant } from '@ppp-thing/protocol/time';
 import type { Config } from './config.ts';
 import type { Dhcp6Channel } from './dhcp6-socket.ts';
 import { HelperClient } from './helper.ts';
@@ -52,8 +52,8 @@ export class Running implements Supervisor {
   readonly startedAt: number;
   readonly #options: RunningOptions;
   readonly #system: System;
-  /** The wall clock at Instant 0, read once. */
-  readonly #zero: number;
+  /** The wall clock at Instant 0. */
+  #zero: number;
   readonly #sessions = new Map<string, Session>();
   readonly #helper: HelperClient;
   readonly #turns: Turns;
@@ -87,7 +87,7 @@ export class Running implements Supervisor {
       system,
       timers: isMany ? new SharedTimers(system) : system,
       turns: this.#turns,
-      zero: this.#zero,
+      zero: () => this.#followClock(),
       helper,
       partner,
       dhcp6,
@@ -146,7 +146,7 @@ export class Running implements Supervisor {
   }
 
   timeOf(at: Instant): number {
-    return this.#zero + at;
+    return this.#followClock() + at;
   }
 
   helper(): HelperView {
@@ -202,6 +202,14 @@ export class Running implements Supervisor {
   subscribe(listener: (happening: Happening) => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
+  }
+
+  /** The wall clock at Instant 0, and a line of the log when somebody has set the clock. */
+  #followClock(): number {
+    const { wallClock, now } = this.#system;
+    const ahead = stepBetween(wallClock() - now() - this.#zero);
+    if (ahead !== 0) this.#options.log.line('info', `the clock was set by ${ahead / 1000} s`);
+    return (this.#zero += ahead);
   }
 
   /**

@@ -32,8 +32,8 @@ export interface Shared {
   readonly system: System;
   /** For the sessions' deadlines. */
   readonly timers: DriverClock;
-  /** The wall clock at Instant 0. */
-  readonly zero: number;
+  /** The wall clock at Instant 0, now: somebody may set the clock. */
+  zero(): number;
   readonly helper: HelperClient;
   /** Undefined without a partner. */
   readonly partner: PartnerChannel | undefined;
@@ -63,6 +63,7 @@ export class Session {
   readonly #hooks: Hooks;
   readonly #recent: Happening[] = [];
   readonly #parts = new PartsOfTakeover();
+  #zero: number;
   /** PPP packets that the helper has not yet answered for. */
   #unsent = 0;
   readonly #counts = {
@@ -83,8 +84,9 @@ export class Session {
     this.#around = around;
     const before = stored ?? NO_SNAPSHOT;
     const { random } = system;
+    this.#zero = around.zero();
     const turn = around.turns.of(() => this.#driver.feed({ kind: 'deadline' }));
-    this.#engine = system.makeEngine(config, before, systemHashes, random, around.zero, turn);
+    this.#engine = system.makeEngine(config, before, systemHashes, random, this.#zero, turn);
     const effects = this.#effects();
     const subject = { session: this.name, line: settings.interface };
     this.#hooks = new Hooks(around.hooks, subject, around.log);
@@ -92,7 +94,10 @@ export class Session {
       this.#engine,
       (action) => this.#perform(action, effects),
       around.timers,
-      (at) => this.#hooks.observe(this.#engine.ownerStatus(at), system.wallClock()),
+      (at) => {
+        this.#followClock();
+        this.#hooks.observe(this.#engine.ownerStatus(at), system.wallClock());
+      },
     );
   }
 
@@ -167,6 +172,8 @@ export class Session {
   }
 
   hear(message: Extract<Event, { kind: 'partner' }>['message']): void {
+    // The channel has put the message in the time of our clock.
+    this.#followClock();
     this.#driver.feed({ kind: 'partner', message });
   }
 
@@ -228,6 +235,14 @@ export class Session {
   stop(): void {
     this.#driver.stop();
     this.#hooks.stop();
+  }
+
+  /** After each event, and so at least once a second. */
+  #followClock(): void {
+    const zero = this.#around.zero();
+    if (zero === this.#zero) return;
+    this.#zero = zero;
+    this.#driver.feed({ kind: 'clock-set', wallClockAtZero: zero });
   }
 
   #perform(action: Action, effects: Effects): Failed | Storing | undefined {

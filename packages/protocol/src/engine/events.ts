@@ -31,6 +31,8 @@ export type Event =
   | { readonly kind: 'ppp'; readonly packet: PppPacket; readonly crossed?: boolean }
   /** A DHCPv6 server's answer, from the session's interface. */
   | { readonly kind: 'dhcp6'; readonly message: Dhcp6Message }
+  /** Somebody has set the wall clock: milliseconds since 1970-01-01 UTC at Instant 0. */
+  | { readonly kind: 'clock-set'; readonly wallClockAtZero: number }
   /** The engine's deadline has come. */
   | { readonly kind: 'deadline' }
   /** CARP's role changed: an edge. */

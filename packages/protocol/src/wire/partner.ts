@@ -59,7 +59,7 @@ export interface PartnerBody {
   readonly configDigest?: Uint8Array;
   /** Every later announce frame of the sender has a counter above this one (announce-proof.ts). */
   readonly announced?: bigint;
-  /** The sender's wall clock, milliseconds since 1970-01-01 UTC. For people: no decision depends on it. */
+  /** The sender's wall clock, milliseconds since 1970-01-01 UTC. The times of a lease are by it. */
   readonly clock?: bigint;
   /** The sender understands summaries, so an unchanged session may be sent to it as an entry of one (§11). */
   readonly summaries?: boolean;

@@ -7,6 +7,7 @@ import {
   clampLease,
   endOf,
   firstEnd,
+  movedLease,
   samePrefix,
   unexpired,
   type Lease,
@@ -77,7 +78,7 @@ export class Dhcp6Client {
   readonly #random: Random;
   readonly #out: Out;
   readonly #log: Log;
-  readonly #wallClockAtZero: number;
+  #wallClockAtZero: number;
   readonly #timers = new Timers<TimerName>();
   readonly #resend: Retransmission;
   #state: Dhcp6State = 'Off';
@@ -139,6 +140,13 @@ export class Dhcp6Client {
     this.#step('Stop', 'stop', now);
     this.#quiet();
     return this.#flush();
+  }
+
+  /** Somebody has set the wall clock. The timers stay: they are instants. */
+  clockSet(wallClockAtZero: number): void {
+    const ahead = wallClockAtZero - this.#wallClockAtZero;
+    this.#wallClockAtZero = wallClockAtZero;
+    this.#lease &&= movedLease(this.#lease, ahead);
   }
 
   /** The operator disconnects: release the lease. `released` follows soon. */

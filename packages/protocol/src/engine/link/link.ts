@@ -78,7 +78,7 @@ export class Link {
   readonly #config: LinkConfig;
   readonly #hashes: Hashes;
   readonly #random: Random;
-  readonly #wallClockAtZero: number;
+  #wallClockAtZero: number;
   readonly #out: Out;
   readonly #log: Log;
   readonly #dialler: Dialler;
@@ -121,6 +121,11 @@ export class Link {
     this.#out = out;
     this.#log = logTo(out, 'link', () => this.#phase());
     this.#dialler = new Dialler(config, random, out, turn);
+  }
+
+  /** Somebody has set the wall clock. */
+  clockSet(wallClockAtZero: number): void {
+    this.#wallClockAtZero = wallClockAtZero;
   }
 
   // --- what ownership asks -------------------------------------------------------------------------------------
@@ -218,6 +223,7 @@ export class Link {
         this.#failed(event, now);
         break;
       case 'role':
+      case 'clock-set':
       case 'dhcp6':
       case 'own-mac-heard':
       case 'partner':

@@ -91,6 +91,18 @@ export class Acts {
     return this.#heard();
   }
 
+  /** Somebody has set the wall clock. A lease lasts as long as before, so its times move with the clock. */
+  clockSet(wallClockAtZero: number, now: Instant): void {
+    const { snapshot, config } = this.#standing;
+    this.#link.clockSet(wallClockAtZero);
+    const lease = this.#delegation.clockSet(wallClockAtZero, snapshot.lease ?? null);
+    if (lease === null) return;
+    // A generation of ours tells a partner that knows no clock of ours.
+    const isOurs = snapshot.holder === config.routerId;
+    this.#standing.snapshot = isOurs ? changed(snapshot, { lease }) : { ...snapshot, lease };
+    this.storeLease(now);
+  }
+
   /** Configure the LANs with the lease in our snapshot, or without one. */
   delegate(now: Instant): void {
     this.#delegation.delegate(this.#standing.snapshot.lease ?? null, now);
@@ -457,7 +469,7 @@ export class Acts {
     }
   }
 
-  /** Again, after the disk refused it. */
+  /** Also again, after the disk refused it. */
   storeLease(now: Instant): void {
     this.#out.emit({ kind: 'store', snapshot: this.#standing.snapshot });
     this.#leaseStored(now);

@@ -2,7 +2,14 @@
  * The owner's part in DHCPv6: on which session the client may send, and which addresses of a lease the LANs get. Without
  * `dhcp6` in the configuration it does nothing. The client itself is `engine/dhcp6`.
  */
-import { clampLease, firstEnd, secondsLeft, unexpired, type Lease } from '../../lease.ts';
+import {
+  clampLease,
+  firstEnd,
+  movedLease,
+  secondsLeft,
+  unexpired,
+  type Lease,
+} from '../../lease.ts';
 import type { SessionFacts, Snapshot } from '../../session.ts';
 import { earliest, type Instant } from '../../time.ts';
 import type { Dhcp6Message } from '../../wire/dhcpv6.ts';
@@ -13,7 +20,7 @@ import type { Dhcp6Config } from '../session-config.ts';
 
 export class Delegation {
   readonly #client: Dhcp6Client | undefined;
-  readonly #wallClockAtZero: number;
+  #wallClockAtZero: number;
   readonly #out: Out;
   /** The LANs' last configuration, and when its first part ends. */
   #given: Lease | null = null;
@@ -23,6 +30,14 @@ export class Delegation {
     this.#wallClockAtZero = wallClockAtZero;
     this.#out = out;
     this.#client = config && new Dhcp6Client(config, random, wallClockAtZero, out);
+  }
+
+  /** Somebody has set the wall clock. @returns the lease by the new one */
+  clockSet(wallClockAtZero: number, lease: Lease | null): Lease | null {
+    const ahead = wallClockAtZero - this.#wallClockAtZero;
+    this.#wallClockAtZero = wallClockAtZero;
+    this.#client?.clockSet(wallClockAtZero);
+    return lease && movedLease(lease, ahead);
   }
 
   /** What the disk had, so that a partner hears of it when there is known to be no lease. */

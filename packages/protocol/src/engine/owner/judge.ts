@@ -72,6 +72,8 @@ export class Judge {
         return this.#carrierIs(event.up, event, now);
       case 'failed':
         return this.#failed(event, now);
+      case 'clock-set':
+        return this.#acts.clockSet(event.wallClockAtZero, now);
       case 'dhcp6':
         return this.#judge(this.#acts.dhcp6(event.message, now), now);
       case 'discovery':
