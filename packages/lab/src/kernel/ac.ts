@@ -2,6 +2,7 @@
  * The Access Concentrator of the kernel lab: rp-pppoe's `pppoe-server`, which starts Debian's `pppd` for each session.
  * It also dials once with stock `pppd`, as the measure of our own dialling. What the AC saw is read from its log.
  */
+import { writeFileSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { execa, type ResultPromise } from 'execa';
@@ -77,10 +78,23 @@ export async function prepareAc(
 const SILENT = { stdin: 'ignore', stdout: 'ignore', stderr: 'ignore', reject: false } as const;
 
 /** Start the AC; it serves until it is killed. */
-export function startAc(): ResultPromise<typeof SILENT> {
+export function startAc(...more: readonly string[]): ResultPromise<typeof SILENT> {
   const words = ['-F', '-I', 'eth0', '-C', 'labac', '-S', 'isp', '-L', '10.67.0.1'];
   const pool = ['-R', '10.67.15.1', '-N', '16', '-O', '/etc/ppp/server'];
-  return execa('ip', inside('ac', 'pppoe-server', ...words, ...pool), SILENT);
+  return execa('ip', inside('ac', 'pppoe-server', ...words, ...pool, ...more), SILENT);
+}
+
+/** pppd as pppoe-server starts it, but for the second word: the program that would carry each octet, `pppoe … -e SESSION …`. */
+const KERNEL_MODE = `#!/bin/sh
+session=\${2#*-e }
+shift 2
+exec pppd plugin pppoe.so rp_pppoe_sess "\${session%% *}" nic-eth0 "$@"
+`;
+
+/** The same, with the data in the kernel; Debian's pppoe-server has no option for it. */
+export function startQuickAc(): ReturnType<typeof startAc> {
+  writeFileSync('/run/ppp/pppd', KERNEL_MODE, { mode: 0o755 });
+  return startAc('-q', '/run/ppp/pppd');
 }
 
 const PROMPT = fileURLToPath(new URL('./prompt-ac.js', import.meta.url));

@@ -123,7 +123,7 @@ export async function readCapture(path: string, ourMac: string): Promise<LineRep
 }
 
 /** What each frame of a dial was: its time, who sent it and to whom, and whether it belongs to the last step. */
-interface DialFrame {
+export interface DialFrame {
   readonly time: number;
   readonly source: string;
   readonly destination: string;

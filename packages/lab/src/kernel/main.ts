@@ -2,8 +2,8 @@
  * `make lab-kernel`: the pair on a real Linux kernel against a real Access Concentrator, in user-mode Linux. This part runs
  * on the host: it starts the guest, reads the captures, prints the summary, and decides the exit status.
  *
- * Usage: node main.js [--json] [--all | --guide | --dial | --ipv6 | --handoffs N]. Exit status 0 only if the session moved, never was redialled, and TCP
- * survived.
+ * Usage: node main.js [--json] [--all | --guide | --dial | --ipv6 | --handoffs N | --throughput N]. Exit status 0 only if the
+ * session moved, was never redialled, and TCP survived.
  */
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -17,6 +17,7 @@ import {
   readDials,
   readEdges,
   readRequests,
+  type DialFrame,
   type Edge,
   type LineReport,
 } from './capture.ts';
@@ -27,12 +28,9 @@ import type { Guest6Report } from './guest6.ts';
 import type { GuideReport } from './guide.ts';
 import { SESSION_MAC } from './net.ts';
 import type { SceneResult } from './scenes.ts';
+import type { Rate } from './throughput.ts';
 import { kernelProgram, missingPrograms, runInGuest, type GuestRun } from './uml.ts';
 
-const GUEST = fileURLToPath(new URL('./guest.js', import.meta.url));
-const DIAL = fileURLToPath(new URL('./dial.js', import.meta.url));
-const GUEST6 = fileURLToPath(new URL('./guest6.js', import.meta.url));
-const GUIDE = fileURLToPath(new URL('./guide.js', import.meta.url));
 const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
 const PACKAGES: Readonly<Record<string, string>> = {
   [kernelProgram()]: 'user-mode-linux',
@@ -69,6 +67,8 @@ const { values } = parseArgs({
     ipv6: { type: 'boolean', default: false },
     /** A series of planned handoffs, a thousand probes a second, instead of the scenes. */
     handoffs: { type: 'string', default: '0' },
+    /** So many rounds of TCP through our session and stock pppd's, instead of the scenes. */
+    throughput: { type: 'string', default: '0' },
     /** Keep what the guest wrote, and say where. */
     keep: { type: 'boolean', default: false },
   },
@@ -112,38 +112,62 @@ async function groundOf({ directory, mode }: GuestRun): Promise<string> {
   return `user-mode ${kernel} (${mode}), a system call costs ${systemCallUs.toFixed(0)} µs`;
 }
 
-async function run(auth: Auth, extra: readonly string[]): Promise<Run> {
-  const result = await runInGuest({
-    program: GUEST,
-    args: ['--auth', auth, ...extra],
-    line: (text) => {
-      // The kernel's own words at boot are of no interest unless the guest fails.
-      if (/^\[ *\d/.test(text)) say(text);
-      else other.push(text);
-    },
-  });
-  const { directory } = result;
-  try {
-    const text = await readFile(join(directory, 'guest.json'), 'utf8').catch(() => undefined);
-    if (text === undefined) {
-      const why = result.timedOut
-        ? 'it said nothing for too long'
-        : `exit status ${result.exitCode}`;
-      throw new Error(`guest: ${why}\n${other.slice(-40).join('\n')}\nlogs: ${directory}`);
-    }
-    const guest = JSON.parse(text) as GuestReport;
-    const line = await readCapture(join(directory, 'line.pcap'), SESSION_MAC);
-    const ground = await groundOf(result);
-    const [lan, wan] = [join(directory, 'lan.pcap'), join(directory, 'line.pcap')];
-    const edges = await readEdges(lan, wan, SESSION_MAC);
-    if (values.keep) say(`logs: ${directory}`);
-    else await rm(directory, { recursive: true });
-    return { ground, guest, line, edges };
-  } finally {
-    other.length = 0;
-  }
+/** The guest's programs, each with the report that it leaves behind as `NAME.json`. */
+interface Reports {
+  readonly guest: GuestReport;
+  readonly guest6: Guest6Report;
+  readonly guide: GuideReport;
+  readonly dial: readonly Dial[];
+  readonly throughput: readonly Rate[];
 }
-const other: string[] = [];
+
+/** How a program of the guest is run, beside its arguments. */
+interface Manner {
+  readonly memory?: string;
+  /** Milliseconds. */
+  readonly silence?: number;
+}
+
+/**
+ * Run a program in the guest and show its timeline. `read` gets what it reports, and may read what else it wrote; after that the
+ * directory is removed. Throws if there is no report.
+ */
+async function play<Name extends keyof Reports, Result>(
+  name: Name,
+  args: readonly string[],
+  read: (report: Reports[Name], guest: GuestRun) => Promise<Result>,
+  manner: Manner = {},
+): Promise<Result> {
+  // The kernel's own words at boot are of no interest unless the guest fails.
+  const other: string[] = [];
+  const guest = await runInGuest({
+    program: fileURLToPath(new URL(`./${name}.js`, import.meta.url)),
+    args,
+    ...manner,
+    line: (text) => (/^\[ *\d/.test(text) ? say(text) : other.push(text)),
+  });
+  const { directory, timedOut, exitCode } = guest;
+  const text = await readFile(join(directory, `${name}.json`), 'utf8').catch(() => undefined);
+  if (text === undefined) {
+    const why = timedOut ? 'it said nothing for too long' : `exit status ${exitCode}`;
+    throw new Error(`${name}: ${why}\n${other.slice(-200).join('\n')}\nlogs: ${directory}`);
+  }
+  const result = await read(JSON.parse(text) as Reports[Name], guest);
+  if (values.keep) say(`logs: ${directory}`);
+  else await rm(directory, { recursive: true });
+  return result;
+}
+
+const run = (auth: Auth, extra: readonly string[]): Promise<Run> =>
+  play('guest', ['--auth', auth, ...extra], async (guest, ran) => {
+    const [lan, wan] = [join(ran.directory, 'lan.pcap'), join(ran.directory, 'line.pcap')];
+    return {
+      ground: await groundOf(ran),
+      guest,
+      line: await readCapture(wan, SESSION_MAC),
+      edges: await readEdges(lan, wan, SESSION_MAC),
+    };
+  });
 
 const survived = (scenes: readonly SceneResult[]): boolean =>
   scenes.length > 0 && scenes.every(({ tcpSurvived, problem }) => tcpSurvived && !problem);
@@ -209,29 +233,18 @@ async function followGuide(): Promise<boolean> {
       env: { XZ_OPT: '-0' },
     },
   );
-  const lines: string[] = [];
-  const { directory, timedOut } = await runInGuest({
-    program: GUIDE,
-    args: [join(ROOT, 'docs/linux.md'), join(ROOT, stdout)],
-    memory: '2G',
-    line: (text) => {
-      if (/^\[ *\d/.test(text)) say(text);
-      else lines.push(text);
-    },
-  });
-  const text = await readFile(join(directory, 'guide.json'), 'utf8').catch(() => undefined);
-  if (text === undefined) {
-    const why = timedOut ? 'it said nothing for too long' : 'it stopped midway';
-    throw new Error(`guide: ${why}\n${lines.slice(-200).join('\n')}\nlogs: ${directory}`);
-  }
-  await rm(directory, { recursive: true });
-  const result = JSON.parse(text) as GuideReport;
-  console.log(text);
-  const { handoffs, powerCut } = result;
+  const guide = await play(
+    'guide',
+    [join(ROOT, 'docs/linux.md'), join(ROOT, stdout)],
+    async (report) => report,
+    { memory: '2G' },
+  );
+  console.log(JSON.stringify(guide));
+  const { handoffs, powerCut } = guide;
   return (
-    result.sessionIdBefore === result.sessionIdAfter &&
-    result.acSessions === 1 &&
-    result.acLcpNegotiations === 1 &&
+    guide.sessionIdBefore === guide.sessionIdAfter &&
+    guide.acSessions === 1 &&
+    guide.acLcpNegotiations === 1 &&
     handoffs.tcpSurvived &&
     powerCut.tcpSurvived
   );
@@ -244,41 +257,26 @@ const TOLERANCE = 2;
 
 /** Each round trip: our link opens once, with about as many Configure-Requests as stock pppd's. */
 async function dialSlowly(): Promise<boolean> {
-  const result = await runInGuest({
-    program: DIAL,
-    args: [
-      ...(bars > 0 ? ['--bars', values.bars] : []),
-      ...(bars > 0 ? values['round-trips'].split(',') : ROUND_TRIPS.map(String)),
-    ],
-    line: (text) => {
-      if (/^\[ *\d/.test(text)) say(text);
-      else other.push(text);
-    },
-  });
-  const { directory, timedOut } = result;
-  const text = await readFile(join(directory, 'dial.json'), 'utf8').catch(() => undefined);
-  if (text === undefined) {
-    const why = timedOut ? 'not within its time' : 'it stopped midway';
-    throw new Error(`dial: ${why}\n${other.slice(-40).join('\n')}\nlogs: ${directory}`);
-  }
-  say(await groundOf(result));
-  if (bars > 0) return tellBars(JSON.parse(text) as Dial[], directory);
-  const requests = await readRequests(join(directory, 'line.pcap'));
-  const dials = (JSON.parse(text) as Dial[]).map((dial) => {
-    const sent = requests.filter(
-      ({ time, source }) => time >= dial.from && time <= dial.to && source === dial.mac,
+  const bars = Number(values.bars) > 0;
+  const words = bars ? ['--bars', values.bars, ...values['round-trips'].split(',')] : ROUND_TRIPS;
+  return play('dial', words.map(String), async (dials, ran) => {
+    say(await groundOf(ran));
+    const capture = join(ran.directory, 'line.pcap');
+    if (bars) return tellBars(dials, await readDials(capture));
+    const requests = await readRequests(capture);
+    return report(
+      dials.map((dial) => ({
+        ...dial,
+        configureRequests: requests.filter(
+          ({ time, source }) => time >= dial.from && time <= dial.to && source === dial.mac,
+        ).length,
+      })),
     );
-    return { ...dial, configureRequests: sent.length };
   });
-  await rm(directory, { recursive: true });
-  return report(dials);
 }
 
-const bars = Number(values.bars);
-
 /** From PADI to the second IPCP Configure-Ack, and the frames until then, of each AC, round trip and client. */
-async function tellBars(dials: readonly Dial[], directory: string): Promise<boolean> {
-  const frames = await readDials(join(directory, 'line.pcap'));
+function tellBars(dials: readonly Dial[], frames: readonly DialFrame[]): boolean {
   const rows = new Map<string, { readonly ms: number[]; readonly frames: number[] }>();
   for (const { acKind, roundTripMs, client, mac, from, to } of dials) {
     const key = `${acKind} AC, ${roundTripMs} ms, ${client}`;
@@ -298,19 +296,11 @@ async function tellBars(dials: readonly Dial[], directory: string): Promise<bool
   const table = Array.from(rows, ([what, { ms, frames: sent }]) => ({
     what,
     runs: ms.length,
-    medianMs: quantile(
-      [...ms].sort((a, b) => a - b),
-      0.5,
-    ),
+    medianMs: quantile(ms, 0.5),
     ms,
-    medianFrames: quantile(
-      [...sent].sort((a, b) => a - b),
-      0.5,
-    ),
+    medianFrames: quantile(sent, 0.5),
   }));
   console.log(table.map((row) => JSON.stringify(row)).join('\n'));
-  if (values.keep) say(`logs: ${directory}`);
-  else await rm(directory, { recursive: true });
   return true;
 }
 
@@ -346,46 +336,62 @@ function tellFailovers({ moves, prefixes, tcpAlive, stock }: Guest6Report): void
 }
 
 /** IPv6 with kea behind the AC: the prefix, the TCP connection, and what was said to the server when the session moved. */
-async function playIpv6(): Promise<boolean> {
-  const { directory, timedOut } = await runInGuest({
-    program: GUEST6,
-    // T1 is waited for in silence.
-    silence: 120_000,
-    line: (text) => {
-      if (/^\[ *\d/.test(text)) say(text);
+const playIpv6 = (): Promise<boolean> =>
+  play(
+    'guest6',
+    [],
+    async (report, { directory }) => {
+      const words = ['-n', '-r', join(directory, 'line6.pcap'), '-Y', 'dhcpv6', '-T', 'fields'];
+      const said = await execa('tshark', [...words, '-e', 'frame.time_epoch'], {
+        stderr: 'ignore',
+      });
+      const times = said.stdout.split('\n').filter(Boolean).map(Number);
+      const atMoves = report.moves.map(
+        ({ from }) =>
+          times.filter((time) => time >= from / 1000 && time < (from + QUIET_MS) / 1000).length,
+      );
+      console.log(
+        JSON.stringify({ ...report, dhcp6Messages: times.length, dhcp6AtMoves: atMoves }),
+      );
+      tellFailovers(report);
+      const isQuiet = atMoves.every((count) => count === 0);
+      const isWhole = report.kept && report.tcpAlive && report.afterDisconnect === '';
+      return isWhole && isQuiet && report.withoutIpv4.tcp;
     },
-  });
-  const text = await readFile(join(directory, 'guest6.json'), 'utf8').catch(() => undefined);
-  if (text === undefined) {
-    const why = timedOut ? 'not within its time' : 'it stopped midway';
-    throw new Error(`ipv6: ${why}\nlogs: ${directory}`);
-  }
-  const report = JSON.parse(text) as Guest6Report;
-  const words = ['-n', '-r', join(directory, 'line6.pcap'), '-Y', 'dhcpv6', '-T', 'fields'];
-  const said = await execa('tshark', [...words, '-e', 'frame.time_epoch'], { stderr: 'ignore' });
-  const times = said.stdout.split('\n').filter(Boolean).map(Number);
-  const atMoves = report.moves.map(
-    ({ from }) =>
-      times.filter((time) => time >= from / 1000 && time < (from + QUIET_MS) / 1000).length,
+    // T1 is waited for in silence.
+    { silence: 120_000 },
   );
-  console.log(JSON.stringify({ ...report, dhcp6Messages: times.length, dhcp6AtMoves: atMoves }));
-  tellFailovers(report);
-  if (values.keep) say(`logs: ${directory}`);
-  else await rm(directory, { recursive: true });
-  const isQuiet = atMoves.every((count) => count === 0);
-  const isWhole = report.kept && report.tcpAlive && report.afterDisconnect === '';
-  return isWhole && isQuiet && report.withoutIpv4.tcp;
+
+function quantile(figures: readonly number[], share: number): number {
+  const sorted = [...figures].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN;
 }
 
-const quantile = (sorted: readonly number[], share: number): number =>
-  sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN;
+/** Of our median rate to stock pppd's, less than this is a fault: a guest on a busy host gives no better figure. */
+const LEAST_RATIO = 0.9;
+
+/** TCP through both sessions, each way. */
+const playThroughput = (): Promise<boolean> =>
+  play('throughput', [values.throughput], async (rates, ran) => {
+    const rows = (['up', 'down'] as const).map((way) => {
+      const [stock = [], ours = []] = (['stock', 'ours'] as const).map((client) =>
+        rates
+          .filter((rate) => rate.client === client && rate.way === way)
+          .map(({ mbits }) => mbits),
+      );
+      return { way, stock, ours, ratio: quantile(ours, 0.5) / quantile(stock, 0.5) };
+    });
+    say(await groundOf(ran));
+    console.log(JSON.stringify(rows));
+    return rows.every(({ ratio }) => ratio >= LEAST_RATIO);
+  });
 
 /** Planned handoffs in a row: the packets each one cost, either way, and the parts of each takeover. */
 async function playHandoffs(): Promise<boolean> {
   const { ground, guest, line, edges } = await run('chap', ['--handoffs', values.handoffs]);
   const spread = (of: (scene: SceneResult) => number) => {
-    const sorted = guest.scenes.map(of).sort((a, b) => a - b);
-    return { median: quantile(sorted, 0.5), p99: quantile(sorted, 0.99), all: sorted };
+    const all = guest.scenes.map(of).sort((a, b) => a - b);
+    return { median: quantile(all, 0.5), p99: quantile(all, 0.99), all };
   };
   const facts = {
     ground,
@@ -411,9 +417,14 @@ async function playScenes(): Promise<boolean> {
 }
 
 try {
-  const series = Number(values.handoffs) > 0 ? playHandoffs : playScenes;
-  const scenes = values.ipv6 ? playIpv6 : values.dial ? dialSlowly : series;
-  const show = values.guide ? followGuide : scenes;
+  const shows: readonly (readonly [boolean, () => Promise<boolean>])[] = [
+    [values.guide, followGuide],
+    [values.ipv6, playIpv6],
+    [values.dial, dialSlowly],
+    [Number(values.handoffs) > 0, playHandoffs],
+    [Number(values.throughput) > 0, playThroughput],
+  ];
+  const show = shows.find(([isWanted]) => isWanted)?.[1] ?? playScenes;
   process.exitCode = (await show()) ? 0 : 1;
 } catch (error) {
   console.error(`lab-kernel: ${error instanceof Error ? error.message : String(error)}`);
