@@ -489,6 +489,43 @@ t.test('serve › interlock › works with no supervisor alive, both ways', asyn
   next.end();
 });
 
+t.test(
+  'serve › interlock › an edge that a hello finds is told and acted on as any other',
+  async (t) => {
+    let isMaster = false;
+    class Late extends FreebsdBackend {
+      override start(of: SessionPolicy): SessionVerbs {
+        const verbs = super.start(of);
+        const { inspect } = verbs;
+        // The kernel has changed its mind, and has not said so yet.
+        return Object.assign(verbs, {
+          inspect: () => ({ ...inspect.call(verbs), ...(isMaster && { role: 'MASTER' as const }) }),
+        });
+      }
+    }
+    const router = await Machine.boot();
+    const { libc, policy } = router;
+    const lines: string[] = [];
+    const makeBackend = (context: BackendContext): FreebsdBackend => new Late(context);
+    const serving = serve({ libc, policy, uid, makeBackend, log: (line) => lines.push(line) });
+    t.teardown(async () => {
+      serving.stop();
+      await serving.stopped;
+      await router.close();
+    });
+    const client = await Client.greet(policy.socketPath);
+    await client.ask({ ...ATTACH, autoOpen: true });
+    isMaster = true;
+    t.match(await client.ask(HELLO), { done: { sessions: [{ role: 'MASTER', gateOpen: true }] } });
+    t.strictSame(
+      lines.filter((line) => line.includes('role:')),
+      ['pppoe0 role: BACKUP -> MASTER on CARP [gate open]'],
+    );
+    t.match(client.notices, [{ notice: 'role', role: 'MASTER', gateOpen: true }]);
+    client.end();
+  },
+);
+
 t.test('serve › interlock › manual opens as it is asked, on a BACKUP too', async (t) => {
   const { path, router } = await helper(t, { policy: 'manual' });
   const client = await Client.greet(path);

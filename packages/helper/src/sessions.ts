@@ -128,24 +128,25 @@ export class Sessions {
     return this.#byName.values();
   }
 
-  /** The kernel's current state, for a supervisor that has just connected. */
+  /** The kernel's current state, for a supervisor that has just connected. An edge found here is one like any other. */
   states(demotions: Demotions): SessionState[] {
-    return Array.from(this.#byName.values(), (session) => {
-      const { policy, verbs } = session;
-      const from = session.role;
-      Object.assign(session, level(verbs, policy));
-      this.#enforce(session, session.role !== from);
-      if (session.role !== from) this.follow(session);
-      return {
-        session: policy.name,
-        role: session.role,
-        carrier: session.carrier,
-        attached: session.attached,
-        gateOpen: session.gateOpen,
-        demoted: demotions.has(policy.name),
-        ourMac: policy.mac,
-      };
-    });
+    const edges: Edge[] = [];
+    for (const session of this.all()) {
+      const { role, ...rest } = level(session.verbs, session.policy);
+      Object.assign(session, rest);
+      if (role === session.role) this.#enforce(session, false);
+      else edges.push({ session: session.policy.name, role });
+    }
+    this.#roles(edges);
+    return Array.from(this.all(), ({ policy, role, carrier, attached, gateOpen }) => ({
+      session: policy.name,
+      role,
+      carrier,
+      attached,
+      gateOpen,
+      demoted: demotions.has(policy.name),
+      ourMac: policy.mac,
+    }));
   }
 
   /** Handles the backend's notices. Acts on a role's edge before it notifies the supervisor. */
