@@ -23,10 +23,12 @@ const SHED_AT = 256 * 1024;
 /** Octets in the queue beyond which the connection closes. */
 const CUT_AT = 1024 * 1024;
 /**
- * Requests handled before other descriptors have their turn: a flood must not delay the interlock. Quick requests get a
- * longer turn, because an edge of a thousand sessions brings several requests for each, and every turn polls them all.
+ * Requests handled before other descriptors have their turn: a flood must not delay the interlock, nor a few slow ones, such
+ * as the `hello` of a thousand sessions. Quick requests get a longer turn, because an edge of a thousand sessions brings
+ * several requests for each, and every turn polls them all.
  */
 const REQUESTS_A_TURN = 16;
+const SLOW_TURN_MS = 10;
 const MOST_A_TURN = 256;
 const TURN_MS = 2;
 
@@ -118,8 +120,9 @@ export class Connection {
         if (!this.#open) return;
         this.#send(encodeReply(this.#replyTo(message)));
         handled += 1;
-        const isQuick = handled < MOST_A_TURN && this.#loop.now() - began < TURN_MS;
-        if (handled < REQUESTS_A_TURN || isQuick) continue;
+        const took = this.#loop.now() - began;
+        const isQuick = handled < MOST_A_TURN && took < TURN_MS;
+        if ((handled < REQUESTS_A_TURN && took < SLOW_TURN_MS) || isQuick) continue;
         this.#backlog = true;
         this.#loop.wake(() => this.#open && this.#take(new Uint8Array(0)));
         break;
