@@ -12,7 +12,7 @@ import { Running } from '@ppp-thing/supervisor/running';
 import { Store } from '@ppp-thing/supervisor/store';
 import { thisSystem, type System } from '@ppp-thing/supervisor/system';
 import type { Happening } from '@ppp-thing/supervisor/supervisor';
-import { LEASE, SNAPSHOT } from '../fixtures/partner.ts';
+import { holderSays, LEASE, SNAPSHOT } from '../fixtures/partner.ts';
 import { friendly, Happenings, Script, STATE } from './script.ts';
 
 interface Bench {
@@ -327,5 +327,25 @@ t.test(
     const said = lines.filter((line) => line.includes('the clock was set by'));
     t.equal(said.length, 1);
     t.match(said[0], `the clock was set by ${40 * YEARS} s`);
+  },
+);
+
+t.test(
+  'running › a partner that floods has its first and its last word of a turn stored',
+  async (t) => {
+    const { running } = await bench(t);
+    const stores = (): number => running.session('pppoe0')?.counters.stores ?? 0;
+    const epochOf = (): number => running.session('pppoe0')?.status.snapshot.epoch ?? 0;
+    const before = stores();
+    const say = (epoch: number): void =>
+      running.hear('pppoe0', holderSays(2, { ...SNAPSHOT, epoch, holder: 2 }));
+    for (let i = 1; i <= 1000; i++) say(100 + i);
+    t.equal(epochOf(), 101, 'the first at once');
+    await new Promise(setImmediate);
+    await new Promise(setImmediate);
+    t.equal(epochOf(), 1100, 'then the last');
+    t.ok(stores() - before <= 2, `${stores() - before} stores`);
+    say(1101);
+    t.equal(epochOf(), 1101, 'and the next turn is a new one');
   },
 );

@@ -6,7 +6,7 @@ import { DecodeError, sameOctets, toHex } from '@ppp-thing/protocol/bytes';
 import type { SessionEngine } from '@ppp-thing/protocol/engine/engine';
 import type { Action, AdminVerb, Event, Note } from '@ppp-thing/protocol/engine/events';
 import { NO_PROOF } from '@ppp-thing/protocol/wire/announce-proof';
-import { NO_SNAPSHOT, type Snapshot } from '@ppp-thing/protocol/session';
+import { NO_SNAPSHOT, type PartnerMessage, type Snapshot } from '@ppp-thing/protocol/session';
 import type { Failure, RequestBody, SessionState, Verb } from '@ppp-thing/protocol/ipc/messages';
 import { decodeDhcp6 } from '@ppp-thing/protocol/wire/dhcpv6';
 import { formatMac } from '@ppp-thing/protocol/wire/ethernet';
@@ -64,6 +64,9 @@ export class Session {
   readonly #recent: Happening[] = [];
   readonly #parts = new PartsOfTakeover();
   #zero: number;
+  /** A message of the partner's has been handled in this turn of the loop; and the last one that came since. */
+  #isHearing = false;
+  #heardLast: PartnerMessage | undefined;
   /** PPP packets that the helper has not yet answered for. */
   #unsent = 0;
   readonly #counts = {
@@ -171,7 +174,19 @@ export class Session {
     this.#around.log.line('warn', `${this.name}: ${frames} frames shed`, `${this.name} shed`);
   }
 
-  hear(message: Extract<Event, { kind: 'partner' }>['message']): void {
+  /**
+   * A verified message of the partner. Each says everything, so of those that one turn of the loop reads only the first and
+   * the last count: a flood of them, each with a snapshot to store, must not keep the AC waiting.
+   */
+  hear(message: PartnerMessage): void {
+    if (this.#isHearing) return void (this.#heardLast = message);
+    this.#isHearing = true;
+    this.#around.system.soon(() => {
+      const last = this.#heardLast;
+      this.#isHearing = false;
+      this.#heardLast = undefined;
+      if (last !== undefined) this.hear(last);
+    });
     // The channel has put the message in the time of our clock.
     this.#followClock();
     this.#driver.feed({ kind: 'partner', message });
