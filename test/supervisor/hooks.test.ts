@@ -224,6 +224,15 @@ t.test(
   },
 );
 
+t.test('hooks › one that never stops talking is read slowly', async (t) => {
+  const { hooks, lines, logged } = bench(t, { backup: 'exec yes' }, millis(300));
+  hooks.observe(STANDBY);
+  await logged(/hook backup: .*killed by SIGTERM/);
+  const [, more] = /(\d+) more lines/.exec(lines.join('\n')) ?? [];
+  // A pipe's worth every 20 ms, of two octets a line; as fast as it can be read there are many millions.
+  t.ok(Number(more) > 1000 && Number(more) < 1_000_000, `${more} lines`);
+});
+
 /** What any program started before now has said by the time that one started now has ended. */
 async function afterAnother(t: Test): Promise<void> {
   const { hooks, logged } = bench(t, { backup: ':' });

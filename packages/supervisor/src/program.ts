@@ -24,6 +24,9 @@ interface ProgramOptions {
 const OUTPUT_WAIT = 1000;
 const MAX_LINES = 20;
 const MAX_LINE = 200;
+/** Octets read at full speed. Behind them each piece is followed by a pause: the sessions need the time of this process. */
+const AT_ONCE = 64 * 1024;
+const PAUSE_MS = 20;
 
 /**
  * Start the program. Returns a function that asks it, and everything it started, to end. Never throws: a program that
@@ -60,8 +63,14 @@ export function runProgram({ path, env, limit, line, ended }: ProgramOptions): (
     output.end();
     ended(isWell, outcome);
   };
+  let read = 0;
   for (const stream of [child.stdout, child.stderr])
-    stream?.on('data', (octets: Buffer) => output.take(octets));
+    stream?.on('data', (octets: Buffer) => {
+      output.take(octets);
+      if ((read += octets.length) < AT_ONCE) return;
+      stream.pause();
+      setTimeout(() => stream.resume(), PAUSE_MS);
+    });
   child.once('error', (error) => over(false, cannot(error)));
   child.once('exit', () => {
     took = Math.round(now() - started);
