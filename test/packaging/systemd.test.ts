@@ -17,6 +17,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { MAX_CONNECTIONS } from '@ppp-thing/supervisor/status-server';
 import t from 'tap';
 import { Client, type Wish } from '../helper/client.ts';
 import { Machine } from '../helper/machine.ts';
@@ -81,6 +82,16 @@ t.test('systemd › neither leaves a core, gains privileges or takes runtime opt
     t.match(text, /^UnsetEnvironment=NODE_OPTIONS /m, name);
   }
 });
+
+t.test(
+  'systemd › descriptors for a thousand sessions, and for readers beside the store',
+  async (t) => {
+    const limit = (name: string): number =>
+      Number(/^LimitNOFILE=(\d+)$/m.exec(readFileSync(unit(name), 'utf8'))?.[1]);
+    t.ok(limit('ppp_thing_helper') >= 6 * 1000 + 100, 'the helper');
+    t.ok(limit('ppp_thing') >= 4 * MAX_CONNECTIONS, 'the supervisor');
+  },
+);
 
 t.test(
   'systemd › one that hangs is killed and restarted, a wrong configuration is not',

@@ -17,7 +17,7 @@ import { answerTo } from './status-routes.ts';
 import type { Supervisor } from './supervisor.ts';
 
 /** Connections to one socket; further ones are closed at once. */
-const MAX_CONNECTIONS = 512;
+export const MAX_CONNECTIONS = 512;
 /** Octets of unread answers on one socket; while there are more, it answers nothing. */
 const MAX_UNREAD = 16 * 1024 * 1024;
 const MAX_HEAD_OCTETS = 8192;
