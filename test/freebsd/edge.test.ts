@@ -3,6 +3,12 @@
  * one act, from what the session was armed with; and no router that is MASTER sends what comes from its LAN to its partner.
  */
 import t, { type Test } from 'tap';
+import {
+  decodeAnnounce,
+  encodeAnnounce,
+  PRESENCE,
+  type Announced,
+} from '@ppp-thing/helper/announce';
 import type { SessionSettings, SessionVerbs, Via } from '@ppp-thing/helper/backend';
 import { DISK, type Disk } from '@ppp-thing/helper/files';
 import { FreebsdBackend } from '@ppp-thing/helper/freebsd/backend';
@@ -83,6 +89,31 @@ t.test('freebsd › the edge to MASTER forwards at once, with no supervisor aliv
   t.equal(via(), 'session', 'armed as before');
   await finish(t, armed, helper, next);
 });
+
+t.test(
+  'freebsd › the edge to MASTER shows the switches its MAC, with no supervisor alive',
+  async (t) => {
+    const armed = await standby(t);
+    const { life, helper, client } = armed;
+    const { heard, kernel } = life.router;
+    client.end();
+    heard.length = 0;
+    kernel.carp.set(VHID, 'MASTER');
+    const next = await Client.greet(helper.path);
+    await next.until('the edge', () => helper.lines.find((line) => line.includes('-> MASTER')));
+    const presence = encodeAnnounce(SESSION.mac, PRESENCE);
+    t.strictSame(
+      heard.map((frame) => frame.slice(0, presence.length)),
+      [presence],
+    );
+    t.equal(decodeAnnounce(heard[0] ?? new Uint8Array(), SESSION.mac), undefined, 'no claim');
+    heard.length = 0;
+    kernel.carp.set(VHID, 'BACKUP');
+    t.equal(await role(next, 'BACKUP'), false);
+    t.strictSame(heard, [], 'and says nothing when it leaves');
+    await finish(t, armed, helper, next);
+  },
+);
 
 t.test('freebsd › what the supervisor asks for after the edge is so already', async (t) => {
   const armed = await standby(t);
@@ -240,11 +271,15 @@ t.test('freebsd › of several sessions every gate moves before anything else', 
     override start(policy: SessionPolicy): SessionVerbs {
       const { name } = policy;
       const verbs = super.start(policy);
-      const { gate, raise, route } = verbs;
+      const { gate, announce, raise, route } = verbs;
       return Object.assign(verbs, {
         gate(open: boolean) {
           calls.push(`gate ${name} ${open ? 'open' : 'closed'}`);
           gate.call(verbs, open);
+        },
+        announce(announced: Announced) {
+          calls.push(`announce ${name}`);
+          announce.call(verbs, announced);
         },
         raise(settings: SessionSettings) {
           calls.push(`raise ${name}`);
@@ -282,8 +317,10 @@ t.test('freebsd › of several sessions every gate moves before anything else', 
   t.strictSame(calls, [
     'gate pppoe0 open',
     'gate pppoe1 open',
+    'announce pppoe0',
     'raise pppoe0',
     'route pppoe0 session',
+    'announce pppoe1',
     'raise pppoe1',
     'route pppoe1 session',
   ]);

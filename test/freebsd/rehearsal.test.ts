@@ -62,7 +62,7 @@ t.test('rehearsal › asks what the edge asks', async (t) => {
   life.router.kernel.carp.set(VHID, 'MASTER');
   t.equal(await role(client, 'MASTER'), true);
   t.strictSame(untilLook(played.calls), untilLook(real.calls));
-  t.equal(untilLook(real.calls).length, 8);
+  t.equal(untilLook(real.calls).length, 9);
   client.end();
   await stop(helper, 'remove');
 });

@@ -21,6 +21,9 @@ export interface Announced {
   readonly proof: Uint8Array;
 }
 
+/** What a helper announces at an edge, before its supervisor knows of it: where the MAC is, and no claim. */
+export const PRESENCE: Announced = { epoch: 0, proof: new Uint8Array(PROOF_LENGTH) };
+
 /** The whole frame, to broadcast. Switches learn the port from its source. The proof takes the place of the padding. */
 export function encodeAnnounce(mac: Uint8Array, { epoch, proof }: Announced): Uint8Array {
   const frame = new Uint8Array(HEADER + LENGTH + PROOF_LENGTH);
@@ -36,7 +39,7 @@ export function encodeAnnounce(mac: Uint8Array, { epoch, proof }: Announced): Ui
   return frame;
 }
 
-/** Decodes an announce that another station sent with our `mac`; undefined for any other frame. */
+/** Decodes an announce that another station sent with our `mac`; undefined for a presence, and any other frame. */
 export function decodeAnnounce(frame: Uint8Array, mac: Uint8Array): Announced | undefined {
   if (frame.length < HEADER + LENGTH) return undefined;
   const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength);
@@ -45,10 +48,11 @@ export function decodeAnnounce(frame: Uint8Array, mac: Uint8Array): Announced | 
     holds(frame, 6, mac) &&
     holds(frame, HEADER, RARP_REQUEST) &&
     holds(frame, HEADER + SENDER_MAC, mac);
-  if (!ours) return undefined;
+  const epoch = view.getUint32(HEADER + EPOCH);
+  if (!ours || epoch === PRESENCE.epoch) return undefined;
   const proof = new Uint8Array(PROOF_LENGTH);
   proof.set(frame.subarray(HEADER + LENGTH, HEADER + LENGTH + PROOF_LENGTH));
-  return { epoch: view.getUint32(HEADER + EPOCH), proof };
+  return { epoch, proof };
 }
 
 const holds = (frame: Uint8Array, at: number, octets: Uint8Array): boolean =>

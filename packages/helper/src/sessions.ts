@@ -2,12 +2,14 @@
  * The helper's state of each session, and the interlock applied to it: on a role's edge this module moves the gate, the
  * interface and the route, without asking the supervisor. Requests reach the same state through `requests.ts`.
  *
- * One edge is one act, with the settings that the supervisor armed. To MASTER: open the gate, bring the interface up,
- * point the default route into the session. To BACKUP: close the gate, then move the default route out of the session.
+ * One edge is one act, with the settings that the supervisor armed. To MASTER: open the gate, show the line's switches
+ * where the session's MAC is now, bring the interface up, point the default route into the session. To BACKUP: close the
+ * gate, then move the default route out of the session.
  * If one poll finds several sessions on an edge, all gates move first. Notices and log lines come last.
  */
 import { sameOctets } from '@ppp-thing/protocol/bytes';
 import type { Notice, SessionState } from '@ppp-thing/protocol/ipc/messages';
+import { PRESENCE } from './announce.ts';
 import { anyway, BackendError } from './errors.ts';
 import type { Backend, BackendEvents, Edge, Key, Role, SessionSettings } from './backend.ts';
 import type { SessionVerbs, Via } from './backend.ts';
@@ -195,6 +197,7 @@ export class Sessions {
       moved.push({ session, from, gate: since(), up: 0, route: 0 });
     }
     for (const each of moved) {
+      if (each.session.gateOpen) this.#show(each.session);
       this.#raise(each.session);
       each.up = since();
       this.#route(each.session);
@@ -218,6 +221,11 @@ export class Sessions {
   follow(session: Session): void {
     this.#raise(session);
     this.#route(session);
+  }
+
+  /** The supervisor announces too, with its proof, but only after it has stored the takeover. */
+  #show({ verbs }: Session): void {
+    anyway(() => verbs.announce(PRESENCE), this.#options.log);
   }
 
   #raise({ verbs, gateOpen, settings }: Session): void {

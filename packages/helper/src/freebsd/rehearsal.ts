@@ -5,7 +5,9 @@
  */
 import type { Libc } from '../libc.ts';
 import type { SessionPolicy } from '../policy.ts';
+import { encodeAnnounce, PRESENCE } from '../announce.ts';
 import { route, setUp } from './addressing.ts';
+import { Bpf } from './bpf.ts';
 import { Gate } from './gate.ts';
 import { Interfaces } from './interface.ts';
 import { NetgraphSocket } from './netgraph.ts';
@@ -56,6 +58,7 @@ export function nowhere(): Libc {
 export function rehearsal(policy: SessionPolicy, libc = nowhere()): () => void {
   const interfaces = new Interfaces(libc);
   const gate = new Gate(new NetgraphSocket(libc, NODE), NODE, NODE, policy.mac);
+  const line = new Bpf(libc, policy.interface, policy.mac);
   const way = {
     theirs: new Uint8Array(INTERFACE_ID),
     isShared: () => false,
@@ -65,6 +68,7 @@ export function rehearsal(policy: SessionPolicy, libc = nowhere()): () => void {
   gate.join();
   return () => {
     gate.open();
+    line.write(encodeAnnounce(policy.mac, PRESENCE));
     setUp(interfaces, policy.name, true);
     route(libc, interfaces, policy, { ...way, via: 'session' });
     gate.close();
