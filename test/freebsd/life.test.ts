@@ -2,7 +2,7 @@
  * A whole helper on the fake FreeBSD kernel, with a supervisor on its socket: a life from the first start to an
  * administrator's stop, in which nothing is said on the wire that nobody asked for, and of which nothing is left.
  */
-import { toHex } from '@ppp-thing/protocol/bytes';
+import { sameOctets, toHex } from '@ppp-thing/protocol/bytes';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdirSync, rmdirSync, rmSync } from 'node:fs';
@@ -253,6 +253,38 @@ t.test('freebsd › default routes of others stay beside ours, and are logged on
   t.strictSame(routes.defaults(), [before, after]);
   administrator.close();
 });
+
+t.test(
+  'freebsd › a default route of others that leads to an interface is logged, or replaced',
+  async (t) => {
+    for (const multipath of [true, false]) {
+      const life = await Life.make(t);
+      const { carp, routes, interfaces } = life.router.kernel;
+      routes.multipath = multipath;
+      const lan = interfaces.get(LAN);
+      routes.addByInterface(lan);
+      const helper = life.start();
+      const client = await Client.greet(helper.path);
+      carp.set(VHID, 'MASTER');
+      await client.until('the edge', () => client.notices.find(({ notice }) => notice === 'role'));
+      await client.ask(ATTACH);
+      await client.ask(CONFIGURE);
+      t.equal(await client.outcome({ verb: 'route', session, via: 'session' }), 'done');
+      t.equal(routes.count(), multipath ? 2 : 1);
+      t.ok(
+        routes.defaults().some((gateway) => sameOctets(gateway, THEIRS)),
+        'ours is in force',
+      );
+      t.match(
+        helper.lines.find((line) => line.startsWith('route pppoe0: EEXIST')),
+        new RegExp(`default route to link#${lan.index}, .*route delete default -interface`),
+      );
+      client.end();
+      await stop(helper, 'remove');
+      t.equal(routes.count(), multipath ? 1 : 0);
+    }
+  },
+);
 
 t.test('freebsd › a kernel with one default route has ours', async (t) => {
   const life = await Life.make(t);

@@ -140,6 +140,7 @@ export const S = {
   },
   in6_ifreq: { size: 288, ifr_name: 0, 'ifr_ifru.ifru_addr': 16 },
   ifmediareq: { size: 48, ifm_name: 0, ifm_status: 24 },
+  sockaddr_dl: { sdl_index: 2 },
   sockaddr_in: { size: 16, sin_len: 0, sin_family: 1, sin_addr: 4 },
   sockaddr_in6: { size: 28, sin6_len: 0, sin6_family: 1, sin6_addr: 8 },
   sockaddr_ng: { sg_len: 0, sg_family: 1, sg_data: 2 },

@@ -118,7 +118,7 @@ export class Routes {
     return other;
   }
 
-  /** The gateway of a default route that is not ours; of several the kernel names one. */
+  /** A default route that is not ours, which may lead to an interface; of several the kernel names one. */
   beside(gateway: Gateway): Gateway | undefined {
     const present = this.#default(gateway.any);
     const isOther = present !== undefined && !sameOctets(addressOf(present), addressOf(gateway));
@@ -146,14 +146,10 @@ export class Routes {
     return seq === undefined ? undefined : soon(() => this.#answer(seq));
   }
 
-  /** The gateway of a default route; undefined if none has one. */
   #default(any: Uint8Array): Gateway | undefined {
     const answer = this.#get(any);
     const socketAddress = answer && addressIn(answer, C.RTA_GATEWAY);
-    const { sin_family } = S.sockaddr_in;
-    return socketAddress !== undefined && socketAddress[sin_family] === any[sin_family]
-      ? { any, socketAddress }
-      : undefined;
+    return socketAddress && { any, socketAddress };
   }
 
   /** The sequence number; undefined if there is no such route. */
@@ -181,6 +177,7 @@ export class Routes {
 export interface Gateway {
   /** The socket address of the network that the route is for: everything. */
   readonly any: Uint8Array;
+  /** Of another family than `any` if the route leads to an interface. */
   readonly socketAddress: Uint8Array;
 }
 
@@ -195,12 +192,20 @@ export const gateway6 = (address: Uint8Array, index: number): Gateway => ({
   socketAddress: sockaddrIn6(scoped(address, index)),
 });
 
-/** The address alone: the kernel may return more about its interface than we sent. */
+/** The address alone: the kernel may return more about its interface than we sent. An interface's is all of it. */
 export function addressOf({ socketAddress }: Gateway): Uint8Array {
   const { sin_family, sin_addr } = S.sockaddr_in;
-  const isIpv4 = socketAddress[sin_family] === C.AF_INET;
-  const at = isIpv4 ? sin_addr : S.sockaddr_in6.sin6_addr;
-  return socketAddress.slice(at, at + (isIpv4 ? 4 : 16));
+  const { sin6_addr } = S.sockaddr_in6;
+  const family = socketAddress[sin_family];
+  if (family === C.AF_INET) return socketAddress.slice(sin_addr, sin_addr + 4);
+  return family === C.AF_INET6 ? socketAddress.slice(sin6_addr, sin6_addr + 16) : socketAddress;
+}
+
+/** The other end of an IPv4 default route as netstat(1) prints it, and the arguments of route(8) that remove it. */
+export function inWords(gateway: Uint8Array): { readonly text: string; readonly remedy: string } {
+  const isAddress = gateway.length === 4;
+  const text = isAddress ? gateway.join('.') : `link#${u16At(gateway, S.sockaddr_dl.sdl_index)}`;
+  return { text, remedy: `route delete default ${isAddress ? text : '-interface NAME'}` };
 }
 
 /** A link-local address as the kernel has it inside, its interface in the second group. */
@@ -249,8 +254,8 @@ function defaultIn(message: Uint8Array): Uint8Array | undefined {
     address !== undefined && address.subarray(2).every((octet) => octet === 0);
   const destination = addressIn(message, C.RTA_DST);
   const socketAddress = addressIn(message, C.RTA_GATEWAY);
-  const { sin_family } = S.sockaddr_in;
-  if (socketAddress?.[sin_family] !== C.AF_INET || !isZero(destination)) return undefined;
+  const isIpv4 = destination?.[S.sockaddr_in.sin_family] === C.AF_INET;
+  if (socketAddress === undefined || !isIpv4 || !isZero(destination)) return undefined;
   if (!isZero(addressIn(message, C.RTA_NETMASK))) return undefined;
   return addressOf({ any: socketAddress, socketAddress });
 }

@@ -33,6 +33,7 @@ import { NetgraphSocket, type Message } from './netgraph.ts';
 import { tellOfOriginal } from './leavings.ts';
 import { textAt, u64At } from './octets.ts';
 import { DISCOVERY } from './programs.ts';
+import { inWords } from './route.ts';
 
 const GET_STATS = { cookie: C.NGM_PPP_COOKIE, command: C.NGM_PPP_GET_LINK_STATS64 };
 /** The one link of the bundle, as GET_LINK_STATS64 and the frames on `bypass` name it. */
@@ -346,12 +347,12 @@ export class FreebsdSession implements SessionVerbs {
     const own = [partnerAddress, theirs, this.#gateway].filter((each) => each != null);
     if (own.some((each) => sameOctets(each, gateway))) return;
     if (this.#others().some((other) => other.leadsTo(gateway))) return;
-    const text = gateway.join('.');
+    const { text, remedy } = inWords(gateway);
     if (this.#toldOfRoutes.has(text)) return;
     this.#toldOfRoutes.add(text);
     this.#shared.log(
       `route ${name}: EEXIST: another program has a default route to ${text}, which takes part of the traffic; ` +
-        `route delete default ${text}, and keep it from coming back`,
+        `${remedy}, and keep it from coming back`,
     );
   }
 

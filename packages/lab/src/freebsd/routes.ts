@@ -59,6 +59,17 @@ export class Routes {
     return straight ?? this.#defaults.get(`${fib} ${c('AF_INET')}`)?.[0]?.line;
   }
 
+  /** What `route add default -interface` of another program does. */
+  addByInterface(line: NetInterface, fib = 0): void {
+    const gateway = new Uint8Array(at('sockaddr_in', 'size') / 2);
+    gateway.set([gateway.length, c('AF_LINK')]);
+    set16(gateway, at('sockaddr_dl', 'sdl_index'), line.index);
+    const key = `${fib} ${c('AF_INET')}`;
+    const present = this.#defaults.get(key) ?? [];
+    if (present.length > 0 && !this.multipath) fail('EEXIST');
+    this.#defaults.set(key, [...present, { gateway, line }]);
+  }
+
   count(): number {
     return [...this.#defaults.values()].flat().length;
   }

@@ -31,6 +31,7 @@ export const FAKE_CONSTANTS = [
   'IFF_SIMPLEX',
   'IFF_MULTICAST',
   'SOCK_STREAM',
+  'AF_LINK',
   'RTA_IFP',
   'RTA_IFA',
   'RTA_BRD',
