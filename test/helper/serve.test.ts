@@ -526,6 +526,23 @@ t.test(
   },
 );
 
+t.test('serve › interlock › a MASTER whose gate stays closed says why', async (t) => {
+  const { path, router, lines } = await helper(t);
+  const client = await Client.greet(path);
+  const edge = async (): Promise<string | undefined> => {
+    lines.length = 0;
+    for (const role of ['MASTER', 'BACKUP'] as const) {
+      router.setRole(role);
+      while (!lines.some((line) => line.includes(`-> ${role}`))) await new Promise(setImmediate);
+    }
+    return lines.find((line) => line.includes('-> MASTER'));
+  };
+  t.match(await edge(), 'BACKUP -> MASTER on CARP [gate closed: no session is attached]');
+  await client.ask({ ...ATTACH, autoOpen: false });
+  t.match(await edge(), 'BACKUP -> MASTER on CARP [gate closed: it is not armed]');
+  client.end();
+});
+
 t.test('serve › interlock › manual opens as it is asked, on a BACKUP too', async (t) => {
   const { path, router } = await helper(t, { policy: 'manual' });
   const client = await Client.greet(path);

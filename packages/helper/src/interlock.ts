@@ -35,6 +35,17 @@ export function gateAfter(state: Interlock, edge: boolean): boolean {
   return state.open;
 }
 
+/** Why a router that has become MASTER keeps its gate closed, for the log. */
+export function closedBecause({
+  policy,
+  attached,
+  autoOpen,
+}: Pick<Interlock, 'policy' | 'attached' | 'autoOpen'>): string {
+  if (policy === 'manual') return 'policy manual';
+  if (!attached) return 'no session is attached';
+  return autoOpen ? 'the kernel refused to open it' : 'it is not armed';
+}
+
 /** The inputs of the decision about the default route, with the current gate. */
 export interface Routing extends Pick<Interlock, 'policy' | 'role' | 'open'> {
   /** The session's addresses are known. */

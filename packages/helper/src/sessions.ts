@@ -14,7 +14,14 @@ import { anyway, BackendError } from './errors.ts';
 import type { Backend, BackendEvents, Edge, Key, Role, SessionSettings } from './backend.ts';
 import type { SessionVerbs, Via } from './backend.ts';
 import type { Demotions } from './demotion.ts';
-import { effectiveRole, gateAfter, isLive, mayOpen, routeAfter } from './interlock.ts';
+import {
+  closedBecause,
+  effectiveRole,
+  gateAfter,
+  isLive,
+  mayOpen,
+  routeAfter,
+} from './interlock.ts';
 import { SystemError } from './libc.ts';
 import type { HelperLog } from './log.ts';
 import type { MainLoop } from './loop.ts';
@@ -204,12 +211,14 @@ export class Sessions {
       each.route = since();
     }
     for (const { session, from, gate, up, route } of moved) {
-      const { policy, role, gateOpen, settings } = session;
+      const { policy, role, gateOpen, settings, autoOpen } = session;
       const name = policy.name;
       if (role === 'MASTER' && gateOpen && settings !== null)
         notify({ notice: 'forwarded', session: name, gate, up, route, told: since() });
       notify({ notice: 'role', session: name, role, gateOpen });
-      const state = gateOpen ? 'open' : 'closed';
+      const why = { policy: policy.policy, attached: session.attached !== null, autoOpen };
+      const closed = role === 'MASTER' ? `closed: ${closedBecause(why)}` : 'closed';
+      const state = gateOpen ? 'open' : closed;
       log(`${name} role: ${from} -> ${role} on CARP [gate ${state}]`, 'info');
     }
   }
