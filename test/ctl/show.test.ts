@@ -65,12 +65,16 @@ t.test(
     const at = (seconds: number): number => one.now + seconds * 1000;
     const waits = [
       { name: 'tell', at: at(0.4) },
+      { name: 'PADI', at: at(0.6) },
       { name: 'retry', at: at(0.8) },
       { name: 'watchdog', at: at(250) },
     ];
     const shown = (session: SessionStatusJson): string =>
       showStatus({ ...one, sessions: [session] }, { colours: false });
-    t.match(shown({ ...only(one), waits }), /^ {2}waits {5}retry 0\.8 s, watchdog 4 min$/m);
+    t.match(
+      shown({ ...only(one), waits }),
+      /^ {2}waits {5}PADI 0\.6 s, retry 0\.8 s, watchdog 4 min$/m,
+    );
     t.notMatch(shown({ ...only(one), waits: waits.slice(0, 1) }), 'waits');
   },
 );

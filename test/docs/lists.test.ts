@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import t from 'tap';
 import { MUTANTS } from '@ppp-thing/lab/campaign/mutants';
 import { TEST_MUTANTS } from '@ppp-thing/lab/campaign/mutants-tests';
+import { LINK_WAITS } from '@ppp-thing/protocol/engine/link/waits';
 import { WAITS } from '@ppp-thing/protocol/engine/owner/waits';
+import { PPP_WAITS } from '@ppp-thing/protocol/engine/ppp/waits';
 import { holding } from '../supervisor/status-bench.ts';
 
 const read = (path: string): string => readFileSync(path, 'utf8');
@@ -37,7 +39,9 @@ t.test('docs/api.md › every machine of an event', async (t) => {
 });
 
 t.test('docs/api.md › every name of a wait', async (t) => {
-  const names = Object.keys(WAITS);
+  const dhcp6 = ['dhcp6-resend', 'dhcp6-t1', 'dhcp6-t2', 'dhcp6-end', 'lease-end'];
+  const tables = [WAITS, LINK_WAITS, PPP_WAITS].flatMap((table) => Object.keys(table));
+  const names = [...tables, ...dhcp6];
   const [, section = ''] = read('docs/api.md').split('\n## What a session waits for\n');
   const rows = (section.split('\n## ')[0] ?? '').split('\n').filter((line) => line.startsWith('| `'));
   const told = rows.flatMap((row) =>

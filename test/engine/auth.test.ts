@@ -6,6 +6,8 @@ import { Authentication, type AuthSignal } from '@ppp-thing/protocol/engine/ppp/
 import { Secret } from '@ppp-thing/protocol/engine/hashes';
 import { isProof, prove } from '@ppp-thing/protocol/engine/ppp/mschap';
 import { concat, utf16le, utf8 } from '@ppp-thing/protocol/printable';
+import { Timers } from '@ppp-thing/protocol/engine/timers';
+import type { PppTimers } from '@ppp-thing/protocol/engine/ppp/waits';
 import type { Method } from '@ppp-thing/protocol/engine/ppp/lcp-options';
 import type { Instant } from '@ppp-thing/protocol/time';
 import type { ChapPacket, PapPacket } from '@ppp-thing/protocol/wire/auth';
@@ -31,15 +33,22 @@ type AuthOutput = Action | AuthSignal;
 /** An Authentication whose methods return what it wrote, then what it signalled. */
 class Heard {
   readonly #recorder = new Recorder();
+  readonly #timers: PppTimers = new Timers();
   readonly machine: Authentication;
 
   constructor(password = PASSWORD) {
     const credentials = { user: 'alice', password: new Secret(password) };
-    this.machine = new Authentication(credentials, HASHES, counterRandom(), this.#recorder.out);
+    this.machine = new Authentication(
+      credentials,
+      HASHES,
+      counterRandom(),
+      this.#timers,
+      this.#recorder.out,
+    );
   }
 
   deadline(): Instant | undefined {
-    return this.machine.deadline();
+    return this.#timers.next();
   }
 
   start(method: Method, now: Instant): AuthOutput[] {

@@ -115,7 +115,7 @@ t.test('dhcp6 › a Renew that confirms one thing does not take the other away',
   for (const [what, said] of Object.entries({ 'no IA_PD': undefined, ...broken })) {
     const world = new Dhcp6World({ address: true }).bind(...both).run(1_801_000);
     world.answer('Reply', said === undefined ? [ADDRESS] : [ADDRESS, said]);
-    t.equal(world.client.state, 'Bound', what);
+    t.equal(world.client.status().state, 'Bound', what);
     t.same(shown(world.lease), OURS, what);
     t.match(world.lease, { former: [], prefixes: [{ preferred: 1799, valid: 5399 }] }, what);
   }
@@ -142,7 +142,7 @@ t.test('dhcp6 › NoBinding for one of two IAs is followed by a Request for both
   t.same(asksFor(world.last), OURS);
   t.ok(findOption(world.last.options, 'iaNa'));
   world.answer('Reply', [ADDRESS, forgotten]);
-  t.equal(world.client.state, 'Bound', 'a server that has no more gives what it has');
+  t.equal(world.client.status().state, 'Bound', 'a server that has no more gives what it has');
   t.match(world.lease, { prefixes: [], former: [{ valid: 5399 }] });
 });
 

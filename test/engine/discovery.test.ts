@@ -6,6 +6,8 @@ import {
   type DiscoverySignal,
 } from '@ppp-thing/protocol/engine/link/discovery';
 import type { Action } from '@ppp-thing/protocol/engine/events';
+import { Timers } from '@ppp-thing/protocol/engine/timers';
+import type { LinkTimers } from '@ppp-thing/protocol/engine/link/waits';
 import type { Instant } from '@ppp-thing/protocol/time';
 import { utf8 } from '@ppp-thing/protocol/printable';
 import { BROADCAST, type MacAddress } from '@ppp-thing/protocol/wire/ethernet';
@@ -20,11 +22,12 @@ const RELAY: Tag = { type: TAG['Relay-Session-Id'], value: Uint8Array.of(1, 2, 3
 /** A Discovery whose methods return what it wrote, then what it signalled. */
 class Heard {
   readonly #recorder = new Recorder();
+  readonly timers: LinkTimers = new Timers();
   readonly machine: Discovery;
 
   constructor(settings: Partial<DiscoverySettings>, seed: number) {
     const all = { serviceName: '', mtu: 1492, ...settings };
-    this.machine = new Discovery(all, counterRandom(seed), this.#recorder.out);
+    this.machine = new Discovery(all, counterRandom(seed), this.timers, this.#recorder.out);
   }
 
   start(now: Instant): Outputs {
@@ -178,7 +181,7 @@ void t.test('discovery › a lost PADR makes no line slow', (t) => {
     discovery.receive(offer(uniq), AC_MAC, at(200));
     let now = 200;
     for (let i = 0; i < lost; i++) {
-      now = Number(discovery.machine.deadline());
+      now = Number(discovery.timers.next());
       t.same(codes(discovery.expire(at(now))), ['PADR']);
     }
     const outputs = discovery.receive(confirm(uniq, 7), AC_MAC, at(now + 200));
@@ -228,7 +231,7 @@ void t.test(
       kind: 'found',
       session: { sessionId: 0xfffe, acMac: AC_MAC, maxPayload: 1492 },
     });
-    t.equal(discovery.machine.deadline(), undefined);
+    t.equal(discovery.timers.next(), undefined);
     t.same(discovery.receive(confirm(uniq, 8), AC_MAC, at(13)), [], 'once');
     t.end();
   },
@@ -272,7 +275,7 @@ void t.test(
     const { discovery } = begun();
     const levels: string[] = [];
     for (let i = 0; i < 10; i++) {
-      for (const output of discovery.expire(at(discovery.machine.deadline() ?? NaN)))
+      for (const output of discovery.expire(at(discovery.timers.next() ?? NaN)))
         if (output.kind === 'note') levels.push(output.note.level);
     }
     t.same(levels.filter((level) => level === 'warn').length, 1);

@@ -9,6 +9,8 @@ import {
 import type { AnyOption, Options } from '@ppp-thing/protocol/engine/ppp/options';
 import type { Note } from '@ppp-thing/protocol/engine/events';
 import { Pace } from '@ppp-thing/protocol/engine/ppp/pace';
+import type { Layer, PppTimers } from '@ppp-thing/protocol/engine/ppp/waits';
+import { Timers } from '@ppp-thing/protocol/engine/timers';
 import { millis, type Instant } from '@ppp-thing/protocol/time';
 import type { ControlPacket } from '@ppp-thing/protocol/wire/ppp';
 import { UNSPECIFIED_V4, type IpcpOption, type Ipv6cpOption } from '@ppp-thing/protocol/wire/ncp';
@@ -23,14 +25,16 @@ type Output<Option = IpcpOption> =
 /** A Negotiation whose methods return what it wrote, then what it signalled. */
 class Heard<Option extends AnyOption> {
   #outputs: Output<Option>[] = [];
+  readonly #timers: PppTimers = new Timers();
   readonly machine: Negotiation<Option>;
 
-  constructor(machine: Note['machine'], options: Options<Option>, peerMru: number, pace: Pace) {
+  constructor(machine: Layer, options: Options<Option>, peerMru: number, pace: Pace) {
     this.machine = new Negotiation(
       machine,
       options,
       () => peerMru,
       pace,
+      this.#timers,
       (...actions) => {
         for (const each of actions) if (each.kind === 'note') this.#outputs.push(each);
       },
@@ -43,7 +47,7 @@ class Heard<Option extends AnyOption> {
   }
 
   deadline(): Instant | undefined {
-    return this.machine.deadline();
+    return this.#timers.next();
   }
 
   fire(event: Parameters<Negotiation<Option>['fire']>[0], now: Instant): Output<Option>[] {

@@ -67,11 +67,15 @@ t.test('status › the facts of a session that is up, as described', async (t) =
   });
 });
 
-t.test('status › what ownership waits for, earliest first', async (t) => {
+t.test('status › everything that a session waits for, earliest first', async (t) => {
   const { ask } = await holding(t, { partner: true });
   const { body } = await ask('status', 'GET', '/v1/sessions/pppoe0');
   const { waits } = JSON.parse(body) as SessionStatusJson;
-  t.ok(waits.some(({ name }) => name === 'tell'));
+  for (const each of ['tell', 'echo'])
+    t.ok(
+      waits.some(({ name }) => name === each),
+      each,
+    );
   const ends = waits.map(({ at }) => at);
   t.strictSame(
     ends,

@@ -2,7 +2,9 @@
 import type { Instant } from '@ppp-thing/protocol/time';
 import { Dialler } from '@ppp-thing/protocol/engine/link/dialler';
 import type { Out } from '@ppp-thing/protocol/engine/out';
+import { Timers } from '@ppp-thing/protocol/engine/timers';
 import type { Turn } from '@ppp-thing/protocol/engine/link/turn';
+import type { LinkTimers } from '@ppp-thing/protocol/engine/link/waits';
 import { AT_ONCE, Turns } from '@ppp-thing/supervisor/turns';
 import t from 'tap';
 
@@ -119,7 +121,8 @@ t.test('dialler › a line that waits for its turn says so, and dials when it co
   };
   const said: string[] = [];
   const out: Out = (...actions) => void said.push(...actions.map(({ kind }) => kind));
-  const dialler = new Dialler(settings, (length) => new Uint8Array(length), out, turn);
+  const timers: LinkTimers = new Timers();
+  const dialler = new Dialler(settings, (length) => new Uint8Array(length), timers, out, turn);
   const at = (ms: number): Instant => ms as Instant;
   const kinds = (): string[] => {
     dialler.expire(at(5));
@@ -129,7 +132,7 @@ t.test('dialler › a line that waits for its turn says so, and dials when it co
   said.length = 0;
   t.match(dialler.trouble, /waits for its turn: 40 lines first/);
   t.equal(dialler.phase, 'Wait');
-  t.equal(dialler.deadline(), undefined);
+  t.equal(timers.next(), undefined);
   const before = counted;
   t.strictSame(kinds(), []);
   t.equal(counted, before, 'the queue is not counted for a line that is woken in it');

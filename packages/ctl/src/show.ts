@@ -97,7 +97,7 @@ function delegated(
   return `${names}${ends}${renews}${aftr}${why}`;
 }
 
-/** Ownership deadlines that explain why nothing happens yet. The others always run. */
+/** Deadlines that explain why nothing happens yet. The others always run. */
 const TOLD: ReadonlySet<string> = new Set([
   'hold-down',
   'handoff',
@@ -108,6 +108,14 @@ const TOLD: ReadonlySet<string> = new Set([
   'retry',
   'unseen',
   'unannounced',
+  'PADI',
+  'PADR',
+  'offers',
+  'reattach',
+  'phase',
+  'ipcp',
+  'auth',
+  'probe',
 ]);
 
 const HEAD = [

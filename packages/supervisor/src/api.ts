@@ -94,7 +94,7 @@ export interface SessionStatusJson {
     /** Keys of the session's configuration that differ from the partner's; null if unknown. */
     readonly differs: readonly string[] | null;
   };
-  /** The events that ownership waits for, and the time at which it acts without them, earliest first (docs/api.md). */
+  /** Everything that the session waits for, and the time at which it acts, earliest first (docs/api.md). */
   readonly waits: readonly { readonly name: string; readonly at: number }[];
   readonly lastTakeover: {
     readonly at: number;

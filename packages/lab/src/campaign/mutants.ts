@@ -327,8 +327,8 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'timers run without carrier',
     PHASES,
-    "return !this.#hasCarrier && this.#phase !== 'Terminate';",
-    'return false;',
+    "return this.#isOver || (!this.#hasCarrier && this.#phase !== 'Terminate');",
+    'return this.#isOver;',
   ),
   // What events mean.
   mutant(
@@ -416,7 +416,7 @@ export const MUTANTS: readonly Mutant[] = [
       '#leaseStored(now) {',
     ),
     mutant('a new lease is not kept', ACTS, 'this.#write({ lease: signal.lease });', ''),
-    mutant('not renewed', DHCP6_CLIENT, "this.#timers.set('t1', later(t1, now));", ''),
+    mutant('not renewed', DHCP6_CLIENT, "this.#timers.set('dhcp6-t1', later(t1, now));", ''),
   ]),
   // Demotion.
   // Order, back-off, proof.

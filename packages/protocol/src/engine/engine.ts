@@ -18,8 +18,9 @@ import { Outbox } from './owner/outbox.ts';
 import type { OwnerState } from './owner/ownership.ts';
 import { refusal } from './owner/refusal.ts';
 import { Standing, type Refusal, type Takeover } from './owner/standing.ts';
-import { Waits, type OwnerWait } from './owner/waits.ts';
+import { Waits } from './owner/waits.ts';
 import type { SessionConfig } from './session-config.ts';
+import type { Wait } from './timers.ts';
 
 /** Who holds the session and why, as this router sees it. Instants are this host's. */
 export interface OwnerStatus {
@@ -50,8 +51,8 @@ export interface SessionStatus extends OwnerStatus {
   readonly link: LinkStatus;
   /** Absent without DHCPv6 in the configuration. */
   readonly dhcp6?: Dhcp6Status;
-  /** What ownership waits for, earliest first. */
-  readonly waits: readonly { readonly name: OwnerWait; readonly at: Instant }[];
+  /** Everything that this session waits for, earliest first. */
+  readonly waits: readonly Wait[];
 }
 
 export class SessionEngine implements Engine<Event, Action> {
@@ -105,10 +106,12 @@ export class SessionEngine implements Engine<Event, Action> {
 
   status(now: Instant): SessionStatus {
     const dhcp6 = this.#delegation.status();
+    const waits = [...this.#waits.all(), ...this.#link.waits(), ...this.#delegation.waits()];
+    waits.sort((a, b) => a.at - b.at);
     return {
       ...this.ownerStatus(now),
       link: this.#link.status(),
-      waits: this.#waits.all(),
+      waits,
       ...(dhcp6 && { dhcp6 }),
     };
   }

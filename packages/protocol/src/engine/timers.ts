@@ -1,6 +1,12 @@
 /** Named deadlines; the earliest one is the machine's. There is no clock here: every instant is an argument. */
 import type { Instant } from '../time.ts';
 
+/** A deadline by name. */
+export interface Wait<Name extends string = string> {
+  readonly name: Name;
+  readonly at: Instant;
+}
+
 const NONE: readonly never[] = [];
 
 export class Timers<Name extends string> {
@@ -32,6 +38,18 @@ export class Timers<Name extends string> {
     return this.#at.has(name);
   }
 
+  at(name: Name): Instant | undefined {
+    return this.#at.get(name);
+  }
+
+  /** Whether this deadline has come. It is cleared then, so it fires once. */
+  isDue(name: Name, now: Instant): boolean {
+    const at = this.#at.get(name);
+    if (at === undefined || now < at) return false;
+    this.clear(name);
+    return true;
+  }
+
   /** The earliest deadline, or undefined if nothing is awaited. */
   next(): Instant | undefined {
     if (this.#isFirstKnown) return this.#first;
@@ -42,9 +60,8 @@ export class Timers<Name extends string> {
     return first;
   }
 
-  /** All deadlines, earliest first. */
-  all(): readonly { readonly name: Name; readonly at: Instant }[] {
-    return Array.from(this.#at, ([name, at]) => ({ name, at })).sort((a, b) => a.at - b.at);
+  all(): readonly Wait<Name>[] {
+    return Array.from(this.#at, ([name, at]) => ({ name, at }));
   }
 
   /** The names that are due, earliest first; each is cleared, so it fires once. */

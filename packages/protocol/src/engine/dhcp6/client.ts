@@ -26,7 +26,7 @@ import type { Note } from '../events.ts';
 import type { Random } from '../hashes.ts';
 import { logTo, type Log, type Out } from '../out.ts';
 import type { Dhcp6Config } from '../session-config.ts';
-import { Timers } from '../timers.ts';
+import { Timers, type Wait } from '../timers.ts';
 import { grantOf, type Grant } from './grant.ts';
 import { PACES, Retransmission, type Pace } from './retransmission.ts';
 import { stepDhcp6, type Dhcp6Act, type Dhcp6Event, type Dhcp6State } from './table.ts';
@@ -71,7 +71,13 @@ const SOL_MAX_RT = { low: 60, high: 86_400 };
  */
 const PAUSE = { first: seconds(1), longest: seconds(120) };
 
-type TimerName = 't1' | 't2' | 'end';
+type TimerName =
+  /** Ask the server that granted the lease to extend it. */
+  | 'dhcp6-t1'
+  /** Ask any server. */
+  | 'dhcp6-t2'
+  /** A part of the lease ends. */
+  | 'dhcp6-end';
 
 export class Dhcp6Client {
   readonly #config: Dhcp6Config;
@@ -168,8 +174,9 @@ export class Dhcp6Client {
 
   expire(now: Instant): Dhcp6Signal[] {
     for (const name of this.#timers.expired(now)) {
-      if (name === 'end') this.#prune(now);
-      else this.#step(name === 't1' ? 'T1' : 'T2', name === 't1' ? 'T1' : 'T2', now);
+      if (name === 'dhcp6-end') this.#prune(now);
+      else if (name === 'dhcp6-t1') this.#step('T1', 'T1', now);
+      else this.#step('T2', 'T2', now);
     }
     const due = this.#resend.deadline();
     if (due !== undefined && due <= now) this.#again(now);
@@ -182,6 +189,11 @@ export class Dhcp6Client {
 
   get state(): Dhcp6State {
     return this.#state;
+  }
+
+  waits(): readonly Wait[] {
+    const at = this.#resend.deadline();
+    return at === undefined ? this.#timers.all() : [...this.#timers.all(), { name: 'dhcp6-resend', at }];
   }
 
   status(): Dhcp6Status {
@@ -390,17 +402,18 @@ export class Dhcp6Client {
   #watch(lease: Lease, now: Instant): void {
     const t1 = this.#instantOf(lease, lease.t1);
     const t2 = this.#instantOf(lease, lease.t2);
-    this.#timers.clear('t1', 't2');
-    if (t2 !== undefined) this.#timers.set('t2', later(t2, now));
+    this.#timers.clear('dhcp6-t1', 'dhcp6-t2');
+    if (t2 !== undefined) this.#timers.set('dhcp6-t2', later(t2, now));
     // Both may have passed while nobody held the session: then go to Rebind.
-    if (t1 !== undefined && (t2 === undefined || t2 > now)) this.#timers.set('t1', later(t1, now));
+    if (t1 !== undefined && (t2 === undefined || t2 > now))
+      this.#timers.set('dhcp6-t1', later(t1, now));
     this.#watchEnd(lease, now);
   }
 
   #watchEnd(lease: Lease, now: Instant): void {
     const end = firstEnd(lease);
-    if (end === undefined) this.#timers.clear('end');
-    else this.#timers.set('end', later((end - this.#wallClockAtZero) as Instant, now));
+    if (end === undefined) this.#timers.clear('dhcp6-end');
+    else this.#timers.set('dhcp6-end', later((end - this.#wallClockAtZero) as Instant, now));
   }
 
   #begin(type: Dhcp6Type, pace: Pace, now: Instant, wait?: Millis): void {

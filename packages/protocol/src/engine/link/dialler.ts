@@ -2,7 +2,7 @@
  * Finds a session: the back-off, then the Discovery Stage, repeated until an AC confirms one. The link negotiates that
  * session and ends it.
  */
-import { earliest, type Instant, type Millis } from '../../time.ts';
+import type { Instant, Millis } from '../../time.ts';
 import type { MacAddress } from '../../wire/ethernet.ts';
 import type { DiscoveryPacket } from '../../wire/pppoe.ts';
 import { Discovery, type DiscoverySettings, type DiscoverySignal } from './discovery.ts';
@@ -11,38 +11,37 @@ import { logTo, type Log, type Out } from '../out.ts';
 import type { Phase } from '../session-config.ts';
 import { Redial, type Ending } from './redial.ts';
 import { ALWAYS, type Turn } from './turn.ts';
+import type { LinkTimers } from './waits.ts';
 
-type State =
-  | { readonly kind: 'Idle' }
-  | { readonly kind: 'Wait'; readonly until: Instant }
-  /** The back-off is over, but as many other lines are dialling as may at a time. */
-  | { readonly kind: 'Queue' }
-  | { readonly kind: 'Discovery' };
+/** `Queue`: the back-off is over, but as many other lines are dialling as may at a time. */
+type State = 'Idle' | 'Wait' | 'Queue' | 'Discovery';
 
 export class Dialler {
   readonly #discovery: Discovery;
   readonly #redial: Redial;
   readonly #turn: Turn;
+  readonly #timers: LinkTimers;
   readonly #log: Log;
-  #state: State = { kind: 'Idle' };
+  #state: State = 'Idle';
   #attempts = 0;
 
   constructor(
     settings: DiscoverySettings & { longestRedial?: Millis },
     random: Random,
+    timers: LinkTimers,
     out: Out,
     turn: Turn = ALWAYS,
   ) {
     this.#turn = turn;
+    this.#timers = timers;
     this.#log = logTo(out, 'link', () => this.phase ?? 'Dead');
-    this.#discovery = new Discovery(settings, random, out);
+    this.#discovery = new Discovery(settings, random, timers, out);
     this.#redial = new Redial(random, settings.longestRedial);
   }
 
   get phase(): 'Wait' | 'Discovery' | undefined {
-    const { kind } = this.#state;
-    if (kind === 'Queue') return 'Wait';
-    return kind === 'Idle' ? undefined : kind;
+    if (this.#state === 'Queue') return 'Wait';
+    return this.#state === 'Idle' ? undefined : this.#state;
   }
 
   /** Dials since the last success. */
@@ -51,13 +50,12 @@ export class Dialler {
   }
 
   get nextDial(): Instant | undefined {
-    return this.#state.kind === 'Wait' ? this.#state.until : undefined;
+    return this.#timers.at('back-off');
   }
 
   /** Why the current dial has not succeeded yet, for people. */
   get trouble(): string | undefined {
-    if (this.#state.kind === 'Queue')
-      return `waits for its turn: ${this.#turn.ahead()} lines first`;
+    if (this.#state === 'Queue') return `waits for its turn: ${this.#turn.ahead()} lines first`;
     return this.#discovery.trouble;
   }
 
@@ -76,23 +74,21 @@ export class Dialler {
     return this.#discovery.hostUniq;
   }
 
-  deadline(): Instant | undefined {
-    return earliest(this.nextDial, this.#discovery.deadline());
-  }
-
   /** Dial, now or when the back-off allows. @param from the phase before, for the log */
   dial(from: Phase, on: string, now: Instant): void {
     const until = this.#redial.next(now);
     this.#turn.leave();
     if (until <= now) return this.#discover(from, on, now);
     this.#discovery.stop();
-    this.#state = { kind: 'Wait', until };
+    this.#state = 'Wait';
+    this.#timers.set('back-off', until);
     const seconds = Math.round((until - now) / 1000);
     this.#log('info', on, { failures: this.#redial.failures, seconds }, { from, to: 'Wait' });
   }
 
   stop(): void {
-    this.#state = { kind: 'Idle' };
+    this.#state = 'Idle';
+    this.#timers.clear('back-off');
     this.#turn.leave();
     this.#discovery.forget();
   }
@@ -116,33 +112,33 @@ export class Dialler {
 
   /** Send a PADI at once: the next one may be a minute away, and the AC has received none of the last ones. */
   carrierIsBack(now: Instant): void {
-    if (this.#state.kind === 'Discovery') this.#discovery.start(now);
+    if (this.#state === 'Discovery') this.#discovery.start(now);
   }
 
   receive(packet: DiscoveryPacket, source: MacAddress, now: Instant): DiscoverySignal | undefined {
     const signal = this.#discovery.receive(packet, source, now);
-    if (signal !== undefined) this.#state = { kind: 'Idle' };
+    if (signal !== undefined) this.#state = 'Idle';
     return signal;
   }
 
   expire(now: Instant): DiscoverySignal | undefined {
-    if (this.#state.kind === 'Wait' && this.#state.until <= now)
-      this.#discover('Wait', 'back-off over', now);
-    else if (this.#state.kind === 'Queue') this.#discover('Wait', 'its turn', now);
+    if (this.#timers.isDue('back-off', now)) this.#discover('Wait', 'back-off over', now);
+    else if (this.#state === 'Queue') this.#discover('Wait', 'its turn', now);
     else return this.#discovery.expire(now);
     return undefined;
   }
 
   #discover(from: Phase, on: string, now: Instant): void {
+    this.#timers.clear('back-off');
     if (!this.#turn.take()) {
       this.#discovery.stop();
-      const isNews = this.#state.kind !== 'Queue';
-      this.#state = { kind: 'Queue' };
+      const isNews = this.#state !== 'Queue';
+      this.#state = 'Queue';
       if (!isNews) return;
       const facts = { first: this.#turn.ahead() };
       return this.#log('debug', 'not its turn to dial', facts, { from, to: 'Wait' });
     }
-    this.#state = { kind: 'Discovery' };
+    this.#state = 'Discovery';
     this.#attempts += 1;
     this.#log('info', on, { attempt: this.#attempts }, { from, to: 'Discovery' });
     this.#discovery.start(now);

@@ -7,7 +7,7 @@
  * PADR at once. Without a next one the dial has failed, although a late PADS still counts. An AC that failed is avoided for
  * a while: its offer waits a moment for a better one. An answer that does not echo our Host-Uniq is ignored.
  */
-import { after, earliest, millis, seconds, type Instant, type Millis } from '../../time.ts';
+import { after, millis, seconds, type Instant, type Millis } from '../../time.ts';
 import { sameOctets } from '../../bytes.ts';
 import { printable, utf8 } from '../../printable.ts';
 import { BROADCAST, formatMac, isMulticast, type MacAddress } from '../../wire/ethernet.ts';
@@ -24,6 +24,7 @@ import type { Note } from '../events.ts';
 import type { Random } from '../hashes.ts';
 import { logTo, type Log, type Out } from '../out.ts';
 import { randomSpan } from '../random.ts';
+import { LINK_WAITS, type LinkTimers } from './waits.ts';
 
 /** The session that the Discovery Stage found, and the request for it. */
 export interface DiscoveredSession {
@@ -55,19 +56,14 @@ export interface DiscoverySettings {
   readonly hostUniq?: Uint8Array;
 }
 
-/** Shortest interval between two PADIs: some ACs accept no more than one a second from a Host. */
-const FIRST_PADI = seconds(1);
-const LAST_PADI = seconds(64);
-const FIRST_PADR = seconds(1);
 const MAX_PADR = 3;
 /** On a slow line a PADR is repeated only after so many times what the PADO took, because a second session may be made. */
 const PADR_MARGIN = 3;
 /** A PADO that took longer than this answers a later PADI than the first, or a very slow line. */
 const SLOWEST = seconds(2);
 const HOST_UNIQ_LENGTH = 8;
-/** How long an AC that failed is avoided, and how long its offer waits for another AC's. */
+/** How long an AC that failed is avoided. */
 const AVOID_SPAN = seconds(300);
-const COLLECT_SPAN = millis(500);
 /** Offers kept of one dial, ACs remembered that failed, and flaws told at once. */
 const MAX_OFFERS = 8;
 const MAX_AVOIDED = 16;
@@ -101,6 +97,7 @@ const ERRORS = [
 export class Discovery {
   readonly #settings: DiscoverySettings;
   readonly #random: Random;
+  readonly #timers: LinkTimers;
   readonly #out: Out;
   readonly #log: Log;
   #state: State = { kind: 'Idle' };
@@ -109,9 +106,6 @@ export class Discovery {
   #startedAt: Instant | undefined;
   /** When the first PADI of this round left. */
   #solicitedAt: Instant | undefined;
-  #retryAt: Instant | undefined;
-  /** When the best offer so far is taken. */
-  #takeAt: Instant | undefined;
   /** Of this round, by MAC address, in the order they came. */
   readonly #offers = new Map<string, Offer>();
   /** ACs that were sent a PADR in this dial, or in earlier ones that no AC confirmed. */
@@ -126,19 +120,16 @@ export class Discovery {
   #padsFlaw: string | undefined;
   #trouble: string | undefined;
 
-  constructor(settings: DiscoverySettings, random: Random, out: Out) {
+  constructor(settings: DiscoverySettings, random: Random, timers: LinkTimers, out: Out) {
     this.#settings = settings;
     this.#random = random;
+    this.#timers = timers;
     this.#out = out;
     this.#log = logTo(out, 'discovery', () => this.#state.kind);
   }
 
   get hostUniq(): Uint8Array {
     return this.#hostUniq;
-  }
-
-  deadline(): Instant | undefined {
-    return earliest(this.#retryAt, this.#takeAt);
   }
 
   /** Why there is no session yet, for people. */
@@ -169,7 +160,7 @@ export class Discovery {
     }
     this.#offers.clear();
     this.#flaws.clear();
-    this.#takeAt = undefined;
+    this.#timers.clear('PADR', 'offers');
     this.#padis = 0;
     this.#startedAt = now;
     this.#solicitedAt = now;
@@ -179,8 +170,7 @@ export class Discovery {
 
   stop(): void {
     this.#state = { kind: 'Idle' };
-    this.#retryAt = undefined;
-    this.#takeAt = undefined;
+    this.#timers.clear('PADI', 'PADR', 'offers');
     this.#trouble = undefined;
   }
 
@@ -207,13 +197,12 @@ export class Discovery {
 
   expire(now: Instant): DiscoverySignal | undefined {
     const state = this.#state;
-    if (this.#takeAt !== undefined && this.#takeAt <= now) {
-      this.#takeAt = undefined;
+    if (this.#timers.isDue('offers', now)) {
       const best = this.#best(now);
       if (state.kind === 'Soliciting' && best !== undefined)
         return void this.#request(best, 0, now, 'PADO', now);
     }
-    if (this.#retryAt === undefined || now < this.#retryAt) return undefined;
+    if (!this.#timers.isDue(state.kind === 'Requesting' ? 'PADR' : 'PADI', now)) return undefined;
     if (state.kind === 'Requesting' && state.sent < MAX_PADR)
       return void this.#request(state.offer, state.sent, state.since, 'timeout', now);
     if (state.kind === 'Requesting') return this.#unconfirmed(state, now);
@@ -287,7 +276,7 @@ export class Discovery {
     if (this.#offers.size < MAX_OFFERS) this.#offers.set(formatMac(source), offer);
     if (this.#state.kind !== 'Soliciting') return;
     if (!this.#isAvoided(source, now)) return this.#request(offer, 0, now, 'PADO', now);
-    this.#takeAt ??= after(now, COLLECT_SPAN);
+    if (!this.#timers.isSet('offers')) this.#timers.set('offers', after(now, LINK_WAITS.offers));
     this.#drop('PADO', source, 'it failed recently: waiting for another AC');
   }
 
@@ -396,7 +385,8 @@ export class Discovery {
   }
 
   #solicit(on: string, now: Instant): void {
-    const span = millis(Math.min(LAST_PADI, FIRST_PADI * 2 ** Math.min(this.#padis, 6)));
+    const { first, longest } = LINK_WAITS.PADI;
+    const span = millis(Math.min(longest, first * 2 ** Math.min(this.#padis, 6)));
     this.#padis += 1;
     // Log the silence once; after that the status shows it.
     const level = this.#padis === 2 ? 'warn' : 'debug';
@@ -404,7 +394,7 @@ export class Discovery {
     const moved = { to: 'Soliciting', actions: ['send PADI'] };
     this.#log(level, on, { padi: this.#padis, ...trouble }, moved);
     this.#state = { kind: 'Soliciting' };
-    this.#retryAt = after(now, this.#jittered(span));
+    this.#timers.set('PADI', after(now, this.#jittered(span)));
     this.#send(BROADCAST, 'PADI', this.#tags());
   }
 
@@ -413,18 +403,19 @@ export class Discovery {
     this.#log('debug', on, facts, { to: 'Requesting', actions: ['send PADR'] });
     this.#state = { kind: 'Requesting', offer, sent: sent + 1, since };
     if (sent === 0) this.#padsFlaw = undefined;
-    this.#takeAt = undefined;
+    this.#timers.clear('PADI', 'offers');
     this.#asked.set(formatMac(offer.acMac), offer);
     const [oldest] = this.#asked.keys();
     if (this.#asked.size > MAX_OFFERS && oldest !== undefined) this.#asked.delete(oldest);
-    this.#retryAt = after(now, this.#jittered(millis(this.#firstWait(since) * 2 ** sent)));
+    const span = millis(this.#firstWait(since) * 2 ** sent);
+    this.#timers.set('PADR', after(now, this.#jittered(span)));
     this.#send(offer.acMac, 'PADR', [...this.#tags(), ...offer.echoed]);
   }
 
   /** How long the first PADR waits for its PADS, by how long the offer took. @param since the first PADR */
   #firstWait(since: Instant): Millis {
     const took = Math.min(since - (this.#solicitedAt ?? since), SLOWEST);
-    return millis(Math.max(FIRST_PADR, took * PADR_MARGIN));
+    return millis(Math.max(LINK_WAITS.PADR.first, took * PADR_MARGIN));
   }
 
   /** Exactly one Service-Name (§5.1, §5.3); PPP-Max-Payload only where it says something (RFC 4638 §4). */

@@ -25,9 +25,11 @@ import { logTo, type Log, type Out } from '../out.ts';
 import type { LinkConfig, Phase } from '../session-config.ts';
 import type { Agreement, End, PhasesSignal } from '../ppp/agreement.ts';
 import { Phases } from '../ppp/phases.ts';
+import { Timers, type Wait } from '../timers.ts';
 import { RateLimit } from './rate-limit.ts';
 import { SHORT_SESSION } from './redial.ts';
 import type { Turn } from './turn.ts';
+import { LINK_WAITS, type LinkTimers } from './waits.ts';
 import type { SessionFacts, SessionPlace } from '../../session.ts';
 
 /** Events from the link to ownership. */
@@ -68,8 +70,6 @@ interface Session extends DiscoveredSession {
   isHungUp: boolean;
 }
 
-/** If a PADT made the kernel close the session, that PADT has arrived by then. */
-const KERNEL_SPAN = millis(500);
 const MAX_REATTACH = 3;
 /** Discovery frames of unknown stations a second. Their only use is to explain why no AC is acceptable. */
 const STRANGE_PER_SECOND = 10;
@@ -82,9 +82,8 @@ export class Link {
   readonly #out: Out;
   readonly #log: Log;
   readonly #dialler: Dialler;
+  readonly #timers: LinkTimers = new Timers();
   #session: Session | undefined;
-  /** When we conclude that the kernel closed the session by itself, without a PADT. */
-  #reattachAt: Instant | undefined;
   #previous: SessionFacts | null = null;
   /** The LCP Identifier used last, and in which session. */
   #used: (SessionPlace & { readonly lcp: number }) | undefined;
@@ -120,7 +119,7 @@ export class Link {
     this.#wallClockAtZero = wallClockAtZero;
     this.#out = out;
     this.#log = logTo(out, 'link', () => this.#phase());
-    this.#dialler = new Dialler(config, random, out, turn);
+    this.#dialler = new Dialler(config, random, this.#timers, out, turn);
   }
 
   /** Somebody has set the wall clock. */
@@ -217,7 +216,8 @@ export class Link {
       case 'session-closed':
         // The kernel may have acted on a PADT that reaches us a moment later; then the session is gone. If none comes,
         // the AC still holds it (Linux drops a session when its device changes MTU or address), and it is worth keeping.
-        if (this.#session !== undefined) this.#reattachAt = after(now, KERNEL_SPAN);
+        if (this.#session !== undefined)
+          this.#timers.set('reattach', after(now, LINK_WAITS.reattach));
         break;
       case 'failed':
         this.#failed(event, now);
@@ -241,7 +241,12 @@ export class Link {
   }
 
   deadline(): Instant | undefined {
-    return earliest(this.#reattachAt, this.#dialler.deadline(), this.#session?.phases.deadline());
+    return earliest(this.#timers.next(), this.#session?.phases.deadline());
+  }
+
+  /** Everything that the link waits for. */
+  waits(): readonly Wait[] {
+    return [...this.#timers.all(), ...(this.#session?.phases.waits() ?? [])];
   }
 
   /** The facts of a session, with the Identifier that this router used last in it. */
@@ -420,7 +425,7 @@ export class Link {
     const from = this.#phase();
     const { reason, padt, refused, isFlapping } = end;
     const wasOpened = session.startedAt !== undefined;
-    this.#reattachAt = undefined;
+    this.#timers.clear('reattach');
     this.#lastError = reason;
     if (padt) this.#sendPadt(session.acMac, session.sessionId);
     this.#out({ kind: 'detach' });
@@ -499,14 +504,13 @@ export class Link {
   }
 
   #expire(now: Instant): void {
-    if (this.#reattachAt !== undefined && this.#reattachAt <= now) this.#reattach(now);
+    if (this.#timers.isDue('reattach', now)) this.#reattach(now);
     this.#diallerDid(this.#dialler.expire(now), now);
     this.#withSession((session) => session.phases.expire(now), now);
   }
 
   #reattach(now: Instant): void {
     const session = this.#session;
-    this.#reattachAt = undefined;
     if (session === undefined) return;
     session.reattached += 1;
     if (session.reattached > MAX_REATTACH) {
@@ -533,7 +537,7 @@ export class Link {
     this.#lostBefore += this.#session?.phases.lost ?? 0;
     this.#session = undefined;
     this.#dialler.stop();
-    this.#reattachAt = undefined;
+    this.#timers.clear('reattach');
     this.#dialsNext = false;
   }
 

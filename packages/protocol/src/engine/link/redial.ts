@@ -8,12 +8,11 @@
 import { after, millis, seconds, type Instant, type Millis } from '../../time.ts';
 import type { Random } from '../hashes.ts';
 import { randomSpan } from '../random.ts';
+import { LINK_WAITS } from './waits.ts';
 
 /** A session that ends sooner counts as a failure. */
 export const SHORT_SESSION = seconds(60);
-/** After the first failure; each further one doubles it. */
-export const FIRST_DELAY = seconds(1);
-export const LONGEST_DELAY = seconds(300);
+export const { first: FIRST_DELAY, longest: LONGEST_DELAY } = LINK_WAITS['back-off'];
 /**
  * Refusals may stretch the wait to so many times the longest: some ACs refuse a line for ten minutes or fifteen, and
  * begin anew at each try.

@@ -17,6 +17,7 @@ import { Dhcp6Client, type Dhcp6Signal, type Dhcp6Status } from '../dhcp6/client
 import type { Random } from '../hashes.ts';
 import type { Out } from '../out.ts';
 import type { Dhcp6Config } from '../session-config.ts';
+import type { Wait } from '../timers.ts';
 
 export class Delegation {
   readonly #client: Dhcp6Client | undefined;
@@ -93,6 +94,11 @@ export class Delegation {
 
   deadline(): Instant | undefined {
     return earliest(this.#client?.deadline(), this.#endsAt);
+  }
+
+  waits(): readonly Wait[] {
+    const end = this.#endsAt === undefined ? [] : [{ name: 'lease-end', at: this.#endsAt }];
+    return [...(this.#client?.waits() ?? []), ...end];
   }
 
   /** The snapshot without those parts of the lease that have ended. */

@@ -1,7 +1,7 @@
 /** The waits of ownership: for each, its name, the meaning of its end, and its span. There is no clock here. */
 import { after, millis, seconds, type Instant, type Millis } from '../../time.ts';
 import type { OwnershipConfig } from '../session-config.ts';
-import { Timers } from '../timers.ts';
+import { Timers, type Wait } from '../timers.ts';
 
 /** Without an announce frame for this long, a partner that is not heard is not on the line either. */
 export const SEEN_SPAN = seconds(15);
@@ -95,7 +95,7 @@ export class Waits {
     return this.#timers.next();
   }
 
-  all(): readonly { readonly name: OwnerWait; readonly at: Instant }[] {
+  all(): readonly Wait<OwnerWait>[] {
     return this.#timers.all();
   }
 

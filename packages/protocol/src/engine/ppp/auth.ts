@@ -2,7 +2,7 @@
  * Being authenticated by the AC: PAP (RFC 1334), CHAP with MD5 (RFC 1994) and MS-CHAPv2 (RFC 2759). We never
  * authenticate the AC, except that MS-CHAPv2 makes it prove that it knows the password. The password enters no note.
  */
-import { after, seconds, type Instant } from '../../time.ts';
+import { after, type Instant } from '../../time.ts';
 import { sameOctets } from '../../bytes.ts';
 import { concat, printable, utf8 } from '../../printable.ts';
 import type { ChapPacket, PapPacket } from '../../wire/auth.ts';
@@ -10,6 +10,7 @@ import { logTo, type Log, type Out } from '../out.ts';
 import type { Hashes, Random, Secret } from '../hashes.ts';
 import type { Method } from './lcp-options.ts';
 import { CHALLENGE_LENGTH, isProof, prove } from './mschap.ts';
+import { PPP_WAITS, type PppTimers } from './waits.ts';
 
 export type AuthSignal =
   /** The AC accepted us for the first time in this phase. */
@@ -22,8 +23,7 @@ interface Credentials {
   readonly password: Secret;
 }
 
-/** RFC 1994 §4.1 leaves both to the implementation. A slow RADIUS server needs seconds, and must not get a flood. */
-const RETRY_INTERVAL = seconds(3);
+/** RFC 1994 §4.1 leaves it to the implementation. A slow RADIUS server must not get a flood. */
 const MAX_TRANSMISSIONS = 10;
 
 type ChapChallenge = Extract<ChapPacket, { readonly value: Uint8Array }>;
@@ -44,9 +44,9 @@ export class Authentication {
   readonly #credentials: Credentials;
   readonly #hashes: Hashes;
   readonly #random: Random;
+  readonly #timers: PppTimers;
   #method: Method | 'none' = 'none';
   #state: State = 'Idle';
-  #retryAt: Instant | undefined;
   #transmissions = 0;
   #identifier = 0;
   /** Identifiers of the Authenticate-Requests of this phase: an answer to an earlier one is as good as one to the last. */
@@ -57,16 +57,19 @@ export class Authentication {
   /** The log has a line about verdicts of the AC with a wrong Identifier. */
   #isOddSaid = false;
 
-  constructor(credentials: Credentials, hashes: Hashes, random: Random, out: Out) {
+  constructor(
+    credentials: Credentials,
+    hashes: Hashes,
+    random: Random,
+    timers: PppTimers,
+    out: Out,
+  ) {
     this.#out = out;
     this.#log = logTo(out, 'auth', () => this.#state);
     this.#credentials = credentials;
     this.#hashes = hashes;
     this.#random = random;
-  }
-
-  deadline(): Instant | undefined {
-    return this.#retryAt;
+    this.#timers = timers;
   }
 
   /** The Authentication phase begins: PAP speaks first, in CHAP the AC does. */
@@ -88,7 +91,7 @@ export class Authentication {
   stop(): void {
     this.#method = 'none';
     this.#state = 'Idle';
-    this.#retryAt = undefined;
+    this.#timers.clear('auth');
     this.#transmissions = 0;
     this.#asked = [];
     this.#answered = undefined;
@@ -96,8 +99,7 @@ export class Authentication {
   }
 
   expire(now: Instant): AuthSignal | undefined {
-    if (this.#retryAt === undefined || now < this.#retryAt) return undefined;
-    this.#retryAt = undefined;
+    if (!this.#timers.isDue('auth', now)) return undefined;
     if (this.#transmissions >= MAX_TRANSMISSIONS)
       return this.#end(`the AC did not answer the ${this.#method} of ${this.#who()}`);
     if (this.#method === 'PAP') this.#askPap(now);
@@ -214,13 +216,13 @@ export class Authentication {
 
   #transmitted(now: Instant): void {
     this.#transmissions += 1;
-    this.#retryAt = after(now, RETRY_INTERVAL);
+    this.#timers.set('auth', after(now, PPP_WAITS.auth));
   }
 
   #pass(on: string, message: Uint8Array): AuthSignal | undefined {
     const isFirst = this.#state === 'Waiting';
     this.#state = 'Passed';
-    this.#retryAt = undefined;
+    this.#timers.clear('auth');
     this.#log('debug', on, { message: printable(message) });
     return isFirst ? { kind: 'passed', on } : undefined;
   }
@@ -236,7 +238,7 @@ export class Authentication {
 
   #end(reason: string): AuthSignal {
     this.#state = 'Failed';
-    this.#retryAt = undefined;
+    this.#timers.clear('auth');
     return { kind: 'failed', reason };
   }
 

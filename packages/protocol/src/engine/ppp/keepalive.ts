@@ -12,6 +12,7 @@
  */
 import { after, millis, type Instant, type Millis } from '../../time.ts';
 import type { LinkConfig } from '../session-config.ts';
+import { PPP_WAITS, type PppTimers } from './waits.ts';
 
 /**
  * `echo`: send an Echo-Request. `count`: read the kernel's count of received octets. `silent`: probing has begun. `dead`:
@@ -24,13 +25,13 @@ type Mode = 'off' | 'live' | 'probing' | 'unasked';
 
 export class Keepalive {
   readonly #config: LinkConfig['echo'];
+  readonly #timers: PppTimers;
   #mode: Mode = 'off';
   #isPaused = false;
   /** Paused since the last reply, so the next reply must report `proven` again. */
   #wasPaused = false;
   #unanswered = 0;
   #lost = 0;
-  #at: Instant | undefined;
   /** The second count is still to come, this long before the verdict of silence. */
   #lead: Millis | undefined;
   /** The last count of received octets; undefined before the first, and after each sign of life. */
@@ -42,8 +43,9 @@ export class Keepalive {
   #hasSign = false;
   #rtt: Millis | undefined;
 
-  constructor(config: LinkConfig['echo']) {
+  constructor(config: LinkConfig['echo'], timers: PppTimers) {
     this.#config = config;
+    this.#timers = timers;
     this.#hasNoEcho = config.interval === 0 || config.failures === 0;
   }
 
@@ -66,15 +68,12 @@ export class Keepalive {
     return this.#rtt;
   }
 
-  deadline(): Instant | undefined {
-    return this.#at;
-  }
-
   /** The session has just opened: the AC is there. */
   watch(now: Instant): void {
     this.#alive();
     this.#mode = this.#hasNoEcho ? 'unasked' : 'live';
-    this.#at = this.#isPaused || this.#hasNoEcho ? undefined : after(now, this.#config.interval);
+    if (this.#isPaused || this.#hasNoEcho) this.#timers.clear('echo', 'probe');
+    else this.#next(PPP_WAITS.echo(this.#config), now);
   }
 
   /** The session is unproven: send an Echo-Request at once. */
@@ -99,7 +98,7 @@ export class Keepalive {
     this.#alive();
     this.#mode = 'off';
     this.#hasAnswered = false;
-    this.#at = undefined;
+    this.#timers.clear('echo', 'probe');
   }
 
   /** Without carrier no answer can come: send nothing and count nothing. The AC may well keep the session. */
@@ -107,7 +106,7 @@ export class Keepalive {
     this.#isPaused = true;
     this.#wasPaused = true;
     this.#alive();
-    this.#at = undefined;
+    this.#timers.clear('echo', 'probe');
   }
 
   /** Carrier is back: send an Echo-Request at once, and count from here. */
@@ -150,9 +149,9 @@ export class Keepalive {
   }
 
   expire(now: Instant): KeepaliveVerdict[] {
-    if (this.#at === undefined || now < this.#at) return [];
+    if (!this.#timers.isDue('echo', now) && !this.#timers.isDue('probe', now)) return [];
     if (this.#lead !== undefined) {
-      this.#at = after(now, this.#lead);
+      this.#next(this.#lead, now);
       this.#lead = undefined;
       return ['count'];
     }
@@ -167,23 +166,30 @@ export class Keepalive {
   }
 
   #ask(now: Instant): KeepaliveVerdict[] {
-    const { interval, probeInterval, failures } = this.#config;
+    const interval = PPP_WAITS.echo(this.#config);
+    const probeInterval = PPP_WAITS.probe(this.#config);
     if (this.#unanswered > 0) this.#lost += 1;
     this.#unanswered += 1;
     if (this.#mode === 'probing') {
-      this.#at = after(now, probeInterval);
+      this.#next(probeInterval, now);
       return this.#unanswered === 1 ? ['echo'] : ['echo', 'count'];
     }
-    this.#at = after(now, interval);
-    if (this.#unanswered < failures || this.#hasAnswered) return ['echo'];
+    this.#next(interval, now);
+    if (this.#unanswered < this.#config.failures || this.#hasAnswered) return ['echo'];
     // The last one before the silence counts: what comes meanwhile is seen just before that.
     this.#lead = millis(Math.min(probeInterval, interval / 2));
-    this.#at = after(now, millis(interval - this.#lead));
+    this.#next(millis(interval - this.#lead), now);
     return ['echo', 'count'];
   }
 
+  #next(span: Millis, from: Instant): void {
+    this.#timers.clear('echo', 'probe');
+    this.#timers.set(this.#mode === 'probing' ? 'probe' : 'echo', after(from, span));
+  }
+
   #alive(): void {
-    if (this.#lead !== undefined && this.#at !== undefined) this.#at = after(this.#at, this.#lead);
+    const at = this.#timers.at('echo');
+    if (this.#lead !== undefined && at !== undefined) this.#next(this.#lead, at);
     this.#unanswered = 0;
     this.#lead = undefined;
     this.#octetsIn = undefined;

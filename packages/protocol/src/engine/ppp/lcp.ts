@@ -11,6 +11,7 @@ import type { Random } from '../hashes.ts';
 import { LcpOptions, type LcpAgreement, type LcpSettings } from './lcp-options.ts';
 import { Negotiation, type LayerSignal } from './negotiation.ts';
 import type { Pace } from './pace.ts';
+import type { PppTimers } from './waits.ts';
 
 export type LcpSignal =
   | { readonly kind: 'layer'; readonly signal: LayerSignal }
@@ -55,12 +56,20 @@ export class Lcp {
   #isNoEchoSaid = false;
   readonly #protocolsSaid = new Set<string>();
 
-  constructor(settings: LcpSettings, random: Random, pace: Pace, out: Out) {
+  constructor(settings: LcpSettings, random: Random, pace: Pace, timers: PppTimers, out: Out) {
     const theirMru = (): number => this.agreement.theirMru;
     this.#log = logTo(out, 'lcp', () => this.state);
     this.#send = (packet) => out({ kind: 'send-ppp', packet: { protocol: 'LCP', packet } });
     this.#options = new LcpOptions(settings, random);
-    this.#negotiation = new Negotiation('lcp', this.#options, theirMru, pace, out, this.#send);
+    this.#negotiation = new Negotiation(
+      'lcp',
+      this.#options,
+      theirMru,
+      pace,
+      timers,
+      out,
+      this.#send,
+    );
   }
 
   get state(): Negotiation<LcpOption>['state'] {
@@ -78,10 +87,6 @@ export class Lcp {
   /** The options that the AC insists on although we refuse them. */
   get insists(): string | undefined {
     return this.#negotiation.insists;
-  }
-
-  deadline(): Instant | undefined {
-    return this.#negotiation.deadline();
   }
 
   expire(now: Instant): LcpSignal[] {

@@ -2,13 +2,14 @@
  * Checks whether the AC is there, and whether the line carries the agreed packet size: the keepalive and the size probe, over
  * LCP's Echo-Requests. `phases.ts` acts on the answer.
  */
-import { earliest, type Instant, type Millis } from '../../time.ts';
+import type { Instant, Millis } from '../../time.ts';
 import { PLAIN_PAYLOAD } from '../../wire/pppoe.ts';
 import type { Out } from '../out.ts';
 import { Keepalive, type KeepaliveVerdict } from './keepalive.ts';
 import type { Lcp, LcpSignal } from './lcp.ts';
 import type { LinkConfig } from '../session-config.ts';
 import { SizeProbe } from './size-probe.ts';
+import type { PppTimers } from './waits.ts';
 
 export type LineSignal =
   /** Probing has begun; or the probe failed. */
@@ -26,11 +27,11 @@ export class LineCheck {
   readonly #keepalive: Keepalive;
   readonly #size: SizeProbe;
 
-  constructor(echo: LinkConfig['echo'], lcp: Lcp, out: Out) {
+  constructor(echo: LinkConfig['echo'], lcp: Lcp, timers: PppTimers, out: Out) {
     this.#out = out;
     this.#lcp = lcp;
-    this.#keepalive = new Keepalive(echo);
-    this.#size = new SizeProbe(echo.probeInterval);
+    this.#keepalive = new Keepalive(echo, timers);
+    this.#size = new SizeProbe(echo, timers);
   }
 
   get rtt(): Millis | undefined {
@@ -43,10 +44,6 @@ export class LineCheck {
 
   get lost(): number {
     return this.#keepalive.lost;
-  }
-
-  deadline(): Instant | undefined {
-    return earliest(this.#keepalive.deadline(), this.#size.deadline());
   }
 
   /** The session has just opened: the AC is there. */

@@ -2,7 +2,7 @@
  * The NCPs of one session, IPCP and IPV6CP, each with its automaton. `phases.ts` decides what their layers going up or down
  * means for the link.
  */
-import { earliest, type Instant } from '../../time.ts';
+import type { Instant } from '../../time.ts';
 import {
   UNSPECIFIED_V4,
   type IpcpOption,
@@ -22,6 +22,7 @@ import {
 } from './ncp.ts';
 import { isSettled, Negotiation, type LayerSignal } from './negotiation.ts';
 import type { Pace } from './pace.ts';
+import type { PppTimers } from './waits.ts';
 import type { SessionFacts } from '../../session.ts';
 
 export type Ncp = 'ipcp' | 'ipv6cp';
@@ -40,15 +41,22 @@ export class Ncps {
     peerMru: () => number,
     random: Random,
     pace: Pace,
+    timers: PppTimers,
     out: Out,
   ) {
     this.#ipcpOptions = new IpcpOptions(settings, previous?.ourAddress ?? UNSPECIFIED_V4);
-    this.#ipcp = new Negotiation('ipcp', this.#ipcpOptions, peerMru, pace, out, (packet) =>
+    this.#ipcp = new Negotiation('ipcp', this.#ipcpOptions, peerMru, pace, timers, out, (packet) =>
       out({ kind: 'send-ppp', packet: { protocol: 'IPCP', packet } }),
     );
     this.#ipv6cpOptions = new Ipv6cpOptions(random, previous?.interfaceIds?.ours);
-    this.#ipv6cp = new Negotiation('ipv6cp', this.#ipv6cpOptions, peerMru, pace, out, (packet) =>
-      out({ kind: 'send-ppp', packet: { protocol: 'IPV6CP', packet } }),
+    this.#ipv6cp = new Negotiation(
+      'ipv6cp',
+      this.#ipv6cpOptions,
+      peerMru,
+      pace,
+      timers,
+      out,
+      (packet) => out({ kind: 'send-ppp', packet: { protocol: 'IPV6CP', packet } }),
     );
   }
 
@@ -87,10 +95,6 @@ export class Ncps {
 
   get identifiers(): Record<Ncp, number> {
     return { ipcp: this.#ipcp.identifier, ipv6cp: this.#ipv6cp.identifier };
-  }
-
-  deadline(): Instant | undefined {
-    return earliest(this.#ipcp.deadline(), this.#ipv6cp.deadline());
   }
 
   expire(now: Instant): Record<Ncp, LayerSignal | undefined> {

@@ -7,7 +7,7 @@
  * our Naks become Rejects (Max-Failure), and a peer whose Naks and Rejects never end in an Ack is no longer answered,
  * so that the Restart counter runs out.
  */
-import { after, earliest, millis, type Instant } from '../../time.ts';
+import { after, millis, type Instant } from '../../time.ts';
 import type { ConfigurePacket, ControlPacket } from '../../wire/ppp.ts';
 import {
   isTimed,
@@ -20,6 +20,7 @@ import type { Note } from '../events.ts';
 import { logTo, type Log, type Out } from '../out.ts';
 import { isSubset, sameOptions, type AnyOption, type Options } from './options.ts';
 import { RESTART_PERIOD, type Pace } from './pace.ts';
+import { PPP_WAITS, type Layer, type PppTimers } from './waits.ts';
 
 export type LayerSignal = 'tlu' | 'tld' | 'tls' | 'tlf';
 
@@ -29,8 +30,6 @@ export const MAX_TERMINATE = 2;
 export const MAX_FAILURE = 5;
 /** Requests that we refuse in one negotiation. After that we do not answer, and the peer's own counter runs out. */
 const MAX_REFUSED = 20;
-/** A peer that has our request asks, and acknowledges ours right behind: one burst, which need not arrive in one moment. */
-const BURST = millis(10);
 /** Codes without which no negotiation is possible: their rejection is an RXJ- (§4.3). */
 const ESSENTIAL_CODES = { first: 1, last: 7 };
 /** Octets of a Code-Reject before the rejected packet. */
@@ -42,8 +41,10 @@ export class Negotiation<Option extends AnyOption> {
   readonly #options: Options<Option>;
   readonly #peerMru: () => number;
   readonly #pace: Pace;
+  readonly #timers: PppTimers;
+  readonly #restart: `${Layer}-restart`;
+  readonly #answerHeld: `${Layer}-held`;
   #state: AutomatonState = 'Initial';
-  #restartAt: Instant | undefined;
   /** Transmissions left before TO-. */
   #restartCounter = 0;
   /** Transmissions since the negotiation began, which set the span to the next. */
@@ -58,9 +59,7 @@ export class Negotiation<Option extends AnyOption> {
   /** The peer's request that we acknowledged last, and when. */
   #acknowledged: { readonly packet: ConfigurePacket<Option>; readonly at: Instant } | undefined;
   /** A request of the peer's that waits for the answer to ours, which may be right behind it; and since when. */
-  #held:
-    | { readonly packet: ConfigurePacket<Option>; readonly from: Instant; readonly until: Instant }
-    | undefined;
+  #held: { readonly packet: ConfigurePacket<Option>; readonly from: Instant } | undefined;
   /** Configure-Naks we sent, and Naks or Rejects we received, since the negotiation began. */
   #naksSent = 0;
   #naksReceived = 0;
@@ -70,10 +69,11 @@ export class Negotiation<Option extends AnyOption> {
 
   /** @param peerMru the largest packet the peer takes, octets; a Code-Reject is cut to it (§5.6) */
   constructor(
-    machine: Note['machine'],
+    machine: Layer,
     options: Options<Option>,
     peerMru: () => number,
     pace: Pace,
+    timers: PppTimers,
     out: Out,
     send: (packet: ControlPacket<Option>) => void,
   ) {
@@ -82,6 +82,9 @@ export class Negotiation<Option extends AnyOption> {
     this.#options = options;
     this.#peerMru = peerMru;
     this.#pace = pace;
+    this.#timers = timers;
+    this.#restart = `${machine}-restart`;
+    this.#answerHeld = `${machine}-held`;
   }
 
   get state(): AutomatonState {
@@ -98,10 +101,6 @@ export class Negotiation<Option extends AnyOption> {
     return this.#insists;
   }
 
-  deadline(): Instant | undefined {
-    return earliest(this.#restartAt, this.#held?.until);
-  }
-
   /** An Identifier for the next packet we originate. */
   nextIdentifier(): number {
     this.#identifier = (this.#identifier + 1) & 0xff;
@@ -112,10 +111,10 @@ export class Negotiation<Option extends AnyOption> {
   resume(identifier: number): void {
     const from = this.#state;
     this.#state = 'Opened';
-    this.#held = undefined;
+    this.#letGo();
     this.#identifier = identifier & 0xff;
     this.#request = undefined;
-    this.#restartAt = undefined;
+    this.#timers.clear(this.#restart);
     this.#restartCounter = MAX_CONFIGURE;
     this.#transmissions = 0;
     this.#log('debug', 'resume', {}, { from, to: this.#state });
@@ -126,15 +125,14 @@ export class Negotiation<Option extends AnyOption> {
     event: 'Up' | 'Down' | 'Open' | 'Close' | 'RXJ+' | 'RXJ-',
     now: Instant,
   ): LayerSignal | undefined {
-    this.#held = undefined;
+    this.#letGo();
     return this.#fire(event, now);
   }
 
   /** The deadline has come. Early or repeated calls do nothing. */
   expire(now: Instant): LayerSignal | undefined {
-    if (this.#held !== undefined && now >= this.#held.until) return this.#release(now);
-    if (this.#restartAt === undefined || now < this.#restartAt) return undefined;
-    this.#restartAt = undefined;
+    if (this.#timers.isDue(this.#answerHeld, now)) return this.#release(now);
+    if (!this.#timers.isDue(this.#restart, now)) return undefined;
     return this.#fire(this.#restartCounter > 0 ? 'TO+' : 'TO-', now);
   }
 
@@ -160,7 +158,8 @@ export class Negotiation<Option extends AnyOption> {
     switch (packet.code) {
       case 'Configure-Request':
         if (this.#wasMissed(now)) {
-          this.#held = { packet, from: now, until: after(now, BURST) };
+          this.#held = { packet, from: now };
+          this.#timers.set(this.#answerHeld, after(now, PPP_WAITS[this.#answerHeld]));
           return undefined;
         }
         return this.#receiveRequest(packet, now);
@@ -192,11 +191,16 @@ export class Negotiation<Option extends AnyOption> {
   /** Answer the peer's request that waited; before it repeat ours, unless that was answered or repeated meanwhile. */
   #release(now: Instant): LayerSignal | undefined {
     const held = this.#held;
-    this.#held = undefined;
+    this.#letGo();
     if (held === undefined) return undefined;
     const isMissed = this.#state === 'Req-Sent' && !this.#answered && this.#restartCounter > 0;
     if (isMissed && this.#sentAt !== undefined && this.#sentAt < held.from) this.#sendRequest(now);
     return this.#receiveRequest(held.packet, now);
+  }
+
+  #letGo(): void {
+    this.#held = undefined;
+    this.#timers.clear(this.#answerHeld);
   }
 
   #receiveRequest(packet: ConfigurePacket<Option>, now: Instant): LayerSignal | undefined {
@@ -305,10 +309,10 @@ export class Negotiation<Option extends AnyOption> {
     // An Echo-Request that changes nothing is not a transition worth a line.
     if (event !== 'RXR') this.#log('debug', event, facts, { from, to, actions });
     for (const action of actions) this.#act(action, actions, now, cause);
-    if (!isTimed(this.#state)) this.#restartAt = undefined;
+    if (!isTimed(this.#state)) this.#timers.clear(this.#restart);
     // One end has acknowledged: from here on a copy of ours must not come too early.
     else if (from !== this.#state && (this.#state === 'Ack-Sent' || this.#state === 'Ack-Rcvd'))
-      this.#restartAt = after(now, this.#pace.span(false, 0));
+      this.#restartIn(false, 0, now);
     return actions.find(isSignal);
   }
 
@@ -340,7 +344,7 @@ export class Negotiation<Option extends AnyOption> {
         return;
       case 'zrc':
         this.#restartCounter = 0;
-        this.#restartAt = after(now, RESTART_PERIOD);
+        this.#timers.set(this.#restart, after(now, RESTART_PERIOD));
         return;
       case 'scr':
         return this.#sendRequest(now);
@@ -401,9 +405,14 @@ export class Negotiation<Option extends AnyOption> {
 
   #transmitted(now: Instant): void {
     this.#restartCounter = Math.max(0, this.#restartCounter - 1);
-    const span = this.#pace.span(this.#state !== 'Ack-Sent', this.#transmissions);
+    this.#restartIn(this.#state !== 'Ack-Sent', this.#transmissions, now);
     this.#transmissions += 1;
-    this.#restartAt = after(now, span);
+  }
+
+  /** @param isEarly the peer cannot be Opened @param sent transmissions before */
+  #restartIn(isEarly: boolean, sent: number, now: Instant): void {
+    const span = PPP_WAITS[this.#restart](this.#pace, isEarly, sent);
+    this.#timers.set(this.#restart, after(now, span));
   }
 
   #drop(what: string, identifier: number): undefined {

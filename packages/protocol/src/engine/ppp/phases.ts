@@ -9,7 +9,7 @@
  * A session is up with IPCP. Where the AC has no IPv4 (it rejects IPCP, or says nothing while IPV6CP opens) it is up
  * with IPV6CP alone, and IPCP may still come later. A session that has had IPv4 is not up without it.
  */
-import { after, earliest, seconds, type Instant, type Millis } from '../../time.ts';
+import { after, type Instant, type Millis } from '../../time.ts';
 import { sameOctets } from '../../bytes.ts';
 import { printable } from '../../printable.ts';
 import { formatIpv4 } from '../../wire/ncp.ts';
@@ -25,16 +25,10 @@ import { logTo, type Log, type Out } from '../out.ts';
 import type { LinkConfig, Phase } from '../session-config.ts';
 import { Ncps, type Ncp } from './ncps.ts';
 import { isEssential, type LayerSignal } from './negotiation.ts';
+import { Timers, type Wait } from '../timers.ts';
 import { Pace } from './pace.ts';
+import { PPP_WAITS, type PppTimers } from './waits.ts';
 import type { SessionFacts } from '../../session.ts';
-
-/** How long a session with IPV6CP waits for IPCP. An AC that has both opens them within a round trip of each other. */
-const IPCP_LIMIT = seconds(5);
-
-/** Longest time for LCP, for authentication, and for the NCPs: each several times what its retransmissions take to succeed. */
-const PHASE_LIMIT = seconds(30);
-/** The same for all of them together, however often the AC starts again. */
-const OPEN_LIMIT = seconds(90);
 
 /** Octets. */
 const LEAST_IPV6 = 1280;
@@ -53,16 +47,12 @@ export class Phases {
   #phase: Phase;
   #maxPayload: number;
   readonly #pace = new Pace();
+  readonly #timers: PppTimers = new Timers();
   readonly #flaps = new Flaps();
   /** Of IPV6CP beside an IPCP that is up. */
   readonly #ipv6Flaps = new Flaps();
-  /** Deadlines: of this phase, and of all phases until there is an address. */
-  #phaseEndsAt: Instant | undefined;
-  #openBy: Instant | undefined;
   /** IPCP since LCP last opened: we wait for it; it is or was Opened; or the session does without. */
   #ipv4: 'awaited' | 'had' | 'none';
-  /** When the session begins to do without; set while only IPCP is missing. */
-  #ipcpBy: Instant | undefined;
   #isFlapping = false;
   #wasOpened = false;
   /** The AC's reason when it ended a link that was not Opened. The automaton goes on, and a PADT may follow. */
@@ -99,10 +89,18 @@ export class Phases {
     this.#log = logTo(this.#out, 'link', () => this.#phase);
     this.#phase = from;
     this.#maxPayload = maxPayload;
-    this.#lcp = new Lcp(asked, random, this.#pace, this.#out);
-    this.#auth = new Authentication(config, hashes, random, this.#out);
-    this.#ncps = new Ncps(config, previous, peerMru, random, this.#pace, this.#out);
-    this.#line = new LineCheck(config.echo, this.#lcp, this.#out);
+    this.#lcp = new Lcp(asked, random, this.#pace, this.#timers, this.#out);
+    this.#auth = new Authentication(config, hashes, random, this.#timers, this.#out);
+    this.#ncps = new Ncps(
+      config,
+      previous,
+      peerMru,
+      random,
+      this.#pace,
+      this.#timers,
+      this.#out,
+    );
+    this.#line = new LineCheck(config.echo, this.#lcp, this.#timers, this.#out);
     this.#ipv4 = this.#isWanted('ipcp') ? 'awaited' : 'none';
   }
 
@@ -150,20 +148,15 @@ export class Phases {
 
   /** Without carrier silence proves nothing, so no timer runs, except in Terminate. */
   get #isPaused(): boolean {
-    return !this.#hasCarrier && this.#phase !== 'Terminate';
+    return this.#isOver || (!this.#hasCarrier && this.#phase !== 'Terminate');
   }
 
   deadline(): Instant | undefined {
-    if (this.#isOver || this.#isPaused) return undefined;
-    return earliest(
-      this.#phaseEndsAt,
-      this.#openBy,
-      this.#ipcpBy,
-      this.#lcp.deadline(),
-      this.#auth.deadline(),
-      this.#ncps.deadline(),
-      this.#line.deadline(),
-    );
+    return this.#isPaused ? undefined : this.#timers.next();
+  }
+
+  waits(): readonly Wait[] {
+    return this.#isPaused ? [] : this.#timers.all();
   }
 
   // --- what the link asks --------------------------------------------------------------------------------------
@@ -175,7 +168,7 @@ export class Phases {
    */
   establish(roundTrip: Millis, now: Instant): PhasesSignal[] {
     this.#pace.measured(roundTrip);
-    this.#openBy = after(now, OPEN_LIMIT);
+    this.#limit('opening', now);
     this.#enter('Establish', 'PADS', now);
     this.#lcpDid(this.#lcp.fire('Open', now), now);
     this.#lcpDid(this.#lcp.fire('Up', now), now);
@@ -186,7 +179,7 @@ export class Phases {
   resume(facts: SessionFacts, now: Instant): PhasesSignal[] {
     this.#enter('Network', 'resume', now);
     this.#wasOpened = true;
-    this.#phaseEndsAt = undefined;
+    this.#timers.clear('phase');
     // The snapshot was written when the session came up: the partner has used the Identifiers that came next.
     this.#lcp.resume(facts, facts.identifiers.lcp + HALF_OF_ALL);
     this.#auth.resume(facts.auth);
@@ -218,9 +211,7 @@ export class Phases {
     this.#hasCarrier = up;
     if (!up) this.#line.pause();
     else {
-      if (this.#phaseEndsAt !== undefined) this.#phaseEndsAt = after(now, PHASE_LIMIT);
-      if (this.#openBy !== undefined) this.#openBy = after(now, OPEN_LIMIT);
-      if (this.#ipcpBy !== undefined) this.#ipcpBy = after(now, IPCP_LIMIT);
+      for (const name of LIMITS) if (this.#timers.isSet(name)) this.#limit(name, now);
       this.#lineDid(this.#line.unpause(now), now);
     }
     return this.#flush();
@@ -235,9 +226,9 @@ export class Phases {
     this.#ipcpDid(ipcp, now);
     this.#ipv6cpDid(ipv6cp, now);
     this.#lineDid(this.#line.expire(now), now);
-    if (this.#ipcpBy !== undefined && this.#ipcpBy <= now)
+    if (this.#timers.isDue('ipcp', now))
       this.#doWithoutIpv4(this.#noNcp('ipcp', 'no IPCP 5 s after IPV6CP'), false, now);
-    if (this.#phaseEndsAt !== undefined && this.#phaseEndsAt <= now)
+    if (this.#timers.isDue('phase', now))
       this.#fail(
         `no agreement with the AC in phase ${this.#phase} after 30 s${
           this.#phase === 'Network' ? `: ${this.#noNcps()}` : this.#insisting()
@@ -245,7 +236,7 @@ export class Phases {
         false,
         now,
       );
-    if (this.#openBy !== undefined && this.#openBy <= now)
+    if (this.#timers.isDue('opening', now))
       this.#fail(
         'the AC restarts the negotiation again and again: no session after 90 s',
         false,
@@ -340,7 +331,7 @@ export class Phases {
 
   /** A layer that was up is negotiated again: limit the time for it, and how often that happens. */
   #begunAnew(layer: 'LCP' | 'IPCP' | 'IPV6CP', now: Instant): void {
-    this.#openBy ??= after(now, OPEN_LIMIT);
+    if (!this.#timers.isSet('opening')) this.#limit('opening', now);
     this.#isFlapping = this.#flaps.count(now);
     this.#log('warn', `${layer} renegotiated`);
   }
@@ -477,8 +468,9 @@ export class Phases {
     if (signal === 'tld' && this.#isOpened() && this.#ipv6Flaps.count(now)) this.#withoutIpv6(now);
     // The facts changed. But while IPCP is not Opened, ownership has not received any.
     if (this.#isOpened()) return this.#opened();
-    if (this.#ipv4 === 'awaited')
-      this.#ipcpBy = signal === 'tlu' ? after(now, IPCP_LIMIT) : undefined;
+    if (this.#ipv4 !== 'awaited') return;
+    if (signal === 'tlu') this.#limit('ipcp', now);
+    else this.#timers.clear('ipcp');
   }
 
   /** The session is worth more than its IPv6: each change would be stored, and told to the partner. */
@@ -495,7 +487,7 @@ export class Phases {
 
   /** The layer without which the session is not up. */
   #wentDown(layer: 'IPCP' | 'IPV6CP', now: Instant): void {
-    this.#phaseEndsAt = after(now, PHASE_LIMIT);
+    this.#limit('phase', now);
     if (this.#lcp.state === 'Opened') this.#begunAnew(layer, now);
   }
 
@@ -505,7 +497,7 @@ export class Phases {
     if (this.#ipv4 === 'had' || !(hasIpv6 || this.#ncps.mayOpenIpv6))
       return this.#fail(reason, refused, now);
     this.#ipv4 = 'none';
-    this.#ipcpBy = undefined;
+    this.#timers.clear('ipcp');
     this.#log('warn', 'no IPv4', { reason });
     if (hasIpv6) this.#up(now);
   }
@@ -522,9 +514,7 @@ export class Phases {
   }
 
   #up(now: Instant): void {
-    this.#phaseEndsAt = undefined;
-    this.#openBy = undefined;
-    this.#ipcpBy = undefined;
+    this.#timers.clear(...LIMITS);
     this.#wasOpened = true;
     this.#lastWords = undefined;
     this.#forgetNcpWords();
@@ -601,7 +591,7 @@ export class Phases {
   #fail(reason: string, refused: boolean, now: Instant): void {
     if (this.isEnding || this.#isOver) return;
     this.#endWith({ reason, padt: true, refused, isFlapping: this.#isFlapping });
-    this.#openBy = undefined;
+    this.#timers.clear('opening');
     this.#enter('Terminate', reason, now);
     this.#lcpDid(this.#lcp.fire('Close', now), now);
     if (this.#lcp.state !== 'Closing') this.#finish();
@@ -622,8 +612,6 @@ export class Phases {
     const reason = this.#lastWords ?? `no LCP agreement with the AC${this.#insisting()}`;
     this.#endWith({ reason, padt: true, refused: false });
     this.#isOver = true;
-    this.#phaseEndsAt = undefined;
-    this.#openBy = undefined;
     this.#line.stop();
     if (this.#end !== undefined) this.#signals.push(this.#end);
   }
@@ -633,7 +621,12 @@ export class Phases {
     this.#phase = phase;
     this.#isHeard = false;
     // In Terminate the automaton's own counter ends the wait.
-    this.#phaseEndsAt = phase === 'Terminate' ? undefined : after(now, PHASE_LIMIT);
+    if (phase === 'Terminate') this.#timers.clear('phase');
+    else this.#limit('phase', now);
+  }
+
+  #limit(name: (typeof LIMITS)[number], now: Instant): void {
+    this.#timers.set(name, after(now, PPP_WAITS[name]));
   }
 
   #flush(): PhasesSignal[] {
@@ -646,6 +639,7 @@ export class Phases {
   }
 }
 
+const LIMITS = ['phase', 'opening', 'ipcp'] as const;
 const NAMES = { ipcp: 'IPCP', ipv6cp: 'IPV6CP' } as const;
 const NCPS = ['ipcp', 'ipv6cp'] as const;
 

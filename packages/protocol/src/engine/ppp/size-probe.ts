@@ -3,47 +3,46 @@
  * full-size Echo-Requests must arrive. Any answer proves that, because an AC may leave out the data, or cut it. It sends
  * nothing itself.
  */
-import { after, type Instant, type Millis } from '../../time.ts';
+import { after, type Instant } from '../../time.ts';
+import type { LinkConfig } from '../session-config.ts';
+import { PPP_WAITS, type PppTimers } from './waits.ts';
 
 /** After so many lost Echo-Requests the larger payload is given up. */
 const PROBES = 3;
 
 export class SizeProbe {
-  readonly #interval: Millis;
+  readonly #echo: LinkConfig['echo'];
+  readonly #timers: PppTimers;
   /** Of the whole LCP packet; undefined while nothing is being probed. */
   #octets: number | undefined;
   readonly #identifiers = new Set<number>();
-  #at: Instant | undefined;
 
-  constructor(interval: Millis) {
-    this.#interval = interval;
-  }
-
-  deadline(): Instant | undefined {
-    return this.#at;
+  constructor(echo: LinkConfig['echo'], timers: PppTimers) {
+    this.#echo = echo;
+    this.#timers = timers;
   }
 
   /** @param octets of the largest packet both ends take; the first Echo-Request is due at once */
   start(octets: number, now: Instant): void {
     this.stop();
     this.#octets = octets;
-    this.#at = now;
+    this.#timers.set('size', now);
   }
 
   stop(): void {
     this.#octets = undefined;
     this.#identifiers.clear();
-    this.#at = undefined;
+    this.#timers.clear('size');
   }
 
   /** `lost` ends the probe; a number is the size of the Echo-Request to send, octets. */
   expire(now: Instant): number | 'lost' | undefined {
-    if (this.#octets === undefined || this.#at === undefined || now < this.#at) return undefined;
+    if (this.#octets === undefined || !this.#timers.isDue('size', now)) return undefined;
     if (this.#identifiers.size >= PROBES) {
       this.stop();
       return 'lost';
     }
-    this.#at = after(now, this.#interval);
+    this.#timers.set('size', after(now, PPP_WAITS.size(this.#echo)));
     return this.#octets;
   }
 
