@@ -53,7 +53,7 @@ t.test('dhcp6 › Solicit, Advertise, Request, Reply (§18.2.1)', async (t) => {
     { kind: 'aftrName', name: [hex`61667472`, hex`697370`] },
     { kind: 'domainSearch', names: [[hex`697370`], [hex`612f62`]] },
   ]);
-  t.equal(world.client.state, 'Bound');
+  t.equal(world.client.status().state, 'Bound');
   t.match(world.lease, { iaid: 7, t1: 1800, t2: 2880, aftr: 'aftr.isp', search: ['isp'] });
   t.same(shown(world.lease), OURS);
   t.same(world.lease?.dns.map(formatIpv6), ['2001:db8::53']);
@@ -62,9 +62,9 @@ t.test('dhcp6 › Solicit, Advertise, Request, Reply (§18.2.1)', async (t) => {
 
 t.test('dhcp6 › a Reply with Rapid Commit needs no Request', async (t) => {
   const world = new Dhcp6World().start().answer('Reply', [delegation()]);
-  t.equal(world.client.state, 'Solicit', 'not without the option');
+  t.equal(world.client.status().state, 'Solicit', 'not without the option');
   world.answer('Reply', [{ kind: 'rapidCommit' }, delegation()]);
-  t.equal(world.client.state, 'Bound');
+  t.equal(world.client.status().state, 'Bound');
 });
 
 t.test('dhcp6 › of two servers the preferred one, then the one with our old prefix', async (t) => {
@@ -120,12 +120,12 @@ t.test('dhcp6 › T1 renews with the server, T2 with any, and then it is over', 
   t.ok(world.sent.length < 30, `${world.sent.length} messages`);
   world.run(4_400_000);
   t.equal(world.lease, null);
-  t.equal(world.client.state, 'Solicit');
+  t.equal(world.client.status().state, 'Solicit');
 });
 
 t.test('dhcp6 › a Renew that is answered starts the times anew', async (t) => {
   const world = new Dhcp6World().bind().run(1_801_000).answer('Reply', [delegation()]);
-  t.equal(world.client.state, 'Bound');
+  t.equal(world.client.status().state, 'Bound');
   t.equal(world.leases.length, 2);
   t.equal((world.leases[1]?.grantedAt ?? 0) - (world.leases[0]?.grantedAt ?? 0), 1801);
   t.same(world.lease?.former, []);
@@ -137,7 +137,7 @@ t.test('dhcp6 › another router goes on with the lease and says nothing until T
   const lease = first.lease as Lease;
   first.stop();
   const second = new Dhcp6World({}, WALL_CLOCK + 600_000).start(lease, false);
-  t.equal(second.client.state, 'Bound');
+  t.equal(second.client.status().state, 'Bound');
   second.run(1_190_000);
   t.same(second.types, []);
   second.run(20_000);
@@ -168,7 +168,7 @@ t.test(
     t.same(asksFor(silent.last), OURS);
     t.equal(silent.lease, undefined, 'the prefix stays in use meanwhile');
     world.answer('Reply', [delegation()], { server: OTHER_SERVER });
-    t.equal(world.client.state, 'Bound');
+    t.equal(world.client.status().state, 'Bound');
     t.same(shown(world.lease), OURS);
     t.same(world.lease?.serverDuid, OTHER_SERVER);
   },
@@ -245,17 +245,17 @@ t.test('dhcp6 › a server that knows another prefix at Renew has renumbered the
   world.answer('Reply', [delegation({ prefix: '2001:db8:cc00::' })]);
   t.same(shown(world.lease), ['2001:db8:cc00::/56']);
   t.match(world.lease?.former, [{ prefix: ip('2001:db8:ab00::') }]);
-  t.equal(world.client.state, 'Bound');
+  t.equal(world.client.status().state, 'Bound');
 });
 
 t.test('dhcp6 › NotOnLink and UseMulticast leave a sane state and one line each', async (t) => {
   const renewing = (): Dhcp6World => new Dhcp6World().bind().run(1_801_000);
   const multicast = renewing().answer('Reply', [status(DHCP6_STATUS.UseMulticast)]);
-  t.equal(multicast.client.state, 'Renew', 'it is asked again');
+  t.equal(multicast.client.status().state, 'Renew', 'it is asked again');
   t.same(multicast.lines('warn'), ['Reply UseMulticast']);
   t.equal(multicast.run(12_000).types.filter((type) => type === 'Renew').length, 2);
   const notOnLink = renewing().answer('Reply', [status(DHCP6_STATUS.NotOnLink)]);
-  t.equal(notOnLink.client.state, 'Request');
+  t.equal(notOnLink.client.status().state, 'Request');
   t.same(notOnLink.lines('warn'), ['Reply NotOnLink']);
   t.equal(notOnLink.lease?.prefixes.length, 1, 'the prefix lasts as long as it was granted');
 });
@@ -267,7 +267,7 @@ t.test('dhcp6 › a Reply that comes after the session has moved changes nothing
   world.stop();
   world.answer('Reply', [delegation({ prefix: '2001:db8:cc00::' })], { transactionId });
   t.equal(world.leases.length, before);
-  t.equal(world.client.state, 'Off');
+  t.equal(world.client.status().state, 'Off');
   t.equal(world.client.status().ignored, 1);
 });
 
@@ -289,7 +289,7 @@ t.test('dhcp6 › disconnect releases, and does not wait for ever', async (t) =>
   world.answer('Reply', [status(DHCP6_STATUS.Success)]);
   t.equal(world.released, 1);
   t.equal(world.lease, null);
-  t.equal(world.client.state, 'Off');
+  t.equal(world.client.status().state, 'Off');
   const silent = new Dhcp6World().bind().release().run(3100);
   t.equal(silent.released, 1);
   t.equal(silent.types.filter((type) => type === 'Release').length, 2);
@@ -297,6 +297,24 @@ t.test('dhcp6 › disconnect releases, and does not wait for ever', async (t) =>
   t.equal(none.released, 1, 'with nothing to release it is done at once');
   t.same(none.types, ['Solicit']);
 });
+
+t.test(
+  'dhcp6 › a disconnect that is taken back goes on with the lease, and asks at T1',
+  async (t) => {
+    const world = new Dhcp6World().bind();
+    const lease = world.lease as Lease;
+    world.release().start(lease, false);
+    t.equal(world.client.status().state, 'Bound');
+    t.same(world.notes.at(-1), { ...world.notes.at(-1), from: 'Release', to: 'Bound' });
+    t.equal(world.released, 0);
+    t.equal(world.run(1_802_000).last.type, 'Renew');
+    const fresh = new Dhcp6World().bind().release().start(null);
+    t.equal(fresh.last.type, 'Solicit');
+    const moved = new Dhcp6World().bind();
+    moved.release().start({ ...(moved.lease as Lease), session: 1 });
+    t.equal(moved.client.status().state, 'Confirm');
+  },
+);
 
 t.test('dhcp6 › stop is silent, whatever was in hand', async (t) => {
   for (const world of [
@@ -323,7 +341,7 @@ t.test('dhcp6 › what is not for us changes nothing', async (t) => {
   t.equal(world.client.status().ignored, 5);
   const renewing = new Dhcp6World().bind().run(1_801_000);
   renewing.answer('Reply', [delegation()], { server: OTHER_SERVER });
-  t.equal(renewing.client.state, 'Renew', 'a Renew is answered by the server it was for');
+  t.equal(renewing.client.status().state, 'Renew', 'a Renew is answered by the server it was for');
 });
 
 t.test('dhcp6 › what a server gives that cannot be is said, a line each', async (t) => {
@@ -345,7 +363,7 @@ t.test('dhcp6 › what a server gives that cannot be is said, a line each', asyn
   };
   for (const [line, option] of Object.entries(refused)) {
     const world = new Dhcp6World().start().answer('Reply', [{ kind: 'rapidCommit' }, option]);
-    t.equal(world.client.state, 'Solicit');
+    t.equal(world.client.status().state, 'Solicit');
     t.same(world.lines('warn'), [`Reply ${line}`]);
   }
   const accepted = {
@@ -357,7 +375,7 @@ t.test('dhcp6 › what a server gives that cannot be is said, a line each', asyn
   };
   for (const [line, option] of Object.entries(accepted)) {
     const world = new Dhcp6World().bind(option);
-    t.equal(world.client.state, 'Bound');
+    t.equal(world.client.status().state, 'Bound');
     t.same(world.lines('warn'), [`Reply ${line}`]);
   }
 });
@@ -365,7 +383,7 @@ t.test('dhcp6 › what a server gives that cannot be is said, a line each', asyn
 t.test('dhcp6 › lifetimes of 0 and for ever', async (t) => {
   const none = new Dhcp6World().start();
   none.answer('Reply', [{ kind: 'rapidCommit' }, delegation({ preferred: 0, valid: 0 })]);
-  t.equal(none.client.state, 'Solicit');
+  t.equal(none.client.status().state, 'Solicit');
   const forever = { preferred: INFINITY, valid: INFINITY };
   const world = new Dhcp6World().bind(delegation(forever, { t1: INFINITY, t2: INFINITY }));
   t.equal(world.client.deadline(), undefined, 'nothing to wait for');

@@ -89,7 +89,7 @@ export class Dhcp6Client {
   readonly #resend: Retransmission;
   #state: Dhcp6State = 'Off';
   #lease: Lease | null = null;
-  /** The current session: when it came up. */
+  /** The session that this client asks on: when it came up; 0 for none. */
   #session = 0;
   #message: Dhcp6Type = 'Solicit';
   #transactionId = 0;
@@ -123,7 +123,8 @@ export class Dhcp6Client {
    * @param session when this session came up, seconds since 1970-01-01 UTC
    */
   start(lease: Lease | null, session: number, now: Instant): Dhcp6Signal[] {
-    if (this.#state !== 'Off' && session === this.#session) return [];
+    if (session === this.#session) return [];
+    const isFirst = this.#session === 0;
     this.#session = session;
     const isNew = lease?.session !== session;
     const time = this.#time(now);
@@ -132,7 +133,7 @@ export class Dhcp6Client {
     const rest = held === null ? null : unexpired(held, time);
     const isOurs =
       rest !== null && sameOctets(rest.duid, this.#config.duid) && rest.iaid === this.#config.iaid;
-    if (this.#state === 'Off') {
+    if (isFirst) {
       this.#lease = rest;
       if (rest !== held) this.#signals.push({ kind: 'lease', lease: rest });
     }
@@ -143,6 +144,7 @@ export class Dhcp6Client {
 
   /** Send nothing from now on. The lease stays: it belongs to the session, whichever router holds that. */
   stop(now: Instant): Dhcp6Signal[] {
+    this.#session = 0;
     this.#step('Stop', 'stop', now);
     this.#quiet();
     return this.#flush();
@@ -157,6 +159,7 @@ export class Dhcp6Client {
 
   /** The operator disconnects: release the lease. `released` follows soon. */
   release(now: Instant): Dhcp6Signal[] {
+    this.#session = 0;
     this.#step('Disconnect', 'disconnect', now);
     return this.#flush();
   }
@@ -187,13 +190,11 @@ export class Dhcp6Client {
     return earliest(this.#timers.next(), this.#resend.deadline());
   }
 
-  get state(): Dhcp6State {
-    return this.#state;
-  }
-
   waits(): readonly Wait[] {
     const at = this.#resend.deadline();
-    return at === undefined ? this.#timers.all() : [...this.#timers.all(), { name: 'dhcp6-resend', at }];
+    return at === undefined
+      ? this.#timers.all()
+      : [...this.#timers.all(), { name: 'dhcp6-resend', at }];
   }
 
   status(): Dhcp6Status {

@@ -20,7 +20,7 @@ export type Dhcp6State =
   | 'Rebind'
   /** A new session with an old lease: ask any server, for as long as a Confirm would (RFC 9915 §18.2.12). */
   | 'Confirm'
-  /** The operator disconnects. */
+  /** The operator disconnects. Taken back, the lease may be released already: the server says so at the next Renew. */
   | 'Release';
 
 export type Dhcp6Event =
@@ -57,9 +57,9 @@ type Cell = Dhcp6State | `${Dhcp6Act}/${Dhcp6State}` | `${Dhcp6Act},${Dhcp6Act}/
 // prettier-ignore
 export const DHCP6 = {
   //            Off                Solicit            Request            Bound              Renew              Rebind             Confirm            Release
-  Fresh:      { Off: 'solicit/Solicit', Solicit: 'Solicit', Request: 'Request', Bound: 'Bound', Renew: 'Renew', Rebind: 'Rebind', Confirm: 'Confirm', Release: 'Release' },
-  Held:       { Off: 'bind/Bound', Solicit: 'Solicit', Request: 'Request', Bound: 'Bound', Renew: 'Renew', Rebind: 'Rebind', Confirm: 'Confirm', Release: 'Release' },
-  Moved:      { Off: 'confirm/Confirm', Solicit: 'Solicit', Request: 'Request', Bound: 'confirm/Confirm', Renew: 'confirm/Confirm', Rebind: 'confirm/Confirm', Confirm: 'Confirm', Release: 'Release' },
+  Fresh:      { Off: 'solicit/Solicit', Solicit: 'Solicit', Request: 'Request', Bound: 'Bound', Renew: 'Renew', Rebind: 'Rebind', Confirm: 'Confirm', Release: 'solicit/Solicit' },
+  Held:       { Off: 'bind/Bound', Solicit: 'Solicit', Request: 'Request', Bound: 'Bound', Renew: 'Renew', Rebind: 'Rebind', Confirm: 'Confirm', Release: 'bind/Bound' },
+  Moved:      { Off: 'confirm/Confirm', Solicit: 'Solicit', Request: 'Request', Bound: 'confirm/Confirm', Renew: 'confirm/Confirm', Rebind: 'confirm/Confirm', Confirm: 'Confirm', Release: 'confirm/Confirm' },
   Offer:      { Off: 'Off', Solicit: 'request/Request', Request: 'Request', Bound: 'Bound', Renew: 'Renew', Rebind: 'Rebind', Confirm: 'Confirm', Release: 'Release' },
   Grant:      { Off: 'Off', Solicit: 'bind/Bound', Request: 'bind/Bound', Bound: 'Bound', Renew: 'bind/Bound', Rebind: 'bind/Bound', Confirm: 'bind/Bound', Release: 'Release' },
   Denied:     { Off: 'Off', Solicit: 'Solicit', Request: 'solicit/Solicit', Bound: 'Bound', Renew: 'request/Request', Rebind: 'request/Request', Confirm: 'request/Request', Release: 'Release' },

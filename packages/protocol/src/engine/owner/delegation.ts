@@ -65,9 +65,7 @@ export class Delegation {
     const client = this.#client;
     if (client === undefined || facts === null) return [];
     if (facts.interfaceIds === undefined) return client.stop(now);
-    // A disconnect that was taken back: the lease may be released already, which the server will say.
-    const stopped = client.state === 'Release' ? client.stop(now) : [];
-    return [...stopped, ...client.start(lease, facts.startedAt, now)];
+    return client.start(lease, facts.startedAt, now);
   }
 
   /** Another router holds the session, or it ended. */
