@@ -3,6 +3,7 @@
  * nothing.
  */
 import type { Millis } from '../../time.ts';
+import { printable } from '../../printable.ts';
 import { formatIpv4 } from '../../wire/ncp.ts';
 import type { Note } from '../events.ts';
 import type { Lcp } from './lcp.ts';
@@ -64,6 +65,10 @@ const ipv4Facts = ({ ourAddress, theirAddress }: Ipv4Ends): NonNullable<Note['fa
   ourAddress === undefined
     ? { address: 'none' }
     : { address: formatIpv4(ourAddress), peer: formatIpv4(theirAddress) };
+
+/** The text of a Terminate-Request, for people. */
+export const wordsOf = (data: Uint8Array): string =>
+  data.length === 0 ? '' : `: ${printable(data)}`;
 
 /** For the log. */
 export function describe(agreed: Agreement): NonNullable<Note['facts']> {
