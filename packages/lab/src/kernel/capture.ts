@@ -51,61 +51,75 @@ export interface LineReport {
   readonly dialMs: Readonly<Record<string, number>>;
 }
 
-const FIELDS = [
-  'frame.time_epoch',
-  'eth.src',
-  'eth.dst',
-  'pppoe.code',
-  'pppoe.session_id',
-  'ppp.protocol',
-  'ppp.code',
-  '_ws.malformed',
-  '_ws.expert.severity',
-] as const;
-
 /** tshark's severities: a warning, as for an option that runs past its end; an error is above it. */
 const EXPERT_WARNING = 0x60_0000;
 const CODE = { PADI: 0x09, PADT: 0xa7 } as const;
 const IPCP = 0x8021;
+const LCP = 0xc021;
+const CONFIGURE_REQUEST = 1;
 const CONFIGURE_ACK = 2;
+
+/** The fields of each frame, as tshark prints them. @param filter of tshark's; every frame unless given */
+export async function fieldsOf(
+  path: string,
+  fields: readonly string[],
+  filter?: string,
+): Promise<readonly string[][]> {
+  const words = ['-n', '-r', path, '-T', 'fields', ...fields.flatMap((field) => ['-e', field])];
+  const only = filter === undefined ? [] : ['-Y', filter];
+  const options = { stderr: 'ignore', reject: false } as const;
+  const { stdout } = await execa('tshark', [...words, ...only], options);
+  const rows = stdout.split('\n').filter((row) => row !== '');
+  return rows.map((row) => row.split('\t'));
+}
+
+/** A frame of discovery or PPP control; `time` in seconds since 1970. */
+export interface Frame {
+  readonly time: number;
+  readonly source: string;
+  readonly destination: string;
+  readonly code: number;
+  readonly sessionId: number;
+  readonly isConfigureRequest: boolean;
+  readonly isIpcpAck: boolean;
+  readonly isBad: boolean;
+}
+
+/** Every frame of a capture of the line, in order. `path` is the host's. */
+export async function readFrames(path: string): Promise<readonly Frame[]> {
+  const ethernet = ['frame.time_epoch', 'eth.src', 'eth.dst'];
+  const ppp = ['pppoe.code', 'pppoe.session_id', 'ppp.protocol', 'ppp.code'];
+  const fields = [...ethernet, ...ppp, '_ws.malformed', '_ws.expert.severity'];
+  return (await fieldsOf(path, fields)).map(
+    ([time, source = '', destination = '', code, id, protocol, of, bad = '', severity = '']) => ({
+      time: Number(time),
+      source,
+      destination,
+      code: Number(code),
+      sessionId: Number(id),
+      isConfigureRequest: Number(protocol) === LCP && Number(of) === CONFIGURE_REQUEST,
+      isIpcpAck: Number(protocol) === IPCP && Number(of) === CONFIGURE_ACK,
+      isBad: bad !== '' || severity.split(',').some((each) => Number(each) >= EXPERT_WARNING),
+    }),
+  );
+}
+
+export const isPadi = ({ code }: Frame): boolean => code === CODE.PADI;
 
 /** Read a capture. `path` is the host's. */
 export async function readCapture(path: string, ourMac: string): Promise<LineReport> {
-  const fields = FIELDS.flatMap((field) => ['-e', field]);
-  const { stdout } = await execa('tshark', ['-n', '-r', path, '-T', 'fields', ...fields], {
-    stderr: 'ignore',
-    reject: false,
-  });
-  const frames = stdout
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => {
-      const [time, source, destination, code, id, protocol, ppp, bad, severity] = line.split('\t');
-      return {
-        time: Number(time),
-        source: source ?? '',
-        destination: destination ?? '',
-        code: Number(code),
-        sessionId: Number(id),
-        protocol: Number(protocol),
-        ppp: Number(ppp),
-        bad:
-          (bad ?? '') !== '' ||
-          (severity ?? '').split(',').some((s) => Number(s) >= EXPERT_WARNING),
-      };
-    });
+  const frames = await readFrames(path);
   const ours = frames.filter(({ source }) => source === ourMac);
   const ofSession = frames.filter(
     ({ source, destination }) => source === ourMac || destination === ourMac,
   );
   const dialMs: Record<string, number> = {};
-  for (const { source, code, time } of frames) {
-    if (code !== CODE.PADI || dialMs[source] !== undefined) continue;
+  for (const { source, time } of frames.filter(isPadi)) {
+    if (dialMs[source] !== undefined) continue;
     const acked = frames.filter(
       (frame) =>
         frame.time >= time &&
-        frame.protocol === IPCP &&
-        frame.ppp === CONFIGURE_ACK &&
+        frame.isIpcpAck &&
         (frame.source === source || frame.destination === source),
     );
     // One from each end: then IPCP is Opened.
@@ -114,48 +128,12 @@ export async function readCapture(path: string, ourMac: string): Promise<LineRep
   }
   return {
     frames: frames.length,
-    malformed: ours.filter(({ bad }) => bad).length,
+    malformed: ours.filter(({ isBad }) => isBad).length,
     padt: ofSession.filter(({ code }) => code === CODE.PADT).length,
-    padi: ours.filter(({ code }) => code === CODE.PADI).length,
+    padi: ours.filter(isPadi).length,
     sessionIds: [...new Set(ours.map(({ sessionId }) => sessionId))].filter((id) => id > 0),
     dialMs,
   };
-}
-
-/** What each frame of a dial was: its time, who sent it and to whom, and whether it belongs to the last step. */
-export interface DialFrame {
-  readonly time: number;
-  readonly source: string;
-  readonly destination: string;
-  readonly isPadi: boolean;
-  readonly isIpcpAck: boolean;
-}
-
-/** Every frame of discovery and PPP control, in order. */
-export async function readDials(path: string): Promise<readonly DialFrame[]> {
-  const fields = [
-    'frame.time_epoch',
-    'eth.src',
-    'eth.dst',
-    'pppoe.code',
-    'ppp.protocol',
-    'ppp.code',
-  ];
-  const words = ['-n', '-r', path, '-T', 'fields', ...fields.flatMap((field) => ['-e', field])];
-  const { stdout } = await execa('tshark', words, { stderr: 'ignore', reject: false });
-  return stdout
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => {
-      const [time, source = '', destination = '', code, protocol, ppp] = line.split('\t');
-      return {
-        time: Number(time),
-        source,
-        destination,
-        isPadi: Number(code) === CODE.PADI,
-        isIpcpAck: Number(protocol) === IPCP && Number(ppp) === CONFIGURE_ACK,
-      };
-    });
 }
 
 /** What the change of the MASTER looked like on LAN and line, milliseconds from the new MASTER's first advertisement. */
@@ -172,16 +150,8 @@ export interface Edge {
 /** How long after an edge its frames are looked for, milliseconds. */
 const EDGE_SPAN = 500;
 const ANNOUNCE = 0x8035;
-const LCP = 0xc021;
 const ECHO_REQUEST = 9;
 const ECHO_REPLY = 10;
-
-async function fieldsOf(path: string, fields: readonly string[]): Promise<readonly string[][]> {
-  const words = ['-n', '-r', path, '-T', 'fields', ...fields.flatMap((field) => ['-e', field])];
-  const { stdout } = await execa('tshark', words, { stderr: 'ignore', reject: false });
-  const rows = stdout.split('\n').filter((row) => row !== '');
-  return rows.map((row) => row.split('\t'));
-}
 
 /** The edges between two routers, from the captures of the LAN and of the line. */
 export async function readEdges(lan: string, line: string, mac: string): Promise<readonly Edge[]> {
@@ -217,23 +187,4 @@ export async function readEdges(lan: string, line: string, mac: string): Promise
     };
     return [{ from, sinceLast: -since(timeBefore), ...times }];
   });
-}
-
-/** When each LCP Configure-Request was sent, seconds since 1970, and by whom. */
-export async function readRequests(
-  path: string,
-): Promise<readonly { readonly time: number; readonly source: string }[]> {
-  const filter = 'ppp.protocol == 0xc021 && ppp.code == 1';
-  const fields = ['-T', 'fields', '-e', 'frame.time_epoch', '-e', 'eth.src'];
-  const { stdout } = await execa('tshark', ['-n', '-r', path, '-Y', filter, ...fields], {
-    stderr: 'ignore',
-    reject: false,
-  });
-  return stdout
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => {
-      const [time, source = ''] = line.split('\t');
-      return { time: Number(time), source };
-    });
 }

@@ -10,15 +10,17 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { execa } from 'execa';
+import { quantile } from '../bench/figures.ts';
 import type { Auth } from './ac.ts';
 import {
   QUIET_MS,
+  fieldsOf,
+  isPadi,
   readCapture,
-  readDials,
   readEdges,
-  readRequests,
-  type DialFrame,
+  readFrames,
   type Edge,
+  type Frame,
   type LineReport,
 } from './capture.ts';
 import type { Dial } from './dial.ts';
@@ -262,13 +264,14 @@ async function dialSlowly(): Promise<boolean> {
   return play('dial', words.map(String), async (dials, ran) => {
     say(await groundOf(ran));
     const capture = join(ran.directory, 'line.pcap');
-    if (bars) return tellBars(dials, await readDials(capture));
-    const requests = await readRequests(capture);
+    const frames = await readFrames(capture);
+    if (bars) return tellBars(dials, frames);
     return report(
       dials.map((dial) => ({
         ...dial,
-        configureRequests: requests.filter(
-          ({ time, source }) => time >= dial.from && time <= dial.to && source === dial.mac,
+        configureRequests: frames.filter(
+          ({ isConfigureRequest, time, source }) =>
+            isConfigureRequest && time >= dial.from && time <= dial.to && source === dial.mac,
         ).length,
       })),
     );
@@ -276,7 +279,7 @@ async function dialSlowly(): Promise<boolean> {
 }
 
 /** From PADI to the second IPCP Configure-Ack, and the frames until then, of each AC, round trip and client. */
-function tellBars(dials: readonly Dial[], frames: readonly DialFrame[]): boolean {
+function tellBars(dials: readonly Dial[], frames: readonly Frame[]): boolean {
   const rows = new Map<string, { readonly ms: number[]; readonly frames: number[] }>();
   for (const { acKind, roundTripMs, client, mac, from, to } of dials) {
     const key = `${acKind} AC, ${roundTripMs} ms, ${client}`;
@@ -286,7 +289,7 @@ function tellBars(dials: readonly Dial[], frames: readonly DialFrame[]): boolean
       ({ time, source, destination }) =>
         time >= from && time <= to && (source === mac || destination === mac),
     );
-    const begin = during.findIndex(({ isPadi }) => isPadi);
+    const begin = during.findIndex(isPadi);
     const acks = during.flatMap(({ isIpcpAck }, i) => (isIpcpAck && i > begin ? [i] : []));
     const end = acks[1];
     if (begin < 0 || end === undefined) continue;
@@ -341,11 +344,9 @@ const playIpv6 = (): Promise<boolean> =>
     'guest6',
     [],
     async (report, { directory }) => {
-      const words = ['-n', '-r', join(directory, 'line6.pcap'), '-Y', 'dhcpv6', '-T', 'fields'];
-      const said = await execa('tshark', [...words, '-e', 'frame.time_epoch'], {
-        stderr: 'ignore',
-      });
-      const times = said.stdout.split('\n').filter(Boolean).map(Number);
+      const capture = join(directory, 'line6.pcap');
+      const said = await fieldsOf(capture, ['frame.time_epoch'], 'dhcpv6');
+      const times = said.map(([at]) => Number(at));
       const atMoves = report.moves.map(
         ({ from }) =>
           times.filter((time) => time >= from / 1000 && time < (from + QUIET_MS) / 1000).length,
@@ -361,11 +362,6 @@ const playIpv6 = (): Promise<boolean> =>
     // T1 is waited for in silence.
     { silence: 120_000 },
   );
-
-function quantile(figures: readonly number[], share: number): number {
-  const sorted = [...figures].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN;
-}
 
 /** Of our median rate to stock pppd's, less than this is a fault: a guest on a busy host gives no better figure. */
 const LEAST_RATIO = 0.9;
