@@ -93,8 +93,8 @@ t.test('what is no call ends the connection', async (t) => {
   for (const messages of [
     [{ channel: 'calls', version: VERSION + 1 }],
     [{ channel: 'poll', version: VERSION, process: 99 }],
-    [opening, { call: 'fork', body: {} }],
-    [opening, { call: 'close', body: { fd: 'all' } }],
+    [opening, { call: 'fork', args: [] }],
+    [opening, { call: 'close', args: 'all' }],
   ]) {
     const stranger = connect(path);
     stranger.resume();

@@ -1,120 +1,94 @@
 /**
- * A `Libc` over a stream: what the process that has none asks, and what the one that has it answers, one shape per
- * message. It moves nothing; `remote.ts` asks and `remote-door.ts` answers.
+ * A `Libc` over a stream: the messages between the process that has none and the one that has it. It moves nothing;
+ * `remote.ts` asks and `remote-door.ts` answers.
  *
  * Frames are those of `@ppp-thing/protocol/ipc/framing`, with a limit of their own. A process connects twice:
  *
- * - **calls**: first `{ channel: 'calls', version: 1 }`, answered with the system's platform and a number for this process;
- *   then one call at a time, each answered at once with `{ done }` or `{ failed }`. The asker reads the answer blocking.
- * - **poll**: first `{ channel: 'poll', version: 1, process }`, not answered; then one `Poll` at a time, answered when a
+ * - **calls**: first `{ channel: 'calls', version }`, answered with the system's platform and a number for this process;
+ *   then one call at a time, each answered at once with `{ done, buffers }` or `{ failed }`. The asker reads the answer
+ *   blocking.
+ * - **poll**: first `{ channel: 'poll', version, process }`, not answered; then one `Poll` at a time, answered when a
  *   descriptor is ready or the time is up.
  *
  * The end of the first is the end of the process: its descriptors are closed, as after kill -9.
  */
+import type { Libc } from '@ppp-thing/helper/libc';
 import {
   anything,
   integer,
   list,
-  nullable,
   octets,
   oneOf,
   record,
   text,
-  type Shape,
-  type TypeOf,
 } from '@ppp-thing/protocol/ipc/schema';
 
-export const VERSION = 1;
+export const VERSION = 2;
 /** Octets of one message: the largest buffer of the helper, a netgraph control socket's, and room to spare. */
 export const LIMIT = 1024 * 1024;
-const LARGEST = LIMIT / 2;
 
-const fd = integer(-1, 0x7fff_ffff);
 const int = integer(-0x8000_0000, 0xffff_ffff);
-const count = integer(0, LARGEST);
-const data = octets(0, LARGEST);
-const path = text(1024);
 const several = 1024;
 
 export const OPEN_CALLS = record({ channel: oneOf('calls'), version: int });
 export const OPEN_POLL = record({ channel: oneOf('poll'), version: int, process: int });
 export const WELCOME = record({ platform: oneOf('linux', 'freebsd'), process: int });
 
-/** The arguments, by the names in `Libc`. A buffer that is only filled is told by its size. */
-export const CALLS = {
-  open: record({ path, flags: int, mode: int }),
-  close: record({ fd }),
-  read: record({ fd, room: count }),
-  write: record({ fd, data }),
-  socket: record({ domain: int, type: int, protocol: int }),
-  bind: record({ fd, address: data }),
-  listen: record({ fd, backlog: int }),
-  accept: record({ fd }),
-  connect: record({ fd, address: data }),
-  sendto: record({ fd, data, flags: int, address: nullable(data) }),
-  recvfrom: record({ fd, room: count, flags: int, fromRoom: nullable(count) }),
-  getsockopt: record({ fd, level: int, option: int, room: count }),
-  setsockopt: record({ fd, level: int, option: int, value: data }),
-  ioctl: record({
-    fd,
-    request: int,
-    octets: nullable(data),
-    number: nullable(int),
-    pointers: list(record({ at: count, to: data }), several),
-  }),
-  fcntl: record({ fd, command: int, argument: int }),
-  pipe: record({}),
-  sysctl: record({ name: path, room: count, value: nullable(data) }),
-  getpeereid: record({ fd }),
-  kldload: record({ name: path }),
-  unlink: record({ path }),
-} as const satisfies Record<string, Shape<unknown>>;
+export type CallName = Exclude<keyof Libc, 'platform' | 'poll'>;
 
-export type CallName = keyof typeof CALLS;
-export type CallBody<C extends CallName> = TypeOf<(typeof CALLS)[C]>;
+/**
+ * Every call, with the arguments that it only fills: the asker sends their length, and gets as much of each as the call
+ * gave. Any other buffer is sent, and comes back as the call has left it.
+ */
+export const CALLS: Readonly<Record<CallName, readonly number[]>> = {
+  open: [],
+  close: [],
+  read: [1],
+  write: [],
+  socket: [],
+  bind: [],
+  listen: [],
+  accept: [],
+  connect: [],
+  sendto: [],
+  recvfrom: [1, 3],
+  getsockopt: [],
+  setsockopt: [],
+  ioctl: [],
+  fcntl: [],
+  pipe: [],
+  sysctl: [],
+  getpeereid: [],
+  kldload: [],
+  unlink: [],
+};
 
-const nothing: Shape<null> = { is: (value): value is null => value === null };
-/** What a buffer was filled with, of it no more than the call gave, and the call's own result. */
-const filled = record({ result: int, octets: data });
-
-/** What each call gives. */
-export const ANSWERS = {
-  open: int,
-  close: nothing,
-  read: filled,
-  write: int,
-  socket: int,
-  bind: nothing,
-  listen: nothing,
-  accept: int,
-  connect: nothing,
-  sendto: int,
-  recvfrom: record({ length: int, octets: data, fromLength: int, from: data }),
-  getsockopt: filled,
-  setsockopt: nothing,
-  ioctl: record({ result: int, octets: data, pointers: list(data, several) }),
-  fcntl: int,
-  pipe: record({ read: fd, write: fd }),
-  sysctl: data,
-  getpeereid: record({ uid: int, gid: int, pid: nullable(int) }),
-  kldload: nothing,
-  unlink: nothing,
-} as const satisfies Record<CallName, Shape<unknown>>;
-
-export type AnswerBody<C extends CallName> = TypeOf<(typeof ANSWERS)[C]>;
-
-export const CALL = record({ call: text(16), body: anything });
-export const DONE = record({ done: anything });
+/** In the place of a buffer that the call only fills. */
+export const ROOM = record({ room: integer(0, LIMIT / 2) });
+/** An absent argument is null. */
+export const CALL = record({ call: text(16), args: list(anything, 8) });
+/** What `recvfrom` gives. */
+export const RECEIVED = record({ length: int, fromLength: int });
+/** `buffers`: those among the arguments, in their order, with those that an argument points to. */
+export const DONE = record({ done: anything, buffers: list(octets(0, LIMIT / 2), several) });
 /** A `SystemError`. */
 export const FAILED = record({
   failed: record({ call: text(64), code: text(32), errno: int }),
 });
 
 export const POLL = record({
-  entries: list(record({ fd, events: int }), several),
+  entries: list(record({ fd: integer(-1, 0x7fff_ffff), events: int }), several),
   timeoutMs: integer(0, 0x7fff_ffff),
 });
 /** `revents` of each entry, in their order. */
-export const POLLED = record({ found: count, revents: list(int, several) });
+export const POLLED = record({ found: integer(0, several), revents: list(int, several) });
 
 export const isCallName = (name: string): name is CallName => Object.hasOwn(CALLS, name);
+
+/** The buffers among the arguments of a call, in their order. */
+export const buffersOf = (args: readonly unknown[]): Uint8Array[] =>
+  args.flatMap((each) => {
+    if (each instanceof Uint8Array) return [each];
+    const pointers: readonly { readonly to: Uint8Array }[] = Array.isArray(each) ? each : [];
+    return pointers.map(({ to }) => to);
+  });

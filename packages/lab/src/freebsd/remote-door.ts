@@ -7,16 +7,17 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { Deframer, FramingError, encodeMessage } from '@ppp-thing/protocol/ipc/framing';
 import { SystemError, type Libc } from '@ppp-thing/helper/libc';
 import {
+  buffersOf,
   CALL,
   CALLS,
+  isCallName,
   LIMIT,
   OPEN_CALLS,
   OPEN_POLL,
   POLL,
+  RECEIVED,
+  ROOM,
   VERSION,
-  isCallName,
-  type AnswerBody,
-  type CallBody,
   type CallName,
 } from './remote-calls.ts';
 
@@ -104,13 +105,12 @@ export class RemoteDoor {
 
   #call(socket: Socket, { libc }: Guest, message: unknown): void {
     if (!CALL.is(message) || !isCallName(message.call)) throw new FramingError('not a call');
-    const { call, body } = message;
-    if (!isBody(call, body)) throw new FramingError(`not a call of ${call}`);
+    const { call, args } = message;
     let answer: unknown;
     let fault: unknown;
     this.#around(() => {
       try {
-        answer = { done: perform(libc, call, body) };
+        answer = perform(libc, call, args);
       } catch (error) {
         if (error instanceof SystemError) answer = failure(error);
         else fault = error;
@@ -141,70 +141,17 @@ function say(socket: Socket, message: unknown): void {
   if (!socket.destroyed) socket.write(encodeMessage(message, LIMIT));
 }
 
-const isBody = <C extends CallName>(call: C, body: unknown): body is CallBody<C> =>
-  CALLS[call].is(body);
-
-function perform<C extends CallName>(libc: Libc, call: C, body: CallBody<C>): AnswerBody<C> {
-  return PERFORM[call](libc, body);
+function perform(libc: Libc, call: CallName, asked: readonly unknown[]): unknown {
+  const args = asked.map((each) =>
+    ROOM.is(each) ? new Uint8Array(each.room) : (each ?? undefined),
+  );
+  const done: unknown = Reflect.apply(libc[call], libc, args);
+  const buffers = buffersOf(args);
+  const lengths = CALLS[call].length === 0 ? [] : givenBy(done);
+  const cut = buffers.map((each, i) => each.subarray(0, Math.max(0, lengths[i] ?? each.length)));
+  return { done: done ?? null, buffers: cut };
 }
 
-const done = (_nothing: void): null => null;
-
-const PERFORM: {
-  readonly [C in CallName]: (libc: Libc, body: CallBody<C>) => AnswerBody<C>;
-} = {
-  open: (libc, { path, flags, mode }) => libc.open(path, flags, mode),
-  close: (libc, { fd }) => done(libc.close(fd)),
-  read(libc, { fd, room }) {
-    const into = new Uint8Array(room);
-    const result = libc.read(fd, into);
-    return { result, octets: into.subarray(0, Math.max(0, result)) };
-  },
-  write: (libc, { fd, data }) => libc.write(fd, data),
-  socket: (libc, { domain, type, protocol }) => libc.socket(domain, type, protocol),
-  bind: (libc, { fd, address }) => done(libc.bind(fd, address)),
-  listen: (libc, { fd, backlog }) => done(libc.listen(fd, backlog)),
-  accept: (libc, { fd }) => libc.accept(fd),
-  connect: (libc, { fd, address }) => done(libc.connect(fd, address)),
-  sendto: (libc, { fd, data, flags, address }) =>
-    address === null ? libc.sendto(fd, data, flags) : libc.sendto(fd, data, flags, address),
-  recvfrom(libc, { fd, room, flags, fromRoom }) {
-    const into = new Uint8Array(room);
-    const from = fromRoom === null ? undefined : new Uint8Array(fromRoom);
-    const { length, fromLength } = libc.recvfrom(fd, into, flags, from);
-    return {
-      length,
-      octets: into.subarray(0, Math.max(0, length)),
-      fromLength,
-      from: from?.subarray(0, fromLength) ?? new Uint8Array(0),
-    };
-  },
-  getsockopt(libc, { fd, level, option, room }) {
-    const into = new Uint8Array(room);
-    const result = libc.getsockopt(fd, level, option, into);
-    return { result, octets: into };
-  },
-  setsockopt: (libc, { fd, level, option, value }) =>
-    done(libc.setsockopt(fd, level, option, value)),
-  ioctl(libc, { fd, request, octets, number, pointers }) {
-    const argument = octets ?? number ?? 0;
-    const result = libc.ioctl(fd, request, argument, pointers);
-    return {
-      result,
-      octets: octets ?? new Uint8Array(0),
-      pointers: pointers.map(({ to }) => to),
-    };
-  },
-  fcntl: (libc, { fd, command, argument }) => libc.fcntl(fd, command, argument),
-  pipe(libc) {
-    const [read, write] = libc.pipe();
-    return { read, write };
-  },
-  sysctl: (libc, { name, room, value }) => libc.sysctl(name, room, value ?? undefined),
-  getpeereid(libc, { fd }) {
-    const { uid, gid, pid } = libc.getpeereid(fd);
-    return { uid, gid, pid: pid ?? null };
-  },
-  kldload: (libc, { name }) => done(libc.kldload(name)),
-  unlink: (libc, { path }) => done(libc.unlink(path)),
-};
+/** Octets in each of the buffers that a call has filled. */
+const givenBy = (done: unknown): readonly number[] =>
+  RECEIVED.is(done) ? [done.length, done.fromLength] : typeof done === 'number' ? [done] : [];

@@ -6,15 +6,15 @@ import { Deframer, encodeMessage } from '@ppp-thing/protocol/ipc/framing';
 import { SystemError, loadLibc, type Libc, type PollEntry } from '@ppp-thing/helper/libc';
 import { AF_UNIX, POLLIN, SOCK_STREAM, noSignal, unixAddress } from '@ppp-thing/helper/unix';
 import {
-  ANSWERS,
+  buffersOf,
+  CALLS,
   DONE,
   FAILED,
+  isCallName,
   LIMIT,
   POLLED,
   VERSION,
   WELCOME,
-  type AnswerBody,
-  type CallBody,
   type CallName,
 } from './remote-calls.ts';
 
@@ -79,11 +79,18 @@ export async function connectLibc(path: string): Promise<Libc> {
   const polls = new Channel(here, path);
   polls.say({ channel: 'poll', version: VERSION, process: welcome.process });
 
-  const ask = <C extends CallName>(call: C, body: CallBody<C>): AnswerBody<C> => {
-    calls.say({ call, body });
+  const ask = (call: CallName, given: readonly unknown[]): unknown => {
+    const args = given.map((each, i) =>
+      each instanceof Uint8Array && CALLS[call].includes(i)
+        ? { room: each.length }
+        : (each ?? null),
+    );
+    calls.say({ call, args });
     const answer = calls.next();
     refuse(answer);
-    if (!DONE.is(answer) || !isAnswer(call, answer.done)) throw calls.lost();
+    if (!DONE.is(answer)) throw calls.lost();
+    for (const [i, buffer] of buffersOf(given).entries())
+      buffer.set(answer.buffers[i] ?? new Uint8Array(0));
     return answer.done;
   };
   const poll = async (entries: readonly PollEntry[], timeoutMs: number): Promise<number> => {
@@ -100,7 +107,10 @@ export async function connectLibc(path: string): Promise<Libc> {
     entries.forEach((entry, i) => (entry.revents = answer.revents[i] ?? 0));
     return answer.found;
   };
-  return { platform: welcome.platform, ...asked(ask), poll };
+  const asked = Object.keys(CALLS)
+    .filter(isCallName)
+    .map((call) => [call, (...args: readonly unknown[]) => ask(call, args)]);
+  return { platform: welcome.platform, poll, ...Object.fromEntries(asked) } as Libc;
 }
 
 /** What the other end's system refused is refused here, by the same errno. */
@@ -108,68 +118,4 @@ function refuse(answer: unknown): void {
   if (!FAILED.is(answer)) return;
   const { call, code, errno } = answer.failed;
   throw new SystemError(call, code, errno);
-}
-
-const isAnswer = <C extends CallName>(call: C, done: unknown): done is AnswerBody<C> =>
-  ANSWERS[call].is(done);
-
-type Ask = <C extends CallName>(call: C, body: CallBody<C>) => AnswerBody<C>;
-
-/** Every synchronous call. */
-function asked(ask: Ask): Omit<Libc, 'platform' | 'poll'> {
-  return {
-    open: (path, flags, mode = 0) => ask('open', { path, flags, mode }),
-    close: (fd) => void ask('close', { fd }),
-    read(fd, into) {
-      const { result, octets } = ask('read', { fd, room: into.length });
-      into.set(octets);
-      return result;
-    },
-    write: (fd, data) => ask('write', { fd, data }),
-    socket: (domain, type, protocol) => ask('socket', { domain, type, protocol }),
-    bind: (fd, address) => void ask('bind', { fd, address }),
-    listen: (fd, backlog) => void ask('listen', { fd, backlog }),
-    accept: (fd) => ask('accept', { fd }),
-    connect: (fd, address) => void ask('connect', { fd, address }),
-    sendto: (fd, data, flags, address) =>
-      ask('sendto', { fd, data, flags, address: address ?? null }),
-    recvfrom(fd, into, flags, from) {
-      const fromRoom = from?.length ?? null;
-      const found = ask('recvfrom', { fd, room: into.length, flags, fromRoom });
-      into.set(found.octets);
-      from?.set(found.from);
-      return { length: found.length, fromLength: found.fromLength };
-    },
-    getsockopt(fd, level, option, into) {
-      const { result, octets } = ask('getsockopt', { fd, level, option, room: into.length });
-      into.set(octets);
-      return result;
-    },
-    setsockopt: (fd, level, option, value) => void ask('setsockopt', { fd, level, option, value }),
-    ioctl(fd, request, argument, pointers = []) {
-      const isNumber = typeof argument === 'number';
-      const { result, ...updated } = ask('ioctl', {
-        fd,
-        request,
-        octets: isNumber ? null : argument,
-        number: isNumber ? argument : null,
-        pointers: pointers.map(({ at, to }) => ({ at, to })),
-      });
-      if (!isNumber) argument.set(updated.octets);
-      pointers.forEach(({ to }, i) => to.set(updated.pointers[i] ?? to));
-      return result;
-    },
-    fcntl: (fd, command, argument) => ask('fcntl', { fd, command, argument }),
-    pipe() {
-      const { read, write } = ask('pipe', {});
-      return [read, write];
-    },
-    sysctl: (name, room, value) => ask('sysctl', { name, room, value: value ?? null }),
-    getpeereid(fd) {
-      const { uid, gid, pid } = ask('getpeereid', { fd });
-      return pid === null ? { uid, gid } : { uid, gid, pid };
-    },
-    kldload: (name) => void ask('kldload', { name }),
-    unlink: (path) => void ask('unlink', { path }),
-  };
 }
