@@ -143,6 +143,7 @@ const RULES: readonly {
       target === 'packages/supervisor/src/errors.ts' ||
       target === protocol('config-text.ts') ||
       target === protocol('node-names.ts') ||
+      target === protocol('printable.ts') ||
       target === protocol('version.ts') ||
       target.startsWith('packages/supervisor/src/config') ||
       typesOnly,

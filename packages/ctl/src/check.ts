@@ -16,20 +16,18 @@ function troublesOf(
   const { holder, proven, armed, partner, demoted } = session;
   const isMine = holder === 'this router';
   const hasPartner = status.partner.routerId !== null;
-  return [
-    ...(!status.helper.connected ? [[2, 'the helper is away'] as const] : []),
-    ...(isMine && !proven ? [[2, 'the AC does not answer'] as const] : []),
-    ...(holder === 'nobody' ? [[2, 'no router holds the session'] as const] : []),
-    ...(hasPartner && !partner.healthy ? [[1, 'the partner is away or not fit'] as const] : []),
-    ...(hasPartner && partner.healthy && !partner.inSync
-      ? [[1, 'the partner is not in sync'] as const]
-      : []),
-    ...(holder === 'partner' && !armed ? [[1, 'not ready to take over'] as const] : []),
-    ...(isMine && hasPartner && partner.healthy && !partner.armed
-      ? [[1, 'the partner is not ready to take over'] as const]
-      : []),
-    ...(demoted.length > 0 ? [[1, `demoted: ${demoted.join(', ')}`] as const] : []),
+  const isFit = hasPartner && partner.healthy;
+  const troubles: readonly (readonly [isSo: boolean, level: Level, text: string])[] = [
+    [!status.helper.connected, 2, 'the helper is away'],
+    [isMine && !proven, 2, 'the AC does not answer'],
+    [holder === 'nobody', 2, 'no router holds the session'],
+    [hasPartner && !isFit, 1, 'the partner is away or not fit'],
+    [isFit && !partner.inSync, 1, 'the partner is not in sync'],
+    [holder === 'partner' && !armed, 1, 'not ready to take over'],
+    [isFit && isMine && !partner.armed, 1, 'the partner is not ready to take over'],
+    [demoted.length > 0, 1, `demoted: ${demoted.join(', ')}`],
   ];
+  return troubles.flatMap(([isSo, level, text]) => (isSo ? [[level, text] as const] : []));
 }
 
 /** The line, and its level. */

@@ -2,6 +2,7 @@
  * Speaks HTTP to the supervisor's Unix sockets, and makes the answers safe to print on a terminal. It knows no command.
  */
 import { request, type ClientRequest, type IncomingMessage } from 'node:http';
+import { oneLine } from '@ppp-thing/protocol/printable';
 import { API_VERSION, type StatusJson } from '@ppp-thing/supervisor/api';
 
 /** Codes of sysexits(3), except the first two. Documented in pppthingctl(8). */
@@ -60,23 +61,23 @@ export async function ask(
   path: string,
   body = '',
 ): Promise<unknown> {
+  return parse(await textAt(sockets, path, method, body));
+}
+
+/** The body of the answer, unparsed. Throws CtlError as `ask` does. */
+export async function textAt(
+  sockets: Sockets,
+  path: string,
+  method: 'GET' | 'POST' = 'GET',
+  body = '',
+): Promise<string> {
   const response = await open(sockets, method, path, {}, body);
   const text = await textOf(response).catch((cause: Error) => {
     throw explain(sockets, method, cause);
   });
   const { statusCode: code = 500 } = response;
-  if (code < 300) return parse(text);
+  if (code < 300) return text;
   throw new CtlError(reasonOf(text), code === 400 ? EXIT.usage : EXIT.refused);
-}
-
-/** The body of `path` on status.sock, unparsed. Throws CtlError as `ask` does. */
-export async function textAt(sockets: Sockets, path: string): Promise<string> {
-  const response = await open(sockets, 'GET', path);
-  const text = await textOf(response).catch((cause: Error) => {
-    throw explain(sockets, 'GET', cause);
-  });
-  if ((response.statusCode ?? 500) < 300) return text;
-  throw new CtlError(reasonOf(text), EXIT.refused);
 }
 
 async function textOf(response: IncomingMessage): Promise<string> {
@@ -117,18 +118,12 @@ export function open(
 export function parse(text: string): unknown {
   try {
     return JSON.parse(text, (_key, value: unknown) =>
-      typeof value === 'string' ? shown(value) : value,
+      typeof value === 'string' ? oneLine(value) : value,
     );
   } catch (cause) {
     throw anotherVersion(cause);
   }
 }
-
-const shown = (text: string): string =>
-  text.replaceAll(
-    /[\p{Cc}\p{Cf}\u2028\u2029]/gu,
-    (character) => `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`,
-  );
 
 function reasonOf(text: string): string {
   try {
@@ -139,7 +134,7 @@ function reasonOf(text: string): string {
   } catch (error) {
     if (!(error instanceof CtlError)) throw error;
   }
-  return shown(text.trim());
+  return oneLine(text.trim());
 }
 
 const HINTS: Readonly<Record<string, readonly [hint: string, exit: number]>> = {

@@ -44,6 +44,13 @@ function characterAt(octets: Uint8Array, at: number): { length: number; characte
   return VISIBLE.test(character) ? { length, character } : { length: 1 };
 }
 
+/** Keeps a line one line, whatever a peer put into it, and keeps it from moving a terminal's cursor. */
+export const oneLine = (text: string): string =>
+  text.replaceAll(
+    /[\p{Cc}\p{Cf}\u2028\u2029]/gu,
+    (character) => `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`,
+  );
+
 /** UTF-8 (RFC 3629). A lone surrogate becomes U+FFFD. */
 export function utf8(text: string): Uint8Array {
   const octets: number[] = [];

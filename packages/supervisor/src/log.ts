@@ -3,6 +3,7 @@
  * output. daemon(8) and journald add the time. It decides only which lines are too unimportant to write.
  */
 import type { Note } from '@ppp-thing/protocol/engine/events';
+import { oneLine } from '@ppp-thing/protocol/printable';
 import { wallClock } from './clock.ts';
 
 export const LOG_LEVELS = ['error', 'warn', 'info', 'debug', 'trace'] as const;
@@ -96,13 +97,6 @@ export class Log {
 
 /** `info` needs no prefix. */
 const prefix = (level: LogLevel): string => (level === 'info' ? '' : `${level}: `);
-
-/** Keeps a line one line, whatever a peer put into it. */
-const oneLine = (text: string): string =>
-  text.replaceAll(
-    /[\p{Cc}\p{Cf}\u2028\u2029]/gu,
-    (character) => `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`,
-  );
 
 export function formatNote({ machine, from, to, on, actions = [], facts = {} }: Note): string {
   const move = to === undefined ? from : `${from} -> ${to}`;

@@ -39,76 +39,61 @@ export type Failed = Extract<Event, { kind: 'failed' }>;
  * has finished.
  */
 export function perform(action: Action, effects: Effects): Failed | Storing | undefined {
+  if (action.kind === 'store') return store(action.snapshot, effects);
+  act(action, effects);
+  return undefined;
+}
+
+function act(action: Exclude<Action, { kind: 'store' }>, effects: Effects): void {
   const { session } = effects;
   const { kind } = action;
   switch (kind) {
-    case 'store':
-      return store(action.snapshot, effects);
     case 'tell-partner':
-      effects.tell(action.message);
-      return undefined;
+      return effects.tell(action.message);
     case 'note':
-      effects.note(action.note);
-      return undefined;
+      return effects.note(action.note);
     case 'send-discovery': {
       const { destination, packet } = action;
-      effects.ask(
-        'discovery-send',
-        { session, destination, payload: encodeDiscovery(packet) },
-        kind,
-      );
-      return undefined;
+      const payload = encodeDiscovery(packet);
+      return effects.ask('discovery-send', { session, destination, payload }, kind);
     }
     case 'send-ppp':
-      effects.ask('ppp-send', { session, ...encodePpp(action.packet) }, kind);
-      return undefined;
+      return effects.ask('ppp-send', { session, ...encodePpp(action.packet) }, kind);
     case 'count':
-      effects.count();
-      return undefined;
+      return effects.count();
     case 'attach': {
       const { maxPayload, autoOpen } = action;
       const { sessionId, acMac } = action.key;
       const key = { sessionId, acMac };
       const settings = action.settings ? settingsBody(action.settings) : null;
-      effects.ask('attach', { session, key, maxPayload, autoOpen, settings }, kind);
-      return undefined;
+      return effects.ask('attach', { session, key, maxPayload, autoOpen, settings }, kind);
     }
     case 'configure': {
       const { up } = action.settings;
-      effects.ask('configure', { session, up, ...settingsBody(action.settings) }, kind);
-      return undefined;
+      return effects.ask('configure', { session, up, ...settingsBody(action.settings) }, kind);
     }
     case 'gate':
-      effects.ask('gate', { session, open: action.open }, kind);
-      return undefined;
+      return effects.ask('gate', { session, open: action.open }, kind);
     case 'route':
-      effects.ask('route', { session, via: action.via }, kind);
-      return undefined;
+      return effects.ask('route', { session, via: action.via }, kind);
     case 'send-dhcp6':
-      effects.dhcp6(encodeDhcp6(action.message));
-      return undefined;
+      return effects.dhcp6(encodeDhcp6(action.message));
     case 'delegate': {
       const { addresses } = action;
       const prefixes = action.prefixes.map(({ exclude = null, ...each }) => ({ ...each, exclude }));
       effects.ask('delegate', { session, prefixes, addresses }, kind);
-      effects.delegated(action);
-      return undefined;
+      return effects.delegated(action);
     }
-    case 'announce':
-      effects.ask(
-        'announce',
-        { session, epoch: action.epoch, proof: effects.proof(action.epoch) },
-        kind,
-      );
-      return undefined;
+    case 'announce': {
+      const { epoch } = action;
+      return effects.ask('announce', { session, epoch, proof: effects.proof(epoch) }, kind);
+    }
     case 'demote':
-      effects.ask('demote', { session, on: action.on }, kind);
-      return undefined;
+      return effects.ask('demote', { session, on: action.on }, kind);
     case 'detach':
     case 'claim':
     case 'deconfigure':
-      effects.ask(kind, { session }, kind);
-      return undefined;
+      return effects.ask(kind, { session }, kind);
     default: {
       const unreachable: never = kind;
       return unreachable;

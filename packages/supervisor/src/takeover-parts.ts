@@ -7,7 +7,17 @@ import type { Notice } from '@ppp-thing/protocol/ipc/messages';
 import type { Instant } from '@ppp-thing/protocol/time';
 
 /** In the usual order. */
-type Part = 'gate' | 'up' | 'route' | 'stored' | 'announced' | 'asked' | 'told' | 'answered';
+export const PARTS = [
+  'gate',
+  'up',
+  'route',
+  'stored',
+  'announced',
+  'asked',
+  'told',
+  'answered',
+] as const;
+type Part = (typeof PARTS)[number];
 
 /** Milliseconds from the edge; absent for a step not done. */
 export type TakeoverParts = Readonly<Partial<Record<Part, number>>>;

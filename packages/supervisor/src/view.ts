@@ -15,6 +15,7 @@ import {
 import { wallClock } from './clock.ts';
 import { formatPrefix } from './lease-text.ts';
 import type { Happening, SessionView, Supervisor } from './supervisor.ts';
+import { PARTS } from './takeover-parts.ts';
 
 const MAX_AC_NAME = 64;
 
@@ -98,17 +99,7 @@ export function sessionJson(supervisor: Supervisor, view: SessionView): SessionS
             parts: partsJson(view.takeoverParts),
           },
     counters: {
-      framesIn: counters.framesIn,
-      framesOut: counters.framesOut,
-      framesMalformed: counters.framesMalformed,
-      framesShed: counters.framesShed,
-      refusals: counters.refusals,
-      refusalsByVerb: counters.refusalsByVerb,
-      echoesLost: counters.echoesLost,
-      stores: counters.stores,
-      storeFailures: counters.storeFailures,
-      datagramsIn: counters.datagramsIn,
-      datagramsOut: counters.datagramsOut,
+      ...counters,
       datagramsRefused: Object.values(counters.datagramsRefused).reduce((sum, n) => sum + n, 0),
     },
   };
@@ -118,18 +109,9 @@ type PartsJson = NonNullable<NonNullable<SessionStatusJson['lastTakeover']>['par
 
 function partsJson(parts: SessionView['takeoverParts']): PartsJson | null {
   if (parts === undefined) return null;
-  const ms = (span: number | undefined): number | null =>
-    span === undefined ? null : Math.round(span * 1000) / 1000;
-  return {
-    gate: ms(parts.gate),
-    up: ms(parts.up),
-    route: ms(parts.route),
-    stored: ms(parts.stored),
-    announced: ms(parts.announced),
-    asked: ms(parts.asked),
-    told: ms(parts.told),
-    answered: ms(parts.answered),
-  };
+  const ms = (span = NaN): number | null =>
+    Number.isNaN(span) ? null : Math.round(span * 1000) / 1000;
+  return Object.fromEntries(PARTS.map((part) => [part, ms(parts[part])])) as PartsJson;
 }
 
 export function holderOf(id: number, us: number): SessionStatusJson['holder'] {
@@ -209,20 +191,8 @@ export function healthJson(supervisor: Supervisor): HealthJson {
 }
 
 export function eventJson({ sequence, time, session, note, line }: Happening): EventJson {
-  const { level, machine, from, to, on, actions = [], facts = {} } = note;
-  return {
-    sequence,
-    time: Math.round(time),
-    session,
-    level,
-    line,
-    machine,
-    from,
-    to: to ?? null,
-    on,
-    actions,
-    facts,
-  };
+  const rest = { ...note, to: note.to ?? null };
+  return { sequence, time: Math.round(time), session, line, actions: [], facts: {}, ...rest };
 }
 
 /** Milliseconds, to the hundredth. */

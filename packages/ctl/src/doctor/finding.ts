@@ -18,24 +18,13 @@ export interface Finding {
  */
 export type Check = (facts: Facts) => readonly Finding[];
 
-export const ok = (subject: string, what: string): Finding => ({
-  severity: 'ok',
-  subject,
-  what,
-  fix: '',
-});
-export const warn = (subject: string, what: string, fix: string): Finding => ({
-  severity: 'warn',
-  subject,
-  what,
-  fix,
-});
-export const error = (subject: string, what: string, fix: string): Finding => ({
-  severity: 'error',
-  subject,
-  what,
-  fix,
-});
+const of =
+  (severity: Severity) =>
+  (subject: string, what: string, fix: string): Finding => ({ severity, subject, what, fix });
+
+export const ok = (subject: string, what: string): Finding => of('ok')(subject, what, '');
+export const warn = of('warn');
+export const error = of('error');
 
 /** Judges a known fact, and reports `right` if nothing is wrong. For an unknown fact, reports why it is unknown. */
 export function judge<T>(
@@ -45,7 +34,7 @@ export function judge<T>(
   look: (value: T) => readonly Finding[],
 ): readonly Finding[] {
   if (!fact.known) {
-    return [{ severity: 'unknown', subject, what: `not known: ${fact.why}`, fix: '' }];
+    return [of('unknown')(subject, `not known: ${fact.why}`, '')];
   }
   const found = look(fact.value);
   return found.length > 0 ? found : [ok(subject, right)];
