@@ -2,7 +2,7 @@
 import { request, type IncomingHttpHeaders } from 'node:http';
 import { connect, createServer } from 'node:net';
 import t, { type Test } from 'tap';
-import { isLoopback, isOurs, placeOf, urlOf } from '@ppp-thing/ctl/listen';
+import { isLoopback, isOurs, addressOf, urlOf } from '@ppp-thing/ctl/listen';
 import { bench, holding } from '../supervisor/status-bench.ts';
 import { Ctl, ctl } from './bench.ts';
 
@@ -246,11 +246,11 @@ t.test('web --listen › what is wrong with it is named', async (t) => {
     ['[::1]', 'no port'],
     ['[127.0.0.1]:1', "address '127.0.0.1': expected an IPv6 address within the brackets"],
   ] as const) {
-    t.throws(() => placeOf(text), { message: `web: --listen '${text}': `, exit: 64 }, text);
-    t.throws(() => placeOf(text), { message: reason }, text);
+    t.throws(() => addressOf(text), { message: `web: --listen '${text}': `, exit: 64 }, text);
+    t.throws(() => addressOf(text), { message: reason }, text);
   }
-  t.same(placeOf('[::1]:8808'), { host: '::1', port: 8808 });
-  t.same(placeOf('localhost:0'), { host: 'localhost', port: 0 });
+  t.same(addressOf('[::1]:8808'), { host: '::1', port: 8808 });
+  t.same(addressOf('localhost:0'), { host: 'localhost', port: 0 });
   t.equal(urlOf({ host: '::1', port: 8808 }), 'http://[::1]:8808/');
   const { directory } = await bench(t, { helper: false });
   t.match(await ctl(directory, 'web', '--listen', '8808'), { code: 64, err: 'did you mean' });

@@ -8,7 +8,7 @@ import {
 } from '@ppp-thing/protocol/engine/ppp/negotiation';
 import type { AnyOption, Options } from '@ppp-thing/protocol/engine/ppp/options';
 import type { Note } from '@ppp-thing/protocol/engine/events';
-import { Pace } from '@ppp-thing/protocol/engine/ppp/pace';
+import { RestartTimer } from '@ppp-thing/protocol/engine/ppp/restart-timer';
 import type { Layer, PppTimers } from '@ppp-thing/protocol/engine/ppp/waits';
 import { Timers } from '@ppp-thing/protocol/engine/timers';
 import { millis, type Instant } from '@ppp-thing/protocol/time';
@@ -28,7 +28,7 @@ class Heard<Option extends AnyOption> {
   readonly #timers: PppTimers = new Timers();
   readonly machine: Negotiation<Option>;
 
-  constructor(machine: Layer, options: Options<Option>, peerMru: number, pace: Pace) {
+  constructor(machine: Layer, options: Options<Option>, peerMru: number, pace: RestartTimer) {
     this.machine = new Negotiation(
       machine,
       options,
@@ -70,7 +70,7 @@ class Heard<Option extends AnyOption> {
 
 function setUp(peerMru = 1492) {
   const options = new IpcpOptions({ dns: false }, UNSPECIFIED_V4);
-  const pace = new Pace();
+  const pace = new RestartTimer();
   return { options, pace, negotiation: new Heard('ipcp', options, peerMru, pace) };
 }
 
@@ -364,7 +364,7 @@ void t.test(
   'negotiation › after five Naks what is still wrong is rejected, and an Ack begins the count anew (§4.6 Max-Failure)',
   (t) => {
     const options = new Ipv6cpOptions(counterRandom(), AC_INTERFACE_ID);
-    const negotiation = new Heard('ipv6cp', options, 1492, new Pace());
+    const negotiation = new Heard('ipv6cp', options, 1492, new RestartTimer());
     negotiation.fire('Open', at(0));
     negotiation.fire('Up', at(0));
     const ask = (identifier: number, ...options: Ipv6cpOption[]) => {

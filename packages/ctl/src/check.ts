@@ -6,18 +6,18 @@ import { CtlError, statusOf } from './client.ts';
 import type { Context } from './command.ts';
 
 const WORDS = ['OK', 'WARNING', 'CRITICAL', 'UNKNOWN'] as const;
-type Level = 0 | 1 | 2 | 3;
+type PluginStatus = 0 | 1 | 2 | 3;
 
 /** The problems of one session that deserve an alarm, worst first; empty if all is well. */
 function troublesOf(
   session: SessionStatusJson,
   status: StatusJson,
-): readonly (readonly [Level, string])[] {
+): readonly (readonly [PluginStatus, string])[] {
   const { holder, proven, armed, partner, demoted } = session;
   const isMine = holder === 'this router';
   const hasPartner = status.partner.routerId !== null;
   const isFit = hasPartner && partner.healthy;
-  const troubles: readonly (readonly [isSo: boolean, level: Level, text: string])[] = [
+  const troubles: readonly (readonly [isSo: boolean, level: PluginStatus, text: string])[] = [
     [!status.helper.connected, 2, 'the helper is away'],
     [isMine && !proven, 2, 'the AC does not answer'],
     [holder === 'nobody', 2, 'no router holds the session'],
@@ -31,14 +31,17 @@ function troublesOf(
 }
 
 /** The line, and its level. */
-export function judgement(status: StatusJson, names: readonly string[]): readonly [Level, string] {
+export function judgement(
+  status: StatusJson,
+  names: readonly string[],
+): readonly [PluginStatus, string] {
   const sessions = status.sessions.filter(({ name }) => names.length === 0 || names.includes(name));
   const found = sessions.flatMap((session) =>
     troublesOf(session, status).map(
       ([level, text]) => [level, `${session.name}: ${text}`] as const,
     ),
   );
-  const level = found.reduce<Level>((worst, [each]) => (each > worst ? each : worst), 0);
+  const level = found.reduce<PluginStatus>((worst, [each]) => (each > worst ? each : worst), 0);
   const well = sessions.map(
     ({ name, holder }) =>
       `${name}: ${holder === 'partner' ? 'the partner' : holder} holds the session`,

@@ -3,18 +3,18 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { BlockList, isIP, isIPv6 } from 'node:net';
 import { CtlError, EXIT } from './client.ts';
 
-export interface Place {
+export interface ListenAddress {
   /** `localhost` or a literal address, without brackets. */
   readonly host: string;
   /** 0 for any free port. */
   readonly port: number;
 }
 
-export const DEFAULT_PLACE = '127.0.0.1:8808';
+export const DEFAULT_ADDRESS = '127.0.0.1:8808';
 const MAX_PORT = 65535;
 
 /** Parse `--listen`. Throws CtlError that names the fault. Host names are not resolved. */
-export function placeOf(text: string): Place {
+export function addressOf(text: string): ListenAddress {
   const wrong = (reason: string): CtlError =>
     new CtlError(`web: --listen '${text}': ${reason}`, EXIT.usage);
   const [, bracketed, plain, digits] = /^(?:\[(.*)\]|(.*?))(?::([^:\]]*))?$/.exec(text) ?? [];
@@ -47,7 +47,7 @@ export const isLoopback = (host: string): boolean =>
   host === 'localhost' || LOOPBACK.check(host, isIPv6(host) ? 'ipv6' : 'ipv4');
 
 /** `http://127.0.0.1:8808/` */
-export const urlOf = ({ host, port }: Place): string =>
+export const urlOf = ({ host, port }: ListenAddress): string =>
   `http://${isIPv6(host) ? `[${host}]` : host}:${port}/`;
 
 /**

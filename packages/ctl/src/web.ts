@@ -8,13 +8,13 @@ import { ask, CtlError, EXIT, statusOf, textAt, type Sockets } from './client.ts
 import type { Context, Given } from './command.ts';
 import { Changes } from './changes.ts';
 import {
-  DEFAULT_PLACE,
+  DEFAULT_ADDRESS,
   isForeign,
   isLoopback,
   isOurs,
-  placeOf,
+  addressOf,
   urlOf,
-  type Place,
+  type ListenAddress,
 } from './listen.ts';
 import type { PageData } from './page/data.ts';
 import { loadFiles, type PageFile } from './page-files.ts';
@@ -58,7 +58,7 @@ interface Inputs {
 
 /** Serve until the signal. Throws CtlError if the port cannot be opened. */
 export async function web({ values }: Given, context: Context): Promise<number> {
-  const place = placeOf(values['listen'] ?? DEFAULT_PLACE);
+  const address = addressOf(values['listen'] ?? DEFAULT_ADDRESS);
   const changes = new Changes(context);
   const inputs = { sockets: context, files: loadFiles(), changes };
   const server = createServer(LIMITS, (request, response) => {
@@ -70,10 +70,10 @@ export async function web({ values }: Given, context: Context): Promise<number> 
     });
   });
   server.maxConnections = MAX_CONNECTIONS;
-  const bound = await listen(server, place);
-  if (!isLoopback(place.host)) {
+  const bound = await listen(server, address);
+  if (!isLoopback(address.host)) {
     const who = 'anyone who can reach this address can read the status; there is no password';
-    context.complain(`web: warning: ${place.host} is not a loopback address: ${who}`);
+    context.complain(`web: warning: ${address.host} is not a loopback address: ${who}`);
   }
   context.print(`${urlOf(bound)}  (read-only; ^C ends it)`);
   await new Promise<void>((resolve) => {
@@ -86,17 +86,19 @@ export async function web({ values }: Given, context: Context): Promise<number> 
   return EXIT.ok;
 }
 
-function listen(server: Server, place: Place): Promise<Place> {
+function listen(server: Server, address: ListenAddress): Promise<ListenAddress> {
   return new Promise((resolve, reject) => {
     server.once('error', (cause: NodeJS.ErrnoException) => {
       const { code = cause.message } = cause;
       const [hint, exit] = REASONS[code] ?? [cause.message, EXIT.unavailable];
-      const { host, port } = place;
+      const { host, port } = address;
       reject(new CtlError(`listen ${host} port ${port}: ${code}: ${hint}`, exit, { cause }));
     });
-    server.listen(place.port, place.host, () => {
+    server.listen(address.port, address.host, () => {
       const bound = server.address();
-      resolve(typeof bound === 'object' && bound !== null ? { ...place, port: bound.port } : place);
+      resolve(
+        typeof bound === 'object' && bound !== null ? { ...address, port: bound.port } : address,
+      );
     });
   });
 }

@@ -21,7 +21,7 @@ import { isLive, mayOpen } from './interlock.ts';
 import type { Lans } from './lan.ts';
 import { SystemError } from './libc.ts';
 import type { SessionPolicy } from './policy.ts';
-import { NOTHING_ARMED, type Session, type Sessions } from './sessions.ts';
+import { NOTHING_ARMED, type HelperSession, type Sessions } from './sessions.ts';
 
 export interface Requests {
   /** @param greeted  the supervisor has sent `hello`, which must come first. Throws FramingError to end the connection. */
@@ -45,7 +45,7 @@ export function createRequests(
     return { version: PROTOCOL_VERSION, platform, pid, sessions: sessions.states(demotions) };
   };
 
-  const find = (request: SessionRequest): Session => {
+  const find = (request: SessionRequest): HelperSession => {
     const session = sessions.find(request.session);
     if (session === undefined)
       throw refusal(
@@ -102,7 +102,7 @@ const NEEDS_ROLE: {
 };
 
 function checkRole<V extends SessionRequest['verb']>(
-  { policy, role }: Session,
+  { policy, role }: HelperSession,
   request: Extract<SessionRequest, { verb: V }>,
 ): void {
   const needs: (asked: typeof request) => boolean = NEEDS_ROLE[request.verb as V];
@@ -120,7 +120,7 @@ interface Means {
 
 function perform(
   means: Means,
-  session: Session,
+  session: HelperSession,
   request: SessionRequest,
 ): ReplyBody<'counters'> | null {
   const { sessions, demotions, lans } = means;
@@ -205,7 +205,7 @@ function delegate(
 }
 
 function attach(
-  session: Session,
+  session: HelperSession,
   { key, maxPayload, autoOpen, settings }: Extract<Request, { verb: 'attach' }>,
 ): void {
   const { name } = session.policy;
@@ -230,7 +230,7 @@ function attach(
 }
 
 /** CARP decides the role. A claim only makes it decide sooner, and the helper allows few claims. */
-function claim({ claims, now }: Means, { policy, verbs, role, attached }: Session): void {
+function claim({ claims, now }: Means, { policy, verbs, role, attached }: HelperSession): void {
   const { name, carp } = policy;
   const refuse = (code: string, reason: string): BackendError =>
     refusal('claim', name, code, reason);
@@ -248,7 +248,7 @@ function claim({ claims, now }: Means, { policy, verbs, role, attached }: Sessio
 }
 
 /** @returns whether the gate has moved */
-function gate(session: Session, open: boolean): boolean {
+function gate(session: HelperSession, open: boolean): boolean {
   const { policy } = session;
   if (open && session.attached === null)
     throw refusal('gate', policy.name, 'ENOTCONN', 'no session is attached');
@@ -259,7 +259,7 @@ function gate(session: Session, open: boolean): boolean {
 }
 
 /** Refuses a route via the partner on a live router: the packets would come back (R13). */
-function checkPartnerRoute({ policy, role, gateOpen }: Session): void {
+function checkPartnerRoute({ policy, role, gateOpen }: HelperSession): void {
   const { name, partnerAddress, partnerAddress6 } = policy;
   if (partnerAddress === undefined && partnerAddress6 === undefined)
     throw refusal('route', name, 'EINVAL', 'the policy has no partner_address');
@@ -267,7 +267,7 @@ function checkPartnerRoute({ policy, role, gateOpen }: Session): void {
     throw refusal('route', name, 'EPERM', `role ${role}, gate ${gateOpen ? 'open' : 'closed'}`);
 }
 
-function configure(session: Session, request: Extract<Request, { verb: 'configure' }>): void {
+function configure(session: HelperSession, request: Extract<Request, { verb: 'configure' }>): void {
   const { policy } = session;
   const settings = settingsOf('configure', policy, request);
   session.verbs.configure({ ...settings, up: request.up });

@@ -34,7 +34,7 @@ const RETRY_MS = 100;
 const RESTART_MS = 5000;
 
 /** Mutable on purpose: one per session for the life of the process. */
-export interface Session {
+export interface HelperSession {
   readonly policy: SessionPolicy;
   readonly verbs: SessionVerbs;
   role: Role;
@@ -61,7 +61,7 @@ interface SessionsOptions {
 
 /** A session on an edge, and the time of each step, microseconds. */
 interface Moved {
-  readonly session: Session;
+  readonly session: HelperSession;
   readonly from: Role;
   readonly gate: number;
   up: number;
@@ -70,14 +70,14 @@ interface Moved {
 
 /** Called as sessions start. */
 export interface Starting {
-  started(session: Session): void;
+  started(session: HelperSession): void;
   /** The session started later than the others, after a failed attempt. */
   late(name: string): void;
 }
 
 export class Sessions {
   readonly #options: SessionsOptions;
-  readonly #byName = new Map<string, Session>();
+  readonly #byName = new Map<string, HelperSession>();
 
   constructor(options: SessionsOptions) {
     this.#options = options;
@@ -104,7 +104,7 @@ export class Sessions {
       const verbs = backend.start(policy);
       const found = level(verbs, policy);
       const idle = { ...NOTHING_ARMED, route: undefined, retrying: false };
-      const session: Session = { policy, verbs, ...idle, ...found };
+      const session: HelperSession = { policy, verbs, ...idle, ...found };
       this.#byName.set(policy.name, session);
       this.#enforce(session, false);
       // On a router that is not live, keep the earlier helper's settings until the supervisor sends the current ones.
@@ -129,11 +129,11 @@ export class Sessions {
     retry(loop, RESTART_MS, reason, again, log);
   }
 
-  find(name: string): Session | undefined {
+  find(name: string): HelperSession | undefined {
     return this.#byName.get(name);
   }
 
-  all(): Iterable<Session> {
+  all(): Iterable<HelperSession> {
     return this.#byName.values();
   }
 
@@ -227,22 +227,22 @@ export class Sessions {
    * Bring interface and default route in line with gate and role: both set behind an open gate, no default route into a
    * closed one, none via the partner on a live router. Logs what the kernel refuses; the supervisor will request it again.
    */
-  follow(session: Session): void {
+  follow(session: HelperSession): void {
     this.#raise(session);
     this.#route(session);
   }
 
   /** The supervisor announces too, with its proof, but only after it has stored the takeover. */
-  #show({ verbs }: Session): void {
+  #show({ verbs }: HelperSession): void {
     anyway(() => verbs.announce(PRESENCE), this.#options.log);
   }
 
-  #raise({ verbs, gateOpen, settings }: Session): void {
+  #raise({ verbs, gateOpen, settings }: HelperSession): void {
     if (!gateOpen || settings === null) return;
     anyway(() => verbs.raise(settings), this.#options.log);
   }
 
-  #route(session: Session): void {
+  #route(session: HelperSession): void {
     const { policy, role, gateOpen: open, settings, route } = session;
     const known = settings !== null;
     const via = routeAfter({ policy: policy.policy, role, open, settings: known, route });
@@ -251,14 +251,14 @@ export class Sessions {
   }
 
   /** Sets the default route, unless the configuration leaves it to the administrator. Throws the backend's error. */
-  setRoute(session: Session, via: Via): void {
+  setRoute(session: HelperSession, via: Via): void {
     session.route = undefined;
     if (session.policy.defaultRoute) session.verbs.route(via);
     session.route = via;
   }
 
   /** Move the gate as the interlock decides. Retries a gate that does not close. */
-  #enforce(session: Session, edge: boolean): void {
+  #enforce(session: HelperSession, edge: boolean): void {
     const { policy, verbs, role, autoOpen } = session;
     const state = { policy: policy.policy, role, autoOpen, open: session.gateOpen };
     const wanted = gateAfter({ ...state, attached: session.attached !== null }, edge);
@@ -267,7 +267,7 @@ export class Sessions {
     else if (!wanted) this.#retryClosing(session);
   }
 
-  #retryClosing(session: Session): void {
+  #retryClosing(session: HelperSession): void {
     if (session.retrying) return;
     session.retrying = true;
     this.#options.loop.after(RETRY_MS, () => {
@@ -297,7 +297,7 @@ function isUseful(payload: Uint8Array, source: Uint8Array, acMac: Uint8Array | u
 function level(
   verbs: SessionVerbs,
   { policy }: SessionPolicy,
-): Pick<Session, 'role' | 'carrier' | 'attached' | 'gateOpen'> {
+): Pick<HelperSession, 'role' | 'carrier' | 'attached' | 'gateOpen'> {
   const { role, carrier, attached, gateOpen } = verbs.inspect();
   return { role: effectiveRole(policy, role), carrier, attached, gateOpen };
 }

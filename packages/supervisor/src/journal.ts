@@ -17,7 +17,7 @@ import { CorruptSnapshot, decodeSnapshotText } from './snapshot-text.ts';
 /** Octets that the file may have beyond twice its content. */
 const SPARE = 1024 * 1024;
 
-interface Line {
+interface JournalLine {
   readonly batch: number;
   readonly session: string;
   readonly text: string;
@@ -103,7 +103,7 @@ export class Journal {
 }
 
 /** Undefined if the line is not whole. */
-function decodeLine(line: string): Line | undefined {
+function decodeLine(line: string): JournalLine | undefined {
   try {
     const value: unknown = JSON.parse(line);
     if (!Array.isArray(value)) return undefined;

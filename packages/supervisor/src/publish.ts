@@ -7,7 +7,7 @@ import { connect, type Server } from 'node:net';
 import { join } from 'node:path';
 import { AnotherRunsError, codeOf } from './errors.ts';
 
-export interface Place {
+export interface SocketFile {
   readonly directory: string;
   readonly name: string;
   readonly mode: number;
@@ -25,7 +25,7 @@ const RETRY_MS = 5000;
  * @returns a function that removes the socket
  * @throws AnotherRunsError if another process of this user answers there: EADDRINUSE
  */
-export async function publish(place: Place, listener: () => Server): Promise<() => void> {
+export async function publish(place: SocketFile, listener: () => Server): Promise<() => void> {
   const path = join(place.directory, place.name);
   let server: Server | undefined;
   let retry: NodeJS.Timeout | undefined;
@@ -67,7 +67,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   ENOENT: 'the directory is gone: make it again',
 };
 
-async function put({ directory, name, mode }: Place, server: Server): Promise<void> {
+async function put({ directory, name, mode }: SocketFile, server: Server): Promise<void> {
   const privately = join(directory, `${name}.${process.pid}`);
   removeLeftOvers(directory, name);
   await listenForNobody(server, privately);

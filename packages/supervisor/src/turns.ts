@@ -10,24 +10,24 @@ import type { System } from './system.ts';
 export const AT_ONCE = 32;
 const LONGEST = seconds(10);
 
-type Line = () => void;
+type DiallingLine = () => void;
 
 export class Turns {
   readonly #clock: Pick<System, 'now' | 'wakeAt' | 'soon'>;
   /** Lines that dial, each with a function that cancels the timer of its turn. */
-  readonly #dialling = new Map<Line, () => void>();
+  readonly #dialling = new Map<DiallingLine, () => void>();
   /** Lines that still dial after their turn has ended. */
-  readonly #late = new Set<Line>();
-  readonly #queue = new Set<Line>();
+  readonly #late = new Set<DiallingLine>();
+  readonly #queue = new Set<DiallingLine>();
   /** The place of each line in the queue, counted once for all that ask; undefined once a line has left the queue. */
-  #places: Map<Line, number> | undefined;
+  #places: Map<DiallingLine, number> | undefined;
 
   constructor(clock: Pick<System, 'now' | 'wakeAt' | 'soon'>) {
     this.#clock = clock;
   }
 
   /** The turns of one line. `wake` is called when it may ask again. */
-  of(wake: Line): Turn {
+  of(wake: DiallingLine): Turn {
     return {
       take: () => this.#take(wake),
       leave: () => this.#leave(wake),
@@ -39,7 +39,7 @@ export class Turns {
     for (const cancel of this.#dialling.values()) cancel();
   }
 
-  #take(line: Line): boolean {
+  #take(line: DiallingLine): boolean {
     if (this.#dialling.has(line) || this.#late.has(line)) return true;
     if (!this.#queue.has(line)) this.#places?.set(line, this.#queue.size);
     this.#queue.add(line);
@@ -57,7 +57,7 @@ export class Turns {
   }
 
   /** Whether there is a free turn for this line and for all queued before it. */
-  #isNext(line: Line): boolean {
+  #isNext(line: DiallingLine): boolean {
     let free = AT_ONCE - this.#dialling.size;
     for (const each of this.#queue) {
       if (each === line) return true;
@@ -67,7 +67,7 @@ export class Turns {
     return false;
   }
 
-  #leave(line: Line): void {
+  #leave(line: DiallingLine): void {
     this.#late.delete(line);
     if (this.#queue.delete(line)) this.#places = undefined;
     const end = this.#dialling.get(line);
@@ -77,7 +77,7 @@ export class Turns {
     this.#callNext();
   }
 
-  #place(line: Line): number | undefined {
+  #place(line: DiallingLine): number | undefined {
     this.#places ??= new Map(Array.from(this.#queue, (each, i) => [each, i]));
     return this.#places.get(line);
   }

@@ -32,14 +32,14 @@ const WHOLE_FRAME = 0xffffffff;
 const NODE_FRAME = 0x2000;
 
 /** An instruction, or a label for the next one. Jumps name labels; without one they fall through. */
-type Line =
+type ProgramLine =
   | { readonly code: number; readonly k: number; readonly yes?: string; readonly no?: string }
   | { readonly label: string };
 
 /** Instructions as the kernel takes them: u16 code, u8 jump if true, u8 jump if false, u32 operand. */
-function assemble(lines: readonly Line[]): Uint8Array {
+function assemble(lines: readonly ProgramLine[]): Uint8Array {
   const labels = new Map<string, number>();
-  const instructions: Exclude<Line, { label: string }>[] = [];
+  const instructions: Exclude<ProgramLine, { label: string }>[] = [];
   for (const line of lines) {
     if ('label' in line) labels.set(line.label, instructions.length);
     else instructions.push(line);
@@ -57,17 +57,17 @@ function assemble(lines: readonly Line[]): Uint8Array {
   return octets;
 }
 
-const equal = (k: number, yes: string | undefined, no: string | undefined): Line => ({
+const equal = (k: number, yes: string | undefined, no: string | undefined): ProgramLine => ({
   code: JUMP_IF_EQUAL,
   k,
   ...(yes !== undefined && { yes }),
   ...(no !== undefined && { no }),
 });
-const half = (k: number): Line => ({ code: LOAD_HALF, k });
-const word = (k: number): Line => ({ code: LOAD_WORD, k });
+const half = (k: number): ProgramLine => ({ code: LOAD_HALF, k });
+const word = (k: number): ProgramLine => ({ code: LOAD_WORD, k });
 
 /** Compare the MAC address at `at`: on to the next line if it is the same, to `no` otherwise. */
-const isMac = (at: number, mac: Uint8Array, no: string): Line[] => {
+const isMac = (at: number, mac: Uint8Array, no: string): ProgramLine[] => {
   const { buffer, byteOffset } = mac;
   const view = new DataView(buffer, byteOffset);
   return [
@@ -78,7 +78,7 @@ const isMac = (at: number, mac: Uint8Array, no: string): Line[] => {
   ];
 };
 
-const ends = (length: number): Line[] => [
+const ends = (length: number): ProgramLine[] => [
   { label: 'pass' },
   { code: RETURN, k: length },
   { label: 'drop' },

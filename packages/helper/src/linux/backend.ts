@@ -15,7 +15,7 @@ import { Demotion } from './demotion.ts';
 import { News, Rtnetlink } from './kernel.ts';
 import { ourLinks, removeLink } from './line.ts';
 import type { Message } from './netlink.ts';
-import { Roles, type Level } from './roles.ts';
+import { Roles, type RoleAndCarrier } from './roles.ts';
 import { GROUP, IFF, decodeAddress, decodeLink } from './rtnetlink.ts';
 import { LinuxSession, type Shared } from './session.ts';
 
@@ -24,7 +24,7 @@ const LEVEL_INTERVAL = 1000;
 interface Entry {
   readonly session: LinuxSession;
   /** As last noticed. */
-  level: Level;
+  level: RoleAndCarrier;
   /** The kernel has sent a notification about the line, or an interface below it, since the last good check. */
   lineDoubtful: boolean;
 }

@@ -9,7 +9,7 @@ import type { SessionPolicy } from '../policy.ts';
 import type { Rtnetlink } from './kernel.ts';
 import { IFF, type Address, type Link } from './rtnetlink.ts';
 
-export type Level = Pick<KernelState, 'role' | 'carrier'>;
+export type RoleAndCarrier = Pick<KernelState, 'role' | 'carrier'>;
 
 /** What is read of the kernel. */
 type Kernel = Pick<Rtnetlink, 'link' | 'linkAt' | 'allAddresses'>;
@@ -31,7 +31,7 @@ export class Roles {
   }
 
   /** Role and carrier as they are now. */
-  level(policy: SessionPolicy, view = this.view()): Level {
+  level(policy: SessionPolicy, view = this.view()): RoleAndCarrier {
     const parent = view.link(policy.interface);
     const carrier = ((parent?.flags ?? 0) & IFF.LOWER_UP) !== 0;
     const { carp } = policy;

@@ -38,7 +38,7 @@ export interface Temper {
   readonly unnumbered?: boolean | 'ours';
 }
 
-interface Session {
+interface SimSession {
   readonly id: number;
   readonly magic: number;
   readonly born: number;
@@ -107,7 +107,7 @@ const ipv6cpTerms: Terms<Ipv6cpOption> = {
 };
 
 export class AccessConcentrator {
-  readonly sessions = new Map<number, Session>();
+  readonly sessions = new Map<number, SimSession>();
   /** PADRs granted since the world began. */
   dials = 0;
   /** PADTs that named a live session. */
@@ -198,7 +198,7 @@ export class AccessConcentrator {
     if (this.#temper.second === 'replace') this.terminate();
     const id = 1 + (this.#chance.next() % 0xfffe);
     const magic = this.#chance.next() || 1;
-    const session: Session = {
+    const session: SimSession = {
       id,
       magic,
       born: this.#schedule.now,
@@ -218,7 +218,7 @@ export class AccessConcentrator {
     this.#echo(session);
   }
 
-  #drop(session: Session): void {
+  #drop(session: SimSession): void {
     this.sessions.delete(session.id);
     if (this.#temper.lockoutMs === 0 || this.#schedule.now - session.born > 60_000) {
       this.#shortSessions = 0;
@@ -229,7 +229,7 @@ export class AccessConcentrator {
     this.#lockedUntil = this.#schedule.now + span;
   }
 
-  #isHere(session: Session): boolean {
+  #isHere(session: SimSession): boolean {
     return this.sessions.get(session.id) === session;
   }
 
@@ -237,32 +237,32 @@ export class AccessConcentrator {
     return this.#schedule.now as Instant;
   }
 
-  #begin(session: Session): void {
+  #begin(session: SimSession): void {
     this.#establish(session);
     this.#sayLcp(session, session.lcp.begin(this.#now));
   }
 
   /** Nothing above LCP lives while that is negotiated. */
-  #establish(session: Session): void {
+  #establish(session: SimSession): void {
     session.phase = 'LCP';
     session.ipcp.end();
     session.ipv6cp.end();
     session.negotiations++;
   }
 
-  #sayLcp(session: Session, packets: readonly ConfigurePacket<LcpOption>[]): void {
+  #sayLcp(session: SimSession, packets: readonly ConfigurePacket<LcpOption>[]): void {
     for (const packet of packets) this.#lcp(session, packet);
     this.#later(session, session.lcp, () => this.#sayLcp(session, session.lcp.expire(this.#now)));
   }
 
-  #sayIpcp(session: Session, packets: readonly ConfigurePacket<IpcpOption>[]): void {
+  #sayIpcp(session: SimSession, packets: readonly ConfigurePacket<IpcpOption>[]): void {
     for (const packet of packets) this.#ipcp(session, packet);
     this.#later(session, session.ipcp, () =>
       this.#sayIpcp(session, session.ipcp.expire(this.#now)),
     );
   }
 
-  #sayIpv6cp(session: Session, packets: readonly ConfigurePacket<Ipv6cpOption>[]): void {
+  #sayIpv6cp(session: SimSession, packets: readonly ConfigurePacket<Ipv6cpOption>[]): void {
     for (const packet of packets)
       this.#send({ kind: 'ppp', sessionId: session.id, packet: { protocol: 'IPV6CP', packet } });
     const at = session.ipv6cp.deadline();
@@ -274,7 +274,11 @@ export class AccessConcentrator {
   }
 
   /** Come back when the exchange's timer runs out, unless it has been set anew by then; give up when it does. */
-  #later(session: Session, exchange: Session['lcp'] | Session['ipcp'], expire: () => void): void {
+  #later(
+    session: SimSession,
+    exchange: SimSession['lcp'] | SimSession['ipcp'],
+    expire: () => void,
+  ): void {
     if (exchange.isDead) return this.#drop(session);
     const at = exchange.deadline();
     if (at === undefined) return;
@@ -283,7 +287,7 @@ export class AccessConcentrator {
     });
   }
 
-  #challengeFor(session: Session, attempt: number): void {
+  #challengeFor(session: SimSession, attempt: number): void {
     if (!this.#isHere(session) || session.phase !== 'CHAP') return;
     if (attempt >= MAX_CHALLENGES) return this.#drop(session);
     this.#challenge(session);
@@ -293,7 +297,7 @@ export class AccessConcentrator {
     });
   }
 
-  #challenge(session: Session): void {
+  #challenge(session: SimSession): void {
     session.identifier = (session.identifier + 1) & 0xff;
     session.challenged = session.identifier;
     const packet: ChapPacket = {
@@ -305,7 +309,7 @@ export class AccessConcentrator {
     this.#send({ kind: 'ppp', sessionId: session.id, packet: { protocol: 'CHAP', packet } });
   }
 
-  #echo(session: Session): void {
+  #echo(session: SimSession): void {
     this.#schedule.in(this.#temper.echoMs, () => {
       if (!this.#isHere(session)) return;
       if (session.phase === 'up') {
@@ -337,7 +341,7 @@ export class AccessConcentrator {
     else if (packet.protocol === 'CHAP') this.#handleChap(session, packet.packet);
   }
 
-  #handleLcp(session: Session, packet: LcpPacket): void {
+  #handleLcp(session: SimSession, packet: LcpPacket): void {
     switch (packet.code) {
       case 'Configure-Request':
       case 'Configure-Ack':
@@ -359,7 +363,7 @@ export class AccessConcentrator {
     }
   }
 
-  #configureLcp(session: Session, packet: ConfigurePacket<LcpOption>): void {
+  #configureLcp(session: SimSession, packet: ConfigurePacket<LcpOption>): void {
     const wasOpen = session.lcp.isOpen;
     const answers = session.lcp.receive(packet, this.#now);
     if (wasOpen && !session.lcp.isOpen) this.#establish(session);
@@ -369,7 +373,7 @@ export class AccessConcentrator {
     this.#challengeFor(session, 0);
   }
 
-  #handleChap(session: Session, packet: ChapPacket): void {
+  #handleChap(session: SimSession, packet: ChapPacket): void {
     if (packet.code !== 'Response' || packet.identifier !== session.challenged) return;
     const { identifier } = packet;
     const success: ChapPacket = { code: 'Success', identifier, message: NOTHING };
@@ -383,13 +387,13 @@ export class AccessConcentrator {
     this.#sayIpcp(session, session.ipcp.begin(this.#now));
   }
 
-  #handleIpcp(session: Session, packet: IpcpPacket): void {
+  #handleIpcp(session: SimSession, packet: IpcpPacket): void {
     if (session.phase === 'LCP' || session.phase === 'CHAP' || !('options' in packet)) return;
     this.#sayIpcp(session, session.ipcp.receive(packet, this.#now));
     session.phase = session.ipcp.isOpen ? 'up' : 'IPCP';
   }
 
-  #handleIpv6cp(session: Session, packet: Ipv6cpPacket): void {
+  #handleIpv6cp(session: SimSession, packet: Ipv6cpPacket): void {
     const isNetwork = session.phase === 'IPCP' || session.phase === 'up';
     if (this.#delegator === undefined || !isNetwork || !('options' in packet)) return;
     const begun = session.ipv6cp.state === 'Closed' ? session.ipv6cp.begin(this.#now) : [];
@@ -407,11 +411,11 @@ export class AccessConcentrator {
     );
   }
 
-  #lcp(session: Session, packet: LcpPacket): void {
+  #lcp(session: SimSession, packet: LcpPacket): void {
     this.#send({ kind: 'ppp', sessionId: session.id, packet: { protocol: 'LCP', packet } });
   }
 
-  #ipcp(session: Session, packet: IpcpPacket): void {
+  #ipcp(session: SimSession, packet: IpcpPacket): void {
     this.#send({ kind: 'ppp', sessionId: session.id, packet: { protocol: 'IPCP', packet } });
   }
 }

@@ -8,7 +8,7 @@ import type { Schedule } from './schedule.ts';
 
 export type Way = 'in' | 'out';
 
-export class Line {
+export class ValueLine {
   /** The share of frames that is lost, either way. */
   loss = 0;
   /** Added to what the AC sends. */

@@ -13,7 +13,7 @@ import { sessionConfig } from './config.ts';
 import type { Fault, RouterIndex } from './faults.ts';
 import type { Game, RunResult } from './game.ts';
 import { Delegator } from '../line/delegator.ts';
-import { Line, type Way } from './line.ts';
+import { ValueLine, type Way } from './line.ts';
 import { PartnerLink } from './partner-link.ts';
 import { Carp } from './carp.ts';
 import { durationOf, makePlan, SETTLE_MS, TRAFFIC_MS, type Plan } from './plan.ts';
@@ -46,7 +46,7 @@ export class World implements Surroundings, Stage {
   readonly carp: Carp;
   readonly ac: AccessConcentrator;
   readonly rules: Rules;
-  readonly line: Line;
+  readonly line: ValueLine;
   readonly #partnerLink: PartnerLink;
   readonly #transcript: string[] | undefined;
 
@@ -54,7 +54,7 @@ export class World implements Surroundings, Stage {
     this.plan = plan;
     this.chance = new Chance(plan.seed ^ 0x5eed);
     this.#transcript = withTranscript ? [] : undefined;
-    this.line = new Line(this.schedule, this.chance);
+    this.line = new ValueLine(this.schedule, this.chance);
     this.#partnerLink = new PartnerLink(this.schedule, this.chance, plan.partnerDelayMs);
     // One life in sixteen is of a pair with fast_takeover_ms: it has many more beats than others.
     const kind = { isFast: plan.isFast === true, withPrefix: plan.delegating !== undefined };

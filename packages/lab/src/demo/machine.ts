@@ -54,13 +54,13 @@ interface MachineOptions {
   readonly dhcp6: Dhcp6Port | undefined;
 }
 
-interface Level {
+interface MachineState {
   readonly isOpen: boolean;
   readonly attached: number | undefined;
   readonly demotion: number;
 }
 
-const OFF: Level = { isOpen: false, attached: undefined, demotion: 0 };
+const OFF: MachineState = { isOpen: false, attached: undefined, demotion: 0 };
 
 export class Machine {
   readonly #options: MachineOptions;
@@ -220,7 +220,7 @@ export class Machine {
     });
   }
 
-  #level(): Level {
+  #level(): MachineState {
     const kernel = this.#kernel;
     if (kernel === undefined) return OFF;
     const nodes = kernel.netgraph.nodes();

@@ -10,7 +10,7 @@ interface TimelineOptions {
   readonly from: Instant;
 }
 
-interface Line {
+interface TimelineRow {
   readonly who: string;
   readonly text: string;
   readonly tone: keyof typeof TONES;
@@ -46,7 +46,7 @@ export class Timeline {
   }
 }
 
-function lineOf(it: Timed, verbose: boolean): Line | undefined {
+function lineOf(it: Timed, verbose: boolean): TimelineRow | undefined {
   switch (it.kind) {
     case 'lab':
       return { who: 'lab', text: it.text, tone: 'lab' };
@@ -109,7 +109,7 @@ function logLine(
   process: string,
   text: string,
   verbose: boolean,
-): Line | undefined {
+): TimelineRow | undefined {
   if (!verbose && /^(debug|trace): /.test(text)) return undefined;
   const shown = text.replace(/^helper: /, '');
   const tone = /^(warn|error): /.test(text) ? 'bad' : 'quiet';

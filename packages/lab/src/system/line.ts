@@ -38,7 +38,7 @@ interface LineWorld {
   accused(text: string): void;
 }
 
-export class Line {
+export class OctetLine {
   readonly up: [boolean, boolean] = [true, true];
   readonly lost = [new Set<Way>(), new Set<Way>()] as const;
   loss = 0;

@@ -8,7 +8,7 @@ import type { Schedule } from '../campaign/schedule.ts';
 import type { RouterView } from '../campaign/stage.ts';
 import type { PairEvent } from '../line/carp.ts';
 import { lie } from './lies.ts';
-import type { Line } from './line.ts';
+import type { OctetLine } from './line.ts';
 import type { Network } from './network.ts';
 import type { ProcessName, SystemRouter } from './router.ts';
 import { keys, sessionMac } from './setting.ts';
@@ -18,7 +18,7 @@ export interface Struck {
   readonly schedule: Schedule;
   readonly chance: Chance;
   readonly network: Network;
-  readonly line: Line;
+  readonly line: OctetLine;
   readonly keys: [Keys, Keys];
   readonly systems: readonly [SystemRouter, SystemRouter];
   readonly stages: readonly {

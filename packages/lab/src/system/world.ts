@@ -27,7 +27,7 @@ import { CarpPair, type PairEvent } from '../line/carp.ts';
 import { decodeEcho, encodeEcho } from '../line/icmp.ts';
 import { Errno } from '../freebsd/abi.ts';
 import { Network } from './network.ts';
-import { Line } from './line.ts';
+import { OctetLine } from './line.ts';
 import { forgives, makeSystemPlan, SETTLE_MS, type SystemPlan } from './plan.ts';
 import { SystemRouter, type ProcessName, type Outside } from './router.ts';
 import { strike, type Struck } from './strikes.ts';
@@ -62,7 +62,7 @@ class SystemWorld implements Outside, Struck {
   readonly systems: readonly [SystemRouter, SystemRouter];
   readonly #turns: Turns = { helper: [0, 0], supervisor: [0, 0] };
   readonly #carp: CarpPair;
-  readonly line: Line;
+  readonly line: OctetLine;
   readonly stages: readonly SessionStage[];
   readonly #transcript: string[] | undefined;
   /** When each helper has obeyed CARP's last edge. */
@@ -86,7 +86,7 @@ class SystemWorld implements Outside, Struck {
       plan.advskew.map((advskew) => ({ ...station, advskew })),
       millis(1),
     );
-    this.line = new Line(this);
+    this.line = new OctetLine(this);
     const names = Array.from({ length: plan.sessions }, (_, session) => sessionName(session));
     this.stages = names.map((name, session) => {
       const view = (router: SystemRouter): SessionView =>

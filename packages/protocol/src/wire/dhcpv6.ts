@@ -161,10 +161,10 @@ const TYPES: ReadonlyMap<number, Dhcp6Type> = new Map(
 );
 
 /** The options allowed depend on the place. */
-type Place = 'message' | 'ia' | 'lease';
+type OptionScope = 'message' | 'ia' | 'lease';
 type KnownKind = keyof typeof DHCP6_OPTION;
 
-const KNOWN: Readonly<Record<Place, ReadonlySet<KnownKind>>> = {
+const KNOWN: Readonly<Record<OptionScope, ReadonlySet<KnownKind>>> = {
   message: new Set([
     'clientId',
     'serverId',
@@ -189,7 +189,7 @@ const KINDS: ReadonlyMap<number, KnownKind> = new Map(
   Object.entries(DHCP6_OPTION).map(([kind, code]) => [code, kind as KnownKind]),
 );
 
-function decodeOptions(reader: Reader, place: Place): Dhcp6Option[] {
+function decodeOptions(reader: Reader, place: OptionScope): Dhcp6Option[] {
   const options: Dhcp6Option[] = [];
   while (reader.remaining > 0) {
     const code = reader.u16('option-code');

@@ -28,7 +28,7 @@ import { logTo, type Log, type Out } from '../out.ts';
 import type { Dhcp6Config } from '../session-config.ts';
 import { Timers, type Wait } from '../timers.ts';
 import { grantOf, type Grant } from './grant.ts';
-import { PACES, Retransmission, type Pace } from './retransmission.ts';
+import { PARAMETERS, Retransmission, type RetransmissionParameters } from './retransmission.ts';
 import { stepDhcp6, type Dhcp6Act, type Dhcp6Event, type Dhcp6State } from './table.ts';
 
 export type Dhcp6Signal =
@@ -99,7 +99,7 @@ export class Dhcp6Client {
   /** Requests in a row that were denied. */
   #denials = 0;
   #granted: Extract<Grant, { kind: 'lease' }> | undefined;
-  #longest: Pace['most'];
+  #longest: RetransmissionParameters['most'];
   #lastError: string | undefined;
   readonly #counts = { sent: 0, received: 0, ignored: 0 };
   #signals: Dhcp6Signal[] = [];
@@ -326,20 +326,20 @@ export class Dhcp6Client {
         this.#chosen = undefined;
         return this.#begin(
           'Solicit',
-          { ...PACES.solicit, ...this.#solicitMost() },
+          { ...PARAMETERS.solicit, ...this.#solicitMost() },
           now,
           this.#pause(),
         );
       case 'request':
-        return this.#begin('Request', PACES.request, now);
+        return this.#begin('Request', PARAMETERS.request, now);
       case 'bind':
         return this.#bind(now);
       case 'renew':
-        return this.#begin('Renew', PACES.renew, now);
+        return this.#begin('Renew', PARAMETERS.renew, now);
       case 'rebind':
-        return this.#begin('Rebind', PACES.rebind, now);
+        return this.#begin('Rebind', PARAMETERS.rebind, now);
       case 'confirm':
-        return this.#begin('Rebind', PACES.confirm, now);
+        return this.#begin('Rebind', PARAMETERS.confirm, now);
       case 'drop':
         this.#timers.clearAll();
         if (this.#lease === null) return;
@@ -347,7 +347,7 @@ export class Dhcp6Client {
         return void this.#signals.push({ kind: 'lease', lease: null });
       case 'release':
         this.#timers.clearAll();
-        return this.#begin('Release', PACES.release, now);
+        return this.#begin('Release', PARAMETERS.release, now);
       case 'end':
         this.#quiet();
         return void this.#signals.push({ kind: 'released' });
@@ -358,7 +358,7 @@ export class Dhcp6Client {
     }
   }
 
-  #solicitMost(): Pick<Pace, 'most'> {
+  #solicitMost(): Pick<RetransmissionParameters, 'most'> {
     return this.#longest === undefined ? {} : { most: this.#longest };
   }
 
@@ -417,11 +417,11 @@ export class Dhcp6Client {
     else this.#timers.set('dhcp6-end', later((end - this.#wallClockAtZero) as Instant, now));
   }
 
-  #begin(type: Dhcp6Type, pace: Pace, now: Instant, wait?: Millis): void {
+  #begin(type: Dhcp6Type, parameters: RetransmissionParameters, now: Instant, wait?: Millis): void {
     const [a = 0, b = 0, c = 0] = this.#random(3);
     this.#transactionId = a * 0x1_0000 + b * 0x100 + c;
     this.#message = type;
-    this.#resend.begin(pace, now, wait);
+    this.#resend.begin(parameters, now, wait);
     // The rest of an old lease still ends at its time.
     if (this.#lease !== null && type !== 'Release') this.#watchEnd(this.#lease, now);
     if (wait === undefined) this.#send(now);

@@ -3,7 +3,7 @@ import { after, millis, seconds, type Instant, type Millis } from '../../time.ts
 import type { Random } from '../hashes.ts';
 import { randomSpan } from '../random.ts';
 
-export interface Pace {
+export interface RetransmissionParameters {
   readonly initial: Millis;
   /** Longest span between two transmissions. */
   readonly most?: Millis;
@@ -15,7 +15,7 @@ export interface Pace {
   readonly patient?: boolean;
 }
 
-export const PACES = {
+export const PARAMETERS = {
   solicit: { initial: seconds(1), most: seconds(3600), patient: true },
   request: { initial: seconds(1), most: seconds(30), count: 10 },
   renew: { initial: seconds(10), most: seconds(600) },
@@ -23,14 +23,14 @@ export const PACES = {
   confirm: { initial: seconds(1), most: seconds(4), duration: seconds(10) },
   // §18.2.7 goes on for 15 s; we end sooner, because a person waits for the session to be closed.
   release: { initial: seconds(1), count: 2, duration: seconds(3) },
-} as const satisfies Record<string, Pace>;
+} as const satisfies Record<string, RetransmissionParameters>;
 
 /** RAND: a tenth, either way. */
 const SHARE = 0.1;
 
 export class Retransmission {
   readonly #random: Random;
-  #pace: Pace = PACES.request;
+  #parameters: RetransmissionParameters = PARAMETERS.request;
   #begunAt: Instant | undefined;
   #sent = 0;
   #span = millis(0);
@@ -41,8 +41,8 @@ export class Retransmission {
   }
 
   /** @param wait until the first transmission; without it the first is now */
-  begin(pace: Pace, now: Instant, wait?: Millis): void {
-    this.#pace = pace;
+  begin(parameters: RetransmissionParameters, now: Instant, wait?: Millis): void {
+    this.#parameters = parameters;
     if (wait !== undefined) {
       this.stop();
       this.#at = after(now, this.#about(wait));
@@ -50,7 +50,7 @@ export class Retransmission {
     }
     this.#begunAt = now;
     this.#sent = 1;
-    this.#span = this.#about(pace.initial, pace.patient === true);
+    this.#span = this.#about(parameters.initial, parameters.patient === true);
     this.#set(now);
   }
 
@@ -62,7 +62,7 @@ export class Retransmission {
 
   /** Change the longest span. */
   limit(most: Millis, now: Instant): void {
-    this.#pace = { ...this.#pace, most };
+    this.#parameters = { ...this.#parameters, most };
     if (this.#span <= most) return;
     this.#span = this.#about(most);
     this.#set(now);
@@ -87,10 +87,10 @@ export class Retransmission {
   /** The deadline has come. @returns whether to send the message again, or that it was the last one */
   expire(now: Instant): 'again' | 'exhausted' {
     if (this.#sent === 0) {
-      this.begin(this.#pace, now);
+      this.begin(this.#parameters, now);
       return 'again';
     }
-    const { count, duration, most } = this.#pace;
+    const { count, duration, most } = this.#parameters;
     const isLate =
       duration !== undefined &&
       this.#begunAt !== undefined &&
@@ -107,7 +107,7 @@ export class Retransmission {
   }
 
   #set(now: Instant): void {
-    const { duration } = this.#pace;
+    const { duration } = this.#parameters;
     const next = after(now, this.#span);
     const last =
       duration === undefined || this.#begunAt === undefined ? next : after(this.#begunAt, duration);

@@ -60,7 +60,7 @@ export interface LinkStatus {
 }
 
 /** The session that exists: where it is, what runs over it, and since when it has been up. */
-interface Session extends DiscoveredSession {
+interface LinkSession extends DiscoveredSession {
   readonly phases: Phases;
   /** Seconds since 1970-01-01 UTC; undefined while it has never been Opened. */
   startedAt: number | undefined;
@@ -83,7 +83,7 @@ export class Link {
   readonly #log: Log;
   readonly #dialler: Dialler;
   readonly #timers: LinkTimers = new Timers();
-  #session: Session | undefined;
+  #session: LinkSession | undefined;
   #previous: SessionFacts | null = null;
   /** The LCP Identifier used last, and in which session. */
   #used: (SessionPlace & { readonly lcp: number }) | undefined;
@@ -315,7 +315,7 @@ export class Link {
   }
 
   /** RFC 2516 §5.5: send nothing after a PADT, not even a Terminate-Request. A forged PADT that matches looks the same. */
-  #receivePadt(packet: DiscoveryPacket, session: Session, isOurs: boolean, now: Instant): void {
+  #receivePadt(packet: DiscoveryPacket, session: LinkSession, isOurs: boolean, now: Instant): void {
     if (!isOurs) {
       this.#log('debug', 'ignored PADT', { session: formatSessionId(packet.sessionId) });
       return;
@@ -326,7 +326,7 @@ export class Link {
   }
 
   /** An AC may answer two PADRs with two sessions. End the second one: it could lock the line out. */
-  #returnSession(packet: DiscoveryPacket, source: MacAddress, session: Session): void {
+  #returnSession(packet: DiscoveryPacket, source: MacAddress, session: LinkSession): void {
     const uniq = findTag(packet, TAG['Host-Uniq']);
     if (uniq === undefined || !sameOctets(uniq.value, session.hostUniq)) return;
     if (!isSessionId(packet.sessionId)) return;
@@ -342,7 +342,7 @@ export class Link {
   /** The kernel must know the session before the AC's first packet, so attach and gate come before ours. */
   #found(found: DiscoveredSession, roundTrip: Millis, now: Instant): void {
     const phases = this.#newPhases('Discovery', found.maxPayload, this.#previous, now);
-    const session: Session = {
+    const session: LinkSession = {
       ...found,
       phases,
       startedAt: undefined,
@@ -379,12 +379,12 @@ export class Link {
     return phases;
   }
 
-  #withSession(act: (session: Session) => readonly PhasesSignal[], now: Instant): void {
+  #withSession(act: (session: LinkSession) => readonly PhasesSignal[], now: Instant): void {
     const session = this.#session;
     if (session !== undefined) this.#phasesDid(session, act(session), now);
   }
 
-  #phasesDid(session: Session, signals: readonly PhasesSignal[], now: Instant): void {
+  #phasesDid(session: LinkSession, signals: readonly PhasesSignal[], now: Instant): void {
     for (const signal of signals) {
       switch (signal.kind) {
         case 'opened': {
@@ -414,14 +414,14 @@ export class Link {
     }
   }
 
-  #facts(session: Session, startedAt: number, agreed: Agreement): SessionFacts {
+  #facts(session: LinkSession, startedAt: number, agreed: Agreement): SessionFacts {
     const { sessionId, acMac, acName, serviceName, hostUniq } = session;
     const key = { sessionId, acMac, ourMac: this.#config.ourMac };
     return { key, acName, serviceName, hostUniq, startedAt, ...agreed };
   }
 
   /** The one place where a session ends. */
-  #close(session: Session, end: End, now: Instant): void {
+  #close(session: LinkSession, end: End, now: Instant): void {
     const from = this.#phase();
     const { reason, padt, refused, isFlapping } = end;
     const wasOpened = session.startedAt !== undefined;
@@ -441,12 +441,12 @@ export class Link {
   }
 
   /** By the wall clock: the partner may have dialled the session, and instants never leave a host. */
-  #lasted(session: Session, now: Instant): Millis | undefined {
+  #lasted(session: LinkSession, now: Instant): Millis | undefined {
     if (session.startedAt === undefined) return undefined;
     return millis(this.#wallClockAtZero + now - session.startedAt * 1000);
   }
 
-  #attach({ sessionId, acMac, maxPayload }: Session): void {
+  #attach({ sessionId, acMac, maxPayload }: LinkSession): void {
     const key = { sessionId, acMac, ourMac: this.#config.ourMac };
     this.#out({ kind: 'attach', key, maxPayload, autoOpen: true }, { kind: 'gate', open: true });
   }

@@ -10,7 +10,7 @@ import { logTo, type Log, type Out } from '../out.ts';
 import type { Random } from '../hashes.ts';
 import { LcpOptions, type LcpAgreement, type LcpSettings } from './lcp-options.ts';
 import { Negotiation, type LayerSignal } from './negotiation.ts';
-import type { Pace } from './pace.ts';
+import type { RestartTimer } from './restart-timer.ts';
 import type { PppTimers } from './waits.ts';
 
 export type LcpSignal =
@@ -56,7 +56,13 @@ export class Lcp {
   #isNoEchoSaid = false;
   readonly #protocolsSaid = new Set<string>();
 
-  constructor(settings: LcpSettings, random: Random, pace: Pace, timers: PppTimers, out: Out) {
+  constructor(
+    settings: LcpSettings,
+    random: Random,
+    restartTimer: RestartTimer,
+    timers: PppTimers,
+    out: Out,
+  ) {
     const theirMru = (): number => this.agreement.theirMru;
     this.#log = logTo(out, 'lcp', () => this.state);
     this.#send = (packet) => out({ kind: 'send-ppp', packet: { protocol: 'LCP', packet } });
@@ -65,7 +71,7 @@ export class Lcp {
       'lcp',
       this.#options,
       theirMru,
-      pace,
+      restartTimer,
       timers,
       out,
       this.#send,

@@ -21,7 +21,7 @@ import {
   type Ipv6Agreement,
 } from './ncp.ts';
 import { isSettled, Negotiation, type LayerSignal } from './negotiation.ts';
-import type { Pace } from './pace.ts';
+import type { RestartTimer } from './restart-timer.ts';
 import type { PppTimers } from './waits.ts';
 import type { SessionFacts } from '../../session.ts';
 
@@ -40,20 +40,26 @@ export class Ncps {
     previous: SessionFacts | null,
     peerMru: () => number,
     random: Random,
-    pace: Pace,
+    restartTimer: RestartTimer,
     timers: PppTimers,
     out: Out,
   ) {
     this.#ipcpOptions = new IpcpOptions(settings, previous?.ourAddress ?? UNSPECIFIED_V4);
-    this.#ipcp = new Negotiation('ipcp', this.#ipcpOptions, peerMru, pace, timers, out, (packet) =>
-      out({ kind: 'send-ppp', packet: { protocol: 'IPCP', packet } }),
+    this.#ipcp = new Negotiation(
+      'ipcp',
+      this.#ipcpOptions,
+      peerMru,
+      restartTimer,
+      timers,
+      out,
+      (packet) => out({ kind: 'send-ppp', packet: { protocol: 'IPCP', packet } }),
     );
     this.#ipv6cpOptions = new Ipv6cpOptions(random, previous?.interfaceIds?.ours);
     this.#ipv6cp = new Negotiation(
       'ipv6cp',
       this.#ipv6cpOptions,
       peerMru,
-      pace,
+      restartTimer,
       timers,
       out,
       (packet) => out({ kind: 'send-ppp', packet: { protocol: 'IPV6CP', packet } }),

@@ -19,7 +19,7 @@ import {
 import type { Note } from '../events.ts';
 import { logTo, type Log, type Out } from '../out.ts';
 import { isSubset, sameOptions, type AnyOption, type Options } from './options.ts';
-import { RESTART_PERIOD, type Pace } from './pace.ts';
+import { RESTART_PERIOD, type RestartTimer } from './restart-timer.ts';
 import { PPP_WAITS, type Layer, type PppTimers } from './waits.ts';
 
 export type LayerSignal = 'tlu' | 'tld' | 'tls' | 'tlf';
@@ -40,7 +40,7 @@ export class Negotiation<Option extends AnyOption> {
   readonly #send: (packet: ControlPacket<Option>) => void;
   readonly #options: Options<Option>;
   readonly #peerMru: () => number;
-  readonly #pace: Pace;
+  readonly #restartTimer: RestartTimer;
   readonly #timers: PppTimers;
   readonly #restart: `${Layer}-restart`;
   readonly #answerHeld: `${Layer}-held`;
@@ -72,7 +72,7 @@ export class Negotiation<Option extends AnyOption> {
     machine: Layer,
     options: Options<Option>,
     peerMru: () => number,
-    pace: Pace,
+    restartTimer: RestartTimer,
     timers: PppTimers,
     out: Out,
     send: (packet: ControlPacket<Option>) => void,
@@ -81,7 +81,7 @@ export class Negotiation<Option extends AnyOption> {
     this.#send = send;
     this.#options = options;
     this.#peerMru = peerMru;
-    this.#pace = pace;
+    this.#restartTimer = restartTimer;
     this.#timers = timers;
     this.#restart = `${machine}-restart`;
     this.#answerHeld = `${machine}-held`;
@@ -228,7 +228,7 @@ export class Negotiation<Option extends AnyOption> {
   #isCopy({ identifier, options }: ConfigurePacket<Option>, now: Instant): boolean {
     const acknowledged = this.#acknowledged;
     if (acknowledged === undefined || acknowledged.packet.identifier !== identifier) return false;
-    const until = after(acknowledged.at, this.#pace.span(false, 0));
+    const until = after(acknowledged.at, this.#restartTimer.span(false, 0));
     return now <= until && sameOptions(acknowledged.packet.options, options);
   }
 
@@ -238,7 +238,7 @@ export class Negotiation<Option extends AnyOption> {
    */
   #wasMissed(now: Instant): boolean {
     if (this.#state !== 'Req-Sent' || this.#answered || this.#restartCounter === 0) return false;
-    return this.#sentAt !== undefined && this.#pace.isOverdue(now - this.#sentAt);
+    return this.#sentAt !== undefined && this.#restartTimer.isOverdue(now - this.#sentAt);
   }
 
   /** RFC 1661 §5.2–5.4: Ack with the same octets; else Reject what is unknown; else Nak with our values. */
@@ -286,7 +286,7 @@ export class Negotiation<Option extends AnyOption> {
   #wasAnswered(now: Instant): void {
     this.#answered = true;
     if (this.#copies === 1 && this.#sentAt !== undefined)
-      this.#pace.measured(millis(now - this.#sentAt));
+      this.#restartTimer.measured(millis(now - this.#sentAt));
   }
 
   /** To the request now outstanding, and the first answer to it. */
@@ -411,7 +411,7 @@ export class Negotiation<Option extends AnyOption> {
 
   /** @param isEarly the peer cannot be Opened @param sent transmissions before */
   #restartIn(isEarly: boolean, sent: number, now: Instant): void {
-    const span = PPP_WAITS[this.#restart](this.#pace, isEarly, sent);
+    const span = PPP_WAITS[this.#restart](this.#restartTimer, isEarly, sent);
     this.#timers.set(this.#restart, after(now, span));
   }
 

@@ -18,7 +18,7 @@ import { Flaps } from './flaps.ts';
 import type { Lcp } from './lcp.ts';
 import { Ncps, type Ncp } from './ncps.ts';
 import type { LayerSignal } from './negotiation.ts';
-import type { Pace } from './pace.ts';
+import type { RestartTimer } from './restart-timer.ts';
 import { PPP_WAITS, type PppTimers } from './waits.ts';
 
 export type NetworkSignal =
@@ -57,7 +57,7 @@ export class Network {
     previous: SessionFacts | null,
     lcp: Lcp,
     random: Random,
-    pace: Pace,
+    restartTimer: RestartTimer,
     timers: PppTimers,
     out: Out,
     log: Log,
@@ -67,7 +67,7 @@ export class Network {
     this.#timers = timers;
     this.#log = log;
     const peerMru = (): number => lcp.agreement.theirMru;
-    this.ncps = new Ncps(config, previous, peerMru, random, pace, timers, out);
+    this.ncps = new Ncps(config, previous, peerMru, random, restartTimer, timers, out);
     this.#ipv4 = this.#atFirst;
   }
 

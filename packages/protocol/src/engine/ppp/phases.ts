@@ -21,7 +21,7 @@ import type { LinkConfig, Phase } from '../session-config.ts';
 import { isEssential } from './negotiation.ts';
 import { Network, type NetworkSignal } from './network.ts';
 import { Timers, type Wait } from '../timers.ts';
-import { Pace } from './pace.ts';
+import { RestartTimer } from './restart-timer.ts';
 import { PPP_WAITS, type PppTimers } from './waits.ts';
 import type { SessionFacts } from '../../session.ts';
 
@@ -38,7 +38,7 @@ export class Phases {
   readonly #line: LineCheck;
   #phase: Phase;
   #maxPayload: number;
-  readonly #pace = new Pace();
+  readonly #restartTimer = new RestartTimer();
   readonly #timers: PppTimers = new Timers();
   readonly #flaps = new Flaps();
   #isFlapping = false;
@@ -74,14 +74,14 @@ export class Phases {
     this.#log = logTo(this.#out, 'link', () => this.#phase);
     this.#phase = from;
     this.#maxPayload = maxPayload;
-    this.#lcp = new Lcp(asked, random, this.#pace, this.#timers, this.#out);
+    this.#lcp = new Lcp(asked, random, this.#restartTimer, this.#timers, this.#out);
     this.#auth = new Authentication(config, hashes, random, this.#timers, this.#out);
     this.#network = new Network(
       config,
       previous,
       this.#lcp,
       random,
-      this.#pace,
+      this.#restartTimer,
       this.#timers,
       this.#out,
       this.#log,
@@ -152,7 +152,7 @@ export class Phases {
    * @param roundTrip of the Discovery Stage
    */
   establish(roundTrip: Millis, now: Instant): PhasesSignal[] {
-    this.#pace.measured(roundTrip);
+    this.#restartTimer.measured(roundTrip);
     this.#limit('opening', now);
     this.#enter('Establish', 'PADS', now);
     this.#lcpDid(this.#lcp.fire('Open', now), now);
@@ -229,7 +229,7 @@ export class Phases {
   receive(packet: PppPacket, now: Instant, crossed = false): PhasesSignal[] {
     if (this.#isOver) return [];
     this.#isHeard = true;
-    this.#pace.crossed = crossed;
+    this.#restartTimer.crossed = crossed;
     if (packet.protocol === 'LCP') this.#receiveLcp(packet, now);
     else if (this.#lcp.state === 'Opened' && !this.isEnding) this.#receiveUpper(packet, now);
     if (this.#isFlapping)

@@ -2,7 +2,7 @@
 import { millis, seconds, type Millis } from '../../time.ts';
 import type { LinkConfig } from '../session-config.ts';
 import type { Timers } from '../timers.ts';
-import type { Pace } from './pace.ts';
+import type { RestartTimer } from './restart-timer.ts';
 
 type Echo = LinkConfig['echo'];
 
@@ -10,7 +10,8 @@ type Echo = LinkConfig['echo'];
 export type Layer = 'lcp' | 'ipcp' | 'ipv6cp';
 
 /** The Restart timer (RFC 1661 §4.6): nothing has answered our request, so it is sent again, or given up. */
-const restart = (pace: Pace, isEarly: boolean, sent: number): Millis => pace.span(isEarly, sent);
+const restart = (restartTimer: RestartTimer, isEarly: boolean, sent: number): Millis =>
+  restartTimer.span(isEarly, sent);
 /** The peer has asked and not answered: its answer may be right behind, so it gets ours this much later. */
 const held = millis(10);
 

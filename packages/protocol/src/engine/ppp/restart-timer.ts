@@ -21,7 +21,7 @@ const SLOW_LINE_SPANS = [1000, 1000, 1000] as const;
 /** A span is this much longer than the round trip, because no two round trips are alike. */
 const MARGIN = 1.5;
 
-export class Pace {
+export class RestartTimer {
   /** The longest seen on this session; undefined while there was none. */
   #roundTrip: Millis | undefined;
   /** The packet being handled arrived before our last one had left. */
