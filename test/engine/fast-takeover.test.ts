@@ -127,6 +127,13 @@ t.test('fast takeover › a holder shows on both paths that it lives', async (t)
   );
 });
 
+t.test('fast takeover › a takeover announces itself once, before it asks the AC', async (t) => {
+  const router = standby();
+  const said = story(router.role('MASTER'));
+  t.equal(said.filter((each) => each === 'announce').length, 1, said.join(', '));
+  t.ok(said.indexOf('announce') < said.indexOf('LCP Echo-Request'), said.join(', '));
+});
+
 t.test(
   'alarm › nothing is said of a partner that was judged, until both paths show it',
   async (t) => {

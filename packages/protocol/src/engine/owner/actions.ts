@@ -46,15 +46,26 @@ const ENDINGS: Partial<Record<OwnerState, string>> = {
   Redialling: 'reconnect by the operator',
 };
 
-/** A message to the partner contains everything, so of several in one answer only the last one is sent. */
-export function onlyLastTell(actions: readonly Action[]): readonly Action[] {
+/**
+ * Drop the repeats of one answer. A message to the partner contains everything, so the last one serves; of the announce
+ * frames of one epoch the first serves, because an announce comes before the frames that follow from it.
+ */
+export function withoutRepeats(actions: readonly Action[]): readonly Action[] {
   let tells = 0;
-  for (const action of actions) if (isTell(action)) tells += 1;
-  if (tells <= 1) return actions;
-  return actions.filter((action) => !isTell(action) || --tells === 0);
+  let announces = 0;
+  for (const { kind } of actions)
+    if (kind === 'tell-partner') tells += 1;
+    else if (kind === 'announce') announces += 1;
+  if (tells <= 1 && announces <= 1) return actions;
+  let announced: number | undefined;
+  return actions.filter((action) => {
+    if (action.kind === 'tell-partner') return --tells === 0;
+    if (action.kind !== 'announce') return true;
+    const isRepeat = action.epoch === announced;
+    announced = action.epoch;
+    return !isRepeat;
+  });
 }
-
-const isTell = ({ kind }: Action): boolean => kind === 'tell-partner';
 
 export function sameKey(a: SessionKey, b: SessionKey): boolean {
   return (

@@ -3,7 +3,7 @@
  * snapshot is stored, whatever depends on it does not leave. It decides nothing else.
  */
 import type { Snapshot } from '../../session.ts';
-import { onlyLastTell } from './actions.ts';
+import { withoutRepeats } from './actions.ts';
 import type { Action } from '../events.ts';
 import type { Out } from '../out.ts';
 
@@ -63,7 +63,7 @@ export class Outbox {
   /** Returns the whole answer, and begins the next one. */
   flush(): readonly Action[] {
     if (this.#actions.length === 0) return NOTHING;
-    const actions = onlyLastTell(this.#actions);
+    const actions = withoutRepeats(this.#actions);
     this.#actions = [];
     let stored: Snapshot | undefined;
     for (const action of actions) if (action.kind === 'store') stored = action.snapshot;
