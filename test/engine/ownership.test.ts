@@ -417,6 +417,33 @@ t.test('manual › only the operator moves the session', async (t) => {
   t.equal(router.state, 'Holding');
 });
 
+for (const [how, takes] of [
+  ['tells', (router: Router) => router.hear({ snapshot: held(43) })],
+  [
+    'announces',
+    (router: Router) => {
+      router.pass(4000);
+      return router.feed({ kind: 'own-mac-heard', epoch: 43 });
+    },
+  ],
+] as const)
+  t.test(`manual › a partner that ${how} that it was given the role keeps it`, async (t) => {
+    const owner = { ...CONFIG.owner, policy: 'manual' } as const;
+    const router = new Router(NO_SNAPSHOT, { ...CONFIG, owner });
+    router.helperUp({ role: 'MASTER' });
+    router.hear();
+    router.feed({ kind: 'admin', verb: 'connect' });
+    router.echoReply();
+    const said = story([...takes(router), ...router.hear({ snapshot: held(43) })]);
+    t.ok(said.includes('gate closed') && said.includes('route partner'), said.join(', '));
+    t.equal(router.state, 'Standby', 'ready, and no more');
+    router.hear({ open: false, role: 'BACKUP', proven: false, snapshot: held(43) });
+    router.pass(120_000);
+    t.equal(router.state, 'Standby', 'neither a partner that lets go nor its silence is a word');
+    router.feed({ kind: 'admin', verb: 'connect' });
+    t.equal(router.state, 'Holding');
+  });
+
 t.test('a disk that refuses › is asked again, and then everything is said again', async (t) => {
   const router = Router.standby();
   router.role('MASTER');

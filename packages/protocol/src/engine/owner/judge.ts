@@ -416,6 +416,15 @@ export class Judge {
     // The LANs get the new lease even if the table does nothing.
     const acted = this.#step('Newer', `partner epoch=${epoch}->${snapshot.epoch}`, now);
     if (!acted && snapshot.lease !== lease) this.#acts.delegate(now);
+    if (snapshot.holder !== this.#standing.config.routerId) this.#roleTaken('partner took', now);
+  }
+
+  /** Under `manual` the operator has given the role to the partner, and only the operator gives it back. */
+  #roleTaken(cause: string, now: Instant): void {
+    const { config, role } = this.#standing;
+    if (config.policy !== 'manual' || role !== 'MASTER') return;
+    this.#standing.role = 'BACKUP';
+    this.#step('Backup', cause, now);
   }
 
   /** The partner took over before it knew of our session, which is still valid: keep it in the snapshot that we send. */
@@ -463,8 +472,10 @@ export class Judge {
     this.#signOfLife('seen', now);
     // The partner's datagrams arrive, and say more than an announce frame.
     if (isHeard) return;
-    if (isLaterEpoch(epoch, snapshot.epoch)) this.#step('Outbid', cause, now);
-    else if (claims) this.#step('Tied', cause, now);
+    if (isLaterEpoch(epoch, snapshot.epoch)) {
+      this.#step('Outbid', cause, now);
+      this.#roleTaken(cause, now);
+    } else if (claims) this.#step('Tied', cause, now);
     this.#partnerMoved(cause, now);
   }
 
