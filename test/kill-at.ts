@@ -1,6 +1,8 @@
 /**
  * Kills a program with SIGKILL at a step of its start: loaded into it before anything else (`node --import`), it counts the
- * calls that reach the system, and at the one whose number is in KILL_AT ends the process, before the call or after it.
+ * calls that reach the system, and at the one whose number is in KILL_AT ends the process, before the call or after it. With
+ * KILL_WATCHED it counts only the calls before which something in those directories has changed: to the next start, a kill
+ * between two changes is like any other between the same two.
  */
 import childProcess from 'node:child_process';
 import dgram from 'node:dgram';
@@ -11,6 +13,48 @@ import net from 'node:net';
 /** `12` is before the twelfth call, `12.5` after it. */
 const at = Number(process.env['KILL_AT']);
 let steps = process.env['KILL_LIBC'] === undefined ? 0 : -Infinity;
+const watched = process.env['KILL_WATCHED']?.split(':');
+const { lstatSync, readdirSync, readFileSync } = fs;
+
+/** What the process may read of it. */
+function contentOf(path: string): string {
+  try {
+    return readFileSync(path, 'latin1');
+  } catch {
+    return 'unreadable';
+  }
+}
+
+/** Every name in the watched directories, with owner, mode and content. */
+const left = (): string =>
+  (watched ?? [])
+    .flatMap((directory) => [
+      directory,
+      ...readdirSync(directory, { recursive: true, encoding: 'utf8' }).map((name) => {
+        const path = `${directory}/${name}`;
+        const stat = lstatSync(path);
+        return [path, stat.mode, stat.uid, stat.gid, stat.isFile() ? contentOf(path) : ''].join(
+          ' ',
+        );
+      }),
+    ])
+    .join('\n');
+
+let seen = left();
+/** Node.js reads a file by calls that are counted here. */
+let isLooking = false;
+
+/** Whether the next call counts. */
+function isStep(): boolean {
+  if (watched === undefined) return true;
+  if (isLooking) return false;
+  isLooking = true;
+  const now = left();
+  isLooking = false;
+  if (now === seen) return false;
+  seen = now;
+  return true;
+}
 
 type Method = (...args: unknown[]) => unknown;
 
@@ -19,8 +63,9 @@ function count(owner: object, name: string): void {
   const before: unknown = Reflect.get(owner, name);
   if (typeof before !== 'function') return;
   const counted: Method = function (this: unknown, ...args) {
-    steps += 1;
-    const step = steps;
+    const isNext = isStep();
+    if (isNext) steps += 1;
+    const step = isNext ? steps : Number.NaN;
     if (at === step) process.kill(process.pid, 'SIGKILL');
     const result: unknown = Reflect.apply(before, this, args);
     if (at === step + 0.5) process.kill(process.pid, 'SIGKILL');

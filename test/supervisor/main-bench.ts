@@ -55,7 +55,7 @@ export interface Bench {
   start(...args: readonly string[]): Command;
   /** As a program of FreeBSD, whose daemon(8) restarts it whatever it exits with. */
   startOnFreebsd(): Command;
-  /** With `preload` (kill-at.ts), which kills it at `step`. */
+  /** With `preload` (kill-at.ts), which kills it when its directories have changed `step` times. */
   startKilled(preload: string, step: number): Command;
   /** Write the configuration; `more` goes into the session. */
   write(supervisor: string, more?: string): void;
@@ -116,7 +116,16 @@ ${more}
   };
   const start = (...args: readonly string[]): Command => run(args);
   const startKilled = (preload: string, step: number): Command =>
-    run([], [`KILL_AT=${step}`, process.execPath, '--import', preload]);
+    run(
+      [],
+      [
+        `KILL_AT=${step}`,
+        `KILL_WATCHED=${folder}/run:${folder}/state`,
+        process.execPath,
+        '--import',
+        preload,
+      ],
+    );
   const startOnFreebsd = (): Command => run([], [process.execPath, '--import', FREEBSD]);
   return { folder, config, keyFile, script, start, startOnFreebsd, startKilled, write };
 }
