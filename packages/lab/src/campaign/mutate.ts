@@ -1,11 +1,14 @@
 /**
  * `make sim-mutants`: for every mutant a copy of the compiled product with that one fault in it, and its judge on that
  * copy: a test, or a campaign seed after seed until a rule breaks. A mutant that survives is a rule or a test that is
- * missing.
+ * missing. With `--state FILE` it goes on where the last call stopped, and `--seconds N` ends a call early.
  */
 import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import {
+  appendFileSync,
   cpSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -35,6 +38,16 @@ const SYSTEM_COST = 100;
 const PATIENCE = 20;
 const TEST_LIMIT_MS = 600_000;
 const LEAST_LIMIT_MS = 60_000;
+
+/** Names the mutant and what it does: a mutant that was mended is played again. */
+const keyOf = (mutant: Mutant): string => {
+  const { name, ...does } = mutant;
+  return `${name} ${createHash('sha256').update(JSON.stringify(does)).digest('hex').slice(0, 12)}`;
+};
+
+/** The mutants that earlier calls found caught, a line each. */
+const readCaught = (path: string | undefined): ReadonlySet<string> =>
+  new Set(path !== undefined && existsSync(path) ? readFileSync(path, 'utf8').split('\n') : []);
 
 /** What became of one mutant. */
 interface Verdict {
@@ -170,9 +183,13 @@ async function main(): Promise<number> {
       only: { type: 'string' },
       by: { type: 'string' },
       share: { type: 'string', default: '1' },
+      state: { type: 'string' },
+      seconds: { type: 'string', default: 'Infinity' },
     },
   });
-  const { only } = values;
+  const { only, state } = values;
+  const endsAt = performance.now() + 1000 * Number(values.seconds);
+  const isOver = (): boolean => performance.now() >= endsAt;
   const all = [...MUTANTS, ...TEST_MUTANTS];
   const share = Number(values.share);
   const mutants = all
@@ -181,17 +198,22 @@ async function main(): Promise<number> {
     .filter((_, i) => i % share === 0);
   // A list that no longer fits the product is found out before anything runs.
   for (const mutant of mutants) mutate(readFileSync(join(PACKAGES, mutant.file), 'utf8'), mutant);
-  const waiting = [...mutants];
+  const before = readCaught(state);
+  const waiting = mutants.filter((mutant) => !before.has(keyOf(mutant)));
+  const known = mutants.length - waiting.length;
   const verdicts: Verdict[] = [];
   const base = mkdtempSync(join(tmpdir(), 'sim-mutants-'));
   const job = async (_: unknown, index: number): Promise<void> => {
     const root = join(base, String(index));
     makeTree(root);
     for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
+      if (isOver()) return void waiting.unshift(mutant);
       const started = performance.now();
       const verdict = await judge(root, mutant, Number(values.runs));
       verdicts.push(verdict);
       show({ ...verdict, seconds: (performance.now() - started) / 1000 });
+      if (state !== undefined && verdict.found !== undefined)
+        appendFileSync(state, `${keyOf(mutant)}\n`);
     }
   };
   try {
@@ -201,7 +223,9 @@ async function main(): Promise<number> {
   }
   const survivors = verdicts.filter(({ found }) => found === undefined);
   const caught = verdicts.length - survivors.length;
-  console.log(`\n${caught} of ${verdicts.length} caught`);
+  const left = waiting.length === 0 ? '' : `, ${waiting.length} not played yet`;
+  const earlier = known === 0 ? '' : `, ${known} earlier`;
+  console.log(`\n${caught} of ${verdicts.length} caught${earlier}${left}`);
   for (const { mutant } of survivors) console.log(`not caught: ${mutant.name}`);
   return survivors.length === 0 ? 0 : 1;
 }
