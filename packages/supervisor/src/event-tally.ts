@@ -2,6 +2,7 @@
  * Counts the events of each session since this process started, for alarms: dials, takeovers, handoffs, ends of
  * sessions, and the duration of takeovers. It reads the events of the log, and decides nothing.
  */
+import type { Note } from '@ppp-thing/protocol/engine/events';
 import type { Happening, Supervisor } from './supervisor.ts';
 
 /** Upper bounds of the histogram of takeovers, seconds. */
@@ -15,7 +16,7 @@ const CAUSES: readonly (readonly [RegExp, string])[] = [
 ];
 const ENDINGS: readonly (readonly [RegExp, string])[] = [
   [/PADT/, 'padt'],
-  [/Terminate/, 'terminate'],
+  [/terminate/i, 'terminate'],
   [/Echo/, 'echo'],
   [/CHAP|PAP|auth/i, 'authentication'],
   [/kernel|helper/, 'kernel'],
@@ -50,6 +51,8 @@ class Counts {
     ['undone', 0],
   ]);
   readonly ended = zeros(ENDINGS);
+  /** A session has come up on this router, and has not ended. */
+  isUp = false;
   readonly proven = { within: TAKEOVER_BOUNDS.map(() => 0), count: 0, sum: 0 };
   /** Start of the takeover counted in `proven`. */
   lastProven: number | undefined;
@@ -81,14 +84,21 @@ export class EventTally {
   #hear({ session, note }: Happening): void {
     const counts = this.#counts(session);
     const { machine, from, to, on } = note;
-    if (machine === 'link' && to === 'Discovery' && from !== to) counts.dials += 1;
-    if (machine === 'link' && to === 'Dead' && from === 'Network' && on !== 'suspend')
-      add(counts.ended, classOf(ENDINGS, on));
+    if (machine === 'link') this.#link(counts, note);
     if (machine === 'owner' && to === 'Holding' && note.actions?.includes('take') === true)
       add(counts.takeovers, classOf(CAUSES, on));
     if (machine === 'owner' && from === 'Yielding' && (to === 'Standby' || to === 'Holding'))
       add(counts.handoffs, to === 'Standby' ? 'done' : 'undone');
     if (note.facts?.['proven'] === true) this.#proven(session, counts);
+  }
+
+  #link(counts: Counts, { from, to, on }: Note): void {
+    if (to === 'Discovery' && from !== to) counts.dials += 1;
+    if (on === 'opened' || on === 'resume') counts.isUp = true;
+    // An orderly end goes through the phase Terminate. A session that is suspended has only moved.
+    if (to !== 'Dead') return;
+    if (counts.isUp && on !== 'suspend') add(counts.ended, classOf(ENDINGS, on));
+    counts.isUp = false;
   }
 
   #proven(session: string, counts: Counts): void {
