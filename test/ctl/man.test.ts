@@ -86,3 +86,11 @@ for (const [name, path] of [
     for (const option of options) t.ok(page(name).includes(`Fl Fl ${option}`), `--${option}`);
   });
 }
+
+t.test('pppthingctl --help › no usage runs into the words about it', async (t) => {
+  const path = 'packages/ctl/bin/pppthingctl';
+  const help = execFileSync('env', ['-u', 'NODE_OPTIONS', process.execPath, path, '--help'], {
+    encoding: 'utf8',
+  });
+  for (const { does } of Object.values(COMMANDS)) t.match(help, `  ${does}\n`);
+});

@@ -8,9 +8,12 @@ import { COMMANDS } from './commands.ts';
 import { read, usage, type Context } from './command.ts';
 
 function help(): string {
-  const lines = Object.entries(COMMANDS).map(
-    ([name, command]) => `  ${usage(name, command).padEnd(32)}${command.does}`,
-  );
+  const rows = Object.entries(COMMANDS).map(([name, command]) => [
+    usage(name, command),
+    command.does,
+  ]);
+  const width = Math.max(...rows.map(([words = '']) => words.length)) + 2;
+  const lines = rows.map(([words = '', does = '']) => `  ${words.padEnd(width)}${does}`);
   return `usage: pppthingctl [--run DIRECTORY] [--config FILE] [COMMAND ...]
 
 ${lines.join('\n')}
