@@ -15,7 +15,7 @@ complete -c pppthingctl -n "not __fish_seen_subcommand_from $commands" -a status
 complete -c pppthingctl -n "not __fish_seen_subcommand_from $commands" -a watch -d 'the same, every second'
 complete -c pppthingctl -n "not __fish_seen_subcommand_from $commands" -a events -d 'what happened'
 complete -c pppthingctl -n "not __fish_seen_subcommand_from $commands" -a handoff -d 'give the session to the partner'
-complete -c pppthingctl -n "not __fish_seen_subcommand_from $commands" -a connect -d 'take the session, or dial'
+complete -c pppthingctl -n "not __fish_seen_subcommand_from $commands" -a connect -d 'undo disconnect or handoff'
 complete -c pppthingctl -n "not __fish_seen_subcommand_from $commands" -a disconnect -d 'end the session at the AC and stay down'
 complete -c pppthingctl -n "not __fish_seen_subcommand_from $commands" -a reconnect -d 'end the session at the AC and dial again'
 complete -c pppthingctl -n "not __fish_seen_subcommand_from $commands" -a log -d 'show or set the log level'

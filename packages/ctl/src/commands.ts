@@ -156,7 +156,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     completes: 'session',
     run: handoff,
   },
-  connect: verb('connect', 'take the session, or dial'),
+  connect: verb('connect', 'undo disconnect or handoff'),
   disconnect: verb('disconnect', 'end the session at the AC and stay down'),
   reconnect: verb('reconnect', 'end the session at the AC and dial again'),
   log: {
