@@ -15,6 +15,7 @@ import {
 } from '@ppp-thing/protocol/ipc/framing';
 import { PROTOCOL_VERSION } from '@ppp-thing/protocol/ipc/messages';
 import { NO_SNAPSHOT } from '@ppp-thing/protocol/session';
+import { asPrevious } from '@ppp-thing/lab/system/previous';
 import { decodeSnapshot, encodeSnapshot } from '@ppp-thing/protocol/wire/partner-snapshot';
 import { decodePartner, encodePartner } from '@ppp-thing/protocol/wire/partner';
 import { decodeSnapshotText, encodeSnapshotText } from '@ppp-thing/supervisor/snapshot-text';
@@ -57,6 +58,17 @@ t.test('partner › what is new is a section that the previous release passes ov
   const known = theirs.subarray(length + 2, theirs.length - 32);
   t.strictSame(ours.subarray(length + 2, length + 2 + known.length), known);
   t.equal(ours[length + 2 + known.length], 9, 'and then the new one');
+});
+
+t.test('partner › the simulated previous release writes its octets', async (t) => {
+  const { header, body } = HOLDER;
+  const snapshot = { ...SNAPSHOT, lease: LEASE };
+  const ours = { message: { ...body.message, snapshot }, announced: 7n, clock: 1_700_000_000_000n };
+  const keys = { active: header.keyId, byId: new Map([[header.keyId, KEY]]) };
+  const octets = encodePartner(header, ours, KEY, hmac);
+  t.strictSame(asPrevious(octets, keys), octetsOf(previous.partner.holder));
+  octets[60] = (octets[60] ?? 0) ^ 1;
+  t.strictSame(asPrevious(octets, keys), octets, 'and leaves a forged one as it is');
 });
 
 t.test(

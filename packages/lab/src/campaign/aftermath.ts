@@ -30,6 +30,8 @@ export function checkAftermath(stage: Stage, fail: Break): void {
     if (status.partner.message === undefined) fail('R8', `${us} does not hear its partner`);
     if (status.state === 'Holding') checkHolder(router, status.proven, stage, fail);
     else if (status.state === 'Standby') checkStandby(router, stage, fail);
+    // There each is MASTER of its own accord, and keeps away from the other's session.
+    else if (status.state === 'Fenced' && stage.plan.policy === 'pinned') checkFenced(router, fail);
     else fail('R8', `${us} ends ${status.state}`);
   }
 }
@@ -63,6 +65,13 @@ function checkStandby(router: RouterView, stage: Stage, fail: Break): void {
   if (disk.facts === null) return;
   if (kernel.isUp !== false) fail('R8', `${us} has its interface ${state(kernel.isUp)}`);
   if (router.helper?.autoOpen !== true) fail('R8', `${us} would not open its gate by itself`);
+}
+
+function checkFenced({ kernel, helper, index }: RouterView, fail: Break): void {
+  const us = `router ${index}, fenced,`;
+  if (kernel.gate) fail('R9', `${us} has an open gate`);
+  if (kernel.route !== 'none') fail('R8', `${us} routes via ${kernel.route}`);
+  if (helper?.autoOpen === true) fail('R9', `${us} would open its gate by itself`);
 }
 
 const state = (isUp: boolean | undefined): string =>

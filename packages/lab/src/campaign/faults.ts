@@ -19,8 +19,10 @@ export type Fault =
   | { readonly kind: 'kill-supervisor'; readonly router: RouterIndex; readonly forMs: number }
   | { readonly kind: 'kill-both'; readonly router: RouterIndex; readonly forMs: number }
   // Of the whole system only, down to `lies`.
-  /** Both processes are stopped in order, and started again: an upgrade. */
+  /** Both processes are stopped in order, and started again. */
   | { readonly kind: 'restart'; readonly router: RouterIndex; readonly forMs: number }
+  /** The same, of the router that ran the previous release, or into it: a downgrade. */
+  | { readonly kind: 'changes-release'; readonly router: RouterIndex; readonly forMs: number }
   /** Each fsync of the supervisor's takes `syncMs`. */
   | {
       readonly kind: 'disk-hangs';

@@ -505,6 +505,9 @@ export const TEST_MUTANTS: readonly Mutant[] = [
       '}',
     ],
   ]),
+  ...of(`${ENGINE}/owner/actions.js`, 'engine/fast-takeover', [
+    ['takeover: announced twice', 'return !isRepeat;', 'return true;'],
+  ]),
   ...of(`${ENGINE}/owner/alarm.js`, 'engine/fast-takeover', [
     ['alarm: one path is enough', 'if (Math.abs(heard - seen) > this.#span)', 'if (false)'],
     ['alarm: asleep is dead', 'if (now > after(from,', 'if (false && after(from,'],

@@ -81,6 +81,18 @@ export const MUTANTS: readonly Mutant[] = [
   cell('connect leaves the demotion of a handoff', 'Connect', 'Standby', 'Standby'),
   ...by('engine/ownership', [
     mutant(
+      'manual: keeps the role that the partner was given',
+      JUDGE,
+      "this.#standing.role = 'BACKUP';\n        this.#step('Backup', cause, now);\n    }\n",
+      '}\n',
+    ),
+    mutant(
+      'manual: keeps the role against an announce frame',
+      JUDGE,
+      "this.#step('Outbid', cause, now);\n            this.#roleTaken(cause, now);",
+      "this.#step('Outbid', cause, now);",
+    ),
+    mutant(
       'refused route not tried again',
       ACTS,
       "configure(facts, true));\n        this.#out.emit({ kind: 'route', via: 'session' });\n        this.delegate(now);\n    }\n    /** If",

@@ -24,6 +24,8 @@ export interface Plan {
   readonly faults: readonly { readonly atMs: number; readonly fault: Fault }[];
   /** There is another AC on the line, which offers first and does not serve. */
   readonly rival?: Rival;
+  /** What decides which router holds the session; CARP if absent. */
+  readonly policy?: 'manual' | 'pinned';
   /** Both routers have `fast_takeover_ms`; absent in most plans. */
   readonly isFast?: boolean;
 }

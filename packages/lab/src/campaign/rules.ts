@@ -68,14 +68,15 @@ export class Rules {
   readonly #padrs: number[] = [];
   /** Announce frames of a session that the kernel has not joined, since CARP's last edge there. */
   readonly #emptyClaims: [number, number] = [0, 0];
-  readonly #watches: readonly [Watch, Watch] = [new Watch(0), new Watch(1)];
+  readonly #watches: readonly [Watch, Watch];
   readonly #backOffs: readonly [BackOff, BackOff] = [new BackOff(0), new BackOff(1)];
   readonly #conversation: Conversation;
   readonly #leases: Leases;
   /** Since when a router has said that its session is proven, and nothing went through it. */
   readonly #hollowSince: [number | undefined, number | undefined] = [undefined, undefined];
   #splitSince: number | undefined;
-  #isSingle = true;
+  /** Without CARP nothing but the partner's silence moves a session, or the operator: its times are not R7's. */
+  #isSingle: boolean;
   #disturbedUntil = 0;
   #lineSplitSince: number | undefined;
   readonly #strayingSince: [number | undefined, number | undefined] = [undefined, undefined];
@@ -84,6 +85,9 @@ export class Rules {
 
   constructor(stage: Stage) {
     this.#stage = stage;
+    const { policy } = stage.plan;
+    this.#isSingle = policy === undefined;
+    this.#watches = [new Watch(0, policy), new Watch(1, policy)];
     this.#conversation = new Conversation((rule, what) => this.#break(rule, what));
     this.#leases = new Leases(stage, (rule, what) => this.#break(rule, what));
   }
@@ -340,6 +344,7 @@ export class Rules {
   }
 
   #checkGate({ index, helper, kernel }: RouterView): void {
+    if (this.#stage.plan.policy !== undefined) return;
     if (helper === undefined || !kernel.gate || this.#stage.role(index) === 'MASTER') return;
     if (!this.#stage.hasObeyed(index)) return;
     this.#break('R2', `router ${index} is ${this.#stage.role(index)} with an open gate`);
@@ -362,7 +367,8 @@ export class Rules {
     // A helper that was started again behind an open gate knows of no route until it is told.
     if (kernel.gate && !helper.settings) this.#untoldAt[index] = this.#now;
     if (this.#now - this.#untoldAt[index] < SERVED_MS) return;
-    if (this.#stage.role(index) === 'MASTER')
+    // The operator's word has its way to the helper still before it.
+    if (this.#stage.plan.policy !== 'manual' && this.#stage.role(index) === 'MASTER')
       this.#break('R13', `router ${index} is MASTER and routes via its partner`);
     if (kernel.gate)
       this.#break('R13', `router ${index} has an open gate and routes via its partner`);

@@ -6,6 +6,7 @@ import type { Action, Event } from '@ppp-thing/protocol/engine/events';
 import type { OwnerStatus } from '@ppp-thing/protocol/engine/engine';
 import type { OwnerState } from '@ppp-thing/protocol/engine/owner/ownership';
 import { isLaterEpoch, isNewer } from '@ppp-thing/protocol/session';
+import type { Plan } from './plan.ts';
 import type { RouterView } from './stage.ts';
 
 /** The engine's own limits, and a tenth for clocks that drift and for the way to the helper. */
@@ -47,6 +48,7 @@ interface Answer {
 
 export class Watch {
   readonly #us: string;
+  readonly #policy: Plan['policy'];
   #state: OwnerState = 'Waiting';
   /** What the kernel was last told to do about our demotion by this supervisor. */
   #demotes = false;
@@ -75,8 +77,10 @@ export class Watch {
   /** The disk refused a snapshot, and has not been asked again. */
   #isUnsaved = false;
 
-  constructor(index: number) {
+  /** @param policy what decides who holds; CARP if undefined */
+  constructor(index: number, policy?: Plan['policy']) {
     this.#us = `router ${index}`;
+    this.#policy = policy;
   }
 
   /** A new supervisor: nothing is known. */
@@ -128,7 +132,7 @@ export class Watch {
     if (router.isLate) this.#forgive(now);
     this.#checkUnheard(answer);
     this.#checkKnowledge(answer);
-    checkPlace(router.index + 1, answer);
+    checkPlace(router.index + 1, this.#policy, answer);
     this.#checkAnswers(answer);
     checkWords(answer);
     if (event.kind === 'failed' && event.action === 'store') this.#isUnsaved = true;
@@ -165,8 +169,8 @@ export class Watch {
   #checkUnheard(answer: Answer): void {
     const { event, before, actions, status, now, fail } = answer;
     const { message } = status.partner;
-    if (event.kind === 'own-mac-heard' && !isLaterEpoch(status.snapshot.epoch, event.epoch))
-      this.#seenAt = now;
+    const isSign = event.kind === 'own-mac-heard' && this.#policy !== 'pinned';
+    if (isSign && !isLaterEpoch(status.snapshot.epoch, event.epoch)) this.#seenAt = now;
     checkRoute(now - this.#seenAt, answer);
     const hasAnnounced = actions.some(({ kind }) => kind === 'announce');
     // Of a session that its kernel refuses it claims nothing, and so it begins to count anew.
@@ -329,6 +333,7 @@ export class Watch {
   /** R10: a session that stays down where the partner could carry it is given up. */
   #checkDown({ status, now, fail }: Answer): void {
     const isDown =
+      this.#policy === undefined &&
       status.state === 'Holding' &&
       status.helper &&
       (!status.proven || status.refused !== undefined) &&
@@ -403,14 +408,15 @@ export const isOff = (state: OwnerState): boolean =>
   state === 'HangingUp' || state === 'Redialling' || state === 'Off';
 
 /** R1: who holds is who the newest word says; and a helper that is gone is known to be gone. */
-function checkPlace(id: number, { event, status, fail }: Answer): void {
+function checkPlace(id: number, policy: Plan['policy'], { event, status, fail }: Answer): void {
   const claims = speaks(status.state) || isOff(status.state);
   if (claims && status.snapshot.holder !== id)
     fail('R1', `is ${status.state} in an epoch of router ${status.snapshot.holder - 1}`);
   const isUnheard = status.partner.message === undefined;
   const isLater =
     event.kind === 'own-mac-heard' && isLaterEpoch(event.epoch, status.snapshot.epoch);
-  if (isLater && isUnheard && claims)
+  // Under `pinned` frames that anybody can send move nothing.
+  if (isLater && isUnheard && claims && policy !== 'pinned')
     fail('R9', `is ${status.state} after an announce frame of a higher epoch`);
   if (event.kind === 'helper-down' && status.helper)
     fail('R10', 'believes in a helper that is gone');

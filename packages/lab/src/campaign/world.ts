@@ -313,6 +313,7 @@ export class World implements Surroundings, Stage {
           router.startSupervisor();
         };
       case 'restart':
+      case 'changes-release':
       case 'disk-hangs':
       case 'stalls':
       case 'clock-step':

@@ -3,7 +3,7 @@
  * can suffer: deaths at any call, a disk, clocks, keys, and who else is on the line.
  */
 import type { Temper } from '../campaign/ac.ts';
-import { makeFault, type Fault } from '../campaign/faults.ts';
+import { makeFault, type Fault, type RouterIndex } from '../campaign/faults.ts';
 import type { Plan } from '../campaign/plan.ts';
 import { durationOf, TEMPERS } from '../campaign/plan.ts';
 import { Chance } from '../campaign/random.ts';
@@ -17,6 +17,8 @@ export interface SystemPlan extends Plan {
   readonly firstEpoch: number;
   /** Between two Echo-Requests: often, so that Identifiers go past 255. */
   readonly echoSeconds: number;
+  /** The router that begins with the previous release's datagrams and files. */
+  readonly previous?: RouterIndex;
 }
 
 /** What holds however a partner with the right key, or a station on the line, lies. */
@@ -78,7 +80,31 @@ export function makeSystemPlan(seed: number): SystemPlan {
     echoSeconds: chance.pick([1, 5, 5, 5]),
     faults,
   };
-  return { ...plan, ...withPrefix(plan) };
+  return withRelease({ ...plan, ...withPrefix(plan), ...POLICIES[seed % 20] });
+}
+
+/** Every so many seeds the operator, or nobody, takes CARP's place. */
+const POLICIES: Readonly<Record<number, Pick<SystemPlan, 'policy'>>> = {
+  3: { policy: 'pinned' },
+  8: { policy: 'manual' },
+  13: { policy: 'manual' },
+};
+
+/**
+ * In one plan of ten one router runs the previous release, which knew no lease, and changes to this one or back. All else
+ * of a seed is as it was without.
+ */
+function withRelease(plan: SystemPlan): SystemPlan {
+  const { seed, faults, lengthMs } = plan;
+  if (seed % 10 !== 4) return plan;
+  const chance = new Chance(seed ^ 0x0b0e);
+  const { delegating: _, ...rest } = plan;
+  const previous = chance.pick([0, 1] as const);
+  const changes = [previous, chance.pick([0, 1] as const)].map((router) => ({
+    atMs: chance.between(SETTLE_MS, lengthMs - CALM_MS),
+    fault: { kind: 'changes-release', router, forMs: chance.between(50, 1000) } as const,
+  }));
+  return { ...rest, previous, lengthMs: lengthMs + 1000, faults: [...faults, ...changes] };
 }
 
 /**

@@ -31,6 +31,7 @@ import { SimDisk } from './disk.ts';
 import { SimHost } from './host.ts';
 import { Killed, Life } from './life.ts';
 import type { Network } from './network.ts';
+import { asPrevious, PreviousStore, unproven } from './previous.ts';
 import {
   configText,
   helperPolicy,
@@ -121,14 +122,17 @@ export class SystemRouter {
   /** Counts what may have changed the kernel. */
   changes = 0;
   hasCarrier = true;
+  /** The next supervisor is one of the previous release, in what it says and stores. */
+  isPrevious: boolean;
   readonly #world: Outside;
   readonly #text: string;
   #host: SimHost | undefined;
   #run = new Map<string, string>();
   #bootedAt = 0;
 
-  constructor(index: RouterIndex, world: Outside) {
+  constructor(index: RouterIndex, world: Outside, isPrevious: boolean) {
     this.index = index;
+    this.isPrevious = isPrevious;
     this.#world = world;
     this.#text = configText(index, world.setting);
   }
@@ -315,7 +319,10 @@ export class SystemRouter {
   /** What the supervisor's `main.ts` does after it has read its files. */
   async #begin(supervisor: Supervisor, host: SimHost): Promise<void> {
     const { life } = supervisor;
+    const { isPrevious } = this;
     const { network, keys } = this.#world;
+    const said = (octets: Uint8Array): Uint8Array =>
+      isPrevious ? asPrevious(octets, keys[this.index]) : octets;
     const config = supervisorConfig(this.#text);
     const system = this.#system(supervisor, host);
     const write = (line: string): void =>
@@ -339,17 +346,18 @@ export class SystemRouter {
       heard,
       openUdp: async (options) => {
         const receive = (octets: Uint8Array, port: number): void =>
-          this.#wake(supervisor, () => options.receive(octets, port));
+          this.#wake(supervisor, () => options.receive(said(octets), port));
         const udp = network.bind(this.index, { ...options, receive }, () => life.call());
         return {
           ...udp,
-          send: (octets) => this.#after(life, () => udp.send(octets)),
+          send: (octets) => this.#after(life, () => udp.send(said(octets))),
         };
       },
     });
     if (life.isOver) return;
     supervisor.partner = partner;
-    const store = new Store(config.stateDirectory, log, this.#calls(life));
+    const Kept = isPrevious ? PreviousStore : Store;
+    const store = new Kept(config.stateDirectory, log, this.#calls(life));
     const channel: PartnerChannel = {
       tell: (session, message) => partner.tell(session, this.lie(message)),
       proof: (session, epoch) => partner.proof(session, epoch),
@@ -360,6 +368,7 @@ export class SystemRouter {
       clockOffset: () => partner.clockOffset(),
       trouble: () => partner.trouble(),
       close: () => partner.close(),
+      ...(isPrevious ? unproven : {}),
     };
     const running = new Running({
       config,

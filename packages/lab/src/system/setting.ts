@@ -29,13 +29,14 @@ export interface Setting {
   readonly sessions: number;
   readonly ipv6: boolean;
   readonly echoSeconds: number;
+  readonly policy?: 'manual' | 'pinned';
   /** A prefix is asked for, for the LAN. */
   readonly delegating?: object;
 }
 
 export function configText(
   index: RouterIndex,
-  { sessions, ipv6, echoSeconds, delegating }: Setting,
+  { sessions, ipv6, echoSeconds, delegating, policy }: Setting,
 ): string {
   const other = 1 - index;
   const lines = [
@@ -59,6 +60,7 @@ export function configText(
       `mac = "${macText(session)}"`,
       `user = "${USER}"`,
       `password = "${PASSWORD}"`,
+      `policy = "${policy ?? 'follow-carp'}"`,
       `carp_interface = "${LAN}"`,
       `carp_vhid = ${VHID}`,
       // Read on Linux too, where this runs.

@@ -68,6 +68,13 @@ const EFFECTS: { readonly [K in Fault['kind']]: Effect<K> } = {
     world.systems[router].stop('helper');
     return () => startBoth(router, world);
   },
+  'changes-release'({ router }, world) {
+    const system = world.systems[router];
+    system.stop('supervisor');
+    system.stop('helper');
+    system.isPrevious = !system.isPrevious;
+    return () => startBoth(router, world);
+  },
   'dies-midway'({ router, process, after }, world) {
     world.systems[router].sentence(process, after);
     return () => {

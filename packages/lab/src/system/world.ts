@@ -6,6 +6,7 @@
 import type { Action, Event } from '@ppp-thing/protocol/engine/events';
 import { LONGEST_DELAY, REFUSED_STRETCH } from '@ppp-thing/protocol/engine/link/redial';
 import { DecodeError, sameOctets } from '@ppp-thing/protocol/bytes';
+import type { OwnerState } from '@ppp-thing/protocol/engine/owner/ownership';
 import { NO_SNAPSHOT, type Role } from '@ppp-thing/protocol/session';
 import { millis, type Instant } from '@ppp-thing/protocol/time';
 import { decodeAnnounce, decodeEthernet, ETHERTYPE } from '@ppp-thing/protocol/wire/ethernet';
@@ -20,6 +21,7 @@ import { durationOf, TRAFFIC_MS } from '../campaign/plan.ts';
 import { Delegator } from '../line/delegator.ts';
 import { Chance } from '../campaign/random.ts';
 import { Rules, type Violation } from '../campaign/rules.ts';
+import { isOff } from '../campaign/watch.ts';
 import { Schedule } from '../campaign/schedule.ts';
 import type { RouterView, Stage } from '../campaign/stage.ts';
 import { answerLine } from '../campaign/telling.ts';
@@ -43,6 +45,8 @@ const RETRIED_MS = 2000;
 /** A dial takes no longer, an AC that is slow to answer included. */
 const DIAL_MS = 40_000;
 const STATUS_MS = 5000;
+/** How often the operator looks who holds a session. */
+const OPERATOR_MS = 1000;
 
 /** Run `plan` to its end or to the first violation. The same plan gives the same run. */
 export function runSystem(plan: SystemPlan, withTranscript = false): Promise<RunResult> {
@@ -80,7 +84,10 @@ class SystemWorld implements Outside, Struck {
     this.#transcript = withTranscript ? [] : undefined;
     this.network = new Network(this.schedule, this.chance, plan.delaysMs);
     this.keys = [keys([1], 1), keys([1], 1)];
-    this.systems = [new SystemRouter(0, this), new SystemRouter(1, this)];
+    this.systems = [
+      new SystemRouter(0, this, plan.previous === 0),
+      new SystemRouter(1, this, plan.previous === 1),
+    ];
     const station = { advbase: 1, preempt: true, secondMs: 1000 };
     this.#carp = new CarpPair(
       plan.advskew.map((advskew) => ({ ...station, advskew })),
@@ -90,7 +97,7 @@ class SystemWorld implements Outside, Struck {
     const names = Array.from({ length: plan.sessions }, (_, session) => sessionName(session));
     this.stages = names.map((name, session) => {
       const view = (router: SystemRouter): SessionView =>
-        new SessionView(router, name, names, () => this.role(router.index));
+        new SessionView(router, name, names, () => this.roleIn(router.index, name));
       const [one, other] = this.systems;
       return new SessionStage(this, [view(one), view(other)], session);
     });
@@ -106,6 +113,7 @@ class SystemWorld implements Outside, Struck {
       this.schedule.at(atMs, () => this.#strike(fault));
     this.schedule.at(SETTLE_MS / 2, () => this.#traffic());
     this.schedule.at(STATUS_MS, () => this.#readStatus());
+    if (this.plan.policy === 'manual') this.schedule.in(OPERATOR_MS, () => this.#operate());
     for (const { rules } of this.stages) rules.begin();
     let steps = await this.#play(this.plan.lengthMs);
     // An AC that refused to the last is asked again after the longest back-off, and that is longer than a run's calm.
@@ -149,8 +157,19 @@ class SystemWorld implements Outside, Struck {
     return this.line.live(session);
   }
 
+  /** The router's, by its first session. */
   role(index: RouterIndex): Role {
-    return this.#carp.role(index);
+    return this.roleIn(index, sessionName(0));
+  }
+
+  /** Under `manual` each session has the role that the operator gave it. */
+  roleIn(index: RouterIndex, session: string): Role {
+    const { policy } = this.plan;
+    if (policy === undefined) return this.#carp.role(index);
+    if (policy === 'pinned') return 'MASTER';
+    const stage = this.#stage(session);
+    const view = stage.routers[index];
+    return view.status()?.role ?? stage.given[index];
   }
 
   hasObeyed(index: RouterIndex): boolean {
@@ -166,6 +185,9 @@ class SystemWorld implements Outside, Struck {
   }
 
   get canAnnounce(): boolean {
+    // Under `pinned` nobody gives way to a frame, and the previous release proves none.
+    if (this.plan.policy === 'pinned' || this.systems.some(({ isPrevious }) => isPrevious))
+      return false;
     const isWhole = this.systems.every(
       (router) =>
         canSpeak(router) && this.reaches(router.index, 'in') && this.reaches(router.index, 'out'),
@@ -190,6 +212,7 @@ class SystemWorld implements Outside, Struck {
   answered(index: RouterIndex, session: string, event: Event, actions: readonly Action[]): void {
     const stage = this.#stage(session);
     const view = stage.routers[index];
+    stage.answered(index, event);
     if (this.#transcript !== undefined) {
       const line = answerLine(event, view.status()?.state ?? '', actions);
       if (line !== undefined) this.note(`router ${index} ${session} ${line}`);
@@ -329,13 +352,15 @@ class SystemWorld implements Outside, Struck {
       this.note(`router ${index} CARP ${role}`);
       const router = this.systems[index];
       const { helper } = router;
+      router.kernel?.carp.set(VHID, role);
+      router.changes++;
+      // Nobody follows it then.
+      if (this.plan.policy !== undefined) continue;
       // What is joined only after the edge, by a dial, the edge has nothing to do with.
       const wasOpen = this.stages.map(
         ({ routers: { [index]: view } }) => view.kernel.gate || view.kernel.attached === null,
       );
       for (const { rules, routers } of this.stages) rules.carpMoved(routers[index]);
-      router.kernel?.carp.set(VHID, role);
-      router.changes++;
       this.#obeyedAt[index] = this.schedule.now + EDGE_MS;
       this.schedule.in(EDGE_MS, () => {
         if (this.#carp.role(station) !== role) return;
@@ -364,6 +389,12 @@ class SystemWorld implements Outside, Struck {
       this.note(`router ${index} demotion ${amount}`);
       this.feedCarp({ kind: 'demotion', station: index, amount });
     }
+  }
+
+  /** Somebody is at the console of both routers. */
+  #operate(): void {
+    this.schedule.in(OPERATOR_MS, () => this.#operate());
+    for (const stage of this.stages) stage.operate();
   }
 
   // What goes wrong, and is started again.
@@ -405,6 +436,9 @@ class SystemWorld implements Outside, Struck {
 const canSpeak = ({ isConnected, disk, syncMs, isStalled }: SystemRouter): boolean =>
   isConnected && disk.refusal === undefined && syncMs === 0 && !isStalled;
 
+const isTaken = (state: OwnerState | undefined): boolean =>
+  state !== undefined && (state === 'Holding' || state === 'Yielding' || isOff(state));
+
 /** One session of the world, for the rules. */
 class SessionStage implements Stage {
   readonly plan: SystemPlan;
@@ -414,6 +448,9 @@ class SessionStage implements Stage {
   readonly rules: Rules;
   readonly delegator: Delegator | undefined;
   readonly #world: SystemWorld;
+  /** The roles that the operator gave, or took. */
+  readonly given: [Role, Role] = ['BACKUP', 'BACKUP'];
+  #heldBy: RouterIndex = 1;
 
   constructor(world: SystemWorld, routers: readonly [RouterView, RouterView], session: number) {
     this.#world = world;
@@ -442,8 +479,39 @@ class SessionStage implements Stage {
     return this.#world.canAnnounce;
   }
 
+  /** An engine has answered. Under `manual` the operator's word is an edge like CARP's, and nothing else is (R11). */
+  answered(index: RouterIndex, event: Event): void {
+    if (this.plan.policy !== 'manual') return;
+    const view = this.routers[index];
+    const role = this.role(index);
+    const isMoved = role !== this.given[index];
+    const isOwn = event.kind !== 'admin' && event.kind !== 'helper-up';
+    if (isOwn && isMoved && role === 'MASTER')
+      this.rules.accuse('R11', `router ${index} is MASTER, and no operator said so`);
+    this.given[index] = role;
+    if (isMoved) this.rules.carpMoved(view);
+  }
+
+  /**
+   * Under `manual`: a session that nobody holds, and nobody has hung up, is connected; on the router that has not held it, if
+   * that one can.
+   */
+  operate(): void {
+    const holder = this.routers.find((view) => isTaken(view.status()?.state));
+    if (holder !== undefined) {
+      this.#heldBy = holder.index;
+      return;
+    }
+    const { systems } = this.#world;
+    const other = this.#heldBy === 0 ? 1 : 0;
+    const able = [systems[other], systems[this.#heldBy]].filter(
+      ({ isConnected, hasCarrier }) => isConnected && hasCarrier,
+    );
+    for (const router of able) if (router.admin(this.name, 'connect')?.accepted === true) return;
+  }
+
   role(index: RouterIndex): Role {
-    return this.#world.role(index);
+    return this.#world.roleIn(index, this.name);
   }
 
   hasObeyed(index: RouterIndex): boolean {
