@@ -160,6 +160,17 @@ for (const [name, ahead] of [
   });
 }
 
+t.test(
+  'delegation › a lease of the far future counts from now once the clock is set',
+  async (t) => {
+    const late = { ...LEASE, grantedAt: 253_402_300_799 };
+    const router = new Router({ ...THEIRS, lease: late }, WITH_LEASE);
+    router.helperUp();
+    router.feed({ kind: 'clock-set', wallClockAtZero: 1_800_000_000_000 });
+    t.equal(router.engine.ownerStatus(router.now).snapshot.lease?.grantedAt, 1_800_000_001);
+  },
+);
+
 t.test('delegation › a lease of before 1970, by our clock, ends when it would have ended', (t) => {
   const early: Lease = {
     ...LEASE,

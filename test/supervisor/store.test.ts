@@ -13,13 +13,16 @@ import {
   writeFileSync,
   existsSync,
 } from 'node:fs';
+import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createHash } from 'node:crypto';
+import * as fc from 'fast-check';
 import t, { type Test } from 'tap';
+import { utf8 } from '@ppp-thing/protocol/printable';
 import { NO_SNAPSHOT, type Snapshot } from '@ppp-thing/protocol/session';
 import { parseLegacyState } from '@ppp-thing/supervisor/legacy-state';
-import { CorruptSnapshot } from '@ppp-thing/supervisor/json-fields';
+import { CorruptSnapshot, type Fields } from '@ppp-thing/supervisor/json-fields';
 import { decodeLeaseFields, encodeLeaseFields } from '@ppp-thing/supervisor/lease-text';
 import { Log } from '@ppp-thing/supervisor/log';
 import { decodeSnapshotText, encodeSnapshotText } from '@ppp-thing/supervisor/snapshot-text';
@@ -123,6 +126,55 @@ t.test('store › octets that are not text come back as they were', async (t) =>
     const snapshot = { ...SNAPSHOT, facts: each };
     t.strictSame(decodeSnapshotText('pppoe0', encodeSnapshotText('pppoe0', snapshot)), snapshot);
   }
+});
+
+t.test('store › an Access Concentrator may have any name, and any language', async (t) => {
+  const names = fc.oneof(
+    fc.string({ unit: 'grapheme', maxLength: 100 }).map((text) => utf8(text)),
+    fc.uint8Array({ maxLength: 400 }),
+    fc.constantFrom('Köln-BRAS', 'Αθήνα', '東京', '🦊', '\\x41', '\u2028\u202e').map(utf8),
+  );
+  fc.assert(
+    fc.property(names, names, (acName, serviceName) => {
+      const snapshot = { ...SNAPSHOT, facts: { ...FACTS, acName, serviceName } };
+      const text = encodeSnapshotText('pppoe0', snapshot);
+      t.strictSame(decodeSnapshotText('pppoe0', text), snapshot, text);
+    }),
+    { seed: 1, numRuns: 100 },
+  );
+  // Written by an earlier release, which left visible characters as they were.
+  const { checksum: _, ...body } = JSON.parse(encodeSnapshotText('pppoe0', SNAPSHOT)) as Fields;
+  const earlier = { ...body, facts: { ...(body['facts'] as Fields), acName: 'Köln \\x01\\\\' } };
+  const checksum = createHash('sha256').update(JSON.stringify(earlier)).digest('hex');
+  const found = decodeSnapshotText('pppoe0', JSON.stringify({ ...earlier, checksum }));
+  t.strictSame(found.facts?.acName, Uint8Array.of(0x4b, 0xc3, 0xb6, 0x6c, 0x6e, 0x20, 1, 0x5c));
+});
+
+t.test('store › an epoch that the disk refused is the one that the next one follows', async (t) => {
+  const { directory } = bench(t);
+  let isFull = false;
+  const disk = {
+    ...fs,
+    openSync: (...args: Parameters<typeof fs.openSync>): number => {
+      if (isFull) throw Object.assign(new Error('full'), { code: 'ENOSPC' });
+      return fs.openSync(...args);
+    },
+  };
+  const log = new Log(
+    'error',
+    () => undefined,
+    () => 0,
+  );
+  const store = new Store(directory, log, disk);
+  // A partner with a bug goes on by a third of the range each time.
+  const third = Math.floor(2 ** 32 / 3);
+  store.save('pppoe0', at(1));
+  isFull = true;
+  t.equal(refused(() => store.save('pppoe0', at(1 + third))).code, 'ENOSPC');
+  isFull = false;
+  store.save('pppoe0', at(1 + 2 * third));
+  t.equal(new Store(directory, log).load('pppoe0')?.epoch, 1 + 2 * third);
+  t.throws(() => store.save('pppoe0', at(1 + third)), /falls/);
 });
 
 t.test('store › a lease comes back as it was, and a damaged one is refused', async (t) => {

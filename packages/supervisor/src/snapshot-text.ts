@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { toHex } from '@ppp-thing/protocol/bytes';
 import type { SessionFacts, SessionPlace, Snapshot } from '@ppp-thing/protocol/session';
 import { flawOf, U32_MAX } from '@ppp-thing/protocol/snapshot-limits';
-import { printable } from '@ppp-thing/protocol/printable';
+import { concat, utf8 } from '@ppp-thing/protocol/printable';
 import { formatMac, isMulticast, parseMac } from '@ppp-thing/protocol/wire/ethernet';
 import { formatIpv4, parseIpv4 } from '@ppp-thing/protocol/wire/ncp';
 import { CorruptSnapshot, fields, list, octets, whole, type Fields } from './json-fields.ts';
@@ -112,8 +112,8 @@ function encodeFacts(facts: SessionFacts): Fields {
   return {
     ...encodePlace(key),
     ourMac: formatMac(key.ourMac),
-    acName: printable(facts.acName, Infinity),
-    serviceName: printable(facts.serviceName, Infinity),
+    acName: escaped(facts.acName),
+    serviceName: escaped(facts.serviceName),
     hostUniq: toHex(facts.hostUniq),
     ourMagic: facts.ourMagic,
     theirMagic: facts.theirMagic,
@@ -180,16 +180,26 @@ const decodePlace = (from: Fields): SessionPlace => ({
   acMac: mac(from, 'acMac'),
 });
 
-/** Reverses `printable`. */
+/** Visible ASCII stays, a backslash is doubled, every other octet becomes `\xNN`. */
+const escaped = (octets: Uint8Array): string =>
+  Array.from(octets, (octet) => {
+    if (octet === BACKSLASH) return '\\\\';
+    const isVisible = octet >= 0x20 && octet < 0x7f;
+    return isVisible ? String.fromCharCode(octet) : `\\x${toHex(Uint8Array.of(octet))}`;
+  }).join('');
+
+const BACKSLASH = 0x5c;
+
+/** Reverses `escaped`. An earlier release left visible characters as they were, in UTF-8. */
 function text(from: Fields, name: string): Uint8Array {
   const value = from[name];
-  if (typeof value !== 'string' || !/^(?:[ -[\]-~]|\\\\|\\x[0-9a-f]{2})*$/.test(value)) {
+  if (typeof value !== 'string' || !/^(?:[^\\]|\\\\|\\x[0-9a-f]{2})*$/.test(value))
     throw new CorruptSnapshot(`${name} is not printable text`);
-  }
-  const plain = value.replaceAll(/\\(?:\\|x(..))/g, (_, hex: string | undefined) =>
-    hex === undefined ? '\\' : String.fromCharCode(Number.parseInt(hex, 16)),
-  );
-  return Uint8Array.from(plain, (character) => character.charCodeAt(0));
+  const parts = Array.from(value.matchAll(/\\(?:\\|x(..))|[^\\]+/g), ([part, hex]) => {
+    if (hex !== undefined) return Uint8Array.of(Number.parseInt(hex, 16));
+    return part === '\\\\' ? Uint8Array.of(BACKSLASH) : utf8(part);
+  });
+  return concat(...parts);
 }
 
 function mac(from: Fields, name: string): Uint8Array {

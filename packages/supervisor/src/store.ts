@@ -67,6 +67,8 @@ export class Store {
   readonly #log: Log;
   readonly #disk: Disk;
   readonly #epochs = new Map<string, number>();
+  /** Of the last snapshot, even if the disk refused it: what follows it may be half the range after what is on the disk. */
+  readonly #asked = new Map<string, number>();
   /** Contents of NAME.epoch. */
   readonly #records = new Map<string, number>();
   /** Contents of NAME.json: a repeated snapshot needs no write. */
@@ -192,10 +194,12 @@ export class Store {
     const flaw = flawOf(snapshot);
     if (flaw !== undefined)
       throw new Error(`store ${session}: ${flaw}: it could not be read again`);
+    const { epoch } = snapshot;
     const before = this.#epochs.get(session) ?? 0;
-    if (isLaterEpoch(before, snapshot.epoch)) {
-      throw new Error(`epoch of ${session} falls from ${before} to ${snapshot.epoch}`);
-    }
+    const asked = this.#asked.get(session) ?? before;
+    if (isLaterEpoch(before, epoch) && isLaterEpoch(asked, epoch))
+      throw new Error(`epoch of ${session} falls from ${before} to ${epoch}`);
+    this.#asked.set(session, epoch);
     return encodeSnapshotText(session, snapshot);
   }
 

@@ -16,7 +16,16 @@ export const TEST_MUTANTS: readonly Mutant[] = [
     ['store: directory not fsynced', 'syncDirectory(this.#disk, this.#directory);\n        }', '}'],
   ]),
   ...of('supervisor/dist/store.js', 'supervisor/store', [
-    ['store: epoch may fall', 'if (isLaterEpoch(before, snapshot.epoch)) {', 'if (false) {'],
+    [
+      'store: epoch may fall',
+      'if (isLaterEpoch(before, epoch) && isLaterEpoch(asked, epoch))',
+      'if (false)',
+    ],
+    [
+      'store: only what the disk took counts',
+      'isLaterEpoch(before, epoch) && isLaterEpoch(asked, epoch)',
+      'isLaterEpoch(before, epoch)',
+    ],
     [
       'store: previous file not kept',
       'if (this.#whole.delete(session))\n                this.#keep(path);',

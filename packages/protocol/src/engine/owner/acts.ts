@@ -95,7 +95,7 @@ export class Acts {
   clockSet(wallClockAtZero: number, now: Instant): void {
     const { snapshot, config } = this.#standing;
     this.#link.clockSet(wallClockAtZero);
-    const lease = this.#delegation.clockSet(wallClockAtZero, snapshot.lease ?? null);
+    const lease = this.#delegation.clockSet(wallClockAtZero, snapshot.lease ?? null, now);
     if (lease === null) return;
     // A generation of ours tells a partner that knows no clock of ours.
     const isOurs = snapshot.holder === config.routerId;

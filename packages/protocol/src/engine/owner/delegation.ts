@@ -34,11 +34,11 @@ export class Delegation {
   }
 
   /** Somebody has set the wall clock. @returns the lease by the new one */
-  clockSet(wallClockAtZero: number, lease: Lease | null): Lease | null {
+  clockSet(wallClockAtZero: number, lease: Lease | null, now: Instant): Lease | null {
     const ahead = wallClockAtZero - this.#wallClockAtZero;
     this.#wallClockAtZero = wallClockAtZero;
     this.#client?.clockSet(wallClockAtZero);
-    return lease && movedLease(lease, ahead);
+    return lease && clampLease(movedLease(lease, ahead), wallClockAtZero + now);
   }
 
   /** What the disk had, so that a partner hears of it when there is known to be no lease. */
