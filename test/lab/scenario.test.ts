@@ -12,7 +12,7 @@ import type { Summary } from '@ppp-thing/lab/demo/summary';
 const MAIN = 'packages/lab/dist/main.js';
 const CARP_SECOND_MS = 1000;
 
-t.test('one session, six scenes, no redial', { timeout: 600_000 }, async (t) => {
+t.test('one session, seven scenes, no redial', { timeout: 600_000 }, async (t) => {
   const args = [MAIN, '--json', '--carp-second', String(CARP_SECOND_MS)];
   const { stdout, stderr, exitCode } = await execa(process.execPath, args, { reject: false });
   if (exitCode !== 0) t.comment(stderr);
@@ -27,6 +27,7 @@ t.test('one session, six scenes, no redial', { timeout: 600_000 }, async (t) => 
     prefix: '2001:db8:100:1::/64',
     dhcp6: { atMoves: 0 },
     released: true,
+    ipv6Only: '2001:db8:200:1::/64',
     sessionIdAfter: summary.sessionIdBefore,
   });
   t.same(
@@ -38,6 +39,7 @@ t.test('one session, six scenes, no redial', { timeout: 600_000 }, async (t) => 
       ['power-cut', 'r2'],
       ['return', 'r1'],
       ['handoff', 'r2'],
+      ['renew', 'r2'],
     ],
   );
   const lost = new Map(summary.scenes.map(({ name, probesLost }) => [name, probesLost]));

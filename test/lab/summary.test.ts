@@ -19,6 +19,7 @@ const scene = (name: string, changes: Partial<SceneResult> = {}): SceneResult =>
 
 const CLEAN: Findings = {
   released: true,
+  ipv6Only: '2001:db8:200:1::/64',
   padt: 0,
   lcpNegotiations: 1,
   looped: 0,

@@ -7,7 +7,7 @@ import { Bus, StoppedError, type Timed } from './demo/bus.ts';
 import { now } from './demo/clock.ts';
 import { Lab } from './demo/lab.ts';
 import { findRuntime, type RuntimeName } from './demo/runtime.ts';
-import { disconnect, runScenes, type SceneResult } from './demo/scenes.ts';
+import { disconnect, runScenes, withoutIpv4, type SceneResult } from './demo/scenes.ts';
 import { formatSummary, summarise } from './demo/summary.ts';
 import { Timeline } from './demo/timeline.ts';
 import { ROUTERS } from './demo/world.ts';
@@ -123,12 +123,15 @@ async function main(): Promise<number> {
       violations: [...violations],
     };
     const released = lab.delegates && !options.stay;
+    let ipv6Only: string | undefined;
     if (released) {
       heading('pppthingctl disconnect gives the prefix back');
       await disconnect(lab);
+      heading('an AC without IPv4: pppthingctl connect');
+      ipv6Only = await withoutIpv4(lab);
     }
     isOver = true;
-    const summary = summarise(scenes, { ...findings, released });
+    const summary = summarise(scenes, { ...findings, released, ipv6Only: ipv6Only ?? null });
     const text = options.json ? `${JSON.stringify(summary)}\n` : `\n${formatSummary(summary)}`;
     process.stdout.write(text);
     if (options.stay) await stay(lab, out);

@@ -24,7 +24,7 @@ export interface SceneResult {
   readonly takeoverMs?: number;
   /** From CARP's edge on the new master to the first answered probe. */
   readonly afterRoleMs?: number;
-  /** Messages that the DHCPv6 server has received. */
+  /** Messages that the DHCPv6 server has received, other than a Renew at its time. */
   readonly dhcp6: number;
   /** The delegated prefix on the LAN of every router that is on; undefined where nobody asks for one. */
   readonly prefix?: string;
@@ -62,6 +62,7 @@ const SCENES: readonly Scene[] = [
   { name: 'power-cut', title: 'power cut: the MASTER dies', run: powerCut },
   { name: 'return', title: 'the dead router returns and takes back its role', run: comeBack },
   { name: 'handoff', title: 'planned handoff', run: handoff },
+  { name: 'renew', title: 'the new holder renews the lease at T1', lossless: true, run: renew },
 ];
 
 /** Run every scene. Throws WaitError, or an Error of a scene whose promise was not kept. */
@@ -72,7 +73,8 @@ export async function runScenes(
 ): Promise<void> {
   const count = { dial: 0, dhcp6: 0 };
   lab.bus.listen((it) => {
-    if (it.kind === 'dial' || it.kind === 'dhcp6') count[it.kind] += 1;
+    if (it.kind === 'dial') count.dial += 1;
+    if (it.kind === 'dhcp6' && it.type !== 'Renew') count.dhcp6 += 1;
   });
   for (const [i, scene] of SCENES.entries()) {
     begins(`${i + 1}/${SCENES.length}  ${scene.title}`);
@@ -116,6 +118,27 @@ export async function disconnect(lab: Lab): Promise<void> {
   await bus.waitUntil('LANs without a prefix', LIMIT_MS, () =>
     [...world.lanAddresses6.values()].every((address) => address === undefined),
   );
+}
+
+/**
+ * The AC has IPv6 alone, and the operator connects again: a session without IPv4 comes up.
+ *
+ * @returns the prefix that both LANs get
+ */
+export async function withoutIpv4(lab: Lab): Promise<string | undefined> {
+  const { bus, world } = lab;
+  const name = holderOf(lab);
+  bus.tell({ kind: 'lab', text: 'the AC has IPv6 alone now' });
+  world.withoutIpv4();
+  await Promise.all([
+    bus.waitFor('a session that carries data', LIMIT_MS, (it) => it?.kind === 'up' || undefined),
+    lab.router(name).operator.type('connect'),
+  ]);
+  const prefix = await prefixOf(lab);
+  const [gateway] = world.machine(name).defaultGateways;
+  if (gateway !== undefined)
+    throw new Error(`${name} has an IPv4 default route via ${gateway}, in a session without IPv4`);
+  return prefix;
 }
 
 const holderOf = ({ world }: Lab): RouterName => (world.isOpen('r1') ? 'r1' : 'r2');
@@ -198,6 +221,17 @@ async function handoff(lab: Lab): Promise<Partial<SceneResult>> {
   if (r1 !== 'BACKUP' || r2 !== 'MASTER')
     throw new Error(`the handoff did not last: r1 is ${r1}, r2 is ${r2}`);
   return afterRoleMs === undefined ? {} : { afterRoleMs };
+}
+
+/** The router that got the lease is not the one that has to renew it. */
+async function renew(lab: Lab): Promise<Partial<SceneResult>> {
+  if (lab.delegates)
+    await lab.bus.waitFor(
+      'a Renew',
+      LIMIT_MS,
+      (it) => (it?.kind === 'dhcp6' && it.type === 'Renew') || undefined,
+    );
+  return {};
 }
 
 /** Ask again whenever the partner has spoken, as long as r1 says that it is not ready. */

@@ -27,6 +27,9 @@ export const ADDRESSES = {
   server6: ipv6('fe80::ac'),
 } as const;
 
+/** Of the delegated prefix, seconds. T1, half of the first, comes after the last move, unless the machine is slow. */
+export const LEASE = { preferredSeconds: 30, validSeconds: 7200 } as const;
+
 /** The ISP's prefixes, and what each router's address on the LAN ends in. */
 export const DELEGATED = { within: '2001:db8::/32', host: { r1: '::2', r2: '::3' } } as const;
 export const DHCP6_PORT = { client: 546, server: 547 } as const;

@@ -19,6 +19,8 @@ export interface Summary {
   readonly dhcp6: { readonly atDial: number; readonly atMoves: number };
   /** At the end `disconnect` gave the prefix back; false: that was not played. */
   readonly released: boolean;
+  /** After that, with an AC without IPv4: the prefix on both LANs. Null: that was not played. */
+  readonly ipv6Only: string | null;
   /** PADT frames of the routers. */
   readonly padt: number;
   readonly lcpNegotiations: number;
@@ -33,7 +35,7 @@ export interface Summary {
 
 export type Findings = Pick<
   Summary,
-  'released' | 'padt' | 'lcpNegotiations' | 'looped' | 'gatesOverlapMs' | 'violations'
+  'released' | 'ipv6Only' | 'padt' | 'lcpNegotiations' | 'looped' | 'gatesOverlapMs' | 'violations'
 >;
 
 /** The sum of the scenes and of what was seen on the line. */
@@ -107,6 +109,7 @@ export function formatSummary(summary: Summary): string {
     prefix === null
       ? 'prefix            none: only under Node.js does the lab have DHCPv6'
       : `prefix            ${prefix} on both LANs; DHCPv6: ${dhcp6.atDial} messages at the dial, ${dhcp6.atMoves} since${summary.released ? ', Release at disconnect' : ''}`,
+    `IPv6 alone        ${summary.ipv6Only ?? 'not played'}${summary.ipv6Only === null ? '' : ' on both LANs, from an AC without IPv4'}`,
     `on the line       ${summary.padt} PADT, ${summary.lcpNegotiations} LCP negotiation, both gates open for ${summary.gatesOverlapMs} ms`,
     `between routers   ${summary.looped} packets passed twice`,
     `violations        ${summary.violations.length}`,

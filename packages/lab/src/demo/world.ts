@@ -20,7 +20,7 @@ import { now, Queue, Runner } from './clock.ts';
 import type { Dhcp6Port } from './dhcp6.ts';
 import { LanHost } from './lan-host.ts';
 import { Machine, type MachineNews } from './machine.ts';
-import { ADDRESSES, DHCP6_PORT, PASSWORD, USER } from './setting.ts';
+import { ADDRESSES, DHCP6_PORT, LEASE, PASSWORD, USER } from './setting.ts';
 
 export const ROUTERS: readonly RouterName[] = ['r1', 'r2'];
 const AC_PORT = 'ac';
@@ -29,8 +29,6 @@ const PROBE_INTERVAL = millis(10);
 const GRACE = millis(150);
 /** The LAN's and the line's delay. */
 const LAN_DELAY = millis(2);
-/** Long after the last scene. */
-const LEASE = { preferredSeconds: 3600, validSeconds: 7200 };
 
 interface WorldOptions {
   /** How long a second of CARP's lasts, milliseconds. */
@@ -113,6 +111,11 @@ export class World {
 
   startProbe(): void {
     this.#runners.probe.feed({ kind: 'start' });
+  }
+
+  /** From now on the AC has IPv6 alone. */
+  withoutIpv4(): void {
+    this.#runners.ac.feed({ kind: 'temper', temper: { ipv4: false } });
   }
 
   account(from: Instant, to: Instant): Account {
@@ -247,6 +250,8 @@ export class World {
     if (asked?.destinationPort !== DHCP6_PORT.server) return;
     const message = decodeDhcp6(asked.octets);
     this.#bus.tell({ kind: 'dhcp6', type: message.type });
+    if (message.type === 'Renew' && !this.#delegator.isDue(now()))
+      this.#bus.tell({ kind: 'violation', text: 'DHCPv6: Renew before T1' });
     const answer = this.#delegator.answer(message, now());
     if (answer === undefined) return;
     const back = {

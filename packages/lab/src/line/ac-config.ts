@@ -18,6 +18,8 @@ export interface Temper {
   readonly unknown: 'padt' | 'ignore';
   /** It answers Echo-Requests. Some do not, and forward data all the same. */
   readonly answersEcho: boolean;
+  /** It has IPv4. An AC without it rejects IPCP, and a session carries data once IPV6CP is open. */
+  readonly ipv4: boolean;
   /** The share of what it sends that is lost, 0 … 1, and whether the rest arrives twice. */
   readonly loss: number;
   readonly doubled: boolean;
@@ -30,6 +32,7 @@ export const PATIENT: Temper = {
   offers: true,
   unknown: 'padt',
   answersEcho: true,
+  ipv4: true,
   loss: 0,
   doubled: false,
 };

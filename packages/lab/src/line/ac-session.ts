@@ -30,7 +30,7 @@ export type SessionOutput =
   | { readonly kind: 'violation'; readonly text: string }
   /** A user has proven who it is. */
   | { readonly kind: 'authenticated'; readonly user: string }
-  /** IPCP is open: data flows. */
+  /** IPCP is open, or IPV6CP where there is no IPv4: data flows. */
   | { readonly kind: 'up' }
   /** An echo reply came to an echo request of ours. */
   | { readonly kind: 'pong'; readonly sequence: number }
@@ -42,6 +42,7 @@ export interface AcSessionConfig {
   readonly echo: EchoConfig;
   /** Whether it answers Echo-Requests now. */
   readonly answersEcho: () => boolean;
+  readonly hasIpv4: () => boolean;
   readonly delay: Millis;
   readonly restart: Millis;
   readonly ourAddress: Uint8Array;
@@ -235,7 +236,9 @@ export class AcSession {
           this.#judged(this.#config.authenticator.chap(decoded.packet), now),
         );
       case 'IPCP':
-        return this.#inPhase('IPCP', 'Network', () => this.#receiveIpcp(decoded.packet, now));
+        return this.#inPhase('IPCP', 'Network', () =>
+          this.#receiveIpcp(decoded.packet, octets, now),
+        );
       case 'IPV6CP':
         return this.#inPhase('IPV6CP', 'Network', () =>
           this.#receiveIpv6cp(decoded.packet, octets, now),
@@ -326,12 +329,14 @@ export class AcSession {
 
   #network(now: Instant): SessionOutput[] {
     this.#phase = 'Network';
-    const ipcp = this.#ipcp.begin(now).map((packet) => ppp({ protocol: 'IPCP', packet }));
+    const asked = this.#config.hasIpv4() ? this.#ipcp.begin(now) : [];
+    const ipcp = asked.map((packet) => ppp({ protocol: 'IPCP', packet }));
     const ipv6cp = this.#ipv6cp?.begin(now) ?? [];
     return [...ipcp, ...ipv6cp.map((packet) => ppp({ protocol: 'IPV6CP', packet }))];
   }
 
-  #receiveIpcp(packet: IpcpPacket, now: Instant): SessionOutput[] {
+  #receiveIpcp(packet: IpcpPacket, octets: Uint8Array, now: Instant): SessionOutput[] {
+    if (!this.#config.hasIpv4()) return [this.#protocolReject(PROTOCOL.IPCP, octets)];
     if (!isConfigure(packet)) return [];
     const isLate = !this.#hasSentData && this.#ipcp.isRepeated(packet);
     const outputs = this.#ipcp
@@ -351,7 +356,10 @@ export class AcSession {
     if (this.#ipv6cp === undefined) return [this.#protocolReject(PROTOCOL.IPV6CP, octets)];
     if (!isConfigure(packet)) return [];
     const answers = this.#ipv6cp.receive(packet, now);
-    return answers.map((answer) => ppp({ protocol: 'IPV6CP', packet: answer }));
+    const outputs = answers.map((answer) => ppp({ protocol: 'IPV6CP', packet: answer }));
+    if (this.#config.hasIpv4() || this.#isUp || !this.#ipv6cp.isOpen) return outputs;
+    this.#isUp = true;
+    return [...outputs, { kind: 'up' }];
   }
 
   #answerEcho(identifier: number, magic: number, data: Uint8Array): SessionOutput[] {

@@ -280,6 +280,7 @@ export class AccessConcentrator implements Engine<AcEvent, AcOutput> {
     return {
       echo,
       answersEcho: () => this.#temper.answersEcho,
+      hasIpv4: () => this.#temper.ipv4,
       delay: this.#config.pppDelay,
       restart: this.#config.restart,
       ourAddress: address ?? ELSEWHERE,

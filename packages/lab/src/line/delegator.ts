@@ -15,6 +15,8 @@ export interface Delegating {
 const SERVER = Uint8Array.of(0, 3, 0, 1, 2, 0, 0, 0, 0, 0xac);
 const LENGTH = 56;
 const NO_BINDING = 3;
+/** A client counts in whole seconds. */
+const SECOND_MS = 1000;
 
 export class Delegator {
   /** Prefixes that were given, the last one first. */
@@ -34,6 +36,13 @@ export class Delegator {
   /** Whether the line has a prefix that is still valid. */
   isBound(now: number): boolean {
     return this.#bound !== undefined && this.#bound.until > now;
+  }
+
+  /** T1 of the lease has come, or there is none. */
+  isDue(now: number): boolean {
+    if (this.#bound === undefined) return true;
+    const granted = this.#bound.until - this.#terms.validSeconds * 1000;
+    return now >= granted + this.#t1 * 1000 - SECOND_MS;
   }
 
   /** What it answers at `now`, milliseconds of the world. */
@@ -92,6 +101,10 @@ export class Delegator {
     this.#bound = { prefix, until: this.#end(now) };
   }
 
+  get #t1(): number {
+    return Math.floor(this.#terms.preferredSeconds / 2);
+  }
+
   #end(now: number): number {
     return now + this.#terms.validSeconds * 1000;
   }
@@ -99,7 +112,6 @@ export class Delegator {
   #lease(iaid: number): Dhcp6Option {
     const { preferredSeconds: preferred, validSeconds: valid } = this.#terms;
     const prefix = this.#bound?.prefix ?? new Uint8Array(16);
-    const t1 = Math.floor(preferred / 2);
     const t2 = Math.floor((preferred * 4) / 5);
     const leased = {
       kind: 'iaPrefix',
@@ -109,6 +121,6 @@ export class Delegator {
       valid,
       options: [],
     } as const;
-    return { kind: 'iaPd', iaid, t1, t2, options: [leased] };
+    return { kind: 'iaPd', iaid, t1: this.#t1, t2, options: [leased] };
   }
 }

@@ -10,7 +10,7 @@ import type { Way } from '../campaign/line.ts';
 import type { Chance } from '../campaign/random.ts';
 import type { Schedule } from '../campaign/schedule.ts';
 import { AccessConcentrator, type AcEvent, type AcOutput } from '../line/ac.ts';
-import { RESTART } from '../line/ac-config.ts';
+import { PATIENT, RESTART } from '../line/ac-config.ts';
 import { LearningSwitch } from '../line/switch.ts';
 import type { SystemPlan } from './plan.ts';
 import { AC_MAC, PASSWORD, sessionMac, USER } from './setting.ts';
@@ -78,14 +78,10 @@ export class OctetLine {
       hashes: systemHashes,
       random: (length) => chance.octets(length),
       temper: {
+        ...PATIENT,
         second: plan.sessions > 1 && temper.second === 'deny' ? 'allow' : temper.second,
         lockoutMs: temper.lockoutMs,
         slowMs: temper.slowMs,
-        offers: true,
-        unknown: 'padt',
-        answersEcho: true,
-        loss: 0,
-        doubled: false,
       },
     });
   }
