@@ -298,6 +298,25 @@ t.test(
   },
 );
 
+t.test('delegation › what the helper refuses for ever is one warning', async (t) => {
+  const router = holder();
+  const refused = (message: string): void => {
+    router.feed({ kind: 'failed', action: 'delegate', code: 'EPERM', message });
+    router.pass(30_000);
+  };
+  const warnings = (): number =>
+    router.actions.filter(
+      (action) =>
+        action.kind === 'note' &&
+        action.note.on === 'delegate failed' &&
+        action.note.level === 'warn',
+    ).length;
+  for (let i = 0; i < 20; i++) refused('fd00:1::/56 is not within delegated_within');
+  t.equal(warnings(), 1);
+  refused('fd00:2::/56 is not within delegated_within');
+  t.equal(warnings(), 2, 'another prefix is news');
+});
+
 t.test('delegation › without it in the configuration nothing of it is said or lost', async (t) => {
   const router = new Router(THEIRS, CONFIG);
   router.helperUp();

@@ -374,6 +374,38 @@ t.test('serve › a delegated prefix is bounded by the policy', async (t) => {
   }
 });
 
+t.test('serve › the policy’s limits cost the LANs only what is beyond them', async (t) => {
+  const within = { prefix: Uint8Array.of(0x20, 1, 0x0d, 0xb8, ...new Uint8Array(12)), length: 32 };
+  const { path, router } = await helper(t, {
+    delegation: { prefixes: { within }, address: false },
+    lans: [{ interface: 'igb1', subnet: 1, host: Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 2) }],
+  });
+  const client = await Client.greet(path);
+  const prefix = (...first: number[]) => ({
+    prefix: Uint8Array.from({ length: 16 }, (_, i) => first[i] ?? 0),
+    length: 56,
+    preferred: 60,
+    valid: 120,
+    exclude: null,
+  });
+  const given = [
+    prefix(0xfd, 0, 0, 1),
+    prefix(0x20, 1, 0x0d, 0xb8, 0xab),
+    prefix(0xfe, 0x80),
+    prefix(0x26, 7),
+  ];
+  const address = Uint8Array.of(0x20, 1, 0x0d, 0xb8, ...new Uint8Array(12));
+  const addresses = [{ address, preferred: 60, valid: 120 }];
+  const wish: Wish = { verb: 'delegate', session, prefixes: given, addresses };
+  t.equal(await client.outcome(wish), 'EPERM', 'the first one that is refused is named');
+  const lan = router.router.kernel.interfaces.get('igb1');
+  t.same(
+    lan.addresses6.map((each) => Buffer.from(each).toString('hex')),
+    ['20010db8ab0000010000000000000002'],
+  );
+  client.end();
+});
+
 /** Every verb, with what only a router that may speak is granted of it. */
 const OF_THE_ROLE: Readonly<Record<Exclude<Wish['verb'], 'hello'>, readonly Wish[]>> = {
   'discovery-send': [

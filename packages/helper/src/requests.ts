@@ -181,27 +181,51 @@ function perform(
 /** The largest prefix of a site (RFC 6177), unless the policy allows a larger one. */
 const SHORTEST = 48;
 
-/** Prefixes and addresses of the Internet only (RFC 4291 §2.4, RFC 4193), and of these what the policy lets in. */
+/**
+ * Sets the prefixes and addresses that the policy allows, and then refuses the others: a server may give a second prefix
+ * that is not for us, and the LANs must not lose the first one to it.
+ */
 function delegate(
   lans: Lans,
   policy: SessionPolicy,
   request: Extract<Request, { verb: 'delegate' }>,
 ): void {
-  const refuse = (reason: string): BackendError =>
-    refusal('delegate', policy.name, 'EINVAL', reason);
-  const { prefixes, addresses } = request;
-  for (const [first = 0] of [
-    ...prefixes.map(({ prefix }) => prefix),
-    ...addresses.map(({ address }) => address),
-  ])
-    if ((first & 0xe0) !== 0x20 && (first & 0xfe) !== 0xfc)
-      throw refuse('not an address of the Internet');
-  const why = beyond(policy.delegation, prefixes, addresses);
-  if (why !== undefined) throw refusal('delegate', policy.name, 'EPERM', why);
-  for (const { preferred, valid } of [...prefixes, ...addresses])
-    if (preferred > valid || valid === 0)
-      throw refuse(`preferred ${preferred} s, valid ${valid} s`);
-  lans.set(policy, { prefixes, addresses });
+  const refused: BackendError[] = [];
+  const isAllowed = (address: Uint8Array, part: Lifetimes, beyond: string | undefined): boolean => {
+    const flaw = flawOf(address, part);
+    if (flaw !== undefined) refused.push(refusal('delegate', policy.name, 'EINVAL', flaw));
+    else if (beyond !== undefined) refused.push(refusal('delegate', policy.name, 'EPERM', beyond));
+    return flaw === undefined && beyond === undefined;
+  };
+  lans.set(policy, {
+    prefixes: request.prefixes.filter((each) =>
+      isAllowed(each.prefix, each, beyond(policy.delegation, each)),
+    ),
+    addresses: request.addresses.filter((each) =>
+      isAllowed(
+        each.address,
+        each,
+        policy.delegation?.address === true
+          ? undefined
+          : 'an address, and wan_address is not "dhcp"',
+      ),
+    ),
+  });
+  const [first] = refused;
+  if (first !== undefined) throw first;
+}
+
+interface Lifetimes {
+  readonly preferred: number;
+  readonly valid: number;
+}
+
+/** Addresses of the Internet only (RFC 4291 §2.4, RFC 4193), for a time. */
+function flawOf([first = 0]: Uint8Array, { preferred, valid }: Lifetimes): string | undefined {
+  if ((first & 0xe0) !== 0x20 && (first & 0xfe) !== 0xfc) return 'not an address of the Internet';
+  return preferred > valid || valid === 0
+    ? `preferred ${preferred} s, valid ${valid} s`
+    : undefined;
 }
 
 function attach(
@@ -295,28 +319,21 @@ function settingsOf(
   return { mtu, ourAddress, theirAddress, interfaceIds };
 }
 
-/** The part of a lease that the policy forbids; undefined if it allows all of it. */
+/** Why the policy forbids a prefix; undefined if it allows it. */
 function beyond(
   delegation: SessionPolicy['delegation'],
-  prefixes: RequestBody<'delegate'>['prefixes'],
-  addresses: RequestBody<'delegate'>['addresses'],
+  { prefix, length }: RequestBody<'delegate'>['prefixes'][number],
 ): string | undefined {
-  if (addresses.length > 0 && delegation?.address !== true)
-    return 'an address, and wan_address is not "dhcp"';
-  if (prefixes.length === 0) return undefined;
   if (!delegation?.prefixes) return 'a prefix, and prefix_delegation is not true';
   const { within } = delegation.prefixes;
-  for (const { prefix, length } of prefixes) {
-    const name = `${formatIpv6(networkOf(prefix, length))}/${length}`;
-    if (within === undefined) {
-      if (length < SHORTEST) return `${name} is shorter than /${SHORTEST}: set delegated_within`;
-    } else if (
-      length < within.length ||
-      !sameOctets(networkOf(prefix, within.length), within.prefix)
-    )
-      return `${name} is not within delegated_within`;
-  }
-  return undefined;
+  const name = `${formatIpv6(networkOf(prefix, length))}/${length}`;
+  if (within === undefined)
+    return length < SHORTEST
+      ? `${name} is shorter than /${SHORTEST}: set delegated_within`
+      : undefined;
+  const isWithin =
+    length >= within.length && sameOctets(networkOf(prefix, within.length), within.prefix);
+  return isWithin ? undefined : `${name} is not within delegated_within`;
 }
 
 const isGroup = (mac: Uint8Array): boolean => ((mac[0] ?? 1) & 1) === 1;

@@ -3,7 +3,7 @@
  * turns the table's acts into frames and kernel calls.
  */
 import { sameOctets } from '../../bytes.ts';
-import { after, seconds, type Instant } from '../../time.ts';
+import { after, seconds, type Instant, type Millis } from '../../time.ts';
 import {
   isLaterEpoch,
   changed,
@@ -29,6 +29,8 @@ import { SEEN_SPAN, type OwnerWait, type Waits } from './waits.ts';
 
 /** A refusal that recurs within this span is the same one: a refused action is retried every second. */
 const REPEAT_SPAN = seconds(2);
+/** The same for the LANs' configuration, whose retries are rarer. */
+const LAN_REPEAT_SPAN = seconds(60);
 
 export class Judge {
   readonly #standing: Standing;
@@ -313,7 +315,10 @@ export class Judge {
 
   #failed(event: Extract<Event, { kind: 'failed' }>, now: Instant): void {
     const { action, code, message } = event;
-    const isNews = this.#isNews(action, code, now);
+    const isNews =
+      action === 'delegate'
+        ? this.#isNews(action, message, LAN_REPEAT_SPAN, now)
+        : this.#isNews(action, code, REPEAT_SPAN, now);
     const level = action === 'store' ? 'error' : isNews ? 'warn' : 'debug';
     this.#log(level, `${action} failed`, { code, message });
     // Frames are not repeated: the next one comes by itself. Every other action is retried.
@@ -332,10 +337,10 @@ export class Judge {
   }
 
   /** An action that is retried every second and refused each time is logged once. */
-  #isNews(action: Action['kind'], code: string, now: Instant): boolean {
+  #isNews(action: Action['kind'], code: string, span: Millis, now: Instant): boolean {
     const before = this.#refused.get(action);
     this.#refused.set(action, { code, at: now });
-    return before?.code !== code || now > after(before.at, REPEAT_SPAN);
+    return before?.code !== code || now > after(before.at, span);
   }
 
   /** The session may be proven nevertheless: the AC's answers do not pass the interface. */
