@@ -170,7 +170,7 @@ t.test('lcp › options keep their octets and their order (RFC 1661 §5.2)', asy
     { kind: 'authentication', method: 'PAP', raw: hex`03 04 c023` },
     { kind: 'authentication', method: 'MS-CHAPv2', raw: hex`03 05 c223 81` },
     { kind: 'authentication', method: 'unknown', raw: hex`03 05 c223 80` },
-    { kind: 'unknown', type: 5, raw: hex`05 06 00000000` },
+    { kind: 'magic', magic: 0, raw: hex`05 06 00000000` },
     { kind: 'unknown', type: 7, raw: hex`07 02` },
     { kind: 'unknown', type: 8, raw: hex`08 02` },
     { kind: 'unknown', type: 13, raw: hex`0d 03 06` },
@@ -210,12 +210,13 @@ t.test('lcp › a method we lack is Nakable, so it is an authentication (§6.2)'
   }
 });
 
-t.test('lcp › every value of an MRU is one, and only the Magic-Number 0 is none', async (t) => {
+t.test('lcp › every value of an MRU is one, and every Magic-Number', async (t) => {
   t.match(only(hex`01 04 0000`), { kind: 'mru', mru: 0 });
   t.match(only(hex`01 04 ffff`), { kind: 'mru', mru: 65535 });
   t.match(only(hex`05 06 00000001`), { kind: 'magic', magic: 1 });
   t.match(only(hex`05 06 ffffffff`), { kind: 'magic', magic: 0xffffffff });
-  t.match(only(hex`05 06 00000000`), { kind: 'unknown', type: 5 });
+  // Illegal, which is the engine's to judge (§6.4).
+  t.match(only(hex`05 06 00000000`), { kind: 'magic', magic: 0 });
 });
 
 t.test('lcp › an option of our own making is written from its value', async (t) => {

@@ -98,6 +98,16 @@ t.test('pppoe › End-Of-List stops, and is not kept (P10)', async (t) => {
   t.same(decodeDiscovery(overlong).tags, [], 'its TAG_LENGTH does not matter any more');
 });
 
+t.test('pppoe › padding that is counted in LENGTH ends the list', async (t) => {
+  for (const zeros of [1, 2, 3, 5]) {
+    const head = hex`11 07 0000 0008  0102 0004 62726173`;
+    head[5] = 8 + zeros;
+    t.same(decodeDiscovery(Uint8Array.of(...head, ...new Uint8Array(zeros))).tags, [acName]);
+    const other = Uint8Array.of(...head, ...new Uint8Array(zeros).fill(1));
+    t.equal(attempt(decodeDiscovery, other), REFUSED, 'and only if it is zero');
+  }
+});
+
 t.test('pppoe › tags of unknown types are kept, in order (P10)', async (t) => {
   const { tags } = decodeDiscovery(hex`11 07 0000 000a  beef 0002 0102  0101 0000`);
   t.same(tags, [{ type: 0xbeef, value: hex`0102` }, any]);

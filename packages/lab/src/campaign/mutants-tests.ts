@@ -363,8 +363,8 @@ export const TEST_MUTANTS: readonly Mutant[] = [
   ...of(`${ENGINE}/link/discovery.js`, 'engine/discovery', [
     [
       'discovery: anybody’s Host-Uniq',
-      'if (!sameOctets(uniq.value, this.#hostUniq))',
-      'if (false)',
+      'if (strange !== undefined)\n            return strange;',
+      '',
     ],
     ['discovery: PADO with a SESSION_ID', 'if (packet.sessionId !== 0)', 'if (false)'],
     ['discovery: PADO from a group', 'if (isMulticast(source))', 'if (false)'],
@@ -381,7 +381,7 @@ export const TEST_MUTANTS: readonly Mutant[] = [
     ['discovery: cookie not returned', "tag.type === TAG['AC-Cookie'] || ", ''],
     ['discovery: relay not returned', " || tag.type === TAG['Relay-Session-Id']", ''],
     ['discovery: reserved SESSION_ID', '(isSessionId(sessionId) ? undefined : none)', 'undefined'],
-    ['discovery: PADS of another dial', 'if (!isOurs) {', 'if (false) {'],
+    ['discovery: PADS of another dial', 'if (strange !== undefined) {', 'if (false) {'],
     ['discovery: a service that is not offered', 'wanted.length > 0 && !isOffered', 'false'],
   ]),
   ...of('protocol/dist/wire/pppoe.js', 'wire/pppoe', [

@@ -1,5 +1,5 @@
 /** LCP Configuration Options (RFC 1661 §6, RFC 1570 §2.3): a typed view that keeps the raw octets. */
-import { Reader, Writer } from '../bytes.ts';
+import { Reader, toHex, Writer } from '../bytes.ts';
 import { encodeOption, type OptionOctets, type UnknownOption } from './control.ts';
 
 /** Option Type values. */
@@ -23,7 +23,7 @@ export type LcpOption =
   | ({ readonly kind: 'mru'; readonly mru: number } & OptionOctets)
   /** Authentication-Protocol (§6.2, RFC 1994 §3, RFC 2759 §3). */
   | ({ readonly kind: 'authentication'; readonly method: AuthMethod } & OptionOctets)
-  /** Magic-Number, 1 … 0xffffffff (§6.4). */
+  /** Magic-Number (§6.4). 0 is illegal, and yet some ACs have it. */
   | ({ readonly kind: 'magic'; readonly magic: number } & OptionOctets)
   | UnknownOption;
 
@@ -39,7 +39,6 @@ const AUTH_DATA = {
  *
  * - A known type with a Length that its definition does not allow is `unknown`, so the engine rejects it (RFC 1661
  * §5.4).
- * - Magic-Number 0 is `unknown` too: it is illegal, and §6.4 allows rejecting it outright. So a `magic` is never 0.
  * - An Authentication-Protocol of a good Length is always `authentication`, because the answer to a method we lack is a
  * Nak with one we have (§6.2), not a Reject. Its Data must match a method exactly. Octets after CHAP's Algorithm would
  * belong to an algorithm that we lack, so the method is `unknown`.
@@ -52,8 +51,7 @@ export function decodeLcpOption(type: number, raw: Uint8Array): LcpOption {
     return { kind: 'mru', mru: data.u16('Maximum-Receive-Unit'), raw };
   }
   if (type === LCP_OPTION.magic && data.remaining === 4) {
-    const magic = data.u32('Magic-Number');
-    if (magic !== 0) return { kind: 'magic', magic, raw };
+    return { kind: 'magic', magic: data.u32('Magic-Number'), raw };
   }
   if (type === LCP_OPTION.authentication && data.remaining >= 2) {
     return { kind: 'authentication', method: methodOf(data.rest()), raw };
@@ -74,6 +72,38 @@ export function encodeLcpOption(option: LcpOption): Uint8Array {
       if (option.method === 'unknown') throw new RangeError('an unknown method has no octets');
       return encodeOption(LCP_OPTION.authentication, Uint8Array.from(AUTH_DATA[option.method]));
   }
+}
+
+/** Options that no PPPoE session has, and methods that we lack, for people. */
+const FOREIGN_OPTIONS: Readonly<Record<number, string>> = {
+  [LCP_OPTION.accm]: 'character map',
+  [LCP_OPTION.quality]: 'link quality',
+  [LCP_OPTION.pfc]: 'protocol field compression',
+  [LCP_OPTION.acfc]: 'address and control field compression',
+  [LCP_OPTION.fcsAlternatives]: 'FCS alternatives',
+  [LCP_OPTION.callback]: 'callback',
+  17: 'multilink',
+  18: 'multilink sequence numbers',
+  19: 'endpoint discriminator',
+};
+const FOREIGN_METHODS: Readonly<Record<string, string>> = {
+  c027: 'SPAP',
+  c227: 'EAP',
+  c22380: 'MS-CHAP',
+};
+
+/** For people: the option's kind, or its number and meaning. */
+export function lcpOptionName(option: LcpOption): string {
+  if (option.kind !== 'unknown') return option.kind;
+  const meaning = FOREIGN_OPTIONS[option.type];
+  return `option ${option.type}${meaning === undefined ? '' : ` (${meaning})`}`;
+}
+
+/** For people: the method, or its protocol and algorithm in hexadecimal. */
+export function methodName({ method, raw }: Extract<LcpOption, { method: AuthMethod }>): string {
+  if (method !== 'unknown') return method;
+  const data = toHex(raw?.subarray(2) ?? new Uint8Array(0));
+  return FOREIGN_METHODS[data] ?? data;
 }
 
 function methodOf(data: Uint8Array): AuthMethod {

@@ -2,7 +2,7 @@
  * PPPoE packets: the Discovery Stage with its tags, and the header of the Session Stage (RFC 2516 §4–§6, appendix A;
  * RFC 4638). The helper, not this file, writes and reads the Ethernet header.
  */
-import { Reader, Writer } from '../bytes.ts';
+import { Reader, sameOctets, Writer } from '../bytes.ts';
 
 /** Octets of an Ethernet frame left for PPP (RFC 2516 §7). */
 export const PLAIN_PAYLOAD = 1492;
@@ -53,9 +53,14 @@ export const formatSessionId = (id: number): string => `0x${id.toString(16).padS
 export const findTag = (packet: DiscoveryPacket, type: number): Tag | undefined =>
   packet.tags.find((tag) => tag.type === type);
 
+/** Whether one of the tags of `type` is `value`: a relay may have put a tag of its own beside it. */
+export const hasTag = (packet: DiscoveryPacket, type: number, value: Uint8Array): boolean =>
+  packet.tags.some((tag) => tag.type === type && sameOctets(tag.value, value));
+
 /**
  * A Discovery Stage packet (RFC 2516 §4, §5). Octets after LENGTH are Ethernet padding and are ignored. An End-Of-List
- * tag ends the list and is not part of it. Tags of unknown types are kept; the engine ignores them.
+ * tag ends the list and is not part of it; so do one to three zero octets, which an AC has padded with and counted in
+ * LENGTH. Tags of unknown types are kept; the engine ignores them.
  *
  * @param payload the octets after the Ethernet header
  * @throws DecodeError for another VER or TYPE, a CODE not in §5, a LENGTH beyond the octets received, or a tag beyond
@@ -66,7 +71,7 @@ export function decodeDiscovery(payload: Uint8Array): DiscoveryPacket {
   const code = CODE_NAMES.get(number);
   if (code === undefined) throw body.error(`CODE ${number} of a discovery packet`);
   const tags: Tag[] = [];
-  while (body.remaining > 0) {
+  while (body.remaining > 0 && !isPadding(body.fork().rest())) {
     const type = body.u16('TAG_TYPE');
     const length = body.u16('TAG_LENGTH');
     if (type === TAG['End-Of-List']) break;
@@ -74,6 +79,11 @@ export function decodeDiscovery(payload: Uint8Array): DiscoveryPacket {
   }
   return { code, sessionId, tags };
 }
+
+/** Octets of TAG_TYPE and TAG_LENGTH. */
+const TAG_HEADER = 4;
+const isPadding = (rest: Uint8Array): boolean =>
+  rest.length < TAG_HEADER && rest.every((octet) => octet === 0);
 
 /** Encodes `packet` without padding, and without an End-Of-List tag, which appendix A makes optional. */
 export function encodeDiscovery(packet: DiscoveryPacket): Uint8Array {

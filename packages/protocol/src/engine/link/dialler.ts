@@ -110,6 +110,11 @@ export class Dialler {
     if (isFailure && acMac !== undefined) this.#discovery.avoid(acMac, now);
   }
 
+  /** The operator is about to dial, who has a reason to think that it will succeed: do not wait. */
+  forgive(): void {
+    this.#redial.forgive();
+  }
+
   /** Send a PADI at once: the next one may be a minute away, and the AC has received none of the last ones. */
   carrierIsBack(now: Instant): void {
     if (this.#state === 'Discovery') this.#discovery.start(now);

@@ -15,6 +15,7 @@ import {
   PLAIN_PAYLOAD,
   findTag,
   formatSessionId,
+  hasTag,
   isSessionId,
   TAG,
   type DiscoveryPacket,
@@ -110,8 +111,11 @@ export class Discovery {
   readonly #offers = new Map<string, Offer>();
   /** ACs that were sent a PADR in this dial, or in earlier ones that no AC confirmed. */
   readonly #asked = new Map<string, Offer>();
-  /** The last dial ended without an answer, which may still come. */
-  #isLateWanted = false;
+  /**
+   * Whether a PADS is taken that comes after the dial has ended. After a refusal only another AC with the same MAC address
+   * could send it, and soon; after silence it may come in the next dial, too.
+   */
+  #lateness: 'no' | 'until the next dial' | 'yes' = 'no';
   /** When an AC failed, by MAC address, the latest last. */
   readonly #failedAt = new Map<string, Instant>();
   /** Why PADOs of this dial were not acceptable. */
@@ -154,7 +158,8 @@ export class Discovery {
 
   start(now: Instant): void {
     // An AC that was asked may still confirm, with the Host-Uniq that it was asked with.
-    if (!this.#isLateWanted) {
+    if (this.#lateness !== 'yes') {
+      this.#lateness = 'no';
       this.#hostUniq = this.#settings.hostUniq ?? this.#random(HOST_UNIQ_LENGTH);
       this.#asked.clear();
     }
@@ -177,7 +182,7 @@ export class Discovery {
   /** As `stop`, and a late PADS gets no PADT: a router that does not hold the session sends nothing. */
   forget(): void {
     this.stop();
-    this.#isLateWanted = false;
+    this.#lateness = 'no';
     this.#asked.clear();
   }
 
@@ -232,7 +237,7 @@ export class Discovery {
     if (this.#askAnother('no PADS', now)) return undefined;
     this.#log('warn', 'no PADS', { ac, padr: sent }, { to: 'Idle' });
     this.stop();
-    this.#isLateWanted = true;
+    this.#lateness = 'yes';
     return { kind: 'unconfirmed', reason };
   }
 
@@ -291,9 +296,8 @@ export class Discovery {
   /** Why an offer is not for us or not what the configuration asks; undefined if it is acceptable. */
   #flaw(packet: DiscoveryPacket, source: MacAddress): string | undefined {
     const { acMac, acName, serviceName } = this.#settings;
-    const uniq = findTag(packet, TAG['Host-Uniq']);
-    if (uniq === undefined) return 'no Host-Uniq, which RFC 2516 asks it to repeat';
-    if (!sameOctets(uniq.value, this.#hostUniq)) return 'not our Host-Uniq';
+    const strange = this.#notForUs(packet);
+    if (strange !== undefined) return strange;
     if (packet.sessionId !== 0) return 'SESSION_ID not 0';
     if (isMulticast(source)) return 'group address';
     const error = errorText(packet);
@@ -304,10 +308,16 @@ export class Discovery {
     if (acName !== undefined && !sameOctets(name.value, utf8(acName)))
       return `AC-Name ${printable(name.value)} is not the configured one`;
     const wanted = utf8(serviceName);
-    const isOffered = packet.tags.some(
-      (tag) => tag.type === TAG['Service-Name'] && sameOctets(tag.value, wanted),
-    );
+    const isOffered = hasTag(packet, TAG['Service-Name'], wanted);
     return wanted.length > 0 && !isOffered ? 'the configured service is not offered' : undefined;
+  }
+
+  /** Why a packet is no answer to ours; undefined if it is one. */
+  #notForUs(packet: DiscoveryPacket): string | undefined {
+    if (hasTag(packet, TAG['Host-Uniq'], this.#hostUniq)) return undefined;
+    return findTag(packet, TAG['Host-Uniq']) === undefined
+      ? 'no Host-Uniq, which RFC 2516 asks it to repeat'
+      : 'not our Host-Uniq';
   }
 
   #receivePads(
@@ -315,14 +325,13 @@ export class Discovery {
     source: MacAddress,
     now: Instant,
   ): DiscoverySignal | undefined {
-    const uniq = findTag(packet, TAG['Host-Uniq']);
-    const isOurs = uniq !== undefined && sameOctets(uniq.value, this.#hostUniq);
+    const strange = this.#notForUs(packet);
     if (this.#state.kind !== 'Requesting' || !sameOctets(source, this.#state.offer.acMac))
-      return this.#receiveLate(packet, source, isOurs, now);
+      return this.#receiveLate(packet, source, strange === undefined, now);
     const { offer, since } = this.#state;
-    if (!isOurs) {
-      this.#padsFlaw = 'not our Host-Uniq';
-      return this.#drop('PADS', source, this.#padsFlaw);
+    if (strange !== undefined) {
+      this.#padsFlaw = strange;
+      return this.#drop('PADS', source, strange);
     }
     const { sessionId } = packet;
     // §5.4: SESSION_ID 0 is a refusal, with the reason or without.
@@ -333,7 +342,7 @@ export class Discovery {
       this.avoid(source, now);
       if (this.#askAnother('PADS', now)) return undefined;
       this.stop();
-      this.#isLateWanted = false;
+      this.#lateness = 'until the next dial';
       return { kind: 'refused', reason: `${printable(offer.acName)} refused: ${error}` };
     }
     // A PADS that takes longer than the first PADR waited: one of the two was lost, and that wait is no round trip.
@@ -355,7 +364,7 @@ export class Discovery {
     }
     // No other session has come, so take the one we asked for.
     const isWanted =
-      this.#state.kind === 'Idle' ? this.#isLateWanted : this.#state.kind === 'Soliciting';
+      this.#state.kind === 'Idle' ? this.#lateness !== 'no' : this.#state.kind === 'Soliciting';
     if (isWanted)
       return this.#found(packet, offer, millis(Math.min(now - (this.#startedAt ?? now), SLOWEST)));
     this.#drop('PADS', source, 'too late: the session is given back', 'warn');

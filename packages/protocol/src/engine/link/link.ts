@@ -11,8 +11,8 @@ import { sameOctets } from '../../bytes.ts';
 import { printable } from '../../printable.ts';
 import { formatMac, type MacAddress } from '../../wire/ethernet.ts';
 import {
-  findTag,
   formatSessionId,
+  hasTag,
   isSessionId,
   TAG,
   type DiscoveryPacket,
@@ -178,6 +178,7 @@ export class Link {
    */
   hangUp(reason: string, now: Instant): LinkOutcome[] {
     const session = this.#session;
+    this.#dialler.forgive();
     if (session !== undefined) {
       session.isHungUp = true;
       this.#phasesDid(session, session.phases.close(reason, now), now);
@@ -320,15 +321,12 @@ export class Link {
       this.#log('debug', 'ignored PADT', { session: formatSessionId(packet.sessionId) });
       return;
     }
-    const words = errorText(packet);
-    const reason = `the AC sent PADT${words === undefined ? '' : `: ${words}`}`;
-    this.#close(session, session.phases.endedByAc(reason), now);
+    this.#close(session, session.phases.endedByAc(errorText(packet)), now);
   }
 
   /** An AC may answer two PADRs with two sessions. End the second one: it could lock the line out. */
   #returnSession(packet: DiscoveryPacket, source: MacAddress, session: LinkSession): void {
-    const uniq = findTag(packet, TAG['Host-Uniq']);
-    if (uniq === undefined || !sameOctets(uniq.value, session.hostUniq)) return;
+    if (!hasTag(packet, TAG['Host-Uniq'], session.hostUniq)) return;
     if (!isSessionId(packet.sessionId)) return;
     this.#log('warn', 'second PADS', { session: formatSessionId(packet.sessionId) });
     this.#sendPadt(source, packet.sessionId);
@@ -473,11 +471,10 @@ export class Link {
 
   #worth({ packet, source }: Extract<Event, { kind: 'discovery' }>): 'known' | 'strange' {
     const session = this.#session;
-    const uniq = findTag(packet, TAG['Host-Uniq'])?.value;
     const ours = session?.hostUniq ?? this.#dialler.hostUniq;
     const isKnown =
       (session !== undefined && sameOctets(source, session.acMac)) ||
-      (uniq !== undefined && ours.length > 0 && sameOctets(uniq, ours));
+      (ours.length > 0 && hasTag(packet, TAG['Host-Uniq'], ours));
     return isKnown ? 'known' : 'strange';
   }
 

@@ -51,6 +51,11 @@ export class Redial {
     return this.#notBefore === undefined || this.#notBefore < now ? now : this.#notBefore;
   }
 
+  /** The next dial need not wait. The failures still count, so that the one after it does. */
+  forgive(): void {
+    this.#notBefore = undefined;
+  }
+
   /** @returns whether it counts as a failure */
   ended(ending: Ending, now: Instant): boolean {
     if (ending.lasted !== undefined && ending.lasted >= SHORT_SESSION) {

@@ -56,6 +56,7 @@ export class Authentication {
   readonly #replaced = new Set<number>();
   /** The log has a line about verdicts of the AC with a wrong Identifier. */
   #isOddSaid = false;
+  #trouble: string | undefined;
 
   constructor(
     credentials: Credentials,
@@ -70,6 +71,11 @@ export class Authentication {
     this.#hashes = hashes;
     this.#random = random;
     this.#timers = timers;
+  }
+
+  /** Why nothing was sent yet, for people. */
+  get trouble(): string | undefined {
+    return this.#trouble;
   }
 
   /** The Authentication phase begins: PAP speaks first, in CHAP the AC does. */
@@ -96,6 +102,7 @@ export class Authentication {
     this.#asked = [];
     this.#answered = undefined;
     this.#replaced.clear();
+    this.#trouble = undefined;
   }
 
   expire(now: Instant): AuthSignal | undefined {
@@ -176,8 +183,13 @@ export class Authentication {
     const { identifier, value } = packet;
     const isSized =
       this.#method === 'MS-CHAPv2' ? value.length === CHALLENGE_LENGTH : value.length > 0;
-    if (!isSized || value.length > 0xff)
-      return void this.#log('warn', 'ignored CHAP Challenge', { valueSize: value.length });
+    if (!isSized || value.length > 0xff) {
+      const level = this.#trouble === undefined ? 'warn' : 'debug';
+      const wanted = this.#method === 'MS-CHAPv2' ? `${CHALLENGE_LENGTH}` : '1 to 255';
+      this.#trouble = `the AC’s Challenge has ${value.length} octets, and ${this.#method} needs ${wanted}`;
+      return void this.#log(level, 'ignored CHAP Challenge', { valueSize: value.length });
+    }
+    this.#trouble = undefined;
     const last = this.#answered?.challenge;
     const isRepeated = last?.identifier === identifier && sameOctets(last.value, value);
     if (!isRepeated || this.#answered === undefined) {

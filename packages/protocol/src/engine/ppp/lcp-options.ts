@@ -3,7 +3,7 @@
  * reject all others. It sends nothing.
  */
 import { INFORMATION } from '../../snapshot-limits.ts';
-import type { AuthMethod, LcpOption } from '../../wire/lcp.ts';
+import { methodName, type AuthMethod, type LcpOption } from '../../wire/lcp.ts';
 import type { Random } from '../hashes.ts';
 import type { Options, Verdict } from './options.ts';
 import { randomMagic } from '../random.ts';
@@ -46,6 +46,8 @@ export class LcpOptions implements Options<LcpOption> {
   readonly #rejected = new Set<LcpOption['kind']>();
   #loops = 0;
   #weak = 0;
+  /** The last one of them. */
+  #wanted = '';
   /** How often the peer has asked for a Magic-Number of zero. */
   #zeros = 0;
 
@@ -71,9 +73,15 @@ export class LcpOptions implements Options<LcpOption> {
   /** Why LCP cannot reach an agreement, as a sentence for people; undefined while it still can. */
   get failure(): string | undefined {
     if (this.#loops >= MAX_LOOPS) return 'the line is looped: our own Magic-Number comes back';
-    if (this.#weak >= MAX_WEAK)
-      return `the AC insists on an authentication that is not allowed; allowed: ${this.#settings.auth.join(', ') || 'none'}`;
+    if (this.#weak >= MAX_WEAK) return `the AC insists on ${this.objection}`;
     return undefined;
+  }
+
+  /** The authentication that we refuse, for people; undefined for none. */
+  get objection(): string | undefined {
+    if (this.#weak === 0) return undefined;
+    const allowed = this.#settings.auth.join(', ') || 'none';
+    return `an authentication that is not allowed: ${this.#wanted}; allowed: ${allowed}`;
   }
 
   /** Our own Magic-Number came back in a packet that is not a Configure-Request. */
@@ -115,7 +123,7 @@ export class LcpOptions implements Options<LcpOption> {
           ? 'ack'
           : { nak: { kind: 'mru', mru: this.#settings.mru } };
       case 'authentication':
-        return this.#judgeMethod(option.method);
+        return this.#judgeMethod(option);
       case 'magic':
         return this.#judgeMagic(option.magic);
       case 'unknown':
@@ -129,10 +137,12 @@ export class LcpOptions implements Options<LcpOption> {
   }
 
   /** Never weaker than the configuration allows: we name our best, and the AC may take it or leave it. */
-  #judgeMethod(method: AuthMethod): Verdict<LcpOption> {
+  #judgeMethod(option: Extract<LcpOption, { method: AuthMethod }>): Verdict<LcpOption> {
+    const { method } = option;
     const allowed = this.#settings.auth;
     if (method !== 'unknown' && allowed.includes(method)) return 'ack';
     this.#weak += 1;
+    this.#wanted = methodName(option);
     const best = allowed[0];
     return best === undefined ? 'reject' : { nak: { kind: 'authentication', method: best } };
   }

@@ -4,12 +4,18 @@
  */
 import { millis, type Instant, type Millis } from '../../time.ts';
 import { printable } from '../../printable.ts';
-import type { LcpOption } from '../../wire/lcp.ts';
-import type { ControlPacket, LcpOnlyPacket, LcpPacket } from '../../wire/ppp.ts';
+import { lcpOptionName, type LcpOption } from '../../wire/lcp.ts';
+import {
+  PROTOCOL,
+  type ControlPacket,
+  type LcpOnlyPacket,
+  type LcpPacket,
+} from '../../wire/ppp.ts';
 import { logTo, type Log, type Out } from '../out.ts';
 import type { Random } from '../hashes.ts';
 import { LcpOptions, type LcpAgreement, type LcpSettings } from './lcp-options.ts';
 import { Negotiation, type LayerSignal } from './negotiation.ts';
+import { namesOf } from './options.ts';
 import type { RestartTimer } from './restart-timer.ts';
 import type { PppTimers } from './waits.ts';
 
@@ -54,7 +60,10 @@ export class Lcp {
   /** The same, about Echo-Replies with other Identifiers than our Echo-Requests. */
   #isStrangeSaid = false;
   #isNoEchoSaid = false;
+  /** Of the last Time-Remaining with a line in the log. */
+  #secondsSaid = Infinity;
   readonly #protocolsSaid = new Set<string>();
+  readonly #protocolsRejected = new Set<number>();
 
   constructor(
     settings: LcpSettings,
@@ -90,9 +99,20 @@ export class Lcp {
     return this.#options.agreement;
   }
 
-  /** The options that the AC insists on although we refuse them. */
-  get insists(): string | undefined {
-    return this.#negotiation.insists;
+  /** The options without which the AC does not agree, for people; '' if it said none. */
+  get insists(): string {
+    return namesOf(this.#negotiation.insists, lcpOptionName);
+  }
+
+  /** What the AC has asked for and we have refused, for people: a reason for it to end the link. */
+  get objection(): string | undefined {
+    const refused = namesOf(this.#negotiation.refused, lcpOptionName);
+    return this.#options.objection ?? (refused === '' ? undefined : refused);
+  }
+
+  /** The protocols that we have rejected, for people; '' for none. */
+  get protocolsRejected(): string {
+    return [...this.#protocolsRejected].map(protocolName).join(', ');
   }
 
   expire(now: Instant): LcpSignal[] {
@@ -133,6 +153,7 @@ export class Lcp {
     const rejected = information.slice(0, this.agreement.theirMru - REJECT_HEADER);
     const identifier = this.#negotiation.nextIdentifier();
     this.#sayProtocol('unknown protocol', protocol, REJECTED);
+    if (this.#protocolsRejected.size < MAX_PROTOCOLS_SAID) this.#protocolsRejected.add(protocol);
     this.#send({ code: 'Protocol-Reject', identifier, protocol, rejected });
   }
 
@@ -176,7 +197,11 @@ export class Lcp {
         return [];
       case 'Time-Remaining': {
         const { seconds, message } = packet;
-        this.#log('info', packet.code, { seconds, message: printable(message) });
+        // An AC may count down: a line each time that half of the time is over.
+        const isNews = seconds * 2 <= this.#secondsSaid;
+        if (isNews) this.#secondsSaid = seconds;
+        const facts = { seconds, message: printable(message) };
+        this.#log(isNews ? 'info' : 'debug', packet.code, facts);
         return [];
       }
       case 'Vendor-Specific':
@@ -251,6 +276,14 @@ export class Lcp {
     this.#log(isNew ? 'warn' : 'debug', on, { protocol: hex(protocol) }, moved);
   }
 }
+
+/** Protocols without which some ACs want no session. */
+const NAMES: Readonly<Record<number, string>> = {
+  [PROTOCOL.CCP]: 'CCP (compression or encryption)',
+  [PROTOCOL.IPCP]: 'IPCP',
+  [PROTOCOL.IPV6CP]: 'IPV6CP',
+};
+const protocolName = (protocol: number): string => NAMES[protocol] ?? hex(protocol);
 
 const REJECTED = { actions: ['Protocol-Reject'] };
 

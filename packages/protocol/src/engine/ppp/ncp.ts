@@ -50,7 +50,7 @@ export class IpcpOptions implements Options<IpcpOption> {
 
   get agreement(): Ipv4Agreement {
     const { reserved = [], peerAddress } = this.#settings;
-    const ourAddress = this.#ours.address;
+    const ourAddress = this.#address;
     return {
       ourAddress,
       theirAddress: peerLabel(peerAddress ?? this.#theirAddress, [ourAddress, ...reserved]),
@@ -66,9 +66,14 @@ export class IpcpOptions implements Options<IpcpOption> {
     return this.#theirAddress;
   }
 
+  /** An address that the AC rejects is none, even if it gave us that one earlier. */
+  get #address(): Ipv4Address {
+    return this.#rejected.has('address') ? UNSPECIFIED_V4 : this.#ours.address;
+  }
+
   /** Why our address is of no use, as a sentence; undefined if it can be put on an interface. */
   get flaw(): string | undefined {
-    const { address } = this.#ours;
+    const address = this.#address;
     if (isUnspecified(address)) return 'the AC gave us no address';
     const text = formatIpv4(address);
     if (!isHost(address)) return `the AC gave us ${text}, which no host can have`;

@@ -21,6 +21,7 @@ import {
   type Ipv6Agreement,
 } from './ncp.ts';
 import { isSettled, Negotiation, type LayerSignal } from './negotiation.ts';
+import { namesOf } from './options.ts';
 import type { RestartTimer } from './restart-timer.ts';
 import type { PppTimers } from './waits.ts';
 import type { SessionFacts } from '../../session.ts';
@@ -97,6 +98,14 @@ export class Ncps {
   /** IPCP is Opened, and the AC gave no address in it. */
   get isWithoutAddress(): boolean {
     return isUnspecified(this.#ipcpOptions.agreement.ourAddress);
+  }
+
+  /** The options without which the AC does not agree, for people; '' if it said none. */
+  insists(ncp: Ncp): string {
+    const options = (ncp === 'ipcp' ? this.#ipcp : this.#ipv6cp).insists;
+    return namesOf<IpcpOption | Ipv6cpOption>(options, (option) =>
+      option.kind === 'unknown' ? `option ${option.type}` : option.kind,
+    );
   }
 
   get identifiers(): Record<Ncp, number> {

@@ -63,9 +63,11 @@ export class Negotiation<Option extends AnyOption> {
   /** Configure-Naks we sent, and Naks or Rejects we received, since the negotiation began. */
   #naksSent = 0;
   #naksReceived = 0;
-  /** How many of the peer's requests we refused, and the options of the last one. */
+  /** How many of the peer's requests we refused, and of the last one, what. */
   #refused = 0;
-  #insists: string | undefined;
+  #refusedOptions: readonly Option[] = [];
+  /** What the peer asks for again and again although we refuse it, or wants us to ask for. */
+  #insists: readonly Option[] = [];
 
   /** @param peerMru the largest packet the peer takes, octets; a Code-Reject is cut to it (§5.6) */
   constructor(
@@ -96,8 +98,13 @@ export class Negotiation<Option extends AnyOption> {
     return this.#identifier;
   }
 
-  /** The options that the peer insists on although we refuse them, for people. */
-  get insists(): string | undefined {
+  /** What we refused of the peer's last request. */
+  get refused(): readonly Option[] {
+    return this.#refusedOptions;
+  }
+
+  /** The options without which the peer does not agree. */
+  get insists(): readonly Option[] {
     return this.#insists;
   }
 
@@ -211,11 +218,13 @@ export class Negotiation<Option extends AnyOption> {
       return undefined;
     }
     const event = answer.code === 'Configure-Ack' ? 'RCR+' : 'RCR-';
+    this.#refusedOptions = event === 'RCR-' ? answer.options : [];
     if (event === 'RCR-' && !isSettled(this.#state)) {
       this.#refused += 1;
-      if (this.#refused > MAX_REFUSED) this.#insists = kindsOf(answer.options);
-      if (this.#refused > MAX_REFUSED)
+      if (this.#refused > MAX_REFUSED) {
+        this.#insists = answer.options;
         return this.#drop('endless Configure-Request', packet.identifier);
+      }
     }
     return this.#fire(event, now, { id: packet.identifier }, answer);
   }
@@ -273,7 +282,10 @@ export class Negotiation<Option extends AnyOption> {
     if (!this.#isAnswer(packet) || !isSensible || options.length === 0)
       return this.#drop(code, identifier);
     this.#naksReceived += 1;
-    if (this.#naksReceived > MAX_CONFIGURE) return this.#drop(`endless ${code}`, identifier);
+    if (this.#naksReceived > MAX_CONFIGURE) {
+      this.#insists = options.filter(({ kind }) => !request.some((each) => each.kind === kind));
+      return this.#drop(`endless ${code}`, identifier);
+    }
     this.#wasAnswered(now);
     if (code === 'Configure-Reject') this.#options.rejected(options);
     // What we wish for may not keep the link down for ever: a peer that never has enough is not asked for it again.
@@ -321,7 +333,8 @@ export class Negotiation<Option extends AnyOption> {
     this.#naksSent = 0;
     this.#naksReceived = 0;
     this.#refused = 0;
-    this.#insists = undefined;
+    this.#refusedOptions = [];
+    this.#insists = [];
     this.#request = undefined;
     this.#transmissions = 0;
   }
@@ -431,9 +444,6 @@ export function isSettled(state: AutomatonState): boolean {
 
 const isAnswerCode = (code: string): boolean =>
   ['Configure-Ack', 'Configure-Nak', 'Configure-Reject'].includes(code);
-
-const kindsOf = (options: readonly AnyOption[]): string =>
-  [...new Set(options.map(({ kind }) => kind))].join(', ');
 
 const isSignal = (action: AutomatonAction): action is LayerSignal =>
   action === 'tlu' || action === 'tld' || action === 'tls' || action === 'tlf';

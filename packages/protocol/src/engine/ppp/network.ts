@@ -32,6 +32,10 @@ export type NetworkSignal =
 /** Octets. */
 const LEAST_IPV6 = 1280;
 const NAMES = { ipcp: 'IPCP', ipv6cp: 'IPV6CP' } as const;
+const DISAGREES = {
+  ipcp: 'does not agree to IPCP',
+  ipv6cp: 'does not agree to IPV6CP',
+} as const;
 const NCPS = ['ipcp', 'ipv6cp'] as const;
 
 export class Network {
@@ -131,7 +135,7 @@ export class Network {
     else {
       if (packet.code === 'Terminate-Request')
         this.#words[ncp] = `ended ${protocol}${wordsOf(packet.data)}`;
-      this.#words[ncp] ??= `does not agree to ${protocol}`;
+      this.#words[ncp] ??= DISAGREES[ncp];
       // Before the Network phase the automata are not Up, and drop it (RFC 1661 §3.5).
       this.#did(ncp, this.ncps.receive(ppp, now), now);
     }
@@ -162,7 +166,11 @@ export class Network {
   /** Why this NCP is not Opened, as a sentence. @param otherwise if the AC has said nothing of it */
   #lacks(ncp: Ncp, otherwise = `the AC says nothing of ${NAMES[ncp]}`): string {
     const words = this.#words[ncp];
-    return words === undefined ? otherwise : `the AC ${words}`;
+    if (words === undefined) return otherwise;
+    const insists = this.ncps.insists(ncp);
+    return words === DISAGREES[ncp] && insists !== ''
+      ? `the AC insists on ${insists} of ${NAMES[ncp]}`
+      : `the AC ${words}`;
   }
 
   #open(ncp: Ncp, now: Instant): void {

@@ -35,6 +35,12 @@ export function sameOptions<Option extends AnyOption>(
   return a.length === b.length && a.every((option, i) => isSame(option, b[i]));
 }
 
+/** For people: each name once. */
+export const namesOf = <Option>(
+  options: readonly Option[],
+  nameOf: (option: Option) => string,
+): string => [...new Set(options.map(nameOf))].join(', ');
+
 /** Whether `some` are among `all`, in that order (RFC 1661 §5.4). */
 export function isSubset<Option extends AnyOption>(
   some: readonly Option[],

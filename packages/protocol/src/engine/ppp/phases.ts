@@ -120,10 +120,20 @@ export class Phases {
     return !this.#network.isUp && !this.isEnding;
   }
 
-  /** The end if the AC closes now without a reason: with a reason that it gave before, if there is one. */
-  endedByAc(reason: string): End {
-    const given = { reason: this.#lastWords ?? reason, refused: this.#isJudged };
-    return { ...(this.#end ?? { kind: 'ended', ...given }), padt: false };
+  /** The end if the AC sends a PADT now: with the reason that it gives or gave before, else with what it may have missed. */
+  endedByAc(words: string | undefined): End {
+    const said = words === undefined ? this.#unmet : `: ${words}`;
+    const reason = this.#lastWords ?? `the AC sent PADT${said}`;
+    return { ...(this.#end ?? { kind: 'ended', reason, refused: this.#isJudged }), padt: false };
+  }
+
+  /** What we have refused to an AC that ends the link before it is open. */
+  get #unmet(): string {
+    const { objection, protocolsRejected } = this.#lcp;
+    if (this.#phase === 'Establish' && objection !== undefined)
+      return ` after we refused ${objection}`;
+    const isMissed = this.#phase === 'Network' && !this.#wasOpened && protocolsRejected !== '';
+    return isMissed ? ` after we rejected ${protocolsRejected}` : '';
   }
 
   /** The AC knows our name and has not accepted us yet: if it ends the link now, it has refused us. */
@@ -245,8 +255,7 @@ export class Phases {
 
   #receiveLcp({ packet }: Extract<PppPacket, { protocol: 'LCP' }>, now: Instant): void {
     if (packet.code === 'Terminate-Request') {
-      const words = wordsOf(packet.data);
-      this.#lastWords = `the AC terminated the link${words}`;
+      this.#lastWords = `the AC terminated the link${wordsOf(packet.data) || this.#unmet}`;
       if (this.#lcp.state === 'Opened')
         this.#endWith({ reason: this.#lastWords, padt: false, refused: this.#isJudged });
     }
@@ -455,7 +464,8 @@ export class Phases {
 
   #insisting(): string {
     const { insists } = this.#lcp;
-    if (insists !== undefined) return `: it insists on ${insists}`;
+    if (insists !== '') return `: it insists on ${insists}`;
+    if (this.#auth.trouble !== undefined) return `: ${this.#auth.trouble}`;
     return this.#isHeard ? '' : ': it says nothing';
   }
 
