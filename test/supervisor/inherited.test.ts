@@ -1,6 +1,8 @@
 /** What a hook finds open, when whoever started the supervisor had descriptors of its own: a real process, a real hook. */
+import { spawnSync } from 'node:child_process';
 import { chmodSync, closeSync, openSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { bench, Command, me } from './main-bench.ts';
 
@@ -32,5 +34,31 @@ t.test(
     const found = command.output.split('\n').filter((line) => line.includes('hook master:'));
     t.match(found.join('\n'), / 2 -> /, 'the hook listed its descriptors');
     t.notMatch(found.join('\n'), /secret-of-the-starter/);
+  },
+);
+
+t.test(
+  'start › the certificates that the runtime reads meanwhile stay open',
+  { skip: process.platform !== 'linux' && 'the system does not list descriptors' },
+  async (t) => {
+    const folder = t.testdir({ certificates: '', other: '' });
+    const certificates = join(folder, 'certificates');
+    const fds = [certificates, join(folder, 'other')].map((path) => openSync(path, 'r'));
+    t.teardown(() => fds.forEach((fd) => closeSync(fd)));
+    const module = fileURLToPath(import.meta.resolve('@ppp-thing/supervisor/inherited'));
+    const script = `
+      import { fstatSync } from 'node:fs';
+      import { closeInherited } from '${module}';
+      closeInherited();
+      for (const fd of [40, 41]) try { fstatSync(fd); console.log('open'); } catch { console.log('closed'); }
+    `;
+    const [first, second] = fds;
+    const between = Array.from({ length: 38 }, () => 'ignore' as const);
+    const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+      stdio: ['ignore', 'pipe', 'ignore', ...between.slice(1), first ?? 0, second ?? 0],
+      env: { NODE_EXTRA_CA_CERTS: certificates },
+      encoding: 'utf8',
+    });
+    t.equal(stdout, 'open\nclosed\n');
   },
 );
