@@ -4,8 +4,8 @@
 #   make test         the tests
 #   make lab-kernel   the same on a real Linux kernel against a real Access Concentrator (root, Debian packages);
 #                     ARGS=--all every fault, ARGS=--guide what docs/linux.md says, ARGS=--ipv6 with a DHCPv6 server,
-#                     ARGS='--handoffs 20' a series at 1 kHz, and beside stock pppd ARGS='--dial --bars 5' dials,
-#                     ARGS='--throughput 5' TCP
+#                     ARGS='--handoffs 20' or '--kills 20' a series at 1 kHz, and beside stock pppd ARGS='--dial --bars 5'
+#                     dials, ARGS='--throughput 5' TCP
 #   make test-freebsd the tests of a real FreeBSD kernel (root on a FreeBSD host)
 #   make test-freebsd-kit  the same as a tarball, for a FreeBSD host that has Node.js or Bun and nothing else
 #   make sim          two simulated routers, one virtual clock, many seeds (RUNS= SEED= JOBS= ARGS=--json)

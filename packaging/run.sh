@@ -11,8 +11,8 @@ case $name in
 ppp_thing) package=supervisor ;;
 ppp_thing_helper)
 	package=helper
-	# No descriptor that whoever started it had open comes along; sh can name these.
-	exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
+	# No descriptor that whoever started it had open comes along, but those that systemd kept for it; sh can name these.
+	[ "${LISTEN_PID:-}" = $$ ] || exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
 	;;
 pppthingctl) package=ctl ;;
 *)

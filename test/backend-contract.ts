@@ -520,6 +520,20 @@ const TESTS: Readonly<Record<string, Body>> = {
     next.backend.remove();
   },
 
+  'leave › a gate that the role forbids by now is closed by the next helper': async (
+    t,
+    life,
+    world,
+  ) => {
+    await life.open();
+    life.backend.leave();
+    await world.setRole('BACKUP');
+    const next = new Life(world);
+    t.match(next.verbs.inspect(), { attached: KEY, gateOpen: false, role: 'BACKUP' });
+    t.throws(() => next.verbs.sendPpp(LCP, ECHO), { code: 'ENETDOWN' });
+    next.backend.remove();
+  },
+
   'remove › nothing is left, and nothing is said on the wire': async (t, life, world) => {
     await life.open();
     life.verbs.configure(SETTINGS);

@@ -258,3 +258,18 @@ t.test('systemd › at an edge of the role the helper runs before other programs
   t.ok(niceOf('ppp_thing_helper') < 0);
   t.equal(niceOf('ppp_thing'), 0);
 });
+
+t.test(
+  'systemd › descriptors are kept over a restart only, and only the helper puts them there',
+  async (t) => {
+    const text = readFileSync(unit('ppp_thing_helper'), 'utf8');
+    const valueOf = (key: string): number =>
+      Number(new RegExp(`^${key}=(.*)$`, 'm').exec(text)?.[1] ?? 0);
+    t.match(text, /^NotifyAccess=main$/m);
+    // By default systemd closes what is kept when the unit is stopped, or fails.
+    t.notMatch(text, /^FileDescriptorStorePreserve=/m);
+    // Two of each session; the helper itself needs six.
+    t.ok(valueOf('FileDescriptorStoreMax') >= 2 * Math.floor(valueOf('LimitNOFILE') / 6 - 50));
+    t.notMatch(readFileSync(unit('ppp_thing'), 'utf8'), /^FileDescriptorStore/m);
+  },
+);

@@ -88,6 +88,18 @@ export interface BackendEvents {
   dropped(session: string, frames: number): void;
 }
 
+/**
+ * Keeps the descriptors that hold a session while no helper runs, for the next helper. Whatever ends with the process needs
+ * it; a session on FreeBSD does not.
+ */
+export interface Keeper {
+  /** The descriptors that the last helper left, by session. The backend owns them, and empties the map. */
+  readonly found: Map<string, readonly number[]>;
+  /** False if the keeper has no room at the moment. */
+  keep(session: string, descriptors: readonly number[]): boolean;
+  forget(session: string): void;
+}
+
 /** A backend's surroundings. `log` takes one line, without the program's name. */
 export interface BackendContext {
   readonly libc: Libc;
@@ -95,6 +107,8 @@ export interface BackendContext {
   readonly policy: HelperPolicy;
   readonly events: BackendEvents;
   readonly log: (line: string) => void;
+  /** Absent where nothing keeps descriptors. */
+  readonly keeper?: Keeper | undefined;
 }
 
 export type MakeBackend = (context: BackendContext) => Backend;

@@ -150,11 +150,11 @@ async function run({ loadLibc, uptime }: Machine): Promise<number> {
       ...admitted(policy, config),
       log,
       removing,
-      ...(alive && { alive }),
+      ...(alive && { alive, keeper: alive.keeper }),
       ...(uptime && { uptime: () => uptime(libc) }),
     });
   };
-  const serving = alive === undefined ? start() : await untilStarted(start, platform, alive);
+  const serving = alive === undefined ? start() : await untilStarted(start, libc, alive);
   if (removing) serving.stop('remove');
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => serving.stop());
   alive?.ready();
@@ -169,7 +169,7 @@ async function run({ loadLibc, uptime }: Machine): Promise<number> {
  */
 async function untilStarted(
   start: () => Serving,
-  platform: Libc['platform'],
+  libc: Libc,
   alive: ServiceManager,
 ): Promise<Serving> {
   let said: string | undefined;
@@ -180,8 +180,11 @@ async function untilStarted(
     } catch (error) {
       const failure = failureOf(error);
       // systemd does not restart a helper that exited with 78; daemon(8) restarts every program.
-      const mayPass = failure?.code !== EX_CONFIG || platform === 'freebsd';
+      const mayPass = failure?.code !== EX_CONFIG || libc.platform === 'freebsd';
       if (failure === undefined || !mayPass || isatty(0)) throw error;
+      // Nothing watches the role: without a descriptor the kernel ends a session that was left.
+      for (const fd of [...(alive.keeper?.found.values() ?? [])].flat()) libc.close(fd);
+      alive.keeper?.found.clear();
       if (said === undefined) alive.ready();
       const text = failure.lines.join('\n');
       if (text !== said) for (const line of failure.lines) log(`${line}: trying again`);

@@ -35,8 +35,20 @@ export interface Libc {
   /** The new descriptor, or -1 if none is waiting. */
   accept(fd: number): number;
   connect(fd: number, address: Uint8Array): void;
-  /** Octets sent; -1 if it would block. */
-  sendto(fd: number, data: Uint8Array, flags: number, address?: Uint8Array): number;
+  /**
+   * Octets sent; -1 if it would block.
+   *
+   * @param descriptors  the receiver gets its own of each (SCM_RIGHTS). Linux only
+   */
+  sendto(
+    fd: number,
+    data: Uint8Array,
+    flags: number,
+    address?: Uint8Array,
+    descriptors?: readonly number[],
+  ): number;
+  /** The socket's own address. Linux only. */
+  getsockname?(fd: number, into: Uint8Array): void;
   /** Octets received, -1 if it would block. `from`, if given, receives the sender's address. */
   recvfrom(
     fd: number,
@@ -112,6 +124,7 @@ const PROTOTYPES = {
   sendto:
     'long sendto(int fd, const void *data, size_t size, int flags, const void *to, uint32_t length)',
   recvfrom: 'long recvfrom(int fd, void *into, size_t size, int flags, void *from, void *length)',
+  getsockname: 'int getsockname(int fd, void *into, void *length)',
   getsockopt: 'int getsockopt(int fd, int level, int option, void *into, void *length)',
   setsockopt: 'int setsockopt(int fd, int level, int option, const void *value, uint32_t length)',
   ioctl: 'int ioctl(int fd, unsigned long request, ...)',
@@ -125,7 +138,7 @@ const FREEBSD_PROTOTYPES = {
   kldload: 'int kldload(const char *name)',
 };
 /** Where EAGAIN is the value -1 and not an error. */
-const MAY_BLOCK = new Set(['read', 'write', 'accept', 'sendto', 'recvfrom']);
+const MAY_BLOCK = new Set(['read', 'write', 'accept', 'sendto', 'sendmsg', 'recvfrom']);
 
 /** Where the peer's credentials are found: option of getsockopt, its room, and the offsets of its u32 fields. */
 const PEER = {
@@ -162,9 +175,9 @@ function bindLibc(koffi: Koffi, platform: 'linux' | 'freebsd'): Libc {
   const fail = (call: string, errno: number): SystemError =>
     new SystemError(call, names.get(errno) ?? `errno ${errno}`, errno);
 
-  const foreign = (call: string, declaration: string): Foreign => {
-    const native = library.func(declaration) as Foreign;
-    return (...args) => {
+  const foreign =
+    (call: string, native: Foreign): Foreign =>
+    (...args) => {
       for (;;) {
         const result = native(...args);
         if (result !== -1) return result;
@@ -173,17 +186,18 @@ function bindLibc(koffi: Koffi, platform: 'linux' | 'freebsd'): Libc {
         if (errno !== EINTR) throw fail(call, errno);
       }
     };
-  };
   const bindAll = <Name extends string>(table: Readonly<Record<Name, string>>) =>
     Object.fromEntries(
       Object.entries<string>(table).map(([call, declaration]) => [
         call,
-        foreign(call, declaration),
+        foreign(call, library.func(declaration) as Foreign),
       ]),
     ) as Record<Name, Foreign>;
 
   const c = bindAll(PROTOTYPES);
   const bsd = platform === 'freebsd' ? bindAll(FREEBSD_PROTOTYPES) : undefined;
+  const linux = platform === 'linux' ? bindSendmsg(koffi, library) : undefined;
+  const sendmsg = linux && foreign('sendmsg', linux);
   const poll = library.func('int poll(void *entries, unsigned long count, int timeout)');
   /** The entries of the last poll, as the kernel reads them: of a thousand sessions there are four thousand. */
   let polled: { readonly entries: readonly PollEntry[]; readonly table: Int16Array } | undefined;
@@ -204,8 +218,23 @@ function bindLibc(koffi: Koffi, platform: 'linux' | 'freebsd'): Libc {
     listen: (fd, backlog) => void c.listen(fd, backlog),
     accept: (fd) => c.accept(fd, null, null),
     connect: (fd, address) => void c.connect(fd, address, address.length),
-    sendto: (fd, data, flags, address) =>
-      c.sendto(fd, data, data.length, flags, address ?? null, address?.length ?? 0),
+    sendto(fd, data, flags, address, descriptors) {
+      const [to, toLength] = [address ?? null, address?.length ?? 0];
+      if (descriptors === undefined || sendmsg === undefined)
+        return c.sendto(fd, data, data.length, flags, to, toLength);
+      const rights = rightsOf(descriptors);
+      const message = {
+        to,
+        toLength,
+        pieces: { data, length: data.length },
+        count: 1,
+        rights,
+        rightsLength: rights.length,
+        flags: 0,
+      };
+      return sendmsg(fd, message, flags);
+    },
+    getsockname: (fd, into) => void c.getsockname(fd, into, u32(into.length)),
     recvfrom(fd, into, flags, from) {
       const room = u32(from?.length ?? 0);
       const length = c.recvfrom(
@@ -277,6 +306,33 @@ function bindLibc(koffi: Koffi, platform: 'linux' | 'freebsd'): Libc {
       });
     },
   };
+}
+
+/** sendmsg(2) with the structures of Linux: an address, one piece of data and one control message. */
+function bindSendmsg(koffi: Koffi, library: ReturnType<Koffi['load']>): Foreign {
+  const octets = 'const void *';
+  const piece = koffi.struct({ data: octets, length: 'size_t' });
+  const message = koffi.struct({
+    to: octets,
+    toLength: 'uint32_t',
+    pieces: koffi.pointer(piece),
+    count: 'size_t',
+    rights: octets,
+    rightsLength: 'size_t',
+    flags: 'int',
+  });
+  return library.func('sendmsg', 'long', ['int', koffi.pointer(message), 'int']) as Foreign;
+}
+
+/** struct cmsghdr of Linux: this process's descriptors, for the receiver. */
+function rightsOf(descriptors: readonly number[]): Uint8Array {
+  const SOL_SOCKET = 1;
+  const SCM_RIGHTS = 1;
+  const words = [SOL_SOCKET, SCM_RIGHTS, ...descriptors];
+  const octets = new Uint8Array(8 + 4 * words.length);
+  view(octets).setBigUint64(0, BigInt(octets.length), littleEndian);
+  words.forEach((word, i) => octets.set(u32(word), 8 + 4 * i));
+  return octets;
 }
 
 function packEntries(entries: readonly PollEntry[]): Int16Array {

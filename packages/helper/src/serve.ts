@@ -5,7 +5,7 @@
 import { uptime } from 'node:os';
 import { dirname } from 'node:path';
 import { anyway, BackendError } from './errors.ts';
-import type { MakeBackend } from './backend.ts';
+import type { Keeper, MakeBackend } from './backend.ts';
 import { openDemotions, type Demotions } from './demotion.ts';
 import type { Disk } from './files.ts';
 import { openLans, type Lans } from './lan.ts';
@@ -36,6 +36,7 @@ export interface ServeOptions {
   readonly disk?: Disk;
   /** The loop calls it every `interval` milliseconds, so that a watchdog notices when the loop hangs. */
   readonly alive?: { readonly interval: number; beat(): void };
+  readonly keeper?: Keeper | undefined;
   /** Used before `stop('remove')`: no socket is made. */
   readonly removing?: boolean;
 }
@@ -57,7 +58,7 @@ const LISTEN_RETRY_MS = 1000;
  * Throws BackendError or SystemError with nothing left open.
  */
 export function serve(options: ServeOptions): Serving {
-  const { libc, policy, makeBackend, log, uid, gid, alive } = options;
+  const { libc, policy, makeBackend, log, uid, gid, alive, keeper } = options;
   const loop = createLoop(libc, options.now ?? (() => performance.now()), log);
   let server: Server | undefined;
   let demotions: Demotions;
@@ -68,7 +69,7 @@ export function serve(options: ServeOptions): Serving {
     notify: (notice) => server?.notify(notice),
     log,
   });
-  const backend = makeBackend({ libc, loop, policy, events: sessions.events(), log });
+  const backend = makeBackend({ libc, loop, policy, events: sessions.events(), log, keeper });
   try {
     const amounts = new Map(policy.sessions.map(({ name, demotion }) => [name, demotion]));
     const places = { run: dirname(policy.socketPath), state: policy.stateDirectory };

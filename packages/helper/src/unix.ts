@@ -76,17 +76,22 @@ export function listenAt(libc: Libc, path: string, gid?: number): number {
 }
 
 /**
- * Sends datagrams to the socket at `path`. A datagram that no process receives is lost. Each call throws SystemError.
+ * Sends datagrams to the socket at `path`, and with one the descriptors named. Returns false if the receiver has no room: the
+ * datagram is lost. Each call throws SystemError.
  *
  * @param path  begins with `@` in the abstract namespace of Linux
  */
-export function datagramsTo(libc: Libc, path: string): (octets: Uint8Array) => void {
+export function datagramsTo(
+  libc: Libc,
+  path: string,
+): (octets: Uint8Array, descriptors?: readonly number[]) => boolean {
   const isAbstract = path.startsWith('@');
   const whole = unixAddress(libc, isAbstract ? `\0${path.slice(1)}` : path);
   // An abstract name has a zero in front, and none behind.
   const address = isAbstract ? whole.subarray(0, -1) : whole;
   const fd = opening(libc, 'notify', path, (fd) => setNonblocking(libc, fd), SOCK_DGRAM);
-  return (octets) => void libc.sendto(fd, octets, noSignal(libc), address);
+  return (octets, descriptors) =>
+    libc.sendto(fd, octets, noSignal(libc), address, descriptors) >= 0;
 }
 
 function opening(

@@ -7,15 +7,18 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { NO_PROOF } from '@ppp-thing/protocol/wire/announce-proof';
 import { execa } from 'execa';
 import { fromHex, toHex } from '@ppp-thing/protocol/bytes';
+import type { Keeper } from '@ppp-thing/helper/backend';
 import { BackendError } from '@ppp-thing/helper/errors';
 import { loadLibc } from '@ppp-thing/helper/libc';
 import { createLoop } from '@ppp-thing/helper/loop';
 import { LinuxBackend } from '@ppp-thing/helper/linux/backend';
+import { openSession } from '@ppp-thing/helper/linux/sockets';
 import { encodeAnnounce } from '@ppp-thing/helper/announce';
 import type { SessionPolicy } from '@ppp-thing/helper/policy';
 import { startCapture } from '@ppp-thing/lab/kernel/capture';
 import { GUEST_RESULT } from '@ppp-thing/lab/kernel/uml';
 import { openStation } from './station.ts';
+import { makeStore } from './store.ts';
 
 const octets = (hex: string): Uint8Array =>
   fromHex(hex.replaceAll(/[ :]/g, '')) ?? new Uint8Array();
@@ -113,10 +116,13 @@ const counting = {
     }),
 };
 const lines: string[] = [];
-const make = (): LinuxBackend =>
+const store = makeStore(libc);
+const make = (keeper?: Keeper): LinuxBackend =>
   new LinuxBackend({
+    keeper,
     libc,
     loop: counting,
+    policy: { sessions: [policy] },
     log: (line) => {
       lines.push(line);
       console.log('log:', line);
@@ -580,6 +586,113 @@ check(
   others.length > 0 && others.every(([, priority]) => priority === '0'),
   others,
 );
+
+// --- what a service manager keeps for the next helper
+/** Stop the helper, if one runs, change what is kept, and start the next one; what it has, and what it logged. */
+function nextWith(change: (kept: Map<string, readonly number[]>) => void): unknown {
+  backend.leave();
+  change(store.kept);
+  const from = lines.length;
+  backend = make(store.next());
+  wan = backend.start(policy);
+  const { attached, gateOpen } = wan.inspect();
+  const names = [...store.kept.keys()].join(' ');
+  return [attached?.sessionId, gateOpen, names, isJoined(), ...lines.slice(from)];
+}
+const isJoined = (): boolean => readFileSync('/proc/net/pppoe', 'latin1').includes('pl-wan\n');
+const copy = (fds: readonly number[] = []): readonly number[] =>
+  fds.map((fd) => libc.fcntl(fd, 0, 0));
+const plus =
+  (...fds: readonly number[]) =>
+  (kept: Map<string, readonly number[]>): void =>
+    void kept.set('wan', [...(kept.get('wan') ?? []), ...fds]);
+const same = (name: string, found: unknown, wanted: readonly unknown[]): void =>
+  check(name, JSON.stringify(found) === JSON.stringify(wanted), found);
+const nothing = (): number => libc.open('/dev/null', 0);
+/** Attach as a supervisor does, with the gate open. */
+const open = (): void => {
+  wan.attach(key, 1492);
+  wan.gate(true);
+};
+const ID = key.sessionId;
+const odd = (count: number): string => `adopt wan: EINVAL: ${count} descriptors were kept, not 2`;
+
+await command('addr', 'add', '192.168.7.1/24', 'dev', 'eth1');
+same(
+  'nothing is kept, nothing is adopted',
+  nextWith(() => {}),
+  [undefined, false, '', false],
+);
+open();
+same(
+  'a session is kept, and adopted as it was',
+  nextWith(() => {}),
+  [ID, true, 'wan', true],
+);
+const ended = copy(store.kept.get('wan'));
+wan.detach();
+check('a session that is detached is kept no more', store.kept.size === 0);
+check('it has ended, though somebody has its descriptors', !isJoined());
+check(
+  'and so has its interface',
+  (await command('link', 'show', 'wan')).includes('does not exist'),
+);
+open();
+same('an ended session beside the live one is closed', nextWith(plus(...copy(ended))), [
+  ID,
+  true,
+  'wan',
+  true,
+  odd(4),
+]);
+same('and so is what is no session', nextWith(plus(nothing())), [ID, true, 'wan', true, odd(3)]);
+const elsewhere = nextWith((kept) => kept.set('other', [nothing()]));
+const UNKNOWN = 'no such session in the configuration';
+same('and what has the name of no session', elsewhere, [
+  ID,
+  true,
+  'wan',
+  true,
+  `adopt other: ENXIO: ${UNKNOWN}`,
+]);
+const second = openSession(libc, { ...key, sessionId: 0x4321 }, 'pl-wan');
+same('of two live sessions neither is adopted', nextWith(plus(second)), [
+  undefined,
+  false,
+  '',
+  false,
+  odd(3),
+  'adopt wan: EINVAL: more than one session was kept',
+]);
+open();
+await command('link', 'set', 'wan', 'alias', 'mine');
+same(
+  'a unit whose interface is another one is not adopted',
+  nextWith(() => {}),
+  [undefined, false, '', false, 'adopt wan: EINVAL: its interface is another one'],
+);
+open();
+const renamed = nextWith((kept) => {
+  kept.set('wrong', kept.get('wan') ?? []);
+  kept.set('wan', copy(ended));
+});
+same('a session under a wrong name ends, an ended one is not adopted', renamed, [
+  undefined,
+  false,
+  '',
+  false,
+  `adopt wrong: ENXIO: ${UNKNOWN}`,
+  'adopt wan: EINVAL: the kernel has ended the session that was kept',
+]);
+open();
+await command('link', 'set', 'wan', 'up');
+backend.leave();
+await command('addr', 'del', '192.168.7.1/24', 'dev', 'eth1');
+backend = make(store.next());
+refuses('a session that cannot start', 'ENODEV', () =>
+  backend.start({ ...policy, interface: 'eth9' }),
+);
+check('ends, because nobody watches its role', !isJoined() && store.kept.size === 0);
 
 // --- take over from a dead helper, and leave nothing
 backend.leave();

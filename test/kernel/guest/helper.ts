@@ -1,12 +1,19 @@
 /**
  * In the guest, in the namespace of r1: a whole helper, as an administrator starts it, is killed on the holder and
- * started again. Prints `@result` with how long the session was gone from the kernel.
+ * started again: without a service manager that keeps its descriptors, and with one. Prints `@result`.
  */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { execa, type ResultPromise } from 'execa';
+import { createSocket } from 'node:dgram';
+import { createServer } from 'node:net';
+import { execa } from 'execa';
 import { fromHex, toHex } from '@ppp-thing/protocol/bytes';
-import { Client } from '../../helper/client.ts';
+import { loadLibc } from '@ppp-thing/helper/libc';
+import { Rtnetlink } from '@ppp-thing/helper/linux/kernel';
+import { PacketSocket, ethernetFrame } from '@ppp-thing/helper/linux/sockets';
+import { DescriptorStore } from '@ppp-thing/lab/kernel/descriptor-store';
+import type { ReplyBody } from '@ppp-thing/protocol/ipc/messages';
+import { Client, HELLO } from '../../helper/client.ts';
 import { openStation } from './station.ts';
 
 const octets = (hex: string): Uint8Array => fromHex(hex.replaceAll(' ', '')) ?? new Uint8Array();
@@ -47,13 +54,30 @@ const AS_UNIT = [
   '--inh-caps',
   '-all',
 ];
-const OPTIONS = { stdin: 'ignore', stdout: 'inherit', stderr: 'inherit', reject: false } as const;
-const startHelper = (): ResultPromise<typeof OPTIONS> =>
-  execa(
+const said: string[] = [];
+function startHelper(store?: DescriptorStore) {
+  const { command, env, fds } = store?.next() ?? { command: [], env: {}, fds: [] };
+  const [first = '', ...others] = [
+    ...command,
     'setpriv',
-    [...AS_UNIT, process.execPath, HELPER, '--config', '/run/ppp_thing.conf'],
-    OPTIONS,
-  );
+    ...AS_UNIT,
+    process.execPath,
+    HELPER,
+    '--config',
+    '/run/ppp_thing.conf',
+  ];
+  const child = execa(first, others, {
+    reject: false,
+    env,
+    // execa's types know no descriptors by number behind the third.
+    stdio: ['ignore', 'pipe', 'inherit', ...fds] as ['ignore', 'pipe', 'inherit'],
+  });
+  child.stdout.on('data', (data) => {
+    said.push(...String(data).split('\n').filter(Boolean));
+    process.stdout.write(String(data));
+  });
+  return child;
+}
 const capabilitiesOf = (pid: number | undefined): string | undefined =>
   /^CapEff:\s*(\w+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1];
 
@@ -125,10 +149,97 @@ const second = await carryOn(client);
 const carriedAfter = performance.now() - startedAt;
 const secondEcho = await echoed(client);
 
+// The same with a service manager that keeps the session's descriptors.
+helper.kill('SIGKILL');
+await helper;
+client.end();
+const libc = await loadLibc();
+const store = new DescriptorStore(libc, '/run/notify');
+const names = (): string =>
+  store
+    .kept()
+    .map(({ name }) => name)
+    .join(' ');
+const draining = setInterval(names, 20);
+const gateOf = async (of: Client): Promise<string> => {
+  const reply = await of.ask(HELLO);
+  const done = 'done' in reply ? (reply.done as ReplyBody<'hello'>) : undefined;
+  const state = done?.sessions.find(({ session }) => session === 'wan');
+  const attached = state?.attached ? String(state.attached.sessionId) : 'nothing';
+  return `${attached} ${state?.gateOpen ? 'open' : 'closed'}`;
+};
+const MARK = 0x88b5;
+const udp = createSocket('udp4');
+const marker = new PacketSocket(libc, new Rtnetlink(libc).link('eth0')?.index ?? 0, MARK);
+/** Whether a packet for the Internet reaches the line now: before the frame that leaves after it. */
+async function forwards(): Promise<boolean> {
+  const from = heard.length;
+  await new Promise<void>((resolve) => udp.send('x', 9, '10.67.0.1', () => resolve()));
+  const broadcast = new Uint8Array(6).fill(0xff);
+  marker.send(ethernetFrame(broadcast, octets('020000000001'), MARK, new Uint8Array(46)));
+  const since = (type: string): boolean =>
+    heard.slice(from).some((frame) => frame.slice(24, 28) === type);
+  while (!since('88b5')) await new Promise((resolve) => setTimeout(resolve, 5));
+  return since('8864');
+}
+async function killHelper(): Promise<void> {
+  helper.kill('SIGKILL');
+  await helper;
+  client?.end();
+}
+async function nextHelper(): Promise<Client> {
+  helper = startHelper(store);
+  client = await greet();
+  return client;
+}
+const kept: Record<string, unknown> = {};
+client = await nextHelper();
+await carryOn(client);
+kept['names'] = names();
+const indexOf = (): string => readFileSync('/sys/class/net/wan/ifindex', 'latin1').trim();
+const indexBefore = indexOf();
+await killHelper();
+kept['whileDead'] = await forwards();
+client = await nextHelper();
+kept['adopted'] = await gateOf(client);
+kept['sameInterface'] = indexOf() === indexBefore;
+kept['routeKept'] = (await execa('ip', ['route', 'show', 'default'])).stdout.includes('dev wan');
+kept['repeated'] = await carryOn(client);
+kept['sameAfter'] = indexOf() === indexBefore;
+kept['echo'] = await echoed(client);
+kept['namesAfter'] = names();
+
+// The role is lost while no helper lives.
+await killHelper();
+await execa('ip', ['addr', 'del', '192.168.7.1/24', 'dev', 'eth1']);
+kept['openWithoutRole'] = await forwards();
+client = await nextHelper();
+kept['roleLost'] = await gateOf(client);
+kept['forwardsAfter'] = await forwards();
+await execa('ip', ['addr', 'add', '192.168.7.1/24', 'dev', 'eth1']);
+
+await carryOn(client);
+// Another program listens where the helper would: it cannot start, and nothing watches the role.
+await killHelper();
+const inTheWay = createServer();
+unlinkSync(SOCKET);
+await new Promise<void>((resolve) => inTheWay.listen(SOCKET, () => resolve()));
+helper = startHelper(store);
+while (!said.at(-1)?.includes('trying again'))
+  await new Promise((resolve) => setTimeout(resolve, 5));
+kept['cannotStart'] = [isAttached(), names()];
+inTheWay.close();
+client = await greet();
+await carryOn(client);
+clearInterval(draining);
+
 // A stop by the service manager and a removal by the administrator.
 const outcome = await client.outcome({ verb: 'gate', session: 'wan', open: true });
 helper.kill('SIGTERM');
 const { exitCode } = await helper;
+kept['stopped'] = isAttached();
+store.close();
+kept['storeClosed'] = isAttached();
 const line = await execa('ip', ['-br', 'link', 'show', 'pl-wan'], { reject: false });
 const removal = await execa(process.execPath, [
   HELPER,
@@ -153,6 +264,7 @@ const result = {
   exitCode,
   lineKept: line.stdout.startsWith('pl-wan'),
   removed: removal.exitCode === 0 && !left.stdout.includes('wan'),
+  kept,
   padt: heard.filter((frame) => frame.slice(24, 32) === '886311a7').length,
 };
 console.log(`@result ${JSON.stringify(result)}`);

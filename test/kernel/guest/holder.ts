@@ -56,6 +56,7 @@ const backend = new LinuxBackend({
   libc,
   loop,
   log,
+  policy: { sessions: [policy] },
   events: {
     discoveryFrame: (_, source, payload) =>
       say({ discovery: toHex(source), octets: payload.length }),

@@ -4,10 +4,11 @@
  *
  * Notifications from the kernel only trigger a poll of its state. The backend also polls once a second.
  */
-import { BackendError } from '../errors.ts';
+import { anyway, BackendError } from '../errors.ts';
 import type { Backend, BackendContext, Edge, SessionVerbs } from '../backend.ts';
 import type { Address6, Aggregate } from '../backend.ts';
-import type { SessionPolicy } from '../policy.ts';
+import { effectiveRole, mayOpen } from '../interlock.ts';
+import type { HelperPolicy, SessionPolicy } from '../policy.ts';
 import { POLLIN } from '../unix.ts';
 import { removeAddress6, setAddress6, setUnreachable6 } from './address6.ts';
 import { DefaultRoutes } from './default-routes.ts';
@@ -15,11 +16,16 @@ import { Demotion } from './demotion.ts';
 import { News, Rtnetlink } from './kernel.ts';
 import { ourLinks, removeLink } from './line.ts';
 import type { Message } from './netlink.ts';
+import { closeUnit, discard } from './ppp.ts';
 import { Roles, type RoleAndCarrier } from './roles.ts';
 import { GROUP, IFF, decodeAddress, decodeLink } from './rtnetlink.ts';
 import { LinuxSession, type Shared } from './session.ts';
 
 const LEVEL_INTERVAL = 1000;
+
+type Context = Omit<BackendContext, 'policy'> & {
+  readonly policy: Pick<HelperPolicy, 'sessions'>;
+};
 
 interface Entry {
   readonly session: LinuxSession;
@@ -37,12 +43,31 @@ export class LinuxBackend implements Backend {
 
   readonly #log: (line: string) => void;
 
-  constructor({ libc, loop, events, log }: Omit<BackendContext, 'policy'>) {
+  constructor({ libc, loop, events, log, policy, keeper }: Context) {
     const kernel = new Rtnetlink(libc);
     const routes = new DefaultRoutes(kernel, log);
     const roles = new Roles(kernel, log);
-    this.#shared = { libc, loop, events, kernel, routes, roles, demotion: new Demotion() };
+    this.#shared = { libc, loop, events, kernel, routes, roles, demotion: new Demotion(), keeper };
     this.#log = log;
+    this.#closeFound(policy);
+  }
+
+  /** Before anything else: a gate that an earlier helper left open may be one that the role forbids by now (R2). */
+  #closeFound({ sessions }: Context['policy']): void {
+    const { libc, roles, keeper } = this.#shared;
+    const view = roles.view();
+    for (const [name, fds] of keeper?.found ?? []) {
+      const session = sessions.find((each) => each.name === name);
+      if (session === undefined) {
+        this.#log(`adopt ${name}: ENXIO: no such session in the configuration`);
+        discard(libc, fds);
+        keeper?.found.delete(name);
+      } else {
+        const { policy } = session;
+        const role = effectiveRole(policy, roles.level(session, view).role);
+        if (!mayOpen({ policy, role })) for (const fd of fds) closeUnit(libc, fd);
+      }
+    }
   }
 
   start(policy: SessionPolicy): SessionVerbs {
@@ -50,10 +75,17 @@ export class LinuxBackend implements Backend {
     if (present !== undefined) return present.session;
     const session = new LinuxSession(this.#shared, policy);
     this.#watch();
+    const found = this.#shared.keeper?.found.get(policy.name);
+    this.#shared.keeper?.found.delete(policy.name);
     try {
+      if (found && found.length !== 2)
+        this.#log(`adopt ${policy.name}: EINVAL: ${found.length} descriptors were kept, not 2`);
+      if (found) anyway(() => session.adopt(found), this.#log);
       session.build();
       this.#shared.demotion.adopt(policy);
     } catch (error) {
+      // Nothing watches the role of a session that has not started.
+      session.detach();
       session.leave();
       throw error;
     }
@@ -75,8 +107,11 @@ export class LinuxBackend implements Backend {
   }
 
   leave(): void {
+    const { libc, keeper } = this.#shared;
     for (const { session } of this.#entries.values()) session.leave();
     this.#entries.clear();
+    for (const fds of keeper?.found.values() ?? []) discard(libc, fds);
+    keeper?.found.clear();
     this.#shared.kernel.close();
     if (!this.#watching) return;
     const { news, stopTicking } = this.#watching;
@@ -122,6 +157,7 @@ export class LinuxBackend implements Backend {
     this.#look([...this.#entries.values()]);
     for (const entry of this.#entries.values()) {
       if (entry.lineDoubtful) this.#mend(entry);
+      entry.session.keep();
       const drops = entry.session.drops();
       if (drops > 0) this.#shared.events.dropped(entry.session.policy.name, drops);
     }

@@ -101,6 +101,10 @@ export function buildStub(kernel: Rtnetlink, session: string, name: string): Lin
   });
 }
 
+/** The alias of the session's interface: the kernel does not tell which unit of ppp_generic an interface is. */
+export const unitAlias = (session: string, unit: number): string =>
+  `${ALIAS}session ${session} unit ${unit}`;
+
 export const isOurs = (link: Link): boolean => link.alias.startsWith(ALIAS);
 
 /** Every present interface that a helper made. */

@@ -5,9 +5,9 @@
 import { sameOctets } from '@ppp-thing/protocol/bytes';
 import { ETHERTYPE_ANNOUNCE, encodeAnnounce, decodeAnnounce, type Announced } from '../announce.ts';
 import { EarlyFrames, ETHERTYPE_SESSION } from '../early-frames.ts';
-import { BackendError, unless } from '../errors.ts';
+import { anyway, BackendError, unless } from '../errors.ts';
 import type { BackendEvents, Counters, KernelState, Key, SessionSettings } from '../backend.ts';
-import type { SessionVerbs, Settings, Via } from '../backend.ts';
+import type { Keeper, SessionVerbs, Settings, Via } from '../backend.ts';
 import type { Libc } from '../libc.ts';
 import type { Loop } from '../loop.ts';
 import type { SessionPolicy } from '../policy.ts';
@@ -20,18 +20,18 @@ import {
   sessionAddresses,
   setAddresses,
   stubAddresses,
-  type Ours,
 } from './addressing.ts';
 import type { DefaultRoutes, Towards } from './default-routes.ts';
 import type { Demotion } from './demotion.ts';
 import { attempt, type Rtnetlink } from './kernel.ts';
-import { buildLine, buildStub, lineName, requireLink } from './line.ts';
+import { buildLine, buildStub, lineName, requireLink, unitAlias } from './line.ts';
 import { PppSession } from './ppp.ts';
 import type { Roles } from './roles.ts';
 import {
   FAMILY,
   addAddress,
   changeLink,
+  deleteLink,
   withoutLinkLocal,
   type Address,
   type Link,
@@ -49,6 +49,7 @@ export interface Shared {
   readonly routes: DefaultRoutes;
   readonly roles: Roles;
   readonly demotion: Demotion;
+  readonly keeper: Keeper | undefined;
 }
 
 export class LinuxSession implements SessionVerbs {
@@ -58,7 +59,7 @@ export class LinuxSession implements SessionVerbs {
   readonly #shared: Shared;
   #stub: Link | undefined;
   #line: { readonly index: number; readonly sockets: readonly PacketSocket[] } | undefined;
-  #ppp: { readonly session: PppSession; readonly index: number } | undefined;
+  #ppp: { readonly session: PppSession; readonly index: number; isKept: boolean } | undefined;
   #settings: Settings | undefined;
   readonly #early = new EarlyFrames();
   /** Receives the frames of a session being dialled, while the kernel does not know it; read when the gate opens. */
@@ -217,7 +218,7 @@ export class LinuxSession implements SessionVerbs {
     const session = attempt(
       'attach',
       this.#name,
-      () => new PppSession(libc, key, this.lineName, maxPayload, this.policy.pcp),
+      () => PppSession.join(libc, key, this.lineName, maxPayload, this.policy.pcp),
       {
         EALREADY: 'another program has this session on this interface',
         ENOENT: 'there is no /dev/ppp; is the module ppp_generic loaded',
@@ -229,7 +230,10 @@ export class LinuxSession implements SessionVerbs {
       attempt(
         'attach',
         this.#name,
-        () => kernel.request(changeLink(born.index, { name: this.#name, mtu: maxPayload })),
+        () => {
+          const alias = unitAlias(this.#name, session.unit);
+          kernel.request(changeLink(born.index, { name: this.#name, mtu: maxPayload, alias }));
+        },
         { EEXIST: 'another interface has this name' },
       );
       // IPV6CP has agreed on the link-local address. A kernel without IPv6 makes none of its own.
@@ -238,17 +242,51 @@ export class LinuxSession implements SessionVerbs {
           kernel.request(withoutLinkLocal(born.index)),
         ),
       );
-      this.#ppp = { session, index: born.index };
+      this.#ppp = { session, index: born.index, isKept: false };
     } catch (error) {
-      session.close();
+      session.end();
       throw error;
     }
     this.#watch(session);
+    this.keep();
+  }
+
+  /**
+   * Take over the session that an earlier helper attached, with its gate as it was. Throws BackendError or SystemError, with the
+   * session ended.
+   */
+  adopt(found: readonly number[]): void {
+    const { libc, kernel, routes } = this.#shared;
+    const { policy } = this;
+    const session = PppSession.adopt(libc, this.#name, found, this.lineName, policy.pcp);
+    const link = kernel.link(this.#name);
+    if (link?.kind !== 'ppp' || link.alias !== unitAlias(this.#name, session.unit)) {
+      session.end();
+      throw new BackendError('adopt', this.#name, 'EINVAL', 'its interface is another one');
+    }
+    this.#ppp = { session, index: link.index, isKept: false };
+    this.#watch(session);
+    this.keep();
+    // A helper that died between gate and route has left the route to the partner (R13).
+    if (session.gateOpen)
+      for (const family of [FAMILY.IPV4, FAMILY.IPV6])
+        routes.set(policy, family, undefined, undefined);
+  }
+
+  /** Keep the session for the next helper; called again and again, until the keeper has room. */
+  keep(): void {
+    const { keeper } = this.#shared;
+    if (this.#ppp && keeper && !this.#ppp.isKept)
+      this.#ppp.isKept = keeper.keep(this.#name, this.#ppp.session.holding);
   }
 
   #watch(session: PppSession): void {
     for (const fd of [session.channelFd, session.unitFd])
       this.#shared.loop.watch(fd, POLLIN, () => this.#readSession());
+  }
+
+  #unwatch(session: PppSession): void {
+    for (const fd of [session.channelFd, session.unitFd]) this.#shared.loop.unwatch(fd);
   }
 
   /** Deliver the AC's packets on the session, and notify if the kernel has closed it. */
@@ -270,12 +308,14 @@ export class LinuxSession implements SessionVerbs {
     const present = this.#ppp;
     if (!present) return;
     this.#forgetEarly();
-    this.#keepOthers(present.index, oursSince(this.#settings));
+    this.#keepOthers(present.index, this.#settings);
     this.#ppp = undefined;
     this.#settings = undefined;
-    this.#shared.loop.unwatch(present.session.channelFd);
-    this.#shared.loop.unwatch(present.session.unitFd);
-    present.session.close();
+    this.#unwatch(present.session);
+    present.session.end();
+    // While the keeper has a descriptor, the interface would stay, and its name would be taken.
+    anyway(() => this.#shared.kernel.request(deleteLink(present.index)));
+    this.#shared.keeper?.forget(this.#name);
   }
 
   gate(open: boolean): void {
@@ -308,16 +348,17 @@ export class LinuxSession implements SessionVerbs {
     const name = this.#name;
     const present = this.#ppp;
     if (!present) throw new BackendError('configure', name, 'ENOTCONN', 'no session is attached');
-    const isOurs = oursSince(this.#settings);
+    // The settings of an adopted session are most likely the same.
+    const known = this.#settings ?? settings;
     this.#settings = settings;
     attempt('configure', name, () => {
       const { mtu, up } = settings;
-      if (!up) this.#keepOthers(present.index, isOurs);
+      if (!up) this.#keepOthers(present.index, known);
       kernel.request(changeLink(present.index, { mtu, up }));
       present.session.ipv6 = settings.interfaceIds !== null;
     });
     const addresses = sessionAddresses(this.policy, settings, present.index);
-    setAddresses(kernel, name, present.index, addresses, isOurs);
+    setAddresses(kernel, name, present.index, addresses, oursSince(known));
     if (settings.up) this.#returnOthers(present.index);
     if (this.#stub) {
       const { index } = this.#stub;
@@ -341,9 +382,14 @@ export class LinuxSession implements SessionVerbs {
     this.#returnOthers(index);
   }
 
-  /** Remember the IPv6 addresses that the kernel is about to drop because the interface goes down. */
-  #keepOthers(link: number, isOurs: Ours): void {
-    const others = othersIpv6(this.#shared.kernel, link, isOurs);
+  /**
+   * Remember the IPv6 addresses that the kernel is about to drop because the interface goes down.
+   *
+   * @param settings  tell which are ours; undefined: nobody has configured the interface since this process started
+   */
+  #keepOthers(link: number, settings: Settings | undefined): void {
+    if (!settings) return;
+    const others = othersIpv6(this.#shared.kernel, link, oursSince(settings));
     if (others.length > 0) this.#others = others;
   }
 
@@ -358,14 +404,14 @@ export class LinuxSession implements SessionVerbs {
 
   deconfigure(): void {
     const { kernel } = this.#shared;
-    const isOurs = oursSince(this.#settings);
+    const known = this.#settings;
     this.#settings = undefined;
     if (this.#stub) setAddresses(kernel, this.#stub.name, this.#stub.index, [], everyIpv4);
     const present = this.#ppp;
     if (!present) return;
-    setAddresses(kernel, this.#name, present.index, [], isOurs);
+    setAddresses(kernel, this.#name, present.index, [], oursSince(known));
     attempt('deconfigure', this.#name, () => {
-      this.#keepOthers(present.index, isOurs);
+      this.#keepOthers(present.index, known);
       kernel.request(changeLink(present.index, { up: false }));
       present.session.ipv6 = false;
     });
@@ -427,9 +473,12 @@ export class LinuxSession implements SessionVerbs {
     this.#closeLine();
   }
 
-  /** Close every descriptor. The macvlan and the stub stay. */
+  /** Close every descriptor. The macvlan and the stub stay, and so does a session that a keeper has. */
   leave(): void {
-    this.detach();
+    const session = this.#ppp?.session;
+    this.#ppp = undefined;
+    if (session) this.#unwatch(session);
+    session?.leave();
     this.#closeLine();
   }
 }

@@ -59,6 +59,12 @@ export function pppoxAddress(key: Key, interfaceName: string): Uint8Array {
   return octets;
 }
 
+/** The session that a `struct sockaddr_pppox` names. */
+export const keyOf = (address: Uint8Array): Key => ({
+  sessionId: ((address[6] ?? 0) << 8) | (address[7] ?? 0),
+  acMac: address.slice(8, 14),
+});
+
 /** An Ethernet II frame. */
 export function ethernetFrame(
   destination: Uint8Array,

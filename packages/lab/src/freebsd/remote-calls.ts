@@ -34,7 +34,8 @@ export const OPEN_CALLS = record({ channel: oneOf('calls'), version: int });
 export const OPEN_POLL = record({ channel: oneOf('poll'), version: int, process: int });
 export const WELCOME = record({ platform: oneOf('linux', 'freebsd'), process: int });
 
-export type CallName = Exclude<keyof Libc, 'platform' | 'poll'>;
+/** `getsockname` is of Linux alone. */
+export type CallName = Exclude<keyof Libc, 'platform' | 'poll' | 'getsockname'>;
 
 /**
  * Every call, with the arguments that it only fills: the asker sends their length, and gets as much of each as the call

@@ -2,7 +2,7 @@
  * The kernel lab's programme, run in the guest: build the network, let a stock client dial, start the pair, play the
  * scenes. Lines of the timeline go to standard output as they happen; the results go to the result directory as JSON.
  *
- * Usage: node guest.js [--all] [--auth chap|pap] [--short]
+ * Usage: node guest.js [--all] [--auth chap|pap] [--short] [--handoffs N | --kills N]
  */
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
@@ -19,6 +19,7 @@ import {
   handoffs,
   holderOf,
   isArmed,
+  kills,
   play,
   type SceneResult,
 } from './scenes.ts';
@@ -46,6 +47,8 @@ const { values } = parseArgs({
     short: { type: 'boolean', default: false },
     /** This many planned handoffs instead of the scenes, probed a thousand times a second. */
     handoffs: { type: 'string', default: '0' },
+    /** The same with kills of the holder's helper. */
+    kills: { type: 'string', default: '0' },
     auth: { type: 'string', default: 'chap' },
   },
 });
@@ -107,13 +110,13 @@ const sessionIdBefore = (await r1.kernel()).sessionId ?? 0;
 say(`session ${sessionIdBefore} is up, carried by ${(await holderOf({ r1, r2 }))?.name}`);
 const publicAddress = (await (await holderOf({ r1, r2 }))?.publicAddress()) ?? '';
 for (const router of [r1, r2]) await router.translate(publicAddress);
-const series = Number(values.handoffs);
-const probe = new Station('lan', 'probe', INTERNET, series > 0 ? 1 : undefined);
+const series = [...handoffs(Number(values.handoffs)), ...kills(Number(values.kills))];
+const probe = new Station('lan', 'probe', INTERNET, series.length > 0 ? 1 : undefined);
 await probe.ready();
 
 const pair = { r1, r2, probe, say };
 const shown = values.all ? ALL : values.short ? [POWER_CUT] : MAIN;
-const programme = series > 0 ? handoffs(series) : shown;
+const programme = series.length > 0 ? series : shown;
 const scenes: SceneResult[] = [];
 for (const scene of programme) scenes.push(await play(scene, pair));
 

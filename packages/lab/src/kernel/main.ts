@@ -2,7 +2,7 @@
  * `make lab-kernel`: the pair on a real Linux kernel against a real Access Concentrator, in user-mode Linux. This part runs
  * on the host: it starts the guest, reads the captures, prints the summary, and decides the exit status.
  *
- * Usage: node main.js [--json] [--all | --guide | --dial | --ipv6 | --handoffs N | --throughput N]. Exit status 0 only if the
+ * Usage: node main.js [--json] [--all | --guide | --dial | --ipv6 | --handoffs N | --kills N | --throughput N]. Exit status 0 only if the
  * session moved, was never redialled, and TCP survived.
  */
 import { readFile, rm } from 'node:fs/promises';
@@ -69,6 +69,8 @@ const { values } = parseArgs({
     ipv6: { type: 'boolean', default: false },
     /** A series of planned handoffs, a thousand probes a second, instead of the scenes. */
     handoffs: { type: 'string', default: '0' },
+    /** The same with kills of the holder's helper. */
+    kills: { type: 'string', default: '0' },
     /** So many rounds of TCP through our session and stock pppd's, instead of the scenes. */
     throughput: { type: 'string', default: '0' },
     /** Keep what the guest wrote, and say where. */
@@ -382,16 +384,18 @@ const playThroughput = (): Promise<boolean> =>
     return rows.every(({ ratio }) => ratio >= LEAST_RATIO);
   });
 
-/** Planned handoffs in a row: the packets each one cost, either way, and the parts of each takeover. */
-async function playHandoffs(): Promise<boolean> {
-  const { ground, guest, line, edges } = await run('chap', ['--handoffs', values.handoffs]);
+/** Handoffs or kills in a row: the packets each one cost, either way, and the parts of each takeover. */
+async function playSeries(): Promise<boolean> {
+  const words = ['--handoffs', values.handoffs, '--kills', values.kills];
+  const { ground, guest, line, edges } = await run('chap', words);
   const spread = (of: (scene: SceneResult) => number) => {
     const all = guest.scenes.map(of).sort((a, b) => a - b);
     return { median: quantile(all, 0.5), p99: quantile(all, 0.99), all };
   };
   const facts = {
     ground,
-    handoffs: guest.scenes.length,
+    scenes: guest.scenes.length,
+    sessionIds: [...new Set(guest.scenes.map(({ sessionId }) => sessionId))],
     up: spread(({ probesLostUp }) => probesLostUp),
     down: spread(({ probesLost, probesLostUp }) => probesLost - probesLostUp),
     gapMs: spread(({ outageMs }) => outageMs),
@@ -417,7 +421,7 @@ try {
     [values.guide, followGuide],
     [values.ipv6, playIpv6],
     [values.dial, dialSlowly],
-    [Number(values.handoffs) > 0, playHandoffs],
+    [Number(values.handoffs) + Number(values.kills) > 0, playSeries],
     [Number(values.throughput) > 0, playThroughput],
   ];
   const show = shows.find(([isWanted]) => isWanted)?.[1] ?? playScenes;

@@ -6,7 +6,9 @@ import { access, chmod, chown, mkdir, readFile, rm, writeFile } from 'node:fs/pr
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { ask } from '@ppp-thing/ctl/client';
+import { loadLibc } from '@ppp-thing/helper/libc';
 import { PASSWORD, USER, type Auth } from './ac.ts';
+import { DescriptorStore } from './descriptor-store.ts';
 import {
   ADDRESSES,
   SESSION_MAC,
@@ -27,6 +29,8 @@ const PPP_THING = { uid: 990, gid: 990 };
 
 /** Milliseconds; starting programs is the guest's slowest act. */
 const START_LIMIT = 20_000;
+/** The kernel's queue of notifications is short. Milliseconds. */
+const DRAIN_INTERVAL = 50;
 
 const PRIORITY: Readonly<Record<Name, number>> = { r1: 150, r2: 100 };
 const IDENTIFIER: Readonly<Record<Name, number>> = { r1: 1, r2: 2 };
@@ -181,6 +185,8 @@ export class Router {
   readonly #directory: string;
   readonly #running = new Map<Program, Child>();
   #more: More = {};
+  #store: DescriptorStore | undefined;
+  #draining: ReturnType<typeof setInterval> | undefined;
 
   constructor(name: Name) {
     this.name = name;
@@ -276,15 +282,38 @@ export class Router {
     };
     const [first = '', ...others] = words[program];
     const log = { file: `${GUEST_RESULT}/${this.name}-${program}.log`, append: true };
-    const running = execa('ip', inside(this.name, first, ...others), {
-      stdin: 'ignore',
-      stdout: log,
-      stderr: log,
+    const next = program === 'helper' ? (await this.#openStore()).next() : undefined;
+    const [command = '', ...rest] = [
+      ...(next?.command ?? []),
+      'ip',
+      ...inside(this.name, first, ...others),
+    ];
+    const running = execa(command, rest, {
+      // execa's types know no descriptors by number behind the third.
+      stdio: ['ignore', log, log, ...(next?.fds ?? [])] as ['ignore', typeof log, typeof log],
+      env: next?.env ?? {},
       reject: false,
       // A group of its own: keepalived has a child that must die with it.
       detached: true,
     });
     this.#running.set(program, running);
+  }
+
+  /** The helper's service manager keeps its descriptors, as systemd does. */
+  async #openStore(): Promise<DescriptorStore> {
+    if (this.#store !== undefined) return this.#store;
+    const path = `${this.#directory}/root/notify`;
+    await rm(path, { force: true });
+    const store = new DescriptorStore(await loadLibc(), path);
+    this.#draining = setInterval(() => store.kept(), DRAIN_INTERVAL);
+    this.#store = store;
+    return store;
+  }
+
+  #closeStore(): void {
+    clearInterval(this.#draining);
+    this.#store?.close();
+    this.#store = undefined;
   }
 
   isRunning(program: Program): boolean {
@@ -303,6 +332,7 @@ export class Router {
   async powerCut(): Promise<void> {
     await plug(this.name, ['eth0', 'eth1', 'eth2'], false);
     await this.kill(...PROGRAMS);
+    this.#closeStore();
     await execa('ip', ['-n', this.name, '-batch', '-force', '-'], {
       input: [
         ...[`${VIRTUAL}/24`, ...(this.#more.virtual ?? [])].map((it) => `addr del ${it} dev eth1`),

@@ -111,6 +111,9 @@ const restart = (programs: readonly ('helper' | 'supervisor')[], name: string): 
 });
 
 const HELPER_KILLED = restart(['helper'], 'helper killed');
+/** Killed again and again, a thousand probes a second, which leave a busy guest no second without a break of its own. */
+export const kills = (count: number): readonly Scene[] =>
+  Array.from({ length: count }, () => ({ ...HELPER_KILLED, isTakenApart: true }));
 const SUPERVISOR_KILLED = restart(['supervisor'], 'supervisor killed');
 
 const LAN_CUT: Scene = {
