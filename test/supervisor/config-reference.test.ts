@@ -14,28 +14,30 @@ const FILE = 'docs/configuration.md';
 
 const INTRO = `# Configuration reference
 
-\`/usr/local/etc/ppp_thing.conf\` (\`/etc/ppp_thing.conf\` on Linux), owned by root, group \`ppp_thing\`, mode 0640: TOML, or
-the eight lines of the original ppp_thing. \`pppthingctl check-config\` says at once everything that is wrong with it by itself,
-\`ppp_thing_helper --check\`, as root, what is wrong with it on this router.
-\`etc/ppp_thing.conf.sample\` is an example with a comment for each line one is likely to edit.
+The file is \`/usr/local/etc/ppp_thing.conf\`, on Linux \`/etc/ppp_thing.conf\`. It belongs to root and to the group \`ppp_thing\`, and
+its mode is 0640. It is TOML, or the eight lines of the original ppp_thing. \`pppthingctl check-config\` lists all errors that
+the file shows by itself. \`ppp_thing_helper --check\`, as root, lists those that depend on this router.
+\`etc/ppp_thing.conf.sample\` is an example with a comment at each key.
 
-This page is written from the schema.
+This page is generated from the schema that the supervisor checks the file with.
 `;
 
 const HOOKS = `
-Each is the path of a program. It runs as the supervisor's user, without arguments, in \`/\`, one at a time for each session;
-what it prints is logged (20 lines), and so is how it ended. What changes while one runs is told next, and only its last
-state. A supervisor that is started again tells anew what it finds, so a program must do no harm when it runs twice.
+Each event key is the path of a program. The supervisor runs it as its own user, without arguments, in the directory \`/\`, and
+runs one program at a time for each session. The log gets the first 20 lines that the program prints, and its exit status. If
+the state changes while a program runs, the program for the newest state runs next; states between are left out. A supervisor
+that starts runs the hooks for the state that it finds, so a program must do no harm when it runs twice.
 
 | in the environment | |
 | --- | --- |
 | \`PPP_THING_EVENT\` | \`session-up\`, \`session-down\`, \`master\`, \`backup\`, \`prefix-up\` or \`prefix-down\` |
 | \`IFNAME\`, \`PPP_THING_LINE\` | the session's interface, and the Ethernet interface below it |
 | \`PPP_THING_ROLE\`, \`PPP_THING_STATE\`, \`PPP_THING_EPOCH\` | as \`pppthingctl status\` shows them |
-| \`IPLOCAL\`, \`IPREMOTE\`, \`DNS1\`, \`DNS2\`, \`MACREMOTE\` | of the session, if there is one: the names that pppd(8) gives its ip-up |
+| \`IPLOCAL\`, \`IPREMOTE\`, \`DNS1\`, \`DNS2\`, \`MACREMOTE\` | of the session, if there is one, with the names that pppd(8) uses for ip-up |
+| \`LLLOCAL\`, \`LLREMOTE\` | the link-local addresses of both ends, if the session has IPv6; the same names |
 | \`PPP_THING_SESSION_ID\`, \`PPP_THING_AC_NAME\`, \`PPP_THING_MTU\` | of the session, likewise |
-| \`PREFIXES\`, \`ADDRESSES\`, \`RDNSS\`, \`DOMAINS\`, \`AFTR\` | of the DHCPv6 lease, if there is one: the names and forms that odhcp6c(8) gives its script |
-| \`PATH\` | the usual; there is nothing else |
+| \`PREFIXES\`, \`ADDRESSES\`, \`RDNSS\`, \`DOMAINS\`, \`AFTR\` | of the DHCPv6 lease, if there is one, with the names and forms that odhcp6c(8) uses for its script |
+| \`PATH\` | the directories \`sbin\` and \`bin\` of \`/usr/local\`, \`/usr\` and \`/\`; the environment has nothing else |
 `;
 
 interface Key {

@@ -204,7 +204,7 @@ export const PARTNER_KEYS = {
   key_file: {
     format: path,
     default: null as string | null,
-    doc: 'The file of shared keys. Each line: a number, a space, 64 or more hexadecimal digits. Without this file the partner channel is off.',
+    doc: 'The file of shared keys. Each line: a number, a space, 64 to 128 hexadecimal digits. Without this file the partner channel is off.',
   },
   active_key: {
     format: whole(0, 255, true),
@@ -237,7 +237,7 @@ export const HOOK_KEYS = {
   master: {
     format: path,
     default: null as string | null,
-    doc: 'Run when this router becomes MASTER.',
+    doc: 'Run when this router becomes MASTER, and at start-up if it is MASTER.',
   },
   backup: {
     format: path,
@@ -303,7 +303,7 @@ export const SESSION_KEYS = {
   carp_interface: {
     format: interfaceName,
     default: null as string | null,
-    doc: 'The interface that the CARP or VRRP role is read from.',
+    doc: 'The interface that the CARP or VRRP role is read from. Default: the interface that has carp_address when the helper starts; on Linux any interface. Required if only carp_vhid is set.',
   },
   carp_vhid: {
     format: whole(1, 255, true),
@@ -338,7 +338,7 @@ export const SESSION_KEYS = {
   default_route: {
     format: truth,
     default: true,
-    doc: 'Whether the helper sets the default route.',
+    doc: 'Whether the helper sets the default route, into the session and, on the standby, via partner_address.',
   },
   fib: {
     format: whole(0, 65535),
@@ -480,7 +480,7 @@ export const SESSION_KEYS = {
   partner_timeout_seconds: {
     format: span(2, 60),
     default: 3,
-    doc: 'The time without a datagram after which the partner counts as gone.',
+    doc: 'The time without a datagram after which the partner counts as gone. At least 20 with a ppp_thing partner, which sends less often.',
   },
   down_demotion_seconds: {
     format: span(1, 3600),
