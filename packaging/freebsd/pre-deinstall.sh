@@ -8,5 +8,7 @@ if [ -z "${PKG_UPGRADE:-}" ] && [ -z "${PKG_ROOTDIR:-}" ]; then
 	for service in ppp_thing ppp_thing_helper; do
 		service $service onestatus >/dev/null 2>&1 && service $service onestop
 	done
+	# What rc.d/ppp_thing_helper has mounted.
+	umount /var/run/ppp_thing_helper 2>/dev/null || true
 fi
 exit 0

@@ -10,6 +10,7 @@ import {
   existsSync,
   mkdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
@@ -19,7 +20,7 @@ import t, { type Test } from 'tap';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const STUBS = join(ROOT, 'test/packaging/stub');
-const COMMANDS = 'daemon install kldstat kldload logger pkill su sysctl runtime'.split(' ');
+const COMMANDS = 'daemon install kldstat kldload logger mount pkill su sysctl runtime'.split(' ');
 const MODULES = 'netgraph ng_socket ng_ether ng_hub ng_bpf ng_etf ng_pppoe ng_ppp ng_iface'.split(
   ' ',
 );
@@ -28,6 +29,8 @@ interface Router {
   /** Where the program is: packages, and rc.d beside them. */
   readonly tree: string;
   readonly folder: string;
+  /** The helper's run directory. */
+  readonly run: string;
   readonly config: string;
   service(script: string, argument: string): { code: number | null; output: string };
   /** What was called since the last look, a line each. */
@@ -47,6 +50,7 @@ function router(test: Test): Router {
   });
   const tree = join(folder, 'ppp-thing-0.1.0-freebsd-x64');
   const config = join(folder, 'ppp_thing.conf');
+  const run = join(folder, 'run');
   const runtime = join(folder, 'bin/runtime');
   for (const command of COMMANDS) {
     copyFileSync(join(STUBS, 'command'), join(folder, 'bin', command));
@@ -58,10 +62,14 @@ function router(test: Test): Router {
   }
   installScripts(join(tree, 'rc.d'));
   const configure = (...lines: string[]): void =>
-    writeFileSync(join(folder, 'rc.conf'), [`ppp_thing_config=${config}`, ...lines, ''].join('\n'));
+    writeFileSync(
+      join(folder, 'rc.conf'),
+      [`ppp_thing_config=${config}`, `ppp_thing_helper_run=${run}`, ...lines, ''].join('\n'),
+    );
   configure(`ppp_thing_runtime="no-such-runtime ${runtime}"`);
   return {
     tree,
+    run,
     folder,
     config,
     configure,
@@ -100,6 +108,9 @@ function installScripts(to: string): void {
 const checkLine = ({ tree, config }: Router, program: string): string =>
   `runtime ${tree}/packages/${program}/dist/main.js --config ${config} --check`;
 
+const mountLine = ({ run }: Router): string =>
+  `mount -t tmpfs -o size=1m,mode=0755,noexec,nosuid tmpfs ${run}`;
+
 const daemonLine = ({ folder, tree, config }: Router, name: string, program: string): string =>
   `daemon -P /var/run/${name}.pid -r -R 1 -S -T ${name} -f ${folder}/bin/runtime ` +
   `${tree}/packages/${program}/dist/main.js --config ${config}`;
@@ -113,7 +124,8 @@ t.test('ppp_thing_helper', async (t) => {
       t.match(at.service(helper, 'onestart'), { code: 0, output: /Starting ppp_thing_helper\./ });
       t.same(at.calls(), [
         checkLine(at, 'helper'),
-        'install -d -o root -g ppp_thing -m 0755 /var/run/ppp_thing_helper',
+        mountLine(at),
+        `install -d -o root -g ppp_thing -m 0755 ${at.run}`,
         'install -d -o ppp_thing -g ppp_thing -m 0755 /var/run/ppp_thing',
         'install -d -o ppp_thing -g ppp_thing -m 0700 /var/db/ppp_thing',
         'install -d -o root -g wheel -m 0700 /var/db/ppp_thing_helper',
@@ -124,6 +136,38 @@ t.test('ppp_thing_helper', async (t) => {
       t.same(at.calls(), [], 'a second start does nothing');
     },
   );
+
+  t.test('the run directory is in memory, with what was on the disk', async (t) => {
+    const at = router(t);
+    const helper = join(at.tree, 'rc.d/ppp_thing_helper');
+    const record = join(at.run, 'demotion.json');
+    mkdirSync(at.run);
+    writeFileSync(record, RECORD);
+    t.equal(at.service(helper, 'onestart').code, 0);
+    t.equal(readFileSync(record, 'utf8'), RECORD);
+    t.ok(at.calls().includes(mountLine(at)));
+    t.notOk(existsSync(`${at.run}.disk`));
+    // A start that was killed behind the mount.
+    mkdirSync(`${at.run}.disk`);
+    renameSync(record, join(`${at.run}.disk`, 'demotion.json'));
+    at.service(helper, 'onestop');
+    at.calls();
+    t.equal(at.service(helper, 'onestart').code, 0);
+    t.equal(readFileSync(record, 'utf8'), RECORD);
+    t.notOk(at.calls().includes(mountLine(at)), 'mounted once');
+    t.notOk(existsSync(`${at.run}.disk`));
+  });
+
+  t.test('where nothing can be mounted the run directory stays on the disk', async (t) => {
+    const at = router(t);
+    const record = join(at.run, 'demotion.json');
+    mkdirSync(at.run);
+    writeFileSync(record, RECORD);
+    writeFileSync(join(at.folder, 'jail'), '');
+    t.equal(at.service(join(at.tree, 'rc.d/ppp_thing_helper'), 'onestart').code, 0);
+    t.equal(readFileSync(record, 'utf8'), RECORD);
+    t.notOk(existsSync(`${at.run}.disk`));
+  });
 
   t.test('modules that are there are not loaded again', async (t) => {
     const at = router(t);
@@ -312,8 +356,8 @@ t.test('ppp_thing', async (t) => {
 /** A router that boots: nothing of ours is in its run directory. */
 function booting(t: Test, ...lines: string[]) {
   const at = router(t);
-  const run = join(at.folder, 'run');
-  at.configure(`ppp_thing_helper_run=${run}`, 'ppp_thing_helper_enable=YES', ...lines);
+  const { run } = at;
+  at.configure('ppp_thing_helper_enable=YES', ...lines);
   mkdirSync(run);
   const script = join(at.tree, 'rc.d/ppp_thing_early');
   return {
