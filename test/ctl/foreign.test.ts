@@ -22,6 +22,15 @@ const FILES = {
     'interfaces {\n    pppoe pppoe0 {\n        source-interface eth0\n    }\n}\n',
   ],
   commands: ['VyOS or EdgeOS', "set interfaces pppoe pppoe0 source-interface 'eth0'\n"],
+  'uci show': ['OpenWrt', "network.wan=interface\nnetwork.wan.proto='pppoe'\n"],
+  'show configuration commands': [
+    'VyOS or EdgeOS',
+    'set interfaces ethernet eth0 address dhcp\nset interfaces ethernet eth1 vif 7 pppoe 0 mtu 1492\n',
+  ],
+  'edgeos commands': ['VyOS or EdgeOS', 'set interfaces ethernet eth0 pppoe 0 user-id me\n'],
+  interfaces: ['pppd', 'auto dsl\niface dsl inet ppp\n  provider dsl-provider\n'],
+  'peers/dsl': ['pppd', 'pty "pppoe -I eth0 -T 80 -m 1452"\n'],
+  'part of config.xml': ['OPNsense or pfSense', '<ppps>\n  <ppp>\n    <type>pppoe</type>\n'],
   'config.xml': [
     'OPNsense or pfSense',
     '<?xml version="1.0"?>\n<opnsense>\n  <ppps/>\n</opnsense>\n',

@@ -206,7 +206,7 @@ default_route = 1979-05-27
 `;
     t.strictSame(problems(text), [
       '2 partner.local_adress: unknown key; did you mean local_address?',
-      '3 partner.address: expected an IPv4 address such as 192.168.7.1',
+      '3 partner.address: expected the IPv4 address of a router such as 10.0.0.1',
       '4 partner.port: expected a whole number from 1 to 65535',
       '5 partner.protocol: expected "ppp-thing", "ppp_thing", "none"',
       '8 supervisor.log_level: expected "error", "warn", "info", "debug", "trace"',
@@ -243,7 +243,7 @@ t.test('config › no secret is in an error, whatever is wrong with it', async (
 
 t.test('config › text that is not TOML is reported with its line', async (t) => {
   const [problem = '', ...more] = problems(`${MINIMAL}mtu = \n`);
-  t.match(problem, /^10 Invalid TOML document/);
+  t.match(problem, /^10 mtu: Invalid TOML document/);
   t.strictSame(more, []);
 });
 
@@ -288,7 +288,7 @@ t.test('config › keys that contradict each other are reported', async (t) => {
   ]);
   const legacy =
     '[partner]\nprotocol = "ppp_thing"\nlocal_address = "10.0.0.1"\naddress = "10.0.0.2"\n';
-  const two = `${legacy}${MINIMAL}${MINIMAL.replace('pppoe0', 'pppoe1')}`;
+  const two = `${legacy}${MINIMAL}${MINIMAL.replace('pppoe0', 'pppoe1').replace('igb0', 'igb0.1')}`;
   t.strictSame(problems(two), [
     '2 partner.protocol: its datagrams carry no name: expected one session only',
   ]);
@@ -311,7 +311,9 @@ t.test(
 );
 
 t.test('config › a thousand sessions are read in a moment', async (t) => {
-  const text = Array.from({ length: 1000 }, (_, i) => MINIMAL.replace('pppoe0', `pppoe${i}`));
+  const text = Array.from({ length: 1000 }, (_, i) =>
+    MINIMAL.replace('pppoe0', `pppoe${i}`).replace('igb0', `igb0.${i}`),
+  );
   t.equal(read(text.join('')).sessions.length, 1000);
 });
 
@@ -497,3 +499,75 @@ t.test('config › eight lines › an MTU left empty is a mistake to both reader
     message: /:5: EINVAL: session.pppoe0.mtu: expected a whole number/,
   });
 });
+
+/** The helper's problems with a text, as `line message`. */
+function helperProblems(text: string): string[] {
+  try {
+    parsePolicy(text, 'test.conf', { platform: 'freebsd', uid: 0 });
+    return [];
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return error.problems.map(({ line, message }) => `${line ?? '-'} ${message}`);
+  }
+}
+
+t.test('config › both readers refuse what cannot be, with the same line and words', async (t) => {
+  const second = MINIMAL.replace('pppoe0', 'pppoe1').replace('02:00:5e:10:53:01', '2:0:5E:10:53:1');
+  const cases: Readonly<Record<string, string>> = {
+    [`${MINIMAL}${second}`]: '13 session.pppoe1.mac: session pppoe0 has the same interface and mac',
+    [`${MINIMAL}stub = "pppoe1"\n${second.replace('53:1"', '53:2"')}`]:
+      '10 session.pppoe0.stub: pppoe1 is in use by session pppoe1',
+    [`${MINIMAL}[session.pppoe0.lan.pppoe0]\nsubnet = 1\n`]:
+      '10 session.pppoe0.lan.pppoe0: is the session itself',
+    [`${MINIMAL}stub = "pppoe0x"\n[session.pppoe0.lan.pppoe0x]\nsubnet = 1\n`]:
+      '11 session.pppoe0.lan.pppoe0x: is the stub',
+    '[[session.pppoe0]]\ninterface = "igb0"\n': '1 session.pppoe0: expected a table',
+    ...Object.fromEntries(
+      ['::', '::1', 'ff02::1'].map((gateway) => [
+        `${MINIMAL}partner_address6 = "${gateway}"\n`,
+        '10 session.pppoe0.partner_address6: expected an IPv6 address such as fd00::3 or fe80::3%igb1',
+      ]),
+    ),
+    ...Object.fromEntries(
+      ['0x5d4', '1e3', '1492.0', '+1492', '1492 # usual'].map((mtu) => [
+        EIGHT.replace('\n1492\n', `\n${mtu}\n`),
+        '5 session.pppoe0.mtu: expected a whole number',
+      ]),
+    ),
+  };
+  for (const [text, problem] of Object.entries(cases)) {
+    const isThere = (found: readonly string[]): boolean =>
+      found.some((each) => each.startsWith(problem));
+    t.ok(isThere(problems(text)), `${problem}: ${problems(text).join('; ')}`);
+    t.ok(isThere(helperProblems(text)), `the helper: ${helperProblems(text).join('; ')}`);
+  }
+});
+
+t.test('config › text that is not TOML is told with its key, and what to write', async (t) => {
+  const cases: Readonly<Record<string, RegExp>> = {
+    'stub = hunter2': /^10 stub: .*invalid value; expected text in quotes, a number, true or/,
+    'user: "hunter2"': /^10 .*illegal character in key; expected KEY = VALUE, \[TABLE\]/,
+    'stub = "hunter2" ; my stub': /^10 stub: .*; expected nothing after the value but #/,
+    'user = "hunter2"': /^10 user: .*redefine.*; expected it once in the file$/,
+    'stub = "hunter2': /^10 stub: .*; expected the closing quote on the same line$/,
+    '[session.pppoe0]\nuser = "hunter2"': /^10 .*redefine.*; expected it once in the file$/,
+  };
+  for (const [line, problem] of Object.entries(cases)) {
+    const text = `${MINIMAL}${line}\n`;
+    t.match(problems(text), [problem], line);
+    t.strictSame(helperProblems(text), problems(text), 'and the helper says the same');
+    t.notMatch(problems(text).join(), /hunter2/);
+  }
+});
+
+t.test(
+  'config › every problem has a line; a partner is an address that a router has',
+  async (t) => {
+    t.match(problems(`${MINIMAL}[sesion.wan2]\nmtu = 1492\n`), [/^10 sesion: unknown; expected/]);
+    for (const address of ['0.0.0.0', '255.255.255.255', '224.0.0.18'])
+      t.match(
+        problems(`[partner]\nlocal_address = "${address}"\naddress = "10.0.0.2"\n${MINIMAL}`),
+        [/^2 partner.local_address: expected the IPv4 address of a router/],
+      );
+  },
+);

@@ -6,12 +6,16 @@ import { dirname, join } from 'node:path';
 import { parse, TomlError } from 'smol-toml';
 import {
   clashes,
+  clashesAmong,
   ConfigError,
   eightLines,
   isEightLines,
+  lanClash,
+  notToml,
   tomlLines,
   type Problem,
 } from '@ppp-thing/protocol/config-text';
+import { isHost6 } from '@ppp-thing/protocol/addresses';
 import { parseIpv6, parsePrefix } from '@ppp-thing/protocol/wire/ipv6';
 import { Section, isTable, type Parse, type Values } from './config-text.ts';
 import { readTrusted, unsafeDirectory } from './files.ts';
@@ -68,7 +72,7 @@ const ipv4: Parse<Uint8Array> = (value) => {
 const gateway6: Parse<NonNullable<SessionPolicy['partnerAddress6']>> = (value) => {
   const [first = '', zone, ...rest] = typeof value === 'string' ? value.split('%') : [];
   const address = parseIpv6(first);
-  if (address === undefined || rest.length > 0) return undefined;
+  if (address === undefined || !isHost6(address) || rest.length > 0) return undefined;
   const isLocal = address[0] === 0xfe && ((address[1] ?? 0) & 0xc0) === 0x80;
   if (!isLocal) return zone === undefined ? { address } : undefined;
   const name = interfaceName(zone);
@@ -138,7 +142,8 @@ function fromToml(content: string, path: string, host: Host, problems: Problem[]
   const read = sessions
     .keys()
     .map((name) => sessionPolicy(name, section(tables[name], `session.${name}`), host));
-  checkTogether(read, sessions);
+  for (const { name, key, message } of clashesAmong(read))
+    sessions.problem(`${name}.${key}`, message);
   return { ...common(section(file['helper'], 'helper'), host), sessions: read };
 }
 
@@ -147,9 +152,7 @@ function parseToml(content: string, path: string): Values {
     return parse(content);
   } catch (cause) {
     if (!(cause instanceof TomlError)) throw cause;
-    // Cut the excerpt of the file off the parser's message: it may hold a password.
-    const message = cause.message.split('\n')[0] ?? 'not TOML';
-    throw new ConfigError(path, [{ line: cause.line, message }]);
+    throw new ConfigError(path, [notToml(content, cause.line, cause.message)]);
   }
 }
 
@@ -192,7 +195,7 @@ function sessionPolicy(name: string, from: Section, host: Host): SessionPolicy {
   if (demotionFile !== undefined && host.platform !== 'linux')
     from.problem('demotion_file', 'is for Linux; carp(4) is demoted by the key demotion');
   const partnerAddress6 = from.optional('partner_address6', A_GATEWAY6, gateway6);
-  const lans = lansOf(name, from);
+  const lans = lansOf(name, stub, from);
   const delegation = delegationOf(from);
   const textOf = (key: string): string | undefined => from.quiet(key, text);
   for (const { key, message } of clashes(name, textOf)) from.problem(key, message);
@@ -232,12 +235,13 @@ function delegationOf(from: Section): DelegationPolicy | undefined {
   return { prefixes: hasPrefixes ? { ...(within && { within }) } : null, address };
 }
 
-function lansOf(name: string, from: Section): LanPolicy[] {
+function lansOf(name: string, stub: string | undefined, from: Section): LanPolicy[] {
   const lans = from.section('lan');
   return lans.keys().map((lan) => {
     const table = lans.section(lan);
     if (interfaceName(lan) === undefined) lans.problem(lan, `expected ${AN_INTERFACE}`);
-    if (lan === name) lans.problem(lan, 'is the session itself');
+    const clash = lanClash(lan, name, stub);
+    if (clash !== undefined) lans.problem(lan, clash);
     return {
       interface: lan,
       subnet: table.required('subnet', 'a whole number from 0 to 65535', whole(0, 0xffff)) ?? 0,
@@ -272,27 +276,6 @@ function carpOf(from: Section, policy: SessionPolicy['policy'], host: Host): Ses
     ...(vhid === undefined ? {} : { vhid }),
     ...(address === undefined ? {} : { address }),
   };
-}
-
-/** Checks across sessions: no two may use the same name, or the same interface and MAC. */
-function checkTogether(sessions: readonly SessionPolicy[], errors: Section): void {
-  const names = new Map<string, string>();
-  for (const { name } of sessions) names.set(name, name);
-  for (const { name, stub } of sessions) {
-    if (stub === undefined) continue;
-    const other = names.get(stub);
-    if (other !== undefined)
-      errors.problem(`${name}.stub`, `${stub} is in use by session ${other}`);
-    names.set(stub, name);
-  }
-  const lines = new Map<string, string>();
-  for (const { name, interface: line, mac: address } of sessions) {
-    const place = `${line} ${address.join(':')}`;
-    const other = lines.get(place);
-    if (other !== undefined && line !== '')
-      errors.problem(`${name}.mac`, `session ${other} has the same interface and mac`);
-    lines.set(place, name);
-  }
 }
 
 /** The original's file as one session, `pppoe0` with the stub `pppoe0x`. */

@@ -8,6 +8,12 @@ import { sameOctets } from './bytes.ts';
 export const isHost = ([first = 0]: Uint8Array): boolean =>
   first !== 0 && first !== 127 && first < 224;
 
+/** The same of IPv6: neither `::` nor the loopback, and no group. Sixteen octets. */
+export function isHost6(address: Uint8Array): boolean {
+  const isLow = address.subarray(0, 15).every((octet) => octet === 0) && (address[15] ?? 0) <= 1;
+  return !isLow && address[0] !== 0xff;
+}
+
 /** Whether `address` is among `others`. */
 export const isAmong = (address: Uint8Array, others: readonly Uint8Array[]): boolean =>
   others.some((other) => sameOctets(other, address));

@@ -3,6 +3,7 @@
  * reference in ppp_thing.conf(5) with it. It reads no file.
  */
 import convict from 'convict';
+import { isHost as isIpv4Host, isHost6 } from '@ppp-thing/protocol/addresses';
 import { fromHex } from '@ppp-thing/protocol/bytes';
 import { parseMac, isMulticast } from '@ppp-thing/protocol/wire/ethernet';
 import { parseIpv6, parsePrefix } from '@ppp-thing/protocol/wire/ipv6';
@@ -24,7 +25,6 @@ const expect =
 
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
 const isIpv4 = (value: unknown): boolean => isText(value) && parseIpv4(value) !== undefined;
-const isIpv6 = (value: unknown): boolean => isText(value) && parseIpv6(value) !== undefined;
 const isPrefix = (value: unknown): boolean => isText(value) && parsePrefix(value) !== undefined;
 const isDuid = (value: unknown): boolean => {
   const octets = isText(value) ? fromHex(value) : undefined;
@@ -36,8 +36,11 @@ const isDuid = (value: unknown): boolean => {
 const isGateway6 = (value: unknown): boolean => {
   if (!isText(value)) return false;
   const [address = '', zone] = value.split('%');
+  const octets = parseIpv6(address);
   const isLocal = /^fe[89ab]/i.test(address);
-  return isIpv6(address) && (isLocal ? isInterface(zone) : zone === undefined);
+  return (
+    octets !== undefined && isHost6(octets) && (isLocal ? isInterface(zone) : zone === undefined)
+  );
 };
 /** `::1`: a host part, in which only the last 64 bits are set. */
 const isHost = (value: unknown): boolean => {
@@ -82,6 +85,15 @@ const text = (what: string): Check => expect(what, isText, true);
 const path = expect('an absolute path', isPath, true);
 const interfaceName = expect('an interface name of at most 15 characters', isInterface, true);
 const ipv4 = expect('an IPv4 address such as 192.168.7.1', isIpv4, true);
+/** Of a router: a host's, or the loopback of a pair for trying. */
+const router4 = expect(
+  'the IPv4 address of a router such as 10.0.0.1',
+  (value) => {
+    const octets = isText(value) ? parseIpv4(value) : undefined;
+    return octets !== undefined && (isIpv4Host(octets) || octets[0] === 127);
+  },
+  true,
+);
 const mac = expect('a unicast MAC address such as 02:00:5e:10:53:01', isUnicastMac, true);
 const truth = expect('true or false', (value) => typeof value === 'boolean');
 const whole = (low: number, high: number, optional = false): Check =>
@@ -182,12 +194,12 @@ export const PARTNER_KEYS = {
     doc: 'The protocol between the routers. "ppp_thing" is that of the original program; "none": there is no partner.',
   },
   local_address: {
-    format: ipv4,
+    format: router4,
     default: null as string | null,
     doc: "This router's address on the partner channel.",
   },
   address: {
-    format: ipv4,
+    format: router4,
     default: null as string | null,
     doc: "The partner's address on the partner channel.",
   },

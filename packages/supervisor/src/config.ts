@@ -7,9 +7,12 @@ import { networkInterfaces } from 'node:os';
 import { parse, TomlError } from 'smol-toml';
 import {
   clashes,
+  clashesAmong,
   ConfigError,
   eightLines,
   isEightLines,
+  lanClash,
+  notToml,
   tomlLines,
   type LineOf,
   type Problem,
@@ -185,6 +188,10 @@ export function parseConfig(
     const lans = lanTables(lan, `${at}.lan`, report);
     const fail = (key: string, message: string): void => report(at, key, message);
     if (checked === undefined) return [];
+    for (const each of lans.keys()) {
+      const clash = lanClash(each, name, checked.stub ?? undefined);
+      if (clash !== undefined) fail(`lan.${each}`, clash);
+    }
     const elsewhere = addresses.filter(
       (each) => each.interface !== name && each.interface !== checked.stub,
     );
@@ -197,6 +204,13 @@ export function parseConfig(
     if (checked.fast_takeover_ms !== null) checkFast(checked, partner, sessionTables.length, fail);
     return [session(name, checked, lans, { ...owner, reserved }, readSecret, fail)];
   });
+  const lines = sessions.map((each) => ({
+    name: each.engine.name,
+    interface: each.interface,
+    mac: each.engine.link.ourMac,
+    stub: each.stub,
+  }));
+  for (const { name, key, message } of clashesAmong(lines)) report(`session.${name}`, key, message);
   if (problems.length > 0) {
     throw new ConfigError(
       file,
@@ -232,9 +246,7 @@ function tomlTables(text: string, file: string): Tables {
     return { values: parse(text), lineOf: tomlLines(text) };
   } catch (cause) {
     if (!(cause instanceof TomlError)) throw cause;
-    // The parser's message ends with an excerpt of the file, which may contain a password.
-    const message = cause.message.split('\n')[0] ?? 'not TOML';
-    throw new ConfigError(file, [{ line: cause.line, message }]);
+    throw new ConfigError(file, [notToml(text, cause.line, cause.message)]);
   }
 }
 
