@@ -233,7 +233,7 @@ t.test('web --listen › what is wrong with it is named', async (t) => {
   for (const [text, reason] of [
     ['8808', "address '8808': expected an IP address or localhost; did you mean 127.0.0.1:8808?"],
     ['127.0.0.1', 'no port, as in 127.0.0.1:8808'],
-    [':8808', 'no address; 0.0.0.0 and [::] are every address of this machine'],
+    [':8808', 'no address; 0.0.0.0 and [::] are every address of this router'],
     ['', 'no address'],
     ['router.example:8808', "address 'router.example': expected an IP address or localhost"],
     ['127.0.0.300:8808', "address '127.0.0.300'"],

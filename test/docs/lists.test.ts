@@ -61,7 +61,7 @@ const roomsIn = (directory: string): readonly string[] => {
 };
 
 t.test('docs/architecture.md › every directory of the sources has its row', async (t) => {
-  const [, map = ''] = read('docs/architecture.md').split('\n| room |');
+  const [, map = ''] = read('docs/architecture.md').split('\n| where |');
   const rows = (map.split('\n\n')[0] ?? '')
     // `a/{b,c}` stands for a/b and a/c.
     .replaceAll(/(\S*)\{([^{}]+)\}/g, (_, before: string, names: string) =>

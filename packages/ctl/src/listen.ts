@@ -22,7 +22,7 @@ export function addressOf(text: string): ListenAddress {
     throw wrong('an IPv6 address is written in brackets, as in [::1]:8808');
   }
   const host = bracketed ?? plain ?? '';
-  if (host === '') throw wrong('no address; 0.0.0.0 and [::] are every address of this machine');
+  if (host === '') throw wrong('no address; 0.0.0.0 and [::] are every address of this router');
   if (bracketed !== undefined && !isIPv6(bracketed)) {
     throw wrong(`address '${bracketed}': expected an IPv6 address within the brackets`);
   }

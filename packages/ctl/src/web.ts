@@ -1,5 +1,5 @@
 /**
- * `web`: serves the status page on a TCP port of this machine. It answers only GET, and sends only GET to status.sock,
+ * `web`: serves the status page on a TCP port of this router. It answers only GET, and sends only GET to status.sock,
  * so it cannot change anything.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -105,7 +105,7 @@ function listen(server: Server, address: ListenAddress): Promise<ListenAddress> 
 
 const REASONS: Readonly<Record<string, readonly [hint: string, exit: number]>> = {
   EADDRINUSE: ['another program listens there; --listen takes another port', EXIT.unavailable],
-  EADDRNOTAVAIL: ['this machine has no such address', EXIT.usage],
+  EADDRNOTAVAIL: ['this router has no such address', EXIT.usage],
   EACCES: ['ports below 1024 are for root', EXIT.noPermission],
 };
 

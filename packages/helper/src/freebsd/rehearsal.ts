@@ -1,5 +1,5 @@
 /**
- * Runs the real code of the edge to MASTER and back against an imitation of the kernel. A runtime compiles a function at its
+ * Runs the real code of the edge to MASTER and back against a fake kernel. A runtime compiles a function at its
  * first call, and discards compiled code that has not run for some seconds. Without a rehearsal, the takeover of a router
  * that has been standby for weeks would wait for the compiler. The real kernel is not touched.
  */
@@ -15,7 +15,7 @@ import { NetgraphSocket } from './netgraph.ts';
 const NODE = 'nowhere';
 const INTERFACE_ID = 8;
 
-/** An imitation of the kernel: every call succeeds or finds nothing, and there is no default route. */
+/** A fake kernel: every call succeeds or finds nothing, and there is no default route. */
 export function nowhere(): Libc {
   let written: Uint8Array = new Uint8Array();
   const nothing = (): void => undefined;
