@@ -102,6 +102,29 @@ t.test('freebsd › departure › the session is there again when the line is', 
   t.strictSame(line.router.leftovers(), []);
 });
 
+t.test('freebsd › departure › a line has no carrier before it is joined', async (t) => {
+  const line = await Line.make();
+  const joined: boolean[] = [];
+  const helper = line.router.helper([SESSION], {
+    ...noEvents(),
+    carrier: (_session, up) => void (up && joined.push(helper.log.includes('igb0 is back'))),
+  });
+  t.teardown(() => helper.loop.close());
+  const verbs = helper.backend.start(SESSION);
+  verbs.attach(KEY, 1492);
+  line.goes();
+  await pass(helper, 2500);
+  t.equal(verbs.inspect().carrier, false);
+  line.comesBack();
+  const { interfaces, routes } = line.router.kernel;
+  routes.tellLink(interfaces.get(LINE));
+  t.equal(verbs.inspect().carrier, false, 'the interface has one, and the session is not on it');
+  await pass(helper, 1500);
+  t.strictSame(joined, [true]);
+  t.equal(verbs.inspect().carrier, true);
+  helper.backend.leave();
+});
+
 t.test('freebsd › departure › one that comes back at once is followed as well', async (t) => {
   const line = await Line.make();
   const helper = line.start(t);

@@ -90,7 +90,6 @@ export class FreebsdSession implements SessionVerbs {
     this.policy = policy;
     this.vhid = policy.carp && vhidOf(policy.carp);
     this.role = roleOf(interfaces, this.vhid, 'strict');
-    this.carrier = this.readCarrier();
     const mayBeOpen = policy.policy !== 'follow-carp' || this.role === 'MASTER';
     this.#netgraph = attempt(
       'open netgraph for',
@@ -111,6 +110,7 @@ export class FreebsdSession implements SessionVerbs {
       throw error;
     }
     this.#listen(bpf);
+    this.carrier = this.readCarrier();
     loop.watch(this.#netgraph.data, POLLIN, () => this.#readData());
     loop.watch(this.#netgraph.control, POLLIN, () => this.#readEvents());
   }
@@ -152,24 +152,31 @@ export class FreebsdSession implements SessionVerbs {
     loop.unwatch(bpf.fd);
     bpf.close();
     this.#bpf = undefined;
+    // One that was made anew is there already.
+    anyway(() => this.#findLine(), log);
   }
 
   /** Once a second while the line's interface is gone. */
   #findLine(): void {
-    const { libc, interfaces, log } = this.#shared;
+    const { libc, interfaces, events, log } = this.#shared;
     const { name, interface: line, mac } = this.policy;
     if (unless(['ENXIO'], () => interfaces.flags(line)) === undefined) return;
     attempt('join line of', name, () => this.#graph.followParent());
     this.#listen(new Bpf(libc, line, mac));
     log(`${line} is back`);
+    const carrier = this.readCarrier();
+    if (carrier !== this.carrier) events.carrier(name, carrier);
+    this.carrier = carrier;
   }
 
   readRole(): Role {
     return roleOf(this.#shared.interfaces, this.vhid);
   }
 
+  /** A new interface has none until it is joined: a router that became MASTER for its sake would send nothing. */
   readCarrier(): boolean {
     const { interface: line } = this.policy;
+    if (this.#bpf === undefined) return false;
     return attempt('read carrier of', line, () => this.#shared.interfaces.carrier(line));
   }
 
