@@ -252,6 +252,10 @@ password = "hunter2"
   },
 );
 
+t.test('systemd › a router that boots is demoted before keepalived starts', async (t) => {
+  t.match(readFileSync(unit('ppp_thing'), 'utf8'), /^Before=keepalived\.service$/m);
+});
+
 t.test('systemd › at an edge of the role the helper runs before other programs', async (t) => {
   const niceOf = (name: string): number =>
     Number(/^Nice=(.*)$/m.exec(readFileSync(unit(name), 'utf8'))?.[1] ?? 0);
