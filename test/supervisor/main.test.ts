@@ -174,6 +174,24 @@ t.test('main › a second supervisor says once who runs, and waits for its end',
   t.equal(await second.exit, 0);
 });
 
+t.test('main › nor does one of another state in the same run directory start over', async (t) => {
+  const { start, config, folder, script } = await bench(t);
+  const first = start();
+  await first.printed('helper: connected');
+  mkdirSync(join(folder, 'other'));
+  const text = readFileSync(config, 'utf8').replace('/state"', '/other"');
+  writeFileSync(config, text.replace(/port = 2/, 'port = 1'));
+  const second = start();
+  await second.printed('another supervisor listens there: trying again');
+  t.equal(script.happened.count('connected'), 1);
+  first.child.kill('SIGTERM');
+  t.equal(await first.exit, 0);
+  await second.printed('helper: connected');
+  t.equal(second.output.match(/another supervisor listens/g)?.length, 1);
+  second.child.kill('SIGTERM');
+  t.equal(await second.exit, 0);
+});
+
 t.test('main › a store that cannot be had is said once, until it is mended', async (t) => {
   const { start, folder, script } = await bench(t);
   const state = join(folder, 'state');

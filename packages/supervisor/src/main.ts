@@ -135,7 +135,9 @@ async function main(): Promise<void> {
   const parts = { config, version: VERSION, log, store, partner, dhcp6, inherited };
   const supervisor = await stored(() => new Running(parts));
   running.now = supervisor;
-  await startStatusServers(supervisor, config.runDirectory, report);
+  // Another supervisor may have the same run directory, and another state directory.
+  const serve = () => startStatusServers(supervisor, config.runDirectory, report);
+  await untilMended(serve, report, (error) => error instanceof AnotherRunsError);
   supervisor.start();
   serving(report);
 
@@ -160,7 +162,7 @@ const isOfStore = (error: unknown): boolean => error instanceof StoreError;
  * @param mayPass whether `act` may succeed later
  */
 async function untilMended<T>(
-  act: () => T,
+  act: () => T | Promise<T>,
   report: (line: string) => void,
   mayPass: (error: unknown) => boolean,
 ): Promise<T> {
@@ -168,7 +170,7 @@ async function untilMended<T>(
   const pause = pauses();
   for (;;) {
     try {
-      return act();
+      return await act();
     } catch (error) {
       if (!(error instanceof Error) || isatty(0) || !mayPass(error)) throw error;
       // A service manager would end a process that is silent as it starts.
