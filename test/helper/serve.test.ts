@@ -7,6 +7,7 @@ import { BackendError } from '@ppp-thing/helper/errors';
 import type { BackendContext, Key, SessionVerbs } from '@ppp-thing/helper/backend';
 import type { SessionPolicy } from '@ppp-thing/helper/policy';
 import { serve, type Serving } from '@ppp-thing/helper/serve';
+import { concat } from '@ppp-thing/protocol/printable';
 import { FreebsdBackend } from '@ppp-thing/helper/freebsd/backend';
 import { MAX_MESSAGE } from '@ppp-thing/protocol/ipc/messages';
 import { Client, HELLO, type Wish } from './client.ts';
@@ -941,3 +942,33 @@ t.test('serve › discovery frames that nobody can use are not passed on', async
   t.match(padt, { source: AC_MAC }, 'and while a session is joined only its AC’s');
   client.end();
 });
+
+t.test(
+  'serve › a frame that no message can hold is dropped, and the connection goes on',
+  async (t) => {
+    const { path, router } = await helper(t);
+    const client = await Client.greet(path);
+    const source = Uint8Array.of(2, 0, 0, 0, 0, 0xac);
+    const offer = (length: number): Uint8Array =>
+      concat(
+        SESSION.mac,
+        source,
+        Uint8Array.of(0x88, 0x63, 0x11, 0x07),
+        new Uint8Array(length - 2),
+      );
+    // Lines of RFC 4638 carry a little more than 1500 octets.
+    router.inject(offer(1501));
+    router.inject(offer(9000));
+    router.inject(offer(1500));
+    await client.until('the last frame', () =>
+      client.notices.find(({ notice }) => notice === 'discovery-frame'),
+    );
+    t.match(client.notices, [
+      { notice: 'dropped', session, frames: 1 },
+      { notice: 'dropped', session, frames: 1 },
+      { notice: 'discovery-frame', payload: { length: 1500 } },
+    ]);
+    t.equal(await client.outcome({ verb: 'counters', session }), 'done');
+    client.end();
+  },
+);

@@ -8,7 +8,12 @@
  * If one poll finds several sessions on an edge, all gates move first. Notices and log lines come last.
  */
 import { sameOctets } from '@ppp-thing/protocol/bytes';
-import type { Notice, SessionState } from '@ppp-thing/protocol/ipc/messages';
+import {
+  MAX_PACKET,
+  MAX_PAYLOAD,
+  type Notice,
+  type SessionState,
+} from '@ppp-thing/protocol/ipc/messages';
 import { PRESENCE } from './announce.ts';
 import { anyway, BackendError } from './errors.ts';
 import type { Backend, BackendEvents, Edge, Key, Role, SessionSettings } from './backend.ts';
@@ -161,18 +166,23 @@ export class Sessions {
   /** Handles the backend's notices. Acts on a role's edge before it notifies the supervisor. */
   events(): BackendEvents {
     const { notify } = this.#options;
+    const dropped = (session: string, frames: number): void =>
+      notify({ notice: 'dropped', session, frames });
     return {
       roles: (edges) => this.#roles(edges),
       discoveryFrame: (session, source, payload) => {
         const attached = this.#byName.get(session)?.attached;
-        if (isUseful(payload, source, attached?.acMac))
-          notify({ notice: 'discovery-frame', session, source, payload });
+        if (!isUseful(payload, source, attached?.acMac)) return;
+        if (payload.length > MAX_PAYLOAD) return dropped(session, 1);
+        notify({ notice: 'discovery-frame', session, source, payload });
       },
-      pppFrame: (session, protocol, packet) =>
-        notify({ notice: 'ppp-frame', session, protocol, packet }),
+      pppFrame: (session, protocol, packet) => {
+        if (packet.length > MAX_PACKET) return dropped(session, 1);
+        notify({ notice: 'ppp-frame', session, protocol, packet });
+      },
       ownMacHeard: (session, announced) =>
         notify({ notice: 'own-mac-heard', session, ...announced }),
-      dropped: (session, frames) => notify({ notice: 'dropped', session, frames }),
+      dropped,
       carrier: (name, up) => {
         const session = this.#byName.get(name);
         if (session === undefined || session.carrier === up) return;

@@ -26,6 +26,10 @@ export const MAX_MESSAGE = 64 * 1024;
 /** Octets of one message from the helper: its reply to `hello` lists every session, about 110 octets each. */
 export const MAX_REPLY = 1024 * 1024;
 
+/** Octets of a discovery payload and of a PPP packet, at most. The helper drops longer ones: some lines carry jumbo frames. */
+export const MAX_PAYLOAD = 1500;
+export const MAX_PACKET = 9000;
+
 const u16 = integer(0, 0xffff);
 const u32 = integer(0, U32_MAX);
 const information = integer(INFORMATION.min, INFORMATION.max);
@@ -155,9 +159,9 @@ export type Reply = TypeOf<typeof DONE> | TypeOf<typeof FAILED>;
 /** Messages that the helper sends unasked. */
 export const NOTICES = {
   /** A frame of EtherType 0x8863 addressed to the session's MAC, or broadcast. `payload` begins after the Ethernet header. */
-  'discovery-frame': record({ session, source: mac, payload: octets(0, 1500) }),
+  'discovery-frame': record({ session, source: mac, payload: octets(0, MAX_PAYLOAD) }),
   /** A control packet of the session; `packet` begins after the Protocol field. */
-  'ppp-frame': record({ session, protocol: u16, packet: octets(0, 9000) }),
+  'ppp-frame': record({ session, protocol: u16, packet: octets(0, MAX_PACKET) }),
   /** The role of the session's vhid has changed. Under follow-carp the gate has already followed it. */
   role: record({ session, role, gateOpen: boolean }),
   /**
