@@ -7,7 +7,7 @@ import type { IpcpOption } from '@ppp-thing/protocol/wire/ncp';
 import { TAG, type DiscoveryPacket } from '@ppp-thing/protocol/wire/pppoe';
 import type { PppPacket } from '@ppp-thing/protocol/wire/ppp';
 import { LinkPair, name } from './link-pair.ts';
-import { AC_MAGIC, ADDRESS, type Temperament } from './scripted-ac.ts';
+import { AC_MAGIC, ADDRESS, at, type Temperament } from './scripted-ac.ts';
 
 const event = (packet: PppPacket): Event => ({ kind: 'ppp', packet });
 const unknown = (type: number, ...data: number[]) =>
@@ -253,3 +253,24 @@ void t.test(
     t.end();
   },
 );
+
+void t.test('link › odd AC › many ACs that offer and never confirm are a failed dial', (t) => {
+  const pair = new LinkPair();
+  pair.intercept = (sent, ac) => {
+    if (sent.kind !== 'send-discovery' || sent.packet.code !== 'PADI') return [];
+    const offer = ac.offer(sent.packet);
+    for (let i = 0; i < 20; i++)
+      pair.line.push({
+        at: at(pair.now + 5),
+        event: { ...offer, source: Uint8Array.of(2, 0, 0, 0, 1, i) } as Event,
+      });
+    return [];
+  };
+  pair.dial().run(600_000);
+  const padrs = pair.discoverySent('PADR').map((one) => one.at);
+  const waits = padrs.slice(1).map((time, i) => time - (padrs[i] ?? 0));
+  t.ok(Math.max(...waits.slice(0, 20)) <= 5000, 'the second AC is asked as often as the first');
+  t.ok(pair.closed.length >= 4, `${pair.closed.length} failed dials in ten minutes`);
+  t.ok(pair.link.status().attempts >= 4);
+  t.end();
+});

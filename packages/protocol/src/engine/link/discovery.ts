@@ -76,6 +76,8 @@ interface Offer {
   readonly acName: Uint8Array;
   /** AC-Cookie and Relay-Session-Id, unchanged. */
   readonly echoed: readonly Tag[];
+  /** How long it took, from the first PADI. */
+  readonly took: Millis;
 }
 
 type State =
@@ -277,6 +279,7 @@ export class Discovery {
       echoed: packet.tags.filter(
         (tag) => tag.type === TAG['AC-Cookie'] || tag.type === TAG['Relay-Session-Id'],
       ),
+      took: millis(Math.min(now - (this.#solicitedAt ?? now), SLOWEST)),
     };
     if (this.#offers.size < MAX_OFFERS) this.#offers.set(formatMac(source), offer);
     if (this.#state.kind !== 'Soliciting') return;
@@ -346,7 +349,7 @@ export class Discovery {
       return { kind: 'refused', reason: `${printable(offer.acName)} refused: ${error}` };
     }
     // A PADS that takes longer than the first PADR waited: one of the two was lost, and that wait is no round trip.
-    return this.#found(packet, offer, millis(Math.min(now - since, this.#firstWait(since))));
+    return this.#found(packet, offer, millis(Math.min(now - since, firstWait(offer))));
   }
 
   /** A PADS from an AC that we no longer wait for. */
@@ -416,15 +419,9 @@ export class Discovery {
     this.#asked.set(formatMac(offer.acMac), offer);
     const [oldest] = this.#asked.keys();
     if (this.#asked.size > MAX_OFFERS && oldest !== undefined) this.#asked.delete(oldest);
-    const span = millis(this.#firstWait(since) * 2 ** sent);
+    const span = millis(firstWait(offer) * 2 ** sent);
     this.#timers.set('PADR', after(now, this.#jittered(span)));
     this.#send(offer.acMac, 'PADR', [...this.#tags(), ...offer.echoed]);
-  }
-
-  /** How long the first PADR waits for its PADS, by how long the offer took. @param since the first PADR */
-  #firstWait(since: Instant): Millis {
-    const took = Math.min(since - (this.#solicitedAt ?? since), SLOWEST);
-    return millis(Math.max(LINK_WAITS.PADR.first, took * PADR_MARGIN));
   }
 
   /** Exactly one Service-Name (§5.1, §5.3); PPP-Max-Payload only where it says something (RFC 4638 §4). */
@@ -457,6 +454,10 @@ export class Discovery {
     this.#log(level, `ignored ${code}`, { from: formatMac(from), flaw });
   }
 }
+
+/** How long the first PADR waits for its PADS. */
+const firstWait = ({ took }: Offer): Millis =>
+  millis(Math.max(LINK_WAITS.PADR.first, took * PADR_MARGIN));
 
 /** The first error tag and its text, escaped (§5.2, §5.4, appendix A). */
 export function errorText(packet: DiscoveryPacket): string | undefined {
