@@ -176,3 +176,14 @@ t.test('dhcp6 › a server that has another DUID since its restart is found at T
   t.notOk(world.leases.includes(null));
   t.same(world.lease?.serverDuid, OTHER_SERVER);
 });
+
+t.test(
+  'dhcp6 › a server that answers another IAID is told from one that gives nothing',
+  async (t) => {
+    const world = serve(new Dhcp6World().start(), 60_000, () => [
+      'Advertise',
+      [FIRST, delegation({}, { iaid: 8 })],
+    ]);
+    t.equal(world.client.status().lastError, 'Advertise: it is for IAID 8, and ours is 7');
+  },
+);

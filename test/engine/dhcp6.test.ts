@@ -1,7 +1,12 @@
 import t from 'tap';
 import { DHCP6, stepDhcp6 } from '@ppp-thing/protocol/engine/dhcp6/table';
 import { clampLease, secondsLeft, type Lease } from '@ppp-thing/protocol/lease';
-import { DHCP6_STATUS, findOption, INFINITY } from '@ppp-thing/protocol/wire/dhcpv6';
+import {
+  DHCP6_STATUS,
+  findOption,
+  INFINITY,
+  type Dhcp6Option,
+} from '@ppp-thing/protocol/wire/dhcpv6';
 import { formatIpv6 } from '@ppp-thing/protocol/wire/ipv6';
 import { hex } from '../hex.ts';
 import {
@@ -344,6 +349,8 @@ t.test('dhcp6 › what is not for us changes nothing', async (t) => {
   t.equal(renewing.client.status().state, 'Renew', 'a Renew is answered by the server it was for');
 });
 
+const EMPTY: Dhcp6Option = { kind: 'iaPd', iaid: 7, t1: 0, t2: 0, options: [] };
+
 t.test('dhcp6 › what a server gives that cannot be is said, a line each', async (t) => {
   const refused = {
     'T1 3000 is later than T2 2000: the IA is ignored': delegation({}, { t1: 3000, t2: 2000 }),
@@ -359,7 +366,8 @@ t.test('dhcp6 › what a server gives that cannot be is said, a line each', asyn
       prefix: 'fe80::',
       length: 64,
     }),
-    'no prefix and no address in it': delegation({}, { iaid: 8 }),
+    'it is for IAID 8, and ours is 7': delegation({}, { iaid: 8 }),
+    'no prefix and no address in it': EMPTY,
   };
   for (const [line, option] of Object.entries(refused)) {
     const world = new Dhcp6World().start().answer('Reply', [{ kind: 'rapidCommit' }, option]);

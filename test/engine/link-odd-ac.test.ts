@@ -274,3 +274,54 @@ void t.test('link › odd AC › many ACs that offer and never confirm are a fai
   t.ok(pair.link.status().attempts >= 4);
   t.end();
 });
+
+void t.test('link › odd AC › a reject of what the session does without costs no session', (t) => {
+  const pair = new LinkPair().up();
+  // Terminate-Request, Terminate-Ack and Code-Reject: an AC without Code-Reject rejects ours.
+  for (const code of [5, 6, 7]) {
+    const rejected = Uint8Array.of(code, 1, 0, 4);
+    pair.lcp({ code: 'Code-Reject', identifier: code, rejected }).run(1000);
+    const packet = { code: 'Code-Reject', identifier: code, rejected } as const;
+    pair.hear({ protocol: 'IPCP', packet }).run(1000);
+  }
+  t.same(pair.closed, []);
+  const dial = new LinkPair();
+  dial.intercept = (sent) => {
+    if (name(sent) === 'CHAP Response') {
+      const rejected = Uint8Array.of(1, 1, 0, 4);
+      const code = 'Protocol-Reject';
+      dial.lcp({ code, identifier: 1, protocol: 0xc023, rejected });
+    }
+    return undefined;
+  };
+  t.same(dial.up().closed, [], 'PAP is not what was agreed');
+  const ipcp = new LinkPair().up();
+  const rejected = Uint8Array.of(1, 1, 0, 4);
+  ipcp.hear({ protocol: 'IPCP', packet: { code: 'Code-Reject', identifier: 1, rejected } });
+  t.match(ipcp.run(10_000).closed, [/^the AC rejects code 1 of IPCP$/]);
+  t.end();
+});
+
+void t.test(
+  'link › odd AC › an AC that agrees to PAP and asks by CHAP is told from a silent one',
+  (t) => {
+    const pair = changed(
+      (ppp) =>
+        ppp.protocol === 'PAP'
+          ? {
+              protocol: 'CHAP',
+              packet: {
+                code: 'Challenge',
+                identifier: 1,
+                value: new Uint8Array(16),
+                name: utf8('x'),
+              },
+            }
+          : ppp,
+      { auth: 'PAP' },
+    );
+    pair.dial().run(60_000);
+    t.match(pair.closed[0], /did not answer the PAP of alice: it asks by CHAP$/);
+    t.end();
+  },
+);

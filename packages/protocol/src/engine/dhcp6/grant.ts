@@ -73,7 +73,9 @@ export function grantOf(
   const addresses = addressesIn(association, problems);
   if (prefixes.given.length + addresses.given.length === 0) {
     const nothing = status === undefined || status.status === DHCP6_STATUS.Success;
-    const reason = nothing ? 'no prefix and no address in it' : wordsOf(status);
+    const strange = strangeIaid(options, config);
+    const empty = strange === undefined ? 'no prefix and no address in it' : strange;
+    const reason = nothing ? empty : wordsOf(status);
     return { kind: 'denied', reason: problems[0] ?? reason };
   }
   const old = isExtended ? before : null;
@@ -146,6 +148,14 @@ export function formerOf(
     })
     .filter(({ valid }) => valid > 0)
     .slice(0, MOST.former);
+}
+
+/** Whose lease it is, if it has IAs and none is ours. */
+function strangeIaid(options: readonly Dhcp6Option[], { iaid }: Dhcp6Config): string | undefined {
+  const ias = [...allOptions(options, 'iaPd'), ...allOptions(options, 'iaNa')];
+  const [first] = ias;
+  if (first === undefined || ias.some((each) => each.iaid === iaid)) return undefined;
+  return `it is for IAID ${first.iaid}, and ours is ${iaid}`;
 }
 
 type Ia = OptionOf<'iaNa' | 'iaPd'>;

@@ -107,12 +107,16 @@ export class Authentication {
 
   expire(now: Instant): AuthSignal | undefined {
     if (!this.#timers.isDue('auth', now)) return undefined;
-    if (this.#transmissions >= MAX_TRANSMISSIONS)
-      return this.#end(`the AC did not answer the ${this.#method} of ${this.#who()}`);
+    if (this.#transmissions >= MAX_TRANSMISSIONS) return this.#end(this.#unanswered);
     if (this.#method === 'PAP') this.#askPap(now);
     // RFC 1994 §4.1: a Success may be lost, so the Response is repeated until one comes.
     else if (this.#answered !== undefined) this.#respond(this.#answered, 'retry', now);
     return undefined;
+  }
+
+  get #unanswered(): string {
+    const words = this.#trouble === undefined ? '' : `: ${this.#trouble}`;
+    return `the AC did not answer the ${this.#method} of ${this.#who()}${words}`;
   }
 
   receivePap(packet: PapPacket): AuthSignal | undefined {
@@ -129,6 +133,7 @@ export class Authentication {
   receiveChap(packet: ChapPacket, now: Instant): AuthSignal | undefined {
     const { identifier } = packet;
     const isChap = this.#method === 'CHAP-MD5' || this.#method === 'MS-CHAPv2';
+    if (this.#method === 'PAP' && packet.code === 'Challenge') this.#trouble = 'it asks by CHAP';
     if (!isChap || this.#state === 'Failed' || packet.code === 'Response')
       return this.#ignore(`CHAP ${packet.code}`, identifier);
     if ('value' in packet) return this.#challenged(packet, now);

@@ -31,7 +31,7 @@ export const MAX_FAILURE = 5;
 /** Requests that we refuse in one negotiation. After that we do not answer, and the peer's own counter runs out. */
 const MAX_REFUSED = 20;
 /** Codes without which no negotiation is possible: their rejection is an RXJ- (§4.3). */
-const ESSENTIAL_CODES = { first: 1, last: 7 };
+const ESSENTIAL_CODES = { first: 1, last: 4 };
 /** Octets of a Code-Reject before the rejected packet. */
 const HEADER = 4;
 

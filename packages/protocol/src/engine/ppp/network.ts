@@ -17,7 +17,7 @@ import { wordsOf } from './agreement.ts';
 import { Flaps } from './flaps.ts';
 import type { Lcp } from './lcp.ts';
 import { Ncps, type Ncp } from './ncps.ts';
-import type { LayerSignal } from './negotiation.ts';
+import { isEssential, type LayerSignal } from './negotiation.ts';
 import type { RestartTimer } from './restart-timer.ts';
 import { PPP_WAITS, type PppTimers } from './waits.ts';
 
@@ -135,6 +135,8 @@ export class Network {
     else {
       if (packet.code === 'Terminate-Request')
         this.#words[ncp] = `ended ${protocol}${wordsOf(packet.data)}`;
+      if (packet.code === 'Code-Reject' && isEssential(packet.rejected))
+        this.#words[ncp] = `rejects code ${packet.rejected[0]} of ${protocol}`;
       this.#words[ncp] ??= DISAGREES[ncp];
       // Before the Network phase the automata are not Up, and drop it (RFC 1661 §3.5).
       this.#did(ncp, this.ncps.receive(ppp, now), now);

@@ -335,9 +335,13 @@ export class Phases {
         return this.#lcpDid(this.#lcp.fire('RXJ-', now), now);
       case PROTOCOL.PAP:
       case PROTOCOL.CHAP:
-        if (this.#phase === 'Authenticate')
+        if (this.#phase === 'Authenticate' && protocol === this.#authProtocol)
           this.#fail('the AC asked for an authentication that it then rejected', true, now);
     }
+  }
+
+  get #authProtocol(): number {
+    return this.#lcp.agreement.auth === 'PAP' ? PROTOCOL.PAP : PROTOCOL.CHAP;
   }
 
   // --- above LCP -----------------------------------------------------------------------------------------------
