@@ -1,6 +1,7 @@
 /**
  * Every cell of ownership's table is entered by a simulated pair of routers, or it stands here with the reason why none
- * can. A reason that is refuted fails as much as a cell that is left out.
+ * can. A reason that is refuted fails as much as a cell that is left out. Every plan that once broke a rule, or that is kept
+ * for a cell, is played on the way.
  */
 import { runSeeds } from '@ppp-thing/lab/campaign/batch';
 import { countCells } from '@ppp-thing/lab/campaign/coverage';
@@ -84,7 +85,13 @@ const named = (cells: Cells): readonly string[] =>
 
 const cells = countCells();
 const { runs, found } = await runSeeds(FAST, { first: 1, end: 301 });
-for (const { plan } of readTranscripts()) run(plan);
+const transcripts = readTranscripts().map((transcript) => {
+  const before = new Map(cells);
+  const { violation } = run(transcript.plan);
+  const isEntered = (cell: string): boolean => (cells.get(cell) ?? 0) > (before.get(cell) ?? 0);
+  const missed = (transcript.cells ?? []).filter((cell) => !isEntered(cell));
+  return { ...transcript, violation, missed };
+});
 
 void t.test('simulator › the first 300 seeds break no rule', (t) => {
   t.equal(runs, 300);
@@ -109,12 +116,17 @@ void t.test('ownership › no cell that is called impossible is entered', (t) =>
   t.end();
 });
 
-void t.test('transcripts › those kept for a cell enter it', (t) => {
-  for (const { name, cells: kept, plan } of readTranscripts()) {
-    if (kept === undefined) continue;
-    const before = kept.map((cell) => cells.get(cell) ?? 0);
-    run(plan);
-    kept.forEach((cell, i) => t.ok((cells.get(cell) ?? 0) > (before[i] ?? 0), `${name}: ${cell}`));
-  }
+void t.test('transcripts › there are some of bugs, and some of seldom cells', (t) => {
+  t.ok(transcripts.filter(({ fault }) => fault !== undefined).length >= 10);
+  t.ok(transcripts.filter(({ cells: kept }) => kept !== undefined).length >= 10);
   t.end();
 });
+
+for (const { name, fault, violation, missed } of transcripts) {
+  const title = `transcripts › ${name}${fault === undefined ? '' : ` › no longer: ${fault}`}`;
+  void t.test(title, (t) => {
+    t.equal(violation, undefined);
+    t.same(missed, [], 'and every cell that it is kept for is entered');
+    t.end();
+  });
+}
