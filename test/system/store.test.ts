@@ -64,3 +64,36 @@ void t.test('store › what has been saved outlives every loss of power', async 
     t.equal(open(disk).load('pppoe0')?.epoch, 3);
   }
 });
+
+for (const isJournal of [false, true])
+  void t.test(
+    `store › what a killed process left is durable before it is relied on${isJournal ? ', in a journal too' : ''}`,
+    async (t) => {
+      const log = new Log('error', nothing, () => 0);
+      const store = (disk: SimDisk, before = nothing): Store =>
+        new Store('/state', log, disk.calls(before, nothing), isJournal);
+      let at = 0;
+      for (let isKilled = true; isKilled && at < 100; at++) {
+        const disk = new SimDisk();
+        const first = store(disk);
+        first.save('pppoe0', { ...SNAPSHOT, epoch: 2 });
+        first.save('pppoe0', { ...SNAPSHOT, epoch: 3 });
+        isKilled = false;
+        let left = at;
+        const call = (): void => {
+          if (left-- > 0) return;
+          isKilled = true;
+          throw new Error('killed');
+        };
+        try {
+          const killed = store(disk, call);
+          for (const epoch of [4, 5]) killed.save('pppoe0', { ...SNAPSHOT, epoch });
+        } catch (error) {
+          if (!(error instanceof StoreError)) throw error;
+        }
+        const known = store(disk).load('pppoe0')?.epoch;
+        t.equal(store(disk.remains()).load('pppoe0')?.epoch, known, `call ${at}`);
+      }
+      t.ok(at > 10 && at < 100, `${at} calls`);
+    },
+  );

@@ -24,7 +24,7 @@ export function writeDurably(disk: Disk, path: string, text: string, flags: 'w' 
   }
 }
 
-/** A rename is durable only after an fsync of its directory. */
+/** A rename is durable only after an fsync of its directory. A file that is only read can be fsynced too. */
 export function syncDirectory(disk: Disk, directory: string): void {
   const fd = disk.openSync(directory, 'r');
   try {

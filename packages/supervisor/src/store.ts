@@ -98,6 +98,7 @@ export class Store {
     } catch (cause) {
       throw new StoreError('make', directory, cause);
     }
+    this.#settle();
     try {
       this.#journal = new Journal(directory, disk);
     } catch (cause) {
@@ -105,6 +106,20 @@ export class Store {
     }
     if (this.#journal.isDamaged)
       log.line('error', `read ${directory}/journal: damaged: the partner is asked`);
+  }
+
+  /**
+   * Make durable what an earlier process changed last: it may have been killed before its fsync, and this process relies
+   * on what it reads. If the disk refuses that, the session is worth more than the doubt.
+   */
+  #settle(): void {
+    for (const path of [join(this.#directory, 'journal'), this.#directory])
+      try {
+        syncDirectory(this.#disk, path);
+      } catch (cause) {
+        const code = codeOf(cause);
+        if (code !== 'ENOENT') this.#log.line('error', `sync ${path}: ${code}`);
+      }
   }
 
   /**
