@@ -230,7 +230,7 @@ class SystemWorld implements Outside, Struck {
   }
 
   started(index: RouterIndex): void {
-    for (const { rules, routers } of this.stages) rules.started(routers[index]);
+    for (const stage of this.stages) stage.started(index);
   }
 
   died(index: RouterIndex, process: ProcessName, reason: string): void {
@@ -450,6 +450,8 @@ class SessionStage implements Stage {
   readonly #world: SystemWorld;
   /** The roles that the operator gave, or took. */
   readonly given: [Role, Role] = ['BACKUP', 'BACKUP'];
+  /** Its supervisor has met no helper yet. */
+  readonly #isNew: [boolean, boolean] = [true, true];
   #heldBy: RouterIndex = 1;
 
   constructor(world: SystemWorld, routers: readonly [RouterView, RouterView], session: number) {
@@ -479,13 +481,21 @@ class SessionStage implements Stage {
     return this.#world.canAnnounce;
   }
 
+  /** A new supervisor begins. */
+  started(index: RouterIndex): void {
+    this.#isNew[index] = true;
+    this.rules.started(this.routers[index]);
+  }
+
   /** An engine has answered. Under `manual` the operator's word is an edge like CARP's, and nothing else is (R11). */
   answered(index: RouterIndex, event: Event): void {
     if (this.plan.policy !== 'manual') return;
     const view = this.routers[index];
     const role = this.role(index);
     const isMoved = role !== this.given[index];
-    const isOwn = event.kind !== 'admin' && event.kind !== 'helper-up';
+    const isFirst = event.kind === 'helper-up' && this.#isNew[index];
+    const isOwn = event.kind !== 'admin' && !isFirst;
+    if (event.kind === 'helper-up') this.#isNew[index] = false;
     if (isOwn && isMoved && role === 'MASTER')
       this.rules.accuse('R11', `router ${index} is MASTER, and no operator said so`);
     this.given[index] = role;

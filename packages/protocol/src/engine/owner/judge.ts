@@ -253,10 +253,12 @@ export class Judge {
   }
 
   #roleAtStart(carp: Role): Role {
-    const { policy, routerId } = this.#standing.config;
-    if (policy === 'follow-carp') return carp;
-    if (policy === 'pinned') return 'MASTER';
-    return this.#standing.snapshot.holder === routerId ? 'MASTER' : 'BACKUP';
+    const { config, role, snapshot } = this.#standing;
+    if (config.policy === 'follow-carp') return carp;
+    if (config.policy === 'pinned') return 'MASTER';
+    // A new helper is no word of the operator's.
+    if (role !== 'INIT') return role;
+    return snapshot.holder === config.routerId ? 'MASTER' : 'BACKUP';
   }
 
   /** The supervisor alone was restarted: the kernel still carries the session that we last held. */
