@@ -407,14 +407,53 @@ t.test('Holding › an announce frame of our own epoch is outbid after a random 
   t.match(story(router.pass(600)), ['store 43', 'attach autoOpen']);
 });
 
+const MANUAL = { ...CONFIG, owner: { ...CONFIG.owner, policy: 'manual' } } as const;
+
 t.test('manual › only the operator moves the session', async (t) => {
-  const owner = { ...CONFIG.owner, policy: 'manual' } as const;
-  const router = new Router(NO_SNAPSHOT, { ...CONFIG, owner });
+  const router = new Router(NO_SNAPSHOT, MANUAL);
   router.helperUp({ role: 'MASTER' });
   router.hear();
   t.equal(router.state, 'Standby');
   router.feed({ kind: 'admin', verb: 'connect' });
   t.equal(router.state, 'Holding');
+});
+
+t.test('manual › a router that was restarted is what it was', async (t) => {
+  for (const [stored, state] of [
+    [HELD_BY_US, 'Holding'],
+    [HELD_BY_PARTNER, 'Standby'],
+  ] as const) {
+    const router = new Router(stored, MANUAL);
+    router.helperUp();
+    router.hear({ role: 'BACKUP', open: false, proven: false, snapshot: stored });
+    router.pass(6000);
+    t.equal(router.state, state, 'CARP says BACKUP');
+  }
+});
+
+t.test('manual › a router that has handed over does not take the session back', async (t) => {
+  const router = new Router(HELD_BY_US, MANUAL);
+  router.helperUp({ role: 'MASTER' });
+  router.hear({ role: 'BACKUP', open: false, armed: true, proven: false, snapshot: HELD_BY_US });
+  router.echoReply();
+  const { snapshot } = router.engine.status(router.now);
+  const ready = { role: 'BACKUP', open: false, armed: true, proven: false, snapshot } as const;
+  router.hear(ready);
+  router.feed({ kind: 'admin', verb: 'handoff' });
+  t.equal(router.state, 'Standby');
+  router.feed({ kind: 'helper-down' });
+  router.helperUp({ role: 'MASTER' });
+  router.hear(ready);
+  router.pass(60_000);
+  t.equal(router.state, 'Standby', 'a new helper is no word of the operator’s');
+});
+
+t.test('Holding › a partner that is behind is told at once', async (t) => {
+  const router = Router.holder();
+  const { snapshot } = router.engine.status(router.now);
+  const ready = { role: 'BACKUP', armed: true, open: false, proven: false } as const;
+  t.notOk(story(router.hear({ ...ready, snapshot })).includes('tell-partner'));
+  t.ok(story(router.hear({ ...ready, snapshot: HELD_BY_PARTNER })).includes('tell-partner'));
 });
 
 for (const [how, takes] of [
@@ -428,8 +467,7 @@ for (const [how, takes] of [
   ],
 ] as const)
   t.test(`manual › a partner that ${how} that it was given the role keeps it`, async (t) => {
-    const owner = { ...CONFIG.owner, policy: 'manual' } as const;
-    const router = new Router(NO_SNAPSHOT, { ...CONFIG, owner });
+    const router = new Router(NO_SNAPSHOT, MANUAL);
     router.helperUp({ role: 'MASTER' });
     router.hear();
     router.feed({ kind: 'admin', verb: 'connect' });
@@ -585,6 +623,23 @@ t.test('Holding › a session that the kernel does not forward is down (R10)', a
   t.same(router.engine.status(router.now).demoted, ['watchdog'], 'the partner gets its try');
   t.ok(story(router.pass(2100)).includes('promote'), 'the kernel has taken it');
   t.equal(router.engine.status(router.now).refused, undefined);
+});
+
+t.test('Holding › a line without carrier is not tried again, however long it lasts', async (t) => {
+  const router = Router.holder();
+  const { snapshot } = router.engine.status(router.now);
+  const ready = { role: 'BACKUP', armed: true, open: false, proven: false, snapshot } as const;
+  const demoted = (): readonly string[] => router.engine.status(router.now).demoted;
+  router.feed({ kind: 'carrier', up: false });
+  t.same(demoted(), ['watchdog']);
+  let seconds = 0;
+  for (; seconds < 1000 && demoted().length === 1; seconds++) {
+    router.hear(ready);
+    router.pass(1000);
+  }
+  t.equal(seconds, 1000, 'demoted all the time');
+  router.feed({ kind: 'carrier', up: true });
+  t.same(demoted(), [], 'and the carrier is what ends it');
 });
 
 t.test('Holding › a refusal that passes costs nothing', async (t) => {

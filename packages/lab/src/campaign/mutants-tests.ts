@@ -15,6 +15,9 @@ export const TEST_MUTANTS: readonly Mutant[] = [
   ...of('supervisor/dist/store.js', 'system', [
     ['store: directory not fsynced', 'syncDirectory(this.#disk, this.#directory);\n        }', '}'],
   ]),
+  ...of('supervisor/dist/store.js', 'system/store', [
+    ['store: relies on what may be lost', 'this.#settle();', ''],
+  ]),
   ...of('supervisor/dist/store.js', 'supervisor/store', [
     [
       'store: epoch may fall',

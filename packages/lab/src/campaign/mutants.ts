@@ -81,6 +81,36 @@ export const MUTANTS: readonly Mutant[] = [
   cell('connect leaves the demotion of a handoff', 'Connect', 'Standby', 'Standby'),
   ...by('engine/ownership', [
     mutant(
+      'manual: a handoff leaves the role',
+      JUDGE,
+      "this.#standing.role = 'BACKUP';\n                return void",
+      'return void',
+    ),
+    mutant(
+      'manual: a restarted holder is BACKUP',
+      JUDGE,
+      "return snapshot.holder === config.routerId ? 'MASTER' : 'BACKUP';",
+      "return 'BACKUP';",
+    ),
+    mutant(
+      'manual: a new helper gives the role back',
+      JUDGE,
+      "if (role !== 'INIT')\n            return role;",
+      '',
+    ),
+    mutant(
+      'a line without carrier is tried again',
+      JUDGE,
+      "if (helper?.carrier === true)\n            demotion.drop('watchdog');",
+      "if (true)\n            demotion.drop('watchdog');",
+    ),
+    mutant(
+      'a partner that is behind waits a second',
+      JUDGE,
+      'if (!wasFresh || isNewer(ours, message.snapshot))',
+      'if (!wasFresh)',
+    ),
+    mutant(
       'manual: keeps the role that the partner was given',
       JUDGE,
       "this.#standing.role = 'BACKUP';\n        this.#step('Backup', cause, now);\n    }\n",
