@@ -41,7 +41,9 @@ function imports(path: string): Import[] {
 }
 
 const protocol = (layer: string): string => `packages/protocol/src/${layer}`;
-const ground = ['time.ts', 'bytes.ts', 'printable.ts', 'addresses.ts'].map(protocol);
+const ground = ['time.ts', 'bytes.ts', 'printable.ts', 'addresses.ts', 'unreachable.ts'].map(
+  protocol,
+);
 const session = protocol('session.ts');
 const lease = protocol('lease.ts');
 const limits = protocol('snapshot-limits.ts');

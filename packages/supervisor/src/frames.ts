@@ -8,6 +8,7 @@ import type { Notice } from '@ppp-thing/protocol/ipc/messages';
 import { formatMac } from '@ppp-thing/protocol/wire/ethernet';
 import { decodePpp, encodePpp, type PppPacket } from '@ppp-thing/protocol/wire/ppp';
 import { decodeDiscovery, encodeDiscovery } from '@ppp-thing/protocol/wire/pppoe';
+import { unreachable } from '@ppp-thing/protocol/unreachable';
 
 export type Heard = Exclude<Notice, { notice: 'dropped' | 'forwarded' }>;
 
@@ -28,10 +29,8 @@ export function eventOf(notice: Heard): Event {
       return { kind: 'own-mac-heard', epoch: notice.epoch };
     case 'session-closed':
       return { kind: 'session-closed' };
-    default: {
-      const unreachable: never = notice;
-      return unreachable;
-    }
+    default:
+      return unreachable(notice);
   }
 }
 

@@ -41,6 +41,7 @@ import type { PartnerChannel, PartnerCounters } from './partner-channel.ts';
 import { saysTheSame } from './same-message.ts';
 import { Tally } from './tally.ts';
 import { openUdp, type Udp } from './udp.ts';
+import { unreachable } from '@ppp-thing/protocol/unreachable';
 
 interface PartnerOptions {
   readonly localAddress: string;
@@ -411,10 +412,8 @@ export class Partner implements PartnerChannel {
           return this.#refuse(received.kind, `key ${received.keyId} is not in the key_file`);
         case 'forged':
           return this.#refuse(received.kind, `its HMAC is not that of key ${received.keyId}`);
-        default: {
-          const unreachable: never = received;
-          return unreachable;
-        }
+        default:
+          return unreachable(received);
       }
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;

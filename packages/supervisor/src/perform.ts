@@ -6,6 +6,7 @@ import { encodeDhcp6 } from '@ppp-thing/protocol/wire/dhcpv6';
 import { encodePpp } from '@ppp-thing/protocol/wire/ppp';
 import { encodeDiscovery } from '@ppp-thing/protocol/wire/pppoe';
 import { StoreError } from './store.ts';
+import { unreachable } from '@ppp-thing/protocol/unreachable';
 
 /** The outside world as a session can affect it. */
 export interface Effects {
@@ -94,10 +95,8 @@ function act(action: Exclude<Action, { kind: 'store' }>, effects: Effects): void
     case 'claim':
     case 'deconfigure':
       return effects.ask(kind, { session }, kind);
-    default: {
-      const unreachable: never = kind;
-      return unreachable;
-    }
+    default:
+      return unreachable(kind);
   }
 }
 

@@ -1,6 +1,7 @@
 /** The live timeline: what happens, one line each, with the seconds since the lab began. It decides nothing. */
 import type { Instant } from '@ppp-thing/protocol/time';
 import type { Timed } from './bus.ts';
+import { unreachable } from '@ppp-thing/protocol/unreachable';
 
 interface TimelineOptions {
   readonly write: (text: string) => void;
@@ -96,10 +97,8 @@ function lineOf(it: Timed, verbose: boolean): TimelineRow | undefined {
     case 'spoke':
     case 'datagram':
       return undefined;
-    default: {
-      const unreachable: never = it;
-      return unreachable;
-    }
+    default:
+      return unreachable(it);
   }
 }
 

@@ -21,6 +21,7 @@ import type { Dhcp6Port } from './dhcp6.ts';
 import { LanHost } from './lan-host.ts';
 import { Machine, type MachineNews } from './machine.ts';
 import { ADDRESSES, DHCP6_PORT, LEASE, PASSWORD, USER } from './setting.ts';
+import { unreachable } from '@ppp-thing/protocol/unreachable';
 
 export const ROUTERS: readonly RouterName[] = ['r1', 'r2'];
 const AC_PORT = 'ac';
@@ -237,10 +238,8 @@ export class World {
       case 'closed':
         this.#bus.tell(output);
         return;
-      default: {
-        const unreachable: never = output;
-        return unreachable;
-      }
+      default:
+        return unreachable(output);
     }
   }
 

@@ -21,6 +21,7 @@ import { Exchange } from './ac-exchange.ts';
 import { Keepalive, type EchoConfig } from './ac-keepalive.ts';
 import type { IpcpTerms, Ipv6cpTerms, LcpTerms } from './ac-terms.ts';
 import { decodeEcho, decodeIpv4, encodeEcho } from './icmp.ts';
+import { unreachable } from '@ppp-thing/protocol/unreachable';
 
 type AcPhase = 'Establish' | 'Authenticate' | 'Network' | 'Dead';
 
@@ -245,10 +246,8 @@ export class AcSession {
         );
       case 'unknown':
         return this.#phase === 'Establish' ? [] : [this.#protocolReject(decoded.number, octets)];
-      default: {
-        const unreachable: never = decoded;
-        return unreachable;
-      }
+      default:
+        return unreachable(decoded);
     }
   }
 
@@ -290,10 +289,8 @@ export class AcSession {
       case 'Time-Remaining':
       case 'Vendor-Specific':
         return [];
-      default: {
-        const unreachable: never = packet;
-        return unreachable;
-      }
+      default:
+        return unreachable(packet);
     }
   }
 

@@ -35,6 +35,7 @@ import { faultOf, maxPayloadTag, repeated } from './ac-discovery.ts';
 import { AcSession, type AcSessionConfig, type SessionOutput } from './ac-session.ts';
 import { SessionTable, type Entry } from './ac-table.ts';
 import { IpcpTerms, Ipv6cpTerms, LcpTerms } from './ac-terms.ts';
+import { unreachable } from '@ppp-thing/protocol/unreachable';
 
 export type AcCommand =
   /** Lose every session without a word. */
@@ -134,10 +135,8 @@ export class AccessConcentrator implements Engine<AcEvent, AcOutput> {
         return [];
       case 'deadline':
         return this.#each((entry) => entry.session.expire(now), now);
-      default: {
-        const unreachable: never = event;
-        return unreachable;
-      }
+      default:
+        return unreachable(event);
     }
   }
 
@@ -197,10 +196,8 @@ export class AccessConcentrator implements Engine<AcEvent, AcOutput> {
       case 'PADO':
       case 'PADS':
         return [];
-      default: {
-        const unreachable: never = code;
-        return unreachable;
-      }
+      default:
+        return unreachable(code);
     }
   }
 
@@ -324,10 +321,8 @@ export class AccessConcentrator implements Engine<AcEvent, AcOutput> {
         return this.#table.all().flatMap((entry) => this.#evict(entry, now));
       case 'challenge':
         return this.#each((entry) => entry.session.challenge(now), now);
-      default: {
-        const unreachable: never = command;
-        return unreachable;
-      }
+      default:
+        return unreachable(command);
     }
   }
 
@@ -355,10 +350,8 @@ export class AccessConcentrator implements Engine<AcEvent, AcOutput> {
           return [output];
         case 'ended':
           return this.#end(entry, output.reason, now);
-        default: {
-          const unreachable: never = output;
-          return unreachable;
-        }
+        default:
+          return unreachable(output);
       }
     });
     return [...accusations, ...translated];

@@ -10,6 +10,7 @@
 import type { Role } from '@ppp-thing/protocol/session';
 import type { Engine } from '@ppp-thing/protocol/engine/events';
 import { after, earliest, type Instant, type Millis } from '@ppp-thing/protocol/time';
+import { unreachable } from '@ppp-thing/protocol/unreachable';
 
 /** carp(4): the skew that is advertised never exceeds this. */
 const MAX_SKEW = 240;
@@ -84,10 +85,8 @@ class CarpStation implements Engine<StationEvent, StationOutput> {
         return this.#role === 'MASTER'
           ? this.#advertise(now)
           : this.#masterDown('master timed out', now);
-      default: {
-        const unreachable: never = event;
-        return unreachable;
-      }
+      default:
+        return unreachable(event);
     }
   }
 
@@ -218,10 +217,8 @@ export class CarpPair implements Engine<PairEvent, RoleEdge> {
         return this.#feed(event.station, event, now);
       case 'deadline':
         return this.#expire(now);
-      default: {
-        const unreachable: never = event;
-        return unreachable;
-      }
+      default:
+        return unreachable(event);
     }
   }
 

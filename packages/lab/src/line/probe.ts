@@ -4,6 +4,7 @@
  */
 import type { Engine } from '@ppp-thing/protocol/engine/events';
 import { after, type Instant, type Millis } from '@ppp-thing/protocol/time';
+import { unreachable } from '@ppp-thing/protocol/unreachable';
 
 export type ProbeEvent =
   | { readonly kind: 'start' }
@@ -62,10 +63,8 @@ export class Probe implements Engine<ProbeEvent, Ping> {
       }
       case 'deadline':
         return this.#at === undefined || now < this.#at ? [] : this.#ping(now);
-      default: {
-        const unreachable: never = event;
-        return unreachable;
-      }
+      default:
+        return unreachable(event);
     }
   }
 

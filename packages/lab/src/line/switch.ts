@@ -5,6 +5,7 @@
 import { after, type Instant, type Millis } from '@ppp-thing/protocol/time';
 import type { Engine } from '@ppp-thing/protocol/engine/events';
 import { formatMac, isMulticast } from '@ppp-thing/protocol/wire/ethernet';
+import { unreachable } from '@ppp-thing/protocol/unreachable';
 
 export type SwitchEvent =
   | { readonly kind: 'frame'; readonly port: string; readonly frame: Uint8Array }
@@ -44,10 +45,8 @@ export class LearningSwitch implements Engine<SwitchEvent, SwitchOutput> {
       case 'deadline':
         for (const [mac, entry] of this.#table) if (entry.until <= now) this.#table.delete(mac);
         return [];
-      default: {
-        const unreachable: never = event;
-        return unreachable;
-      }
+      default:
+        return unreachable(event);
     }
   }
 

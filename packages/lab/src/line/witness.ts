@@ -7,6 +7,7 @@ import { DecodeError } from '@ppp-thing/protocol/bytes';
 import type { Instant, Millis } from '@ppp-thing/protocol/time';
 import { decodeEthernet, ETHERTYPE, formatMac } from '@ppp-thing/protocol/wire/ethernet';
 import { decodeDiscovery } from '@ppp-thing/protocol/wire/pppoe';
+import { unreachable } from '@ppp-thing/protocol/unreachable';
 
 export type WitnessEvent =
   | { readonly kind: 'frame'; readonly port: string; readonly frame: Uint8Array }
@@ -68,10 +69,8 @@ export class Witness {
         return [];
       case 'frame':
         return this.#see(event.port, station, event.frame, now);
-      default: {
-        const unreachable: never = event;
-        return unreachable;
-      }
+      default:
+        return unreachable(event);
     }
   }
 

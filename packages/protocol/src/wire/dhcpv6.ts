@@ -7,6 +7,7 @@
  */
 import { Reader, Writer } from '../bytes.ts';
 import type { Ipv6Address } from './ipv6.ts';
+import { unreachable } from '../unreachable.ts';
 
 /** `msg-type` values (RFC 9915 §7.3). */
 const DHCP6_TYPE = {
@@ -259,10 +260,8 @@ function decodeOption(kind: KnownKind, body: Reader): Exclude<Dhcp6Option, { kin
     case 'solMaxRt':
     case 'infMaxRt':
       return { kind, seconds: body.u32(kind) };
-    default: {
-      const unreachable: never = kind;
-      return unreachable;
-    }
+    default:
+      return unreachable(kind);
   }
 }
 
@@ -358,10 +357,8 @@ function encodeBody(into: Writer, option: Exclude<Dhcp6Option, { kind: 'unknown'
     case 'solMaxRt':
     case 'infMaxRt':
       return void into.u32(option.seconds);
-    default: {
-      const unreachable: never = option;
-      return unreachable;
-    }
+    default:
+      return unreachable(option);
   }
 }
 

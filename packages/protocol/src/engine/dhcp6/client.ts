@@ -30,6 +30,7 @@ import { Timers, type Wait } from '../timers.ts';
 import { grantOf, type Grant } from './grant.ts';
 import { PARAMETERS, Retransmission, type RetransmissionParameters } from './retransmission.ts';
 import { stepDhcp6, type Dhcp6Act, type Dhcp6Event, type Dhcp6State } from './table.ts';
+import { unreachable } from '../../unreachable.ts';
 
 export type Dhcp6Signal =
   /** The session's lease now; null when nothing is left. */
@@ -102,7 +103,7 @@ export class Dhcp6Client {
   #longest: RetransmissionParameters['most'];
   #lastError: string | undefined;
   readonly #counts = { sent: 0, received: 0, ignored: 0 };
-  #signals: Dhcp6Signal[] = [];
+  readonly #signals: Dhcp6Signal[] = [];
 
   /** @param wallClockAtZero milliseconds since 1970-01-01 UTC at Instant 0 */
   constructor(config: Dhcp6Config, random: Random, wallClockAtZero: number, out: Out) {
@@ -139,7 +140,7 @@ export class Dhcp6Client {
     }
     const event = !isOurs ? 'Fresh' : isNew ? 'Moved' : 'Held';
     this.#step(event, isNew ? 'new session' : 'session', now);
-    return this.#flush();
+    return this.#signals.splice(0);
   }
 
   /** Send nothing from now on. The lease stays: it belongs to the session, whichever router holds that. */
@@ -147,7 +148,7 @@ export class Dhcp6Client {
     this.#session = 0;
     this.#step('Stop', 'stop', now);
     this.#quiet();
-    return this.#flush();
+    return this.#signals.splice(0);
   }
 
   /** Somebody has set the wall clock. The timers stay: they are instants. */
@@ -161,7 +162,7 @@ export class Dhcp6Client {
   release(now: Instant): Dhcp6Signal[] {
     this.#session = 0;
     this.#step('Disconnect', 'disconnect', now);
-    return this.#flush();
+    return this.#signals.splice(0);
   }
 
   receive(message: Dhcp6Message, now: Instant): Dhcp6Signal[] {
@@ -172,7 +173,7 @@ export class Dhcp6Client {
       this.#counts.ignored += 1;
       this.#log('debug', `ignored ${message.type}`, { reason });
     }
-    return this.#flush();
+    return this.#signals.splice(0);
   }
 
   expire(now: Instant): Dhcp6Signal[] {
@@ -183,7 +184,7 @@ export class Dhcp6Client {
     }
     const due = this.#resend.deadline();
     if (due !== undefined && due <= now) this.#again(now);
-    return this.#flush();
+    return this.#signals.splice(0);
   }
 
   deadline(): Instant | undefined {
@@ -351,10 +352,8 @@ export class Dhcp6Client {
       case 'end':
         this.#quiet();
         return void this.#signals.push({ kind: 'released' });
-      default: {
-        const unreachable: never = act;
-        return unreachable;
-      }
+      default:
+        return unreachable(act);
     }
   }
 
@@ -482,12 +481,6 @@ export class Dhcp6Client {
     if (offered.length > 0) return offered;
     if (this.#lease !== null && this.#lease.prefixes.length > 0) return this.#lease.prefixes;
     return this.#config.hint === undefined ? [] : [this.#config.hint];
-  }
-
-  #flush(): Dhcp6Signal[] {
-    const signals = this.#signals;
-    this.#signals = [];
-    return signals;
   }
 }
 

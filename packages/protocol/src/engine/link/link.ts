@@ -31,6 +31,7 @@ import { SHORT_SESSION } from './redial.ts';
 import type { Turn } from './turn.ts';
 import { LINK_WAITS, type LinkTimers } from './waits.ts';
 import type { SessionFacts, SessionPlace } from '../../session.ts';
+import { unreachable } from '../../unreachable.ts';
 
 /** Events from the link to ownership. */
 export type LinkOutcome =
@@ -99,7 +100,7 @@ export class Link {
   #lastError: string | undefined;
   /** Echo-Requests lost in earlier sessions. */
   #lostBefore = 0;
-  #outcomes: LinkOutcome[] = [];
+  readonly #outcomes: LinkOutcome[] = [];
 
   /**
    * @param wallClockAtZero milliseconds since 1970-01-01 UTC at Instant 0
@@ -137,7 +138,7 @@ export class Link {
     this.#previous = previous ?? this.#previous;
     if (this.#session !== undefined) this.#dialsNext = this.#session.phases.isEnding;
     else if (this.#dialler.phase === undefined) this.#dial('Dead', 'dial', now);
-    return this.#flush();
+    return this.#outcomes.splice(0);
   }
 
   /**
@@ -154,7 +155,7 @@ export class Link {
     const session = { ...found, phases, startedAt, reattached: 0, isHungUp: false };
     this.#session = session;
     this.#phasesDid(session, phases.resume(facts, now), now);
-    return this.#flush();
+    return this.#outcomes.splice(0);
   }
 
   /** Another router holds the session: forget it, and send nothing from now on. */
@@ -168,7 +169,7 @@ export class Link {
     this.#forget();
     this.#lastError = undefined;
     if (from !== 'Dead') this.#log('info', 'suspend', {}, { from, to: 'Dead' });
-    return this.#flush();
+    return this.#outcomes.splice(0);
   }
 
   /**
@@ -189,7 +190,7 @@ export class Link {
       this.#lastError = reason;
       this.#outcomes.push({ kind: 'closed', reason });
     }
-    return this.#flush();
+    return this.#outcomes.splice(0);
   }
 
   /** Frames, `deadline`, `carrier`, `session-closed` and `failed`. */
@@ -232,13 +233,11 @@ export class Link {
       case 'helper-down':
       case 'admin':
         break; // Ownership's.
-      default: {
-        const unreachable: never = event;
-        return unreachable;
-      }
+      default:
+        return unreachable(event);
     }
     this.#expire(now);
-    return this.#flush();
+    return this.#outcomes.splice(0);
   }
 
   deadline(): Instant | undefined {
@@ -404,10 +403,8 @@ export class Link {
         case 'ended':
           this.#close(session, signal, now);
           break;
-        default: {
-          const unreachable: never = signal;
-          return unreachable;
-        }
+        default:
+          return unreachable(signal);
       }
     }
   }
@@ -536,11 +533,5 @@ export class Link {
     this.#dialler.stop();
     this.#timers.clear('reattach');
     this.#dialsNext = false;
-  }
-
-  #flush(): LinkOutcome[] {
-    const outcomes = this.#outcomes;
-    this.#outcomes = [];
-    return outcomes;
   }
 }

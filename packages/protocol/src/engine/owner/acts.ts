@@ -28,6 +28,7 @@ import type { Outbox } from './outbox.ts';
 import type { OwnerAct } from './ownership.ts';
 import type { Place, Standing } from './standing.ts';
 import type { Waits } from './waits.ts';
+import { unreachable } from '../../unreachable.ts';
 
 /** Added to the Identifiers of one of two routers, so that neither begins where the other did. */
 const OWN_WAY = 43;
@@ -41,7 +42,7 @@ export class Acts {
   readonly #delegation: Delegation;
   readonly #log: Log;
   /** Link events that occurred during this act. */
-  #outcomes: LinkOutcome[] = [];
+  readonly #outcomes: LinkOutcome[] = [];
   /** The last resume: for which snapshot, and after which LCP Identifier. */
   #resumed: { readonly snapshot: Snapshot; readonly lcp: number } | undefined;
   /** After which one the next resume begins, since nothing of the last one was sent. */
@@ -67,13 +68,13 @@ export class Acts {
   /** @param from this router's place before the event; @returns the link's events, which `judge.ts` judges next */
   perform(act: OwnerAct, from: Place, now: Instant): readonly LinkOutcome[] {
     this.#act(act, from, now);
-    return this.#heard();
+    return this.#outcomes.splice(0);
   }
 
   /** Pass an event to the link: a frame, the deadline, the carrier. */
   link(event: Event, now: Instant): readonly LinkOutcome[] {
     this.#tellLink(now, (link) => link.handle(event, now));
-    return this.#heard();
+    return this.#outcomes.splice(0);
   }
 
   /** A dial is going on, and the AC answers. */
@@ -88,7 +89,7 @@ export class Acts {
       message === undefined ? delegation.expire(now) : delegation.receive(message, now),
       now,
     );
-    return this.#heard();
+    return this.#outcomes.splice(0);
   }
 
   /** Somebody has set the wall clock. A lease lasts as long as before, so its times move with the clock. */
@@ -205,10 +206,8 @@ export class Acts {
         return this.#hangUp(now);
       case 'hangUpAgain':
         return this.#hangUpAgain(now);
-      default: {
-        const unreachable: never = act;
-        return unreachable;
-      }
+      default:
+        return unreachable(act);
     }
   }
 
@@ -495,12 +494,6 @@ export class Acts {
   #isContested(now: Instant): boolean {
     this.#out.isContested = this.#standing.isContested(now);
     return this.#out.isContested;
-  }
-
-  #heard(): readonly LinkOutcome[] {
-    const outcomes = this.#outcomes;
-    this.#outcomes = [];
-    return outcomes;
   }
 }
 

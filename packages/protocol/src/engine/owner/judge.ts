@@ -26,6 +26,7 @@ import { stepOwner, type OwnerEvent } from './ownership.ts';
 import { refusal } from './refusal.ts';
 import type { Refusal, Standing } from './standing.ts';
 import { SEEN_SPAN, type OwnerWait, type Waits } from './waits.ts';
+import { unreachable } from '../../unreachable.ts';
 
 /** A refusal that recurs within this span is the same one: a refused action is retried every second. */
 const REPEAT_SPAN = seconds(2);
@@ -86,10 +87,8 @@ export class Judge {
       case 'counted':
       case 'session-closed':
         return this.#toLink(event, now);
-      default: {
-        const unreachable: never = event;
-        return unreachable;
-      }
+      default:
+        return unreachable(event);
     }
   }
 
@@ -140,10 +139,8 @@ export class Judge {
         return this.#acts.delegate(now);
       case 'contest':
         return void (claims && this.#step('ContestOver', 'contest', now));
-      default: {
-        const unreachable: never = name;
-        return unreachable;
-      }
+      default:
+        return unreachable(name);
     }
   }
 
@@ -216,10 +213,8 @@ export class Judge {
         case 'closed':
           this.#closed(outcome.reason, now);
           break;
-        default: {
-          const unreachable: never = outcome;
-          return unreachable;
-        }
+        default:
+          return unreachable(outcome);
       }
     }
   }
@@ -556,10 +551,8 @@ export class Judge {
         return void this.#step('Disconnect', cause, now);
       case 'reconnect':
         return void this.#step('Reconnect', cause, now);
-      default: {
-        const unreachable: never = verb;
-        return unreachable;
-      }
+      default:
+        return unreachable(verb);
     }
   }
 }

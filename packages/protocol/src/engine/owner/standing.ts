@@ -11,6 +11,7 @@ import { Demotion } from './demotion.ts';
 import type { OwnerState } from './ownership.ts';
 import { Partnership } from './partnership.ts';
 import { SEEN_SPAN } from './waits.ts';
+import { unreachable } from '../../unreachable.ts';
 
 /**
  * The path of a session that is ours. `severed`: our kernel does not carry it (the helper is away, or refused).
@@ -239,9 +240,7 @@ function placeIn(state: OwnerState, from: Place): Place {
     case 'HangingUp':
     case 'Redialling':
       return { state, path: 'path' in from ? from.path : 'severed' };
-    default: {
-      const unreachable: never = state;
-      return unreachable;
-    }
+    default:
+      return unreachable(state);
   }
 }

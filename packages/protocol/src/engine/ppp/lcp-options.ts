@@ -7,6 +7,7 @@ import { methodName, type AuthMethod, type LcpOption } from '../../wire/lcp.ts';
 import type { Random } from '../hashes.ts';
 import type { Options, Verdict } from './options.ts';
 import { randomMagic } from '../random.ts';
+import { unreachable } from '../../unreachable.ts';
 
 export type Method = Exclude<AuthMethod, 'unknown'>;
 
@@ -129,10 +130,8 @@ export class LcpOptions implements Options<LcpOption> {
       case 'unknown':
         // Among them ACCM, PFC, ACFC, FCS-Alternatives (RFC 2516 §7), Quality-Protocol and Callback.
         return 'reject';
-      default: {
-        const unreachable: never = option;
-        return unreachable;
-      }
+      default:
+        return unreachable(option);
     }
   }
 

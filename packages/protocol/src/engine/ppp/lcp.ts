@@ -18,6 +18,7 @@ import { Negotiation, type LayerSignal } from './negotiation.ts';
 import { namesOf } from './options.ts';
 import type { RestartTimer } from './restart-timer.ts';
 import type { PppTimers } from './waits.ts';
+import { unreachable } from '../../unreachable.ts';
 
 export type LcpSignal =
   | { readonly kind: 'layer'; readonly signal: LayerSignal }
@@ -207,10 +208,8 @@ export class Lcp {
       case 'Vendor-Specific':
         this.#log('debug', packet.code, { octets: packet.data.length });
         return [];
-      default: {
-        const unreachable: never = packet;
-        return unreachable;
-      }
+      default:
+        return unreachable(packet);
     }
   }
 

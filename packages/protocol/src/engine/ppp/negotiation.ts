@@ -21,6 +21,7 @@ import { logTo, type Log, type Out } from '../out.ts';
 import { isSubset, sameOptions, type AnyOption, type Options } from './options.ts';
 import { RESTART_PERIOD, type RestartTimer } from './restart-timer.ts';
 import { PPP_WAITS, type Layer, type PppTimers } from './waits.ts';
+import { unreachable } from '../../unreachable.ts';
 
 export type LayerSignal = 'tlu' | 'tld' | 'tls' | 'tlf';
 
@@ -188,10 +189,8 @@ export class Negotiation<Option extends AnyOption> {
       }
       case 'unknown':
         return this.#fire('RUC', now, { code: packet.number }, packet);
-      default: {
-        const unreachable: never = packet;
-        return unreachable;
-      }
+      default:
+        return unreachable(packet);
     }
   }
 
@@ -373,10 +372,8 @@ export class Negotiation<Option extends AnyOption> {
         return this.#sendCodeReject(cause);
       case 'ser':
         return; // Only LCP has Echo-Requests, and it knows what to answer.
-      default: {
-        const unreachable: never = action;
-        return unreachable;
-      }
+      default:
+        return unreachable(action);
     }
   }
 

@@ -50,7 +50,7 @@ export class Network {
   readonly #ipv6Flaps = new Flaps();
   /** What the AC did with each NCP, for people, since the NCPs began or the session was last up. */
   #words: Partial<Record<Ncp, string>> = {};
-  #signals: NetworkSignal[] = [];
+  readonly #signals: NetworkSignal[] = [];
 
   /**
    * @param previous facts of an earlier session: request its addresses again
@@ -99,7 +99,7 @@ export class Network {
       else this.#log('warn', 'no IPv6', { reason: this.#lacksRoom });
     }
     for (const ncp of NCPS) this.#open(ncp, now);
-    return this.#flush();
+    return this.#signals.splice(0);
   }
 
   resume(facts: SessionFacts): void {
@@ -110,7 +110,7 @@ export class Network {
   /** The former holder may have gone before the other NCP was Opened; an AC without it says so again. */
   openNew(now: Instant): NetworkSignal[] {
     for (const ncp of NCPS) if (this.ncps.isNew(ncp)) this.#open(ncp, now);
-    return this.#flush();
+    return this.#signals.splice(0);
   }
 
   /** LCP went down. */
@@ -118,14 +118,14 @@ export class Network {
     this.#fire('ipv6cp', 'Down', now);
     this.#fire('ipcp', 'Down', now);
     this.#ipv4 = this.#atFirst;
-    return this.#flush();
+    return this.#signals.splice(0);
   }
 
   /** RFC 1661 §5.7: the AC does not have this protocol. */
   rejected(ncp: Ncp, now: Instant): NetworkSignal[] {
     this.#words[ncp] = `rejects ${NAMES[ncp]}`;
     this.#fire(ncp, 'RXJ-', now);
-    return this.#flush();
+    return this.#signals.splice(0);
   }
 
   receive(ppp: Extract<PppPacket, { protocol: 'IPCP' | 'IPV6CP' }>, now: Instant): NetworkSignal[] {
@@ -141,7 +141,7 @@ export class Network {
       // Before the Network phase the automata are not Up, and drop it (RFC 1661 §3.5).
       this.#did(ncp, this.ncps.receive(ppp, now), now);
     }
-    return this.#flush();
+    return this.#signals.splice(0);
   }
 
   expire(now: Instant): NetworkSignal[] {
@@ -149,7 +149,7 @@ export class Network {
     for (const ncp of NCPS) this.#did(ncp, signals[ncp], now);
     if (this.#timers.isDue('ipcp', now))
       this.#doWithoutIpv4(this.#lacks('ipcp', 'no IPCP 5 s after IPV6CP'), false);
-    return this.#flush();
+    return this.#signals.splice(0);
   }
 
   #isWanted(ncp: Ncp): boolean {
@@ -268,11 +268,5 @@ export class Network {
     if (theirAddress === undefined || sameOctets(said, theirAddress)) return;
     const facts = { said: formatIpv4(said), used: formatIpv4(theirAddress) };
     this.#log('info', 'the AC’s address is replaced', facts);
-  }
-
-  #flush(): NetworkSignal[] {
-    const signals = this.#signals;
-    this.#signals = [];
-    return signals;
   }
 }

@@ -24,6 +24,7 @@ import { Timers, type Wait } from '../timers.ts';
 import { RestartTimer } from './restart-timer.ts';
 import { PPP_WAITS, type PppTimers } from './waits.ts';
 import type { SessionFacts } from '../../session.ts';
+import { unreachable } from '../../unreachable.ts';
 
 /** Identifiers have eight bits: this far from those that a young session has used. */
 const HALF_OF_ALL = 128;
@@ -290,10 +291,8 @@ export class Phases {
         case 'hopeless':
           this.#fail(signal.reason, true, now);
           break;
-        default: {
-          const unreachable: never = signal;
-          return unreachable;
-        }
+        default:
+          return unreachable(signal);
       }
     }
   }
@@ -358,10 +357,8 @@ export class Phases {
         return this.#networkDid(this.#network.receive(packet, now), now);
       case 'unknown':
         return this.#lcp.rejectProtocol(packet.number, packet.information);
-      default: {
-        const unreachable: never = packet;
-        return unreachable;
-      }
+      default:
+        return unreachable(packet);
     }
   }
 
@@ -391,10 +388,8 @@ export class Phases {
         case 'failed':
           this.#fail(signal.reason, signal.refused, now);
           break;
-        default: {
-          const unreachable: never = signal;
-          return unreachable;
-        }
+        default:
+          return unreachable(signal);
       }
     }
   }
@@ -439,10 +434,8 @@ export class Phases {
           this.#log('warn', 'full-size Echo-Requests lost', { maxPayload: PLAIN_PAYLOAD });
           this.#opened();
           break;
-        default: {
-          const unreachable: never = signal;
-          return unreachable;
-        }
+        default:
+          return unreachable(signal);
       }
     }
   }
