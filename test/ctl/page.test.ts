@@ -69,7 +69,7 @@ async function open(t: Test): Promise<Scene> {
   });
   t.teardown(() => lab.close());
   await lab.powerOn('r1', 'r2');
-  await lab.bus.waitUntil('the session of r1', LIMIT, () => lab.world.isUp('r1'));
+  await lab.bus.waitUntil('the session of r1', LIMIT, () => lab.world.machine('r1').isUp);
   lab.world.startProbe();
   const urls = { r1: await serve(t, lab, 'r1'), r2: await serve(t, lab, 'r2') };
   const browser = await openBrowser();

@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import { Bus, StoppedError, type Timed } from './demo/bus.ts';
 import { now } from './demo/clock.ts';
 import { Lab } from './demo/lab.ts';
-import { findRuntime, type RuntimeName } from './demo/runtime.ts';
+import { findRuntime, RUNTIMES } from './demo/runtime.ts';
 import { disconnect, runScenes, withoutIpv4, type SceneResult } from './demo/scenes.ts';
 import { formatSummary, summarise } from './demo/summary.ts';
 import { Timeline } from './demo/timeline.ts';
@@ -26,49 +26,33 @@ const USAGE = `usage: make lab [ARGS="--json --verbose …"] [RUNTIME=node|bun]
   --verbose         everything, the AC's log and the debug lines too
 `;
 
-interface Options {
-  readonly json: boolean;
-  readonly runtime: RuntimeName;
-  readonly carpSecondMs: number;
-  readonly keep: boolean;
-  readonly stay: boolean;
-  readonly verbose: boolean;
-}
-
 /** The arguments are not ours. */
 class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-function readOptions(): Options | 'help' {
-  const values = parseOptions();
-  if (values.help === true) return 'help';
-  const runtime = values.runtime ?? process.env['RUNTIME'] ?? 'node';
-  if (runtime !== 'node' && runtime !== 'bun') throw new UsageError(`no runtime '${runtime}'`);
-  const carpSecondMs = Number(values['carp-second'] ?? 1000);
+function readOptions() {
+  const { runtime: named, 'carp-second': second, ...flags } = parseOptions();
+  const runtime = RUNTIMES.find((each) => each === named);
+  if (runtime === undefined) throw new UsageError(`no runtime '${named}'`);
+  const carpSecondMs = Number(second);
   if (!(carpSecondMs >= 100 && carpSecondMs <= 10_000))
     throw new UsageError('--carp-second: expected milliseconds from 100 to 10000');
-  return {
-    json: values.json ?? false,
-    runtime,
-    carpSecondMs,
-    keep: values.keep ?? false,
-    stay: values.stay ?? false,
-    verbose: values.verbose ?? false,
-  };
+  return { ...flags, runtime, carpSecondMs };
 }
 
 function parseOptions() {
+  const flag = { type: 'boolean', default: false } as const;
   try {
     const { values } = parseArgs({
       options: {
-        json: { type: 'boolean' },
-        runtime: { type: 'string' },
-        'carp-second': { type: 'string' },
-        keep: { type: 'boolean' },
-        stay: { type: 'boolean' },
-        verbose: { type: 'boolean' },
-        help: { type: 'boolean' },
+        json: flag,
+        runtime: { type: 'string', default: process.env['RUNTIME'] ?? 'node' },
+        'carp-second': { type: 'string', default: '1000' },
+        keep: flag,
+        stay: flag,
+        verbose: flag,
+        help: flag,
       },
     });
     return values;
@@ -79,7 +63,7 @@ function parseOptions() {
 
 async function main(): Promise<number> {
   const options = readOptions();
-  if (options === 'help') {
+  if (options.help) {
     process.stdout.write(USAGE);
     return 0;
   }
@@ -164,9 +148,9 @@ function reportFailure(lab: Lab, error: unknown): void {
   const lines = [error instanceof Error ? error.message : String(error)];
   for (const name of ROUTERS) {
     const { world } = lab;
-    const attached = world.attached(name) ?? 'none';
+    const attached = world.machine(name).attached ?? 'none';
     lines.push(
-      `${name}: ${world.role(name)}, demoted by ${world.demotion(name)}, session ${attached}, gate ${world.isOpen(name) ? 'open' : 'closed'}`,
+      `${name}: ${world.role(name)}, demoted by ${world.demotion(name)}, session ${attached}, gate ${world.machine(name).isOpen ? 'open' : 'closed'}`,
     );
     for (const [which, process] of Object.entries({
       helper: lab.router(name).helper,

@@ -13,13 +13,11 @@ import { serve } from '@ppp-thing/helper/serve';
 import type { Failure, Notice } from '@ppp-thing/protocol/ipc/messages';
 import { HelperClient } from '@ppp-thing/supervisor/helper';
 import { Log } from '@ppp-thing/supervisor/log';
-import { FakeKernel } from '../freebsd/kernel.ts';
 import { FakeProcess } from '../freebsd/process.ts';
 import { RealSystem } from '../freebsd/real.ts';
+import { LAN, makeKernel, VHID } from './wire.ts';
 
 const LINE = 'line0';
-const LAN = 'lan0';
-const VHID = 1;
 const SETTLE_MS = 2000;
 const AC_MAC = Uint8Array.of(2, 0, 0, 0, 0, 0xac);
 
@@ -71,18 +69,6 @@ const settingsOf = (i: number) => ({
   theirAddress: Uint8Array.of(100, 80, i >> 8, i & 0xff),
   interfaceIds: null,
 });
-
-function makeKernel(): FakeKernel {
-  const kernel = new FakeKernel({ bpfDevices: 4096 });
-  kernel.addEther(LINE, Uint8Array.of(0, 0, 0x5e, 0, 0x53, 1), () => {});
-  const lan = kernel.addEther(LAN, Uint8Array.of(0, 0, 0x5e, 0, 0x53, 2), () => {});
-  lan.addresses.push({
-    address: Uint8Array.of(192, 168, 7, 2),
-    mask: Uint8Array.of(255, 255, 255, 0),
-  });
-  kernel.carp.add(lan, VHID, 'BACKUP');
-  return kernel;
-}
 
 /** A supervisor that arms and listens. */
 class Bench {
@@ -168,6 +154,7 @@ export async function measureEdge(
   const folder = mkdtempSync(join(tmpdir(), 'ppp-thing-bench-'));
   const socketPath = join(folder, 'helper.sock');
   const kernel = makeKernel();
+  kernel.addEther(LINE, Uint8Array.of(0, 0, 0x5e, 0, 0x53, 1), () => {});
   const { libc, count } = counting(new FakeProcess(kernel, { real: await RealSystem.load() }).libc);
   const policy = {
     socketPath,

@@ -4,13 +4,14 @@
  * MASTER loses power, its partner becomes MASTER three seconds later. It measures and judges nothing.
  */
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { openSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { createServer, type Socket } from 'node:net';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { tmpdir, userInfo } from 'node:os';
+import { text } from 'node:stream/consumers';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -99,7 +100,7 @@ class Bench {
   octets = 0;
   lastUpAt = 0;
   edgeAt = Number.POSITIVE_INFINITY;
-  wake: () => void = () => {};
+  readonly #changes = new EventEmitter();
 
   constructor(options: PairOptions, directory: string) {
     this.#options = options;
@@ -125,13 +126,13 @@ class Bench {
       if (port !== undefined) this.#sockets[port]?.write(piece(i, output.frame));
       if (now() >= this.edgeAt && isEchoReply(output.frame) && !this.answered.has(i)) {
         this.answered.set(i, now() - this.edgeAt);
-        this.wake();
+        this.#changes.emit('change');
       }
     } else if (output.kind === 'dial') this.dials += 1;
     else if (output.kind === 'up') {
       this.dialled.add(i);
       this.lastUpAt = now();
-      this.wake();
+      this.#changes.emit('change');
     }
   }
 
@@ -153,7 +154,7 @@ class Bench {
         for (const { to, octets } of pieces.push(chunk)) this.#fromRouter(name, to, octets);
       });
       socket.on('error', () => {});
-      this.wake();
+      this.#changes.emit('change');
     });
     server.unref();
     server.listen(path);
@@ -163,7 +164,7 @@ class Bench {
   async start(name: RouterName, world: string, config: string): Promise<void> {
     const helper = ['--config', config, '--world', world, '--lines', String(this.#options.lines)];
     this.#children[name].helper = this.#spawn(`${name}-helper`, [HELPER, ...helper]);
-    await this.until('its kernel', 10_000, () => this.#sockets[name] !== undefined);
+    await this.until(10_000, () => this.#sockets[name] !== undefined);
     this.#children[name].supervisor = this.#spawn(`${name}-supervisor`, [
       SUPERVISOR,
       '--config',
@@ -196,38 +197,23 @@ class Bench {
   }
 
   /** @returns whether it came to be in time */
-  async until(_name: string, withinMs: number, isSo: () => boolean): Promise<boolean> {
-    const end = now() + withinMs;
-    while (!isSo()) {
-      const left = end - now();
-      if (left <= 0) return false;
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, left);
-        this.wake = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
-    }
-    return true;
+  async until(withinMs: number, isSo: () => boolean): Promise<boolean> {
+    const end = AbortSignal.timeout(withinMs);
+    while (!isSo() && !end.aborted)
+      await once(this.#changes, 'change', { signal: end }).catch(() => undefined);
+    return isSo();
   }
 
   /** The answer of a status socket, and how long it took; undefined if there is none. */
   async get(name: RouterName, path: string): Promise<{ text: string; ms: number } | undefined> {
     const began = now();
     const socketPath = join(this.#directory, name, 'run', 'status.sock');
-    return new Promise((resolve) => {
-      const asked = request({ socketPath, path }, (answer) => {
-        const chunks: Buffer[] = [];
-        answer.on('data', (chunk: Buffer) => chunks.push(chunk));
-        answer.on('end', () =>
-          resolve({ text: Buffer.concat(chunks).toString(), ms: now() - began }),
-        );
-        answer.on('error', () => resolve(undefined));
-      });
-      asked.on('error', () => resolve(undefined));
-      asked.end();
-    });
+    try {
+      const [answer] = await once(request({ socketPath, path }).end(), 'response');
+      return { text: await text(answer), ms: now() - began };
+    } catch {
+      return undefined;
+    }
   }
 
   async status(name: RouterName): Promise<StatusJson | undefined> {
@@ -358,7 +344,7 @@ export async function measurePair(options: PairOptions): Promise<PairFigures> {
 
     const began = now();
     bench.role('r1', 'MASTER');
-    await bench.until('all dialled', limitMs, () => bench.dialled.size === lines);
+    await bench.until(limitMs, () => bench.dialled.size === lines);
     const dialMs = bench.lastUpAt - began;
     const { size: dialled } = bench.dialled;
     const armedFrom = now();
@@ -398,7 +384,7 @@ export async function measurePair(options: PairOptions): Promise<PairFigures> {
     await pause(CARP_MS);
     bench.edgeAt = now();
     bench.role('r2', 'MASTER');
-    await bench.until('all answered', limitMs, () => bench.answered.size === lines);
+    await bench.until(limitMs, () => bench.answered.size === lines);
     const status = await bench.status('r2');
     const parts = (status?.sessions ?? []).flatMap(({ lastTakeover }) => lastTakeover?.parts ?? []);
     const last = (part: 'gate' | 'route' | 'stored'): number =>

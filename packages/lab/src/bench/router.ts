@@ -9,10 +9,9 @@ import { parseArgs } from 'node:util';
 import { FreebsdBackend } from '@ppp-thing/helper/freebsd/backend';
 import { readPolicyFile } from '@ppp-thing/helper/policy-file';
 import { serve } from '@ppp-thing/helper/serve';
-import { FakeKernel } from '../freebsd/kernel.ts';
 import { FakeProcess } from '../freebsd/process.ts';
 import { RealSystem } from '../freebsd/real.ts';
-import { LAN, lineName, Pieces, piece, ROLES, VHID } from './wire.ts';
+import { lineName, makeKernel, Pieces, piece, ROLES, VHID } from './wire.ts';
 
 const { config, world, lines } = parseArgs({
   options: { config: { type: 'string' }, world: { type: 'string' }, lines: { type: 'string' } },
@@ -21,19 +20,12 @@ if (config === undefined || world === undefined || lines === undefined)
   throw new Error('usage: router.js --config FILE --world SOCKET --lines N');
 
 const socket = connect(world);
-const kernel = new FakeKernel({ bpfDevices: 4096 });
+const kernel = makeKernel();
 const cables = Array.from({ length: Number(lines) }, (_, i) =>
   kernel.addEther(lineName(i), Uint8Array.of(0, 0, 0x5e, 0x53, i >> 8, i & 0xff), (frame) =>
     socket.write(piece(i, frame)),
   ),
 );
-const lan = kernel.addEther(LAN, Uint8Array.of(0, 0, 0x5e, 0, 0x53, 2), () => {});
-lan.addresses.push({
-  address: Uint8Array.of(192, 168, 7, 2),
-  mask: Uint8Array.of(255, 255, 255, 0),
-});
-kernel.carp.add(lan, VHID, 'BACKUP');
-
 const pieces = new Pieces();
 socket.on('data', (chunk) => {
   for (const { to, octets } of pieces.push(chunk)) {

@@ -1,4 +1,9 @@
-/** What the bench and its routers say to each other: frames of a line, and a role. A length and a line before each. */
+/**
+ * What the bench and its routers say to each other: frames of a line, and a role. A length and a line before each. And the
+ * kernel of such a router.
+ */
+import { FakeKernel } from '../freebsd/kernel.ts';
+
 export const LAN = 'lan0';
 export const VHID = 1;
 export const ROLES = ['INIT', 'BACKUP', 'MASTER'] as const;
@@ -9,6 +14,16 @@ export const lineName = (i: number): string => `vlan${i}`;
 export const sessionName = (i: number): string => `wan${i}`;
 export const sessionMac = (i: number): Uint8Array =>
   Uint8Array.of(2, 0, 0x5e, 0x10, i >> 8, i & 0xff);
+
+/** A kernel with a LAN and its vhid, and no line yet. */
+export function makeKernel(): FakeKernel {
+  const kernel = new FakeKernel({ bpfDevices: 4096 });
+  const lan = kernel.addEther(LAN, Uint8Array.of(0, 0, 0x5e, 0, 0x53, 2), () => {});
+  const [address, mask] = [Uint8Array.of(192, 168, 7, 2), Uint8Array.of(255, 255, 255, 0)];
+  lan.addresses.push({ address, mask });
+  kernel.carp.add(lan, VHID, 'BACKUP');
+  return kernel;
+}
 
 export interface Piece {
   /** The line's number, or `CARP`. */

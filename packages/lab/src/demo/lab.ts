@@ -124,7 +124,7 @@ export class Lab {
     await this.bus.waitUntil('routers that only pfsync demotes', BOOT_MS, () =>
       names.every((name) => this.world.demotion(name) === PFSYNC_DEMOTION),
     );
-    for (const name of names) this.world.booted(name);
+    for (const name of names) this.world.machine(name).booted();
   }
 
   /** Power, both cables and both processes, all at once. */

@@ -3,10 +3,10 @@ import { accessSync, constants } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-export type RuntimeName = 'node' | 'bun';
+export const RUNTIMES = ['node', 'bun'] as const;
 
 /** The path of the program. Throws Error with everything that was looked at if there is none. */
-export function findRuntime(name: RuntimeName): string {
+export function findRuntime(name: (typeof RUNTIMES)[number]): string {
   if (name === 'node') return process.versions['bun'] === undefined ? process.execPath : 'node';
   const looked: string[] = [];
   for (let at = dirname(fileURLToPath(import.meta.url)); ; at = dirname(at)) {

@@ -141,11 +141,11 @@ export async function withoutIpv4(lab: Lab): Promise<string | undefined> {
   return prefix;
 }
 
-const holderOf = ({ world }: Lab): RouterName => (world.isOpen('r1') ? 'r1' : 'r2');
+const holderOf = ({ world }: Lab): RouterName => (world.machine('r1').isOpen ? 'r1' : 'r2');
 
 /** Those sent last have not had the time to be answered, and belong to no scene. */
 const accountOf = (lab: Lab, start: Instant): Account =>
-  lab.world.account(start, (now() - SETTLE_MS / 2) as Instant);
+  lab.world.probe.account(start, (now() - SETTLE_MS / 2) as Instant);
 
 /** The one session at the AC that carries data. Throws Error if there is none, or another beside it. */
 function liveSession(lab: Lab): number {
@@ -178,7 +178,11 @@ async function dial(lab: Lab): Promise<Partial<SceneResult>> {
     ),
     lab.powerOn('r1', 'r2'),
   ]);
-  await lab.bus.waitUntil('the session interface of r1', LIMIT_MS, () => lab.world.isUp('r1'));
+  await lab.bus.waitUntil(
+    'the session interface of r1',
+    LIMIT_MS,
+    () => lab.world.machine('r1').isUp,
+  );
   lab.world.startProbe();
   await answeredAfter(lab, 'the first answered probe', now());
   await armed(lab, 'r2', sessionId);
@@ -214,7 +218,7 @@ async function handoff(lab: Lab): Promise<Partial<SceneResult>> {
     takenBy(lab, 'r2', sessionId, now()),
     orderHandoff(lab),
   ]);
-  await lab.bus.waitUntil('the closed gate of r1', LIMIT_MS, () => !lab.world.isOpen('r1'));
+  await lab.bus.waitUntil('the closed gate of r1', LIMIT_MS, () => !lab.world.machine('r1').isOpen);
   // r1 has the better advskew: only its demotion keeps it from taking back with the next advertisements.
   await lab.bus.pass(2 * lab.world.carpSecondMs);
   const { r1, r2 } = { r1: lab.world.role('r1'), r2: lab.world.role('r2') };
@@ -259,9 +263,9 @@ async function takenBy(
   const isEdge = (it: Timed | undefined): Timed | undefined =>
     it?.kind === 'role' && it.router === router && it.role === 'MASTER' ? it : undefined;
   const edge = await bus.waitFor(`${router} to become MASTER`, LIMIT_MS, isEdge);
-  await bus.waitUntil(`the open gate of ${router}`, LIMIT_MS, () => world.isOpen(router));
+  await bus.waitUntil(`the open gate of ${router}`, LIMIT_MS, () => world.machine(router).isOpen);
   const pong = await answeredAfter(lab, `an answered probe through ${router}`, edge.at);
-  const found = world.attached(router);
+  const found = world.machine(router).attached;
   if (found !== sessionId)
     throw new Error(`${router} has session ${found ?? 'none'} attached, expected ${sessionId}`);
   return {
@@ -281,6 +285,6 @@ async function armed(lab: Lab, router: RouterName, sessionId: number): Promise<v
   await lab.bus.waitUntil(
     `${router} armed with session ${sessionId}`,
     LIMIT_MS,
-    () => lab.world.attached(router) === sessionId && lab.world.demotion(router) === 0,
+    () => lab.world.machine(router).attached === sessionId && lab.world.demotion(router) === 0,
   );
 }

@@ -3,7 +3,7 @@
  * and the witness, wired to each other and to the bus. It starts no process.
  */
 import { randomBytes } from 'node:crypto';
-import { millis, type Instant } from '@ppp-thing/protocol/time';
+import { millis } from '@ppp-thing/protocol/time';
 import { decodeDhcp6, encodeDhcp6 } from '@ppp-thing/protocol/wire/dhcpv6';
 import { ETHERTYPE } from '@ppp-thing/protocol/wire/ethernet';
 import { systemHashes } from '@ppp-thing/supervisor/hashes';
@@ -11,7 +11,7 @@ import { AccessConcentrator, type AcEvent, type AcOutput } from '../line/ac.ts';
 import { ORDINARY, type AcConfig } from '../line/ac-config.ts';
 import { CarpPair, type PairEvent, type RoleEdge } from '../line/carp.ts';
 import { Delegator } from '../line/delegator.ts';
-import { Probe, type Account, type Ping, type ProbeEvent } from '../line/probe.ts';
+import { Probe, type Ping, type ProbeEvent } from '../line/probe.ts';
 import { LearningSwitch, type SwitchEvent, type SwitchOutput } from '../line/switch.ts';
 import { decodeUdp6, encodeUdp6 } from '../line/udp6.ts';
 import { Witness, type WitnessEvent } from '../line/witness.ts';
@@ -95,11 +95,6 @@ export class World {
     this.#runners.lan.feed({ kind: 'link', station: ROUTERS.indexOf(router), up: true });
   }
 
-  /** What demotes the router while it boots, as pfsync does until its bulk update is in, is taken back. */
-  booted(router: RouterName): void {
-    this.machine(router).booted();
-  }
-
   /** Both cables dead, the kernel and everything in it gone, all at once. */
   async powerCut(router: RouterName): Promise<void> {
     const gone = this.machine(router).powerOff();
@@ -119,29 +114,12 @@ export class World {
     this.#runners.ac.feed({ kind: 'temper', temper: { ipv4: false } });
   }
 
-  account(from: Instant, to: Instant): Account {
-    return this.probe.account(from, to);
-  }
-
   role(router: RouterName): string {
     return this.lan.role(ROUTERS.indexOf(router));
   }
 
   demotion(router: RouterName): number {
     return this.lan.demotion(ROUTERS.indexOf(router));
-  }
-
-  isOpen(router: RouterName): boolean {
-    return this.machine(router).isOpen;
-  }
-
-  attached(router: RouterName): number | undefined {
-    return this.machine(router).attached;
-  }
-
-  /** The session's interface has its addresses and is up. */
-  isUp(router: RouterName): boolean {
-    return this.machine(router).isUp;
   }
 
   /** The IPv6 address on the LAN, of each router that is on. */

@@ -21,7 +21,7 @@ import { startCapture } from './capture.ts';
 import { noteGround } from './ground.ts';
 import { buildNetwork, inside, port, SESSION_MAC } from './net.ts';
 import { Router } from './router.ts';
-import { pause, until } from './station.ts';
+import { pause, say, until } from './station.ts';
 import { GUEST_RESULT } from './uml.ts';
 
 /** One dial, as the Access Concentrator saw it, and when it took place, seconds since 1970. */
@@ -42,11 +42,6 @@ const WATCHED_BARS = 1000;
 const patience = (roundTripMs: number): number => 20_000 + 12 * roundTripMs;
 const watched = (roundTripMs: number): number => 4000 + 4 * roundTripMs;
 
-const started = performance.now();
-const say = (text: string): void => {
-  const seconds = ((performance.now() - started) / 1000).toFixed(2).padStart(7);
-  console.log(`[${seconds}] ${text}`);
-};
 const now = (): number => Date.now() / 1000;
 
 /** Half of it on the way to the AC, half on the way back. */

@@ -23,7 +23,7 @@ import {
   play,
   type SceneResult,
 } from './scenes.ts';
-import { Station, until } from './station.ts';
+import { say, Station, until } from './station.ts';
 import { GUEST_RESULT } from './uml.ts';
 
 /** What the guest tells the host, in `guest.json`. */
@@ -53,12 +53,6 @@ const { values } = parseArgs({
   },
 });
 const auth: Auth = values.auth === 'pap' ? 'pap' : 'chap';
-
-const started = performance.now();
-const say = (text: string): void => {
-  const seconds = ((performance.now() - started) / 1000).toFixed(2).padStart(7);
-  console.log(`[${seconds}] ${text}`);
-};
 
 /**
  * The AC's echo budget in seconds: 4, which a person will wait for, unless this host is so busy that to start two

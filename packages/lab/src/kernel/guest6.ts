@@ -14,7 +14,7 @@ import { buildNetwork, inside, otherThan, plug, type Host } from './net.ts';
 import { OWN6, RADVD, readPage6 } from './page6.ts';
 import { Router, SESSION } from './router.ts';
 import { holderOf, isArmed } from './scenes.ts';
-import { pause, Station, until } from './station.ts';
+import { pause, say, Station, until } from './station.ts';
 import { redial, type Redial } from './stock6.ts';
 import { GUEST_RESULT } from './uml.ts';
 
@@ -49,12 +49,6 @@ const PAGE = await readPage6({ session: SESSION, lan: 'eth1' });
 /** The gateway that both routers share on the LAN (VRRP). */
 const GATEWAY6 = PAGE.gateway;
 const T1 = 45;
-
-const started = performance.now();
-const say = (text: string): void => {
-  const seconds = ((performance.now() - started) / 1000).toFixed(2).padStart(7);
-  console.log(`[${seconds}] ${text}`);
-};
 
 const ip = (host: Host, ...words: readonly string[]): Promise<{ stdout: string }> =>
   execa('ip', ['-n', host, ...words]);

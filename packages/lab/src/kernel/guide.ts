@@ -13,7 +13,7 @@ import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { prepareAc, readAcLog, startAc } from './ac.ts';
 import { buildNetwork, inside, plug, type Router as Name } from './net.ts';
-import { Station, until } from './station.ts';
+import { say, Station, until } from './station.ts';
 import { GUEST_RESULT } from './uml.ts';
 
 const MACHINE = fileURLToPath(new URL('../../kernel-guest/machine.sh', import.meta.url));
@@ -150,10 +150,6 @@ function blocksOf(document: string): readonly Block[] {
 }
 
 const [document = '', packed = ''] = process.argv.slice(2);
-const started = performance.now();
-const say = (text: string): void =>
-  console.log(`[${((performance.now() - started) / 1000).toFixed(2).padStart(7)}] ${text}`);
-
 await execa('/run/modprobe', ['overlay']);
 await buildNetwork();
 for (const name of ['r1', 'r2']) {

@@ -13,6 +13,10 @@ const TALKING = { stderr: 'inherit', reject: false, buffer: false } as const;
 /** How often to look while waiting for something in the guest, milliseconds. */
 const LOOK_INTERVAL = 25;
 
+/** One line of the timeline, with the seconds since this program began. */
+export const say = (text: string): void =>
+  console.log(`[${(performance.now() / 1000).toFixed(2).padStart(7)}] ${text}`);
+
 export const pause = (milliseconds: number): Promise<void> =>
   new Promise((resolve) => setTimeout(resolve, milliseconds));
 
@@ -36,9 +40,7 @@ export async function until(
     if (looks * LOOK_INTERVAL > limit) throw new Error(`${what}: not within ${looks} looks`);
     if (performance.now() - said > SAY_INTERVAL) {
       said = performance.now();
-      console.log(
-        `[${(said / 1000).toFixed(2).padStart(7)}] still waiting for: ${what}, ${looks} looks; ${seen()}`,
-      );
+      say(`still waiting for: ${what}, ${looks} looks; ${seen()}`);
     }
     await pause(LOOK_INTERVAL);
   }

@@ -13,7 +13,7 @@ import { prepareAc, startQuickAc, stockClient } from './ac.ts';
 import { noteGround } from './ground.ts';
 import { buildNetwork, inside, INTERNET, type Host } from './net.ts';
 import { Router } from './router.ts';
-import { until } from './station.ts';
+import { say, until } from './station.ts';
 import { GUEST_RESULT } from './uml.ts';
 
 export interface Rate {
@@ -25,9 +25,6 @@ export interface Rate {
 const BLAST = fileURLToPath(new URL('./blast.js', import.meta.url));
 /** Of one measurement. */
 const MILLISECONDS = 3000;
-
-const say = (text: string): void =>
-  console.log(`[${(performance.now() / 1000).toFixed(2).padStart(7)}] ${text}`);
 
 await noteGround();
 await buildNetwork();
