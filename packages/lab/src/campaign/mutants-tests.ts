@@ -159,7 +159,7 @@ export const TEST_MUTANTS: readonly Mutant[] = [
       'if (first === undefined)',
     ],
   ]),
-  ...of('helper/dist/requests.js', 'helper/serve', [
+  ...of('helper/dist/requests.js', 'helper/serve-role', [
     ['requests: speaks on any router', "'ppp-send': () => true,", "'ppp-send': () => false,"],
     ['requests: announces on any router', 'announce: () => true,', 'announce: () => false,'],
     [
@@ -204,7 +204,7 @@ export const TEST_MUTANTS: readonly Mutant[] = [
     ['sessions: edge does not route', 'this.#route(each.session);', ''],
     ['sessions: edge not told', "notify({ notice: 'role', session: name, role, gateOpen });", ''],
   ]),
-  ...of('helper/dist/sessions.js', 'helper/serve', [
+  ...of('helper/dist/sessions.js', 'helper/serve-role', [
     [
       'sessions: a gate that stays open is left',
       'else if (!wanted)\n            this.#retryClosing(session);',
@@ -318,6 +318,8 @@ export const TEST_MUTANTS: readonly Mutant[] = [
       'information.slice(0, this.agreement.theirMru - REJECT_HEADER)',
       'information',
     ],
+  ]),
+  ...of(`${ENGINE}/ppp/lcp.js`, 'engine/link-echo', [
     [
       'lcp: our own Echo-Request answered',
       'if (isOurs && this.#echoes.has(packet.identifier))',

@@ -551,7 +551,7 @@ export const MUTANTS: readonly Mutant[] = [
       'return false;',
     ),
   ]),
-  ...by('engine/link-session', [
+  ...by('engine/link-echo', [
     mutant(
       'unproven after a carrier flap',
       KEEPALIVE,
