@@ -2,6 +2,7 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { DHCP6 } from '@ppp-thing/protocol/engine/dhcp6/table';
 
 const PACKAGES = ['ctl', 'helper', 'protocol', 'supervisor'];
 
@@ -29,4 +30,24 @@ const seen = readFileSync('docs/troubleshooting.md', 'utf8')
 t.test('docs/troubleshooting.md › every symptom is in the words of the programs', async (t) => {
   t.ok(seen.length > 25, `${seen.length} of them`);
   for (const words of seen) t.ok(sources.includes(ofAction(words ?? '')), words ?? '');
+});
+
+/** What the whole system logs when it is played: `test/system/stories.test.ts` compares each line. */
+const stories = readdirSync('test/stories')
+  .map((name) => readFileSync(join('test/stories', name), 'utf8'))
+  .join('\n');
+
+/** The stories leave the DHCPv6 client out. */
+const isDhcp6 = (line: string): boolean => {
+  const [, from = '', to, acts] = /dhcp6: (\w+) -> (\w+) on [\w ]+ \[(\S+)\]/.exec(line) ?? [];
+  return Object.values(DHCP6).some((row) => Object.entries(row).some(([state, cell]) => state === from && cell === `${acts}/${to}`));
+};
+
+t.test('README.md, ppp_thing(8) › the lines of the log that they quote are logged', async (t) => {
+  const quoted = ['README.md', 'man/ppp_thing.8'].flatMap((path) =>
+    // Facts such as an epoch or a round trip are another's.
+    Array.from(readFileSync(path, 'utf8').matchAll(/pppoe0 \w+: [A-Z].*?(?=(?: \w+=\S+)*$)/gm), ([line]) => line),
+  );
+  t.ok(quoted.length > 5, `${quoted.length} of them`);
+  for (const line of quoted) t.ok(stories.includes(line) || isDhcp6(line), line);
 });
