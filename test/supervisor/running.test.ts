@@ -288,6 +288,26 @@ t.test('session › an announce frame that the partner did not prove changes not
   }
 });
 
+t.test('session › a frame that cannot be read is said once for each reason', async (t) => {
+  const { running, script, lines } = await bench(t);
+  const payloads = [
+    // A PADO with a LENGTH beyond its frame; and a PADM, which RFC 2516 does not have.
+    Uint8Array.of(0x11, 7, 0, 0, 0, 99, 1, 1, 0, 0),
+    Uint8Array.of(0x11, 0xd3, 0, 0, 0, 0),
+  ];
+  const source = Uint8Array.of(2, 0, 0, 0, 0, 0xac);
+  for (let i = 0; i < 50; i++)
+    for (const payload of payloads)
+      script.say(encodeMessage({ notice: 'discovery-frame', session: 'pppoe0', source, payload }));
+  const dropped = (): number => running.session('pppoe0')?.counters.framesMalformed ?? 0;
+  while (dropped() < 100) await new Promise((resolve) => setImmediate(resolve));
+  const said = lines.filter((line) => line.startsWith('pppoe0: discovery-frame dropped'));
+  t.match(said, [
+    /^pppoe0: discovery-frame dropped: .*payload of LENGTH/,
+    /^pppoe0: discovery-frame dropped: CODE 211 of a discovery packet/,
+  ]);
+});
+
 t.test(
   'running › a clock that is set moves the stored lease with it, and is said once',
   async (t) => {

@@ -54,6 +54,9 @@ export interface Shared {
 
 const NO_DATAGRAMS = { datagramsIn: 0, datagramsOut: 0, datagramsRefused: {} };
 
+/** Reasons of malformed frames in the log, of one session. */
+const MOST_REASONS = 8;
+
 export class Session {
   readonly name: string;
   readonly #settings: SessionSettings;
@@ -77,6 +80,8 @@ export class Session {
     stores: 0,
     storeFailures: 0,
   };
+  /** Why frames were malformed: those that the log has shown. */
+  readonly #reasons = new Set<string>();
   readonly #refusalsByVerb: Partial<Record<Verb, number>> = {};
 
   constructor(settings: SessionSettings, stored: Snapshot | undefined, around: Shared) {
@@ -151,11 +156,18 @@ export class Session {
       this.#driver.feed(event);
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
-      this.#counts.framesMalformed += 1;
       const hex = octets === undefined ? '' : ` | ${toHex(octets)}`;
-      const line = `${this.name}: ${notice.notice} dropped: ${error.message}${hex}`;
-      log.line('debug', line, `${this.name} malformed`);
+      this.#malformed(`${notice.notice} dropped: ${error.message}`, hex);
     }
+  }
+
+  /** Visible once for each of the first reasons: else an AC that nobody can understand would look like one that is silent. */
+  #malformed(reason: string, hex: string): void {
+    this.#counts.framesMalformed += 1;
+    const isNew = !this.#reasons.has(reason) && this.#reasons.size < MOST_REASONS;
+    if (isNew) this.#reasons.add(reason);
+    const line = `${this.name}: ${reason}${hex}`;
+    this.#around.log.line(isNew ? 'info' : 'debug', line, `${this.name} malformed`);
   }
 
   /** The helper answers in order: a packet that comes before the answer to our last one came before that one left. */
@@ -200,9 +212,7 @@ export class Session {
       this.#driver.feed({ kind: 'dhcp6', message: decodeDhcp6(octets) });
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
-      this.#counts.framesMalformed += 1;
-      const line = `${this.name}: DHCPv6 message dropped: ${error.message} | ${toHex(octets)}`;
-      log.line('debug', line, `${this.name} malformed`);
+      this.#malformed(`DHCPv6 message dropped: ${error.message}`, ` | ${toHex(octets)}`);
     }
   }
 
