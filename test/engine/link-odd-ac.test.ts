@@ -169,6 +169,9 @@ void t.test('link › odd AC › of two ACs with one MAC, the one that confirms 
   pair.dial().run(3000);
   t.ok(pair.facts);
   t.notOk(pair.sent.some((each) => name(each) === 'PADT'));
+  pair.run(600_000);
+  t.equal(pair.discoverySent('PADI').length, 1, 'the back-off is over with it');
+  t.equal(pair.link.status().lastError, 'bras refused: AC-System-Error: bad cookie');
   t.end();
 });
 

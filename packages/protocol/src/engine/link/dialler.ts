@@ -122,7 +122,10 @@ export class Dialler {
 
   receive(packet: DiscoveryPacket, source: MacAddress, now: Instant): DiscoverySignal | undefined {
     const signal = this.#discovery.receive(packet, source, now);
-    if (signal !== undefined) this.#state = 'Idle';
+    if (signal !== undefined) {
+      this.#state = 'Idle';
+      this.#timers.clear('back-off');
+    }
     return signal;
   }
 
