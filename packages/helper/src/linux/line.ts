@@ -57,7 +57,8 @@ export function buildLine(libc: Libc, kernel: Rtnetlink, policy: SessionPolicy):
       `${name} on ${policy.interface}`,
       () => kernel.request(createMacvlan(name, parent.index, policy.mac, mtu)),
       {
-        EADDRINUSE: 'another interface on it already has the MAC of this session',
+        EADDRINUSE:
+          'another interface on it already has the MAC of this session; remove it, or change mac',
         EBUSY: 'another program holds it; is it part of a bridge or a bond',
       },
     );
@@ -145,7 +146,7 @@ function adopt(kernel: Rtnetlink, name: string, wanted: (found: Link) => boolean
       'adopt',
       name,
       'EEXIST',
-      'another program made an interface of this name',
+      'another program made an interface of this name; remove or rename it',
     );
   }
   attempt('remove', name, () => removeLink(kernel, found));

@@ -220,7 +220,7 @@ export class LinuxSession implements SessionVerbs {
       this.#name,
       () => PppSession.join(libc, key, this.lineName, maxPayload, this.policy.pcp),
       {
-        EALREADY: 'another program has this session on this interface',
+        EALREADY: 'another program has this session on this interface; stop it',
         ENOENT: 'there is no /dev/ppp; is the module ppp_generic loaded',
         ENXIO: 'there is no /dev/ppp; is the module ppp_generic loaded',
       },
@@ -234,7 +234,7 @@ export class LinuxSession implements SessionVerbs {
           const alias = unitAlias(this.#name, session.unit);
           kernel.request(changeLink(born.index, { name: this.#name, mtu: maxPayload, alias }));
         },
-        { EEXIST: 'another interface has this name' },
+        { EEXIST: 'another interface has this name; rename it, or rename the session' },
       );
       // IPV6CP has agreed on the link-local address. A kernel without IPv6 makes none of its own.
       attempt('attach', this.#name, () =>
