@@ -4,7 +4,7 @@
  * for a cell, is played on the way.
  */
 import { runSeeds } from '@ppp-thing/lab/campaign/batch';
-import { countCells } from '@ppp-thing/lab/campaign/coverage';
+import { countCells } from './cells.ts';
 import { FAST, run } from '@ppp-thing/lab/campaign/world';
 import type { OwnerEvent, OwnerState } from '@ppp-thing/protocol/engine/owner/ownership';
 import t from 'tap';

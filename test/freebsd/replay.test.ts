@@ -6,8 +6,7 @@ import { toHex } from '@ppp-thing/protocol/bytes';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { unhex } from '@ppp-thing/lab/freebsd/octets';
-import { Replay, type Line } from './replay.ts';
+import { Replay, unhex, type Line } from './replay.ts';
 
 const path = join(process.cwd(), 'test/fixtures/netgraph-transcript.jsonl');
 const recorded = readFileSync(path, 'utf8')

@@ -8,7 +8,7 @@ import { toHex } from '@ppp-thing/protocol/bytes';
 import { SystemError } from '@ppp-thing/helper/libc';
 import { at, c } from '@ppp-thing/lab/freebsd/abi';
 import { FakeKernel } from '@ppp-thing/lab/freebsd/kernel';
-import { be16, cstring, u16, u32, unhex } from '@ppp-thing/lab/freebsd/octets';
+import { be16, cstring, u16, u32 } from '@ppp-thing/lab/freebsd/octets';
 import { FakeProcess } from '@ppp-thing/lab/freebsd/process';
 
 export interface Line {
@@ -32,6 +32,12 @@ export interface Answer {
   readonly octets: string;
   readonly from: string;
   readonly errno: number;
+}
+
+/** Octets from hexadecimal in which `~N~` stands for N zero octets. */
+export function unhex(text: string): Uint8Array {
+  const full = text.replace(/~(\d+)~/g, (_, count: string) => '00'.repeat(Number(count)));
+  return Uint8Array.from(full.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
 }
 
 const ROOM = 64 * 1024;

@@ -4,7 +4,6 @@ import {
   Deframer,
   decodeHelperMessage,
   encodeMessage,
-  encodeRequest,
   isReply,
 } from '@ppp-thing/protocol/ipc/framing';
 import {
@@ -83,7 +82,7 @@ export class Client {
 
   send(wish: Wish): number {
     const id = ++this.#id;
-    this.#socket.write(encodeRequest({ ...wish, id } as Request));
+    this.#socket.write(encodeMessage({ ...wish, id }));
     return id;
   }
 

@@ -10,7 +10,6 @@ import {
   encodeMessage,
   encodeNotice,
   encodeReply,
-  encodeRequest,
   isReply,
 } from '@ppp-thing/protocol/ipc/framing';
 import { MAX_MESSAGE, type Notice, type Request } from '@ppp-thing/protocol/ipc/messages';
@@ -75,7 +74,7 @@ const framed = (body: Uint8Array): Uint8Array => {
 };
 
 t.test('framing › every request comes back as it was sent', async (t) => {
-  const [...messages] = new Deframer().push(join(REQUESTS.map(encodeRequest)));
+  const [...messages] = new Deframer().push(join(REQUESTS.map((each) => encodeMessage(each))));
   t.strictSame(messages.map(decodeRequest), REQUESTS);
 });
 
@@ -104,7 +103,7 @@ t.test('framing › replies come back, their bodies checked by verb', async (t) 
 });
 
 t.test('framing › messages may arrive in any pieces', async (t) => {
-  const stream = join(REQUESTS.map(encodeRequest));
+  const stream = join(REQUESTS.map((each) => encodeMessage(each)));
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 0, max: stream.length })), (cuts) => {
       const deframer = new Deframer();
@@ -121,7 +120,7 @@ t.test('framing › messages may arrive in any pieces', async (t) => {
 
 t.test('framing › a chunk may be reused by its owner once it is pushed', async (t) => {
   const deframer = new Deframer();
-  const octets = encodeRequest(REQUESTS[4] as Request);
+  const octets = encodeMessage(REQUESTS[4] as Request);
   const chunk = octets.slice(0, 9);
   t.strictSame(all(deframer, chunk), []);
   chunk.fill(0);
@@ -130,7 +129,7 @@ t.test('framing › a chunk may be reused by its owner once it is pushed', async
 
 t.test('framing › no truncation of a message is a message', async (t) => {
   for (const request of REQUESTS) {
-    const whole = encodeRequest(request);
+    const whole = encodeMessage(request);
     for (let length = 0; length < whole.length; length++)
       t.strictSame(all(new Deframer(), whole.subarray(0, length)), [], `${length} octets`);
     const body = whole.subarray(4);
@@ -151,7 +150,7 @@ t.test('framing › a length beyond 64 KiB is refused before its octets come', a
 });
 
 t.test('framing › what came before a broken message is given', async (t) => {
-  const stream = join([encodeRequest(REQUESTS[0] as Request), framed(hex`c1`)]);
+  const stream = join([encodeMessage(REQUESTS[0] as Request), framed(hex`c1`)]);
   const got: unknown[] = [];
   t.throws(() => {
     for (const message of new Deframer().push(stream)) got.push(message);
@@ -263,7 +262,7 @@ t.test('framing › random octets and random edits yield messages or FramingErro
   fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), total), { numRuns: 3000 });
   fc.assert(
     fc.property(request, fc.array(edit, { minLength: 1, maxLength: 4 }), (message, edits) => {
-      const body = encodeRequest(message).slice(4);
+      const body = encodeMessage(message).slice(4);
       for (const [at, octet] of edits) body[at % body.length] = octet;
       return total(body);
     }),

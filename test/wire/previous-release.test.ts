@@ -10,7 +10,7 @@ import {
   decodeReplyBody,
   decodeRequest,
   Deframer,
-  encodeRequest,
+  encodeMessage,
   isReply,
 } from '@ppp-thing/protocol/ipc/framing';
 import { PROTOCOL_VERSION } from '@ppp-thing/protocol/ipc/messages';
@@ -104,8 +104,8 @@ t.test('helper › its hello is understood, and so is its refusal of ours', asyn
   const request = decodeRequest(hello);
   t.strictSame(request, { id: 1, verb: 'hello', version: 1 });
   t.not(PROTOCOL_VERSION, 1, 'a helper of this release refuses it: EPROTONOSUPPORT');
-  const ours = encodeRequest({ id: 1, verb: 'hello', version: PROTOCOL_VERSION });
-  const same = encodeRequest({ id: 1, verb: 'hello', version: 1 });
+  const ours = encodeMessage({ id: 1, verb: 'hello', version: PROTOCOL_VERSION });
+  const same = encodeMessage({ id: 1, verb: 'hello', version: 1 });
   // The previous one wrote the number of fields in two octets, ours is in the first; each reads both.
   t.strictSame(same.subarray(5), octetsOf(previous.helper.hello).subarray(7));
   t.equal(same[4], 0x83, 'three fields');

@@ -6,7 +6,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { C, S } from '@ppp-thing/helper/freebsd/abi';
-import { FAKE_CONSTANTS, FAKE_STRUCTS } from '@ppp-thing/lab/freebsd/wanted';
+import { FAKE_CONSTANTS, FAKE_STRUCTS } from './wanted.ts';
 
 interface Recorded {
   readonly constants: Readonly<Record<string, number>>;

@@ -36,9 +36,3 @@ export function cstring(octets: Uint8Array, at: number, room: number): string {
   const end = text.indexOf(0);
   return new TextDecoder().decode(text.subarray(0, end === -1 ? room - 1 : end));
 }
-
-/** Octets from hexadecimal in which `~N~` stands for N zero octets. */
-export function unhex(text: string): Uint8Array {
-  const full = text.replace(/~(\d+)~/g, (_, count: string) => '00'.repeat(Number(count)));
-  return Uint8Array.from(full.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
-}

@@ -40,7 +40,6 @@ export function encodeMessage(value: unknown, limit = MAX_MESSAGE): Uint8Array {
   return framed;
 }
 
-export const encodeRequest = (request: Request): Uint8Array => encodeMessage(request);
 export const encodeReply = (reply: Reply): Uint8Array => encodeMessage(reply, MAX_REPLY);
 export const encodeNotice = (notice: Notice): Uint8Array => encodeMessage(notice);
 
