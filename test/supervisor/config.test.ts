@@ -571,3 +571,16 @@ t.test(
       );
   },
 );
+
+t.test('config › an unknown key is told what it may have meant', async (t) => {
+  for (const [line, problem] of [
+    ['MTU = 1492', 'session.pppoe0.MTU: unknown key; did you mean mtu?'],
+    ['Service-Name = "x"', 'session.pppoe0.Service-Name: unknown key; did you mean service_name?'],
+    ['vlan = 7', 'session.pppoe0.vlan: unknown key; the interface is the VLAN, such as igb0.7'],
+    [
+      'vlan_id = 7',
+      'session.pppoe0.vlan_id: unknown key; the interface is the VLAN, such as igb0.7',
+    ],
+  ] as const)
+    t.strictSame(problems(`${MINIMAL}${line}\n`), [`10 ${problem}`]);
+});

@@ -545,8 +545,10 @@ export function checkTable<K extends Keys>(
     report(table, key, message);
   };
   for (const key of Object.keys(values).filter((each) => !Object.hasOwn(keys, each))) {
-    const similar = Object.keys(keys).find((each) => isSimilar(each, key));
-    wrong(key, `unknown key${similar === undefined ? '' : `; did you mean ${similar}?`}`);
+    const similar = Object.keys(keys).find((each) => isSimilar(each, key.toLowerCase()));
+    const meant = similar === undefined ? '' : `; did you mean ${similar}?`;
+    const isVlan = /^vlan/i.test(key);
+    wrong(key, `unknown key${isVlan ? '; the interface is the VLAN, such as igb0.7' : meant}`);
   }
   // Check before convict, which would convert the text "yes" to true and "15oo" to 15.
   for (const [key, { format, default: otherwise }] of Object.entries(keys)) {
