@@ -187,3 +187,19 @@ t.test(
     t.equal(world.client.status().lastError, 'Advertise: it is for IAID 8, and ours is 7');
   },
 );
+
+t.test('dhcp6 › what a server says in the same words for ever is one warning', async (t) => {
+  const world = serve(new Dhcp6World().start(), 12 * HOUR, () => [
+    'Advertise',
+    [status(DHCP6_STATUS.NoPrefixAvail, 'no pool')],
+  ]);
+  t.same(world.lines('warn'), ['Advertise NoPrefixAvail: no pool']);
+  const failing = serve(new Dhcp6World().bind(), 2 * HOUR, () => [
+    'Reply',
+    [status(DHCP6_STATUS.UnspecFail)],
+  ]);
+  t.same(failing.lines('warn'), ['Reply UnspecFail']);
+  const broken: Dhcp6Option = { kind: 'iaPd', iaid: 7, t1: 9, t2: 8, options: [] };
+  const renewed = serve(new Dhcp6World().start(), 12 * HOUR, offering({}, [delegation(), broken]));
+  t.same(renewed.lines('warn'), ['Reply T1 9 is later than T2 8: the IA is ignored']);
+});

@@ -102,6 +102,8 @@ export class Dhcp6Client {
   #granted: Extract<Grant, { kind: 'lease' }> | undefined;
   #longest: RetransmissionParameters['most'];
   #lastError: string | undefined;
+  /** Of the last lease: a server that repeats them says nothing new. */
+  #problems: readonly string[] = [];
   readonly #counts = { sent: 0, received: 0, ignored: 0 };
   readonly #signals: Dhcp6Signal[] = [];
 
@@ -251,8 +253,10 @@ export class Dhcp6Client {
   }
 
   #refused({ type }: Dhcp6Message, reason: string): void {
-    this.#lastError = `${type}: ${reason}`;
-    this.#log('warn', type, { reason });
+    const error = `${type}: ${reason}`;
+    const isNews = error !== this.#lastError;
+    this.#lastError = error;
+    this.#log(isNews ? 'warn' : 'debug', type, { reason });
   }
 
   #hearSolMaxRt({ options }: Dhcp6Message, now: Instant): void {
@@ -384,7 +388,9 @@ export class Dhcp6Client {
     const granted = this.#granted;
     if (granted !== undefined) {
       this.#lastError = undefined;
-      for (const problem of granted.problems) this.#log('warn', 'Reply', { problem });
+      for (const problem of granted.problems)
+        this.#log(this.#problems.includes(problem) ? 'debug' : 'warn', 'Reply', { problem });
+      this.#problems = granted.problems;
       this.#keep(granted.lease, now);
     }
     const lease = this.#lease;
