@@ -1,7 +1,7 @@
 /**
  * Notifies the service manager that this process serves, and again at every beat. systemd receives the notifications
- * itself, and keeps descriptors for the next process. Under daemon(8) a guard kills a silent process, and daemon(8) starts the
- * next one. It is no error if no manager receives them.
+ * itself, and keeps descriptors for the next process. Under daemon(8) a guard kills a silent process, and daemon(8)
+ * starts the next one. It is no error if no manager receives them.
  */
 import { spawn } from 'node:child_process';
 import { BEAT_MS, guardArguments, guarded } from '@ppp-thing/protocol/guard';

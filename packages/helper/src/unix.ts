@@ -76,8 +76,8 @@ export function listenAt(libc: Libc, path: string, gid?: number): number {
 }
 
 /**
- * Sends datagrams to the socket at `path`, and with one the descriptors named. Returns false if the receiver has no room: the
- * datagram is lost. Each call throws SystemError.
+ * Sends datagrams to the socket at `path`, and with one the descriptors named. Returns false if the receiver has no room:
+ * the datagram is lost. Each call throws SystemError.
  *
  * @param path  begins with `@` in the abstract namespace of Linux
  */

@@ -7,8 +7,8 @@
  * a PADT, and when the interface below goes down or changes its MTU or MAC; the descriptors then stay readable for
  * ever, so they must be closed or a poll() spins. Closing them removes the interface and sends nothing.
  *
- * Socket and unit alone keep the session in the kernel, so these two go to the keeper. While it has them, closing ends nothing:
- * `end` takes the socket off the session, whoever else has it.
+ * Socket and unit alone keep the session in the kernel, so these two go to the keeper. While it has them, closing ends
+ * nothing: `end` takes the socket off the session, whoever else has it.
  */
 import { sameOctets } from '@ppp-thing/protocol/bytes';
 import type { Key } from '../backend.ts';

@@ -252,8 +252,8 @@ export class LinuxSession implements SessionVerbs {
   }
 
   /**
-   * Take over the session that an earlier helper attached, with its gate as it was. Throws BackendError or SystemError, with the
-   * session ended.
+   * Take over the session that an earlier helper attached, with its gate as it was. Throws BackendError or SystemError,
+   * with the session ended.
    */
   adopt(found: readonly number[]): void {
     const { libc, kernel, routes } = this.#shared;

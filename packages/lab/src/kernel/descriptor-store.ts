@@ -89,7 +89,7 @@ export class DescriptorStore {
     this.#kept = this.#kept.filter((each) => each.name !== name);
   }
 
-  /** How to start the next process of the service: what goes before its command, its environment, its descriptors from 3 on. */
+  /** How to start the next process of the service: what goes before its command, and what it gets, from descriptor 3 on. */
   next(): {
     readonly command: readonly string[];
     readonly env: Readonly<Record<string, string>>;
