@@ -112,6 +112,25 @@ t.test('manager › the supervisor tells systemd', { skip: withoutNotify }, asyn
   t.notMatch(supervisor.output, /notify/);
 });
 
+t.test(
+  'manager › a supervisor that waits for its disk lives',
+  { skip: withoutNotify },
+  async (t) => {
+    const { start, folder } = await bench(t);
+    rmSync(join(folder, 'state'), { recursive: true });
+    writeFileSync(join(folder, 'state'), '');
+    const systemd = manager(t, join(folder, 'notify'));
+    Object.assign(process.env, systemd.env);
+    t.teardown(() => {
+      for (const name of Object.keys(systemd.env)) delete process.env[name];
+    });
+    const supervisor = start();
+    t.equal(await first(systemd), 'READY=1');
+    t.equal(await first(systemd), 'WATCHDOG=1');
+    t.match(supervisor.output, /EEXIST: .*: trying again/);
+  },
+);
+
 // They wait for the guard, and not for the processor.
 t.jobs = 4;
 

@@ -27,7 +27,7 @@ import type { PartnerChannel } from './partner-channel.ts';
 import { places } from './places.ts';
 import { giveUpRoot, PrivilegeError } from './privileges.ts';
 import { Running } from './running.ts';
-import { serving } from './service-manager.ts';
+import { serving, waiting } from './service-manager.ts';
 import { startStatusServers } from './status-server.ts';
 import { JOURNAL_FROM, Store, StoreError } from './store.ts';
 
@@ -173,8 +173,7 @@ async function untilMended<T>(
       return await act();
     } catch (error) {
       if (!(error instanceof Error) || isatty(0) || !mayPass(error)) throw error;
-      // A service manager would end a process that is silent as it starts.
-      serving(report);
+      waiting(report);
       const { message } = error;
       if (message !== said) for (const line of message.split('\n')) report(`${line}: trying again`);
       said = message;
@@ -191,7 +190,7 @@ async function waitedForAnother(directory: string, log: Log): Promise<boolean> {
   if (isatty(0) || !(await isHeld(directory))) return false;
   const report = (line: string): void => log.line('error', line);
   report(`hold ${directory}: EBUSY: another supervisor runs on it: waiting for its end`);
-  serving(report);
+  waiting(report);
   const pause = pauses();
   do await setTimeout(pause.next().value);
   while (await isHeld(directory));

@@ -14,8 +14,17 @@ import { spawned } from './program.ts';
 let isTold = false;
 
 /**
- * Call it once the sockets answer, or while this process waits for the operator. It repeats by itself; a second call does
- * nothing.
+ * Call it while this process waits for the operator: systemd would end one that is silent as it starts. A guard comes later,
+ * once this process is no longer root.
+ *
+ * @param log takes one line
+ */
+export function waiting(log: (line: string) => void): void {
+  if (process.env['NOTIFY_SOCKET'] !== undefined) serving(log);
+}
+
+/**
+ * Call it once the sockets answer. It repeats by itself; a second call does nothing.
  *
  * @param log takes one line
  */
