@@ -251,6 +251,24 @@ t.test('taking from a partner that dials › dials once it has stopped, or is si
   t.ok(story(silent.pass(200)).includes('PADI'));
 });
 
+t.test(
+  'taking from a partner that dials › without a helper there is nothing to wait for',
+  async (t) => {
+    const { router } = takesFromADialler();
+    t.equal(router.state, 'Holding');
+    router.feed({ kind: 'helper-down' });
+    const before = router.actions.length;
+    // It throws if the engine asks for the same instant again and again.
+    router.pass(60_000);
+    const dials = (): number =>
+      router.actions.slice(before).filter(({ kind }) => kind === 'send-discovery').length;
+    t.equal(dials(), 0, 'nothing is said to be sent');
+    router.helperUp({ role: 'MASTER' });
+    router.pass(2000);
+    t.ok(dials() > 0, 'the helper that comes back is told to dial');
+  },
+);
+
 t.test('taking from a partner that dials › an old datagram revives no session', async (t) => {
   const router = new Router();
   router.helperUp();

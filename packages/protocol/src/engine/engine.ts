@@ -101,7 +101,9 @@ export class SessionEngine implements Engine<Event, Action> {
   }
 
   deadline(): Instant | undefined {
-    return earliest(this.#waits.next(), this.#link.deadline(), this.#delegation.deadline());
+    // A deadline that the link is not told of would never pass.
+    const link = this.#standing.listens ? this.#link.deadline() : undefined;
+    return earliest(this.#waits.next(), link, this.#delegation.deadline());
   }
 
   status(now: Instant): SessionStatus {

@@ -290,6 +290,8 @@ export class Acts {
   }
 
   #dial(now: Instant): void {
+    // As in `#carry`: `helper-up` decides again.
+    if (this.#standing.helper === undefined) return;
     this.#endHalfMade(now);
     this.#tellLink(now, (link) => link.dial(this.#standing.previous, now));
   }
