@@ -119,7 +119,7 @@ async function judge(root: string, mutant: Mutant, runs: number): Promise<Verdic
   const takes = await sound;
   if (takes === undefined)
     return { mutant, found: undefined, runs: 0, crash: `${name} fails anyway` };
-  const limit = Math.max(LEAST_LIMIT_MS, takes * PATIENCE);
+  const limit = Math.ceil(Math.max(LEAST_LIMIT_MS, takes * PATIENCE));
   const missed = await withFault(root, mutant, () => runTest(root, name, limit));
   return {
     mutant,
