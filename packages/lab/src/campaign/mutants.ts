@@ -99,6 +99,12 @@ export const MUTANTS: readonly Mutant[] = [
       '',
     ),
     mutant(
+      'a partner whose helper restarts loses the role',
+      JUDGE,
+      "this.#waits.ensure('unhealthy', now);",
+      "demotion.drop('handoff');",
+    ),
+    mutant(
       'a line without carrier is tried again',
       JUDGE,
       "if (helper?.carrier === true)\n            demotion.drop('watchdog');",
