@@ -491,9 +491,10 @@ for (const [how, takes] of [
     router.hear();
     router.feed({ kind: 'admin', verb: 'connect' });
     router.echoReply();
-    const said = story([...takes(router), ...router.hear({ snapshot: held(43) })]);
-    t.ok(said.includes('gate closed') && said.includes('route partner'), said.join(', '));
+    const taken = takes(router);
     t.equal(router.state, 'Standby', 'ready, and no more');
+    const said = story([...taken, ...router.hear({ snapshot: held(43) })]);
+    t.ok(said.includes('gate closed') && said.includes('route partner'), said.join(', '));
     router.hear({ open: false, role: 'BACKUP', proven: false, snapshot: held(43) });
     router.pass(120_000);
     t.equal(router.state, 'Standby', 'neither a partner that lets go nor its silence is a word');

@@ -39,14 +39,16 @@ const PATIENCE = 20;
 const TEST_LIMIT_MS = 600_000;
 const LEAST_LIMIT_MS = 60_000;
 
+const SURVIVED = ' survived';
+
 /** Names the mutant and what it does: a mutant that was mended is played again. */
 const keyOf = (mutant: Mutant): string => {
   const { name, ...does } = mutant;
   return `${name} ${createHash('sha256').update(JSON.stringify(does)).digest('hex').slice(0, 12)}`;
 };
 
-/** The mutants that earlier calls found caught, a line each. */
-const readCaught = (path: string | undefined): ReadonlySet<string> =>
+/** The mutants that earlier calls have played, a line each; one that survived has that behind its key. */
+const readPlayed = (path: string | undefined): ReadonlySet<string> =>
   new Set(path !== undefined && existsSync(path) ? readFileSync(path, 'utf8').split('\n') : []);
 
 /** What became of one mutant. */
@@ -198,9 +200,15 @@ async function main(): Promise<number> {
     .filter((_, i) => i % share === 0);
   // A list that no longer fits the product is found out before anything runs.
   for (const mutant of mutants) mutate(readFileSync(join(PACKAGES, mutant.file), 'utf8'), mutant);
-  const before = readCaught(state);
-  const waiting = mutants.filter((mutant) => !before.has(keyOf(mutant)));
-  const known = mutants.length - waiting.length;
+  const before = readPlayed(state);
+  const left = mutants.filter((mutant) => !before.has(keyOf(mutant)));
+  const known = mutants.length - left.length;
+  // A test may have been mended since: last of all.
+  const hasSurvived = (mutant: Mutant): boolean => before.has(keyOf(mutant) + SURVIVED);
+  const waiting = [
+    ...left.filter((mutant) => !hasSurvived(mutant)),
+    ...left.filter((mutant) => hasSurvived(mutant)),
+  ];
   const verdicts: Verdict[] = [];
   const base = mkdtempSync(join(tmpdir(), 'sim-mutants-'));
   const job = async (_: unknown, index: number): Promise<void> => {
@@ -212,8 +220,8 @@ async function main(): Promise<number> {
       const verdict = await judge(root, mutant, Number(values.runs));
       verdicts.push(verdict);
       show({ ...verdict, seconds: (performance.now() - started) / 1000 });
-      if (state !== undefined && verdict.found !== undefined)
-        appendFileSync(state, `${keyOf(mutant)}\n`);
+      const suffix = verdict.found === undefined ? SURVIVED : '';
+      if (state !== undefined) appendFileSync(state, `${keyOf(mutant)}${suffix}\n`);
     }
   };
   try {
@@ -223,9 +231,9 @@ async function main(): Promise<number> {
   }
   const survivors = verdicts.filter(({ found }) => found === undefined);
   const caught = verdicts.length - survivors.length;
-  const left = waiting.length === 0 ? '' : `, ${waiting.length} not played yet`;
+  const more = waiting.length === 0 ? '' : `, ${waiting.length} still to play`;
   const earlier = known === 0 ? '' : `, ${known} earlier`;
-  console.log(`\n${caught} of ${verdicts.length} caught${earlier}${left}`);
+  console.log(`\n${caught} of ${verdicts.length} caught${earlier}${more}`);
   for (const { mutant } of survivors) console.log(`not caught: ${mutant.name}`);
   return survivors.length === 0 ? 0 : 1;
 }
