@@ -448,6 +448,20 @@ t.test('manual › a router that has handed over does not take the session back'
   t.equal(router.state, 'Standby', 'a new helper is no word of the operator’s');
 });
 
+t.test('disconnect › sends no PADT for what the partner on the line may hold', async (t) => {
+  for (const isSeen of [false, true]) {
+    const router = Router.holder();
+    router.pass(3100);
+    if (isSeen) router.feed({ kind: 'own-mac-heard', epoch: 42 });
+    const words = story([
+      ...router.feed({ kind: 'admin', verb: 'disconnect' }),
+      ...router.pass(12_000),
+    ]);
+    t.equal(router.state, 'Off');
+    t.equal(words.includes('PADT'), !isSeen, words.join(', '));
+  }
+});
+
 t.test('handoff › a partner whose helper restarts keeps what it was given', async (t) => {
   const router = Router.holder();
   const demoted = (): readonly string[] => router.engine.status(router.now).demoted;

@@ -105,6 +105,12 @@ export const MUTANTS: readonly Mutant[] = [
       "demotion.drop('handoff');",
     ),
     mutant(
+      'a PADT for what the partner may hold',
+      OUTBOX,
+      'isSayable(action) && !(this.isContested && isPadt(action))',
+      'isSayable(action)',
+    ),
+    mutant(
       'a line without carrier is tried again',
       JUDGE,
       "if (helper?.carrier === true)\n            demotion.drop('watchdog');",
