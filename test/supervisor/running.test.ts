@@ -112,10 +112,16 @@ t.test(
     const octets = Uint8Array.of(11, 1, 0, 8, 0, 0, 0, 0);
     const discard = { notice: 'ppp-frame', session: 'pppoe0', protocol: 0xc021, packet: octets };
     const { answer } = script;
+    // What an earlier helper has not answered for, a new one never will.
+    script.answer = (request) => (request.verb === 'ppp-send' ? [] : answer(request));
+    script.say(role('MASTER'));
+    await script.happened.until('ppp-send');
+    script.hangUp();
+    await script.happened.until('hello', 2);
     script.answer = (request) =>
       request.verb === 'ppp-send' ? [discard, ...answer(request), discard] : answer(request);
     script.say(role('MASTER'));
-    await told.until('pppoe0 role MASTER');
+    await told.until('pppoe0 role MASTER', 2);
     while (crossed.length < 2) await new Promise(setImmediate);
     t.strictSame(crossed.slice(0, 2), [true, false]);
   },

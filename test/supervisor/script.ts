@@ -83,6 +83,11 @@ export class Script {
     for (const socket of this.#sockets) socket.write(octets);
   }
 
+  /** Every connection ends; the next one is served. */
+  hangUp(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
   /** The process is gone. */
   async die(): Promise<void> {
     for (const socket of this.#sockets) socket.destroy();

@@ -52,6 +52,10 @@ export const TEST_MUTANTS: readonly Mutant[] = [
     ],
     ['store: the record of the epoch is not read', 'record, ...lost', '...lost'],
   ]),
+  ...of('supervisor/dist/session.js', 'supervisor/running', [
+    ['session: waits for the answers of a helper that is gone', 'this.#unsent = 0;', ''],
+    ['session: nothing has crossed', "event.kind === 'ppp' && this.#unsent > 0", 'false'],
+  ]),
   ...of('supervisor/dist/driver.js', 'supervisor/driver', [
     [
       'driver: goes on after a refused store',
