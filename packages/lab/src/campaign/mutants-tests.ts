@@ -397,7 +397,7 @@ export const TEST_MUTANTS: readonly Mutant[] = [
     ['pppoe: tags after the end', "if (type === TAG['End-Of-List'])\n            break;", ''],
     ['pppoe: data in a discovery code', 'if (code !== SESSION_DATA)', 'if (false)'],
   ]),
-  ...of(`${ENGINE}/ppp/negotiation.js`, 'engine/link-dial', [
+  ...of(`${ENGINE}/ppp/negotiation.js`, 'engine/link-agreement', [
     ['negotiation: an option twice is acknowledged', 'kinds.indexOf(option.kind) < i ?', 'false ?'],
   ]),
   ...of(`${ENGINE}/owner/waits.js`, 'engine/dial-and-partner', [
