@@ -20,13 +20,13 @@ const message = koffi.struct({
   rightsLength: 'size_t',
   flags: 'int',
 });
-const recvmsg = koffi
-  .load('libc.so.6')
-  .func('recvmsg', 'long', ['int', koffi.inout(koffi.pointer(message)), 'int']) as (
-  fd: number,
-  into: { rightsLength: number },
-  flags: number,
-) => number;
+type Recvmsg = (fd: number, into: { rightsLength: number }, flags: number) => number;
+
+/** Not before a store is made: the module is loaded on systems without this library too. */
+const bindRecvmsg = (): Recvmsg =>
+  koffi
+    .load('libc.so.6')
+    .func('recvmsg', 'long', ['int', koffi.inout(koffi.pointer(message)), 'int']) as Recvmsg;
 
 interface Kept {
   readonly name: string;
@@ -39,6 +39,7 @@ export class DescriptorStore {
   readonly #libc: Libc;
   readonly #path: string;
   readonly #socket: number;
+  readonly #recvmsg = bindRecvmsg();
   #kept: Kept[] = [];
 
   constructor(libc: Libc, path: string) {
@@ -66,7 +67,7 @@ export class DescriptorStore {
         rightsLength: rights.length,
         flags: 0,
       };
-      const length = recvmsg(this.#socket, into, 0);
+      const length = this.#recvmsg(this.#socket, into, 0);
       if (length < 0) return this.#kept;
       this.#take(
         new TextDecoder().decode(data.subarray(0, length)),
