@@ -328,3 +328,33 @@ void t.test(
     t.end();
   },
 );
+
+void t.test('link › odd AC › what we had refused stands beside the words of the AC', (t) => {
+  // As pppd does with require-mschap: after our Nak it asks for no authentication, opens, and complains.
+  let isNakked = false;
+  const pair = asking((usual) =>
+    usual.flatMap((option) => {
+      if (option.kind !== 'authentication') return [option];
+      return isNakked ? [] : [method(0xc2, 0x23, 0x80)];
+    }),
+  );
+  const { ac } = pair;
+  pair.intercept = (sent) => {
+    if (name(sent) === 'LCP Configure-Nak') {
+      isNakked = true;
+      ac.temperament = { ...ac.temperament, auth: 'none' };
+      return ac.forgets(pair.now).flatMap((packet) => [event(packet)]);
+    }
+    const data = utf8('peer refused to authenticate');
+    const end = { code: 'Terminate-Request', identifier: 9, data } as const;
+    return name(sent) === 'IPCP Configure-Request'
+      ? [event({ protocol: 'LCP', packet: end })]
+      : undefined;
+  };
+  pair.dial().run(2000).padt();
+  t.equal(
+    pair.closed[0],
+    'the AC terminated the link: peer refused to authenticate, after we refused an authentication that is not allowed: MS-CHAP; allowed: MS-CHAPv2, CHAP-MD5, PAP',
+  );
+  t.end();
+});

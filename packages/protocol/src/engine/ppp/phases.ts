@@ -123,18 +123,24 @@ export class Phases {
 
   /** The end if the AC sends a PADT now: with the reason that it gives or gave before, else with what it may have missed. */
   endedByAc(words: string | undefined): End {
-    const said = words === undefined ? this.#unmet : `: ${words}`;
+    const said = this.#withUnmet(words === undefined ? '' : `: ${words}`);
     const reason = this.#lastWords ?? `the AC sent PADT${said}`;
     return { ...(this.#end ?? { kind: 'ended', reason, refused: this.#isJudged }), padt: false };
   }
 
-  /** What we have refused to an AC that ends the link before it is open. */
-  get #unmet(): string {
-    const { objection, protocolsRejected } = this.#lcp;
-    if (this.#phase === 'Establish' && objection !== undefined)
-      return ` after we refused ${objection}`;
-    const isMissed = this.#phase === 'Network' && !this.#wasOpened && protocolsRejected !== '';
-    return isMissed ? ` after we rejected ${protocolsRejected}` : '';
+  /** The AC's words, and what we have refused to it, if it ends the link before that is open. */
+  #withUnmet(words: string): string {
+    const unmet = this.#unmet;
+    if (unmet === undefined) return words;
+    return words === '' ? ` ${unmet}` : `${words}, ${unmet}`;
+  }
+
+  get #unmet(): string | undefined {
+    const { objection, protocolsRejected, agreement } = this.#lcp;
+    const isNew = this.#phase === 'Network' && !this.#wasOpened;
+    const isUnsettled = this.#phase === 'Establish' || (isNew && agreement.auth === 'none');
+    if (isUnsettled && objection !== undefined) return `after we refused ${objection}`;
+    return isNew && protocolsRejected !== '' ? `after we rejected ${protocolsRejected}` : undefined;
   }
 
   /** The AC knows our name and has not accepted us yet: if it ends the link now, it has refused us. */
@@ -256,7 +262,7 @@ export class Phases {
 
   #receiveLcp({ packet }: Extract<PppPacket, { protocol: 'LCP' }>, now: Instant): void {
     if (packet.code === 'Terminate-Request') {
-      this.#lastWords = `the AC terminated the link${wordsOf(packet.data) || this.#unmet}`;
+      this.#lastWords = `the AC terminated the link${this.#withUnmet(wordsOf(packet.data))}`;
       if (this.#lcp.state === 'Opened')
         this.#endWith({ reason: this.#lastWords, padt: false, refused: this.#isJudged });
     }
