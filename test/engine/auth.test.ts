@@ -38,13 +38,13 @@ class Heard {
 
   constructor(password = PASSWORD) {
     const credentials = { user: 'alice', password: new Secret(password) };
-    this.machine = new Authentication(
-      credentials,
-      HASHES,
-      counterRandom(),
-      this.#timers,
-      this.#recorder.out,
-    );
+    this.machine = new Authentication({
+      config: credentials,
+      hashes: HASHES,
+      random: counterRandom(),
+      timers: this.#timers,
+      out: this.#recorder.out,
+    });
   }
 
   deadline(): Instant | undefined {

@@ -33,10 +33,12 @@ class Heard<Option extends AnyOption> {
       machine,
       options,
       () => peerMru,
-      pace,
-      this.#timers,
-      (...actions) => {
-        for (const each of actions) if (each.kind === 'note') this.#outputs.push(each);
+      {
+        restartTimer: pace,
+        timers: this.#timers,
+        out: (...actions) => {
+          for (const each of actions) if (each.kind === 'note') this.#outputs.push(each);
+        },
       },
       (packet) => this.#outputs.push({ kind: 'send', packet }),
     );

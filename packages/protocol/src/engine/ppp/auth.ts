@@ -10,6 +10,7 @@ import { logTo, type Log, type Out } from '../out.ts';
 import type { Hashes, Random, Secret } from '../hashes.ts';
 import type { Method } from './lcp-options.ts';
 import { CHALLENGE_LENGTH, isProof, prove } from './mschap.ts';
+import type { PppShared } from './shared.ts';
 import { PPP_WAITS, type PppTimers } from './waits.ts';
 
 export type AuthSignal =
@@ -58,13 +59,8 @@ export class Authentication {
   #isOddSaid = false;
   #trouble: string | undefined;
 
-  constructor(
-    credentials: Credentials,
-    hashes: Hashes,
-    random: Random,
-    timers: PppTimers,
-    out: Out,
-  ) {
+  constructor(shared: Omit<PppShared, 'config' | 'restartTimer'> & { config: Credentials }) {
+    const { config: credentials, hashes, random, timers, out } = shared;
     this.#out = out;
     this.#log = logTo(out, 'auth', () => this.#state);
     this.#credentials = credentials;

@@ -11,13 +11,11 @@ import {
   type LcpOnlyPacket,
   type LcpPacket,
 } from '../../wire/ppp.ts';
-import { logTo, type Log, type Out } from '../out.ts';
-import type { Random } from '../hashes.ts';
+import { logTo, type Log } from '../out.ts';
 import { LcpOptions, type LcpAgreement, type LcpSettings } from './lcp-options.ts';
 import { Negotiation, type LayerSignal } from './negotiation.ts';
 import { namesOf } from './options.ts';
-import type { RestartTimer } from './restart-timer.ts';
-import type { PppTimers } from './waits.ts';
+import type { PppShared } from './shared.ts';
 import { unreachable } from '../../unreachable.ts';
 
 export type LcpSignal =
@@ -66,26 +64,13 @@ export class Lcp {
   readonly #protocolsSaid = new Set<string>();
   readonly #protocolsRejected = new Set<number>();
 
-  constructor(
-    settings: LcpSettings,
-    random: Random,
-    restartTimer: RestartTimer,
-    timers: PppTimers,
-    out: Out,
-  ) {
+  constructor(settings: LcpSettings, shared: PppShared) {
+    const { random, out } = shared;
     const theirMru = (): number => this.agreement.theirMru;
     this.#log = logTo(out, 'lcp', () => this.state);
     this.#send = (packet) => out({ kind: 'send-ppp', packet: { protocol: 'LCP', packet } });
     this.#options = new LcpOptions(settings, random);
-    this.#negotiation = new Negotiation(
-      'lcp',
-      this.#options,
-      theirMru,
-      restartTimer,
-      timers,
-      out,
-      this.#send,
-    );
+    this.#negotiation = new Negotiation('lcp', this.#options, theirMru, shared, this.#send);
   }
 
   get state(): Negotiation<LcpOption>['state'] {

@@ -7,9 +7,8 @@ import { PLAIN_PAYLOAD } from '../../wire/pppoe.ts';
 import type { Out } from '../out.ts';
 import { Keepalive, type KeepaliveVerdict } from './keepalive.ts';
 import type { Lcp, LcpSignal } from './lcp.ts';
-import type { LinkConfig } from '../session-config.ts';
 import { SizeProbe } from './size-probe.ts';
-import type { PppTimers } from './waits.ts';
+import type { PppShared } from './shared.ts';
 
 export type LineSignal =
   /** Probing has begun; or the probe failed. */
@@ -27,7 +26,7 @@ export class LineCheck {
   readonly #keepalive: Keepalive;
   readonly #size: SizeProbe;
 
-  constructor(echo: LinkConfig['echo'], lcp: Lcp, timers: PppTimers, out: Out) {
+  constructor(lcp: Lcp, { config: { echo }, timers, out }: PppShared) {
     this.#out = out;
     this.#lcp = lcp;
     this.#keepalive = new Keepalive(echo, timers);

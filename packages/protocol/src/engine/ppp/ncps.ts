@@ -10,20 +10,16 @@ import {
   type Ipv6cpOption,
 } from '../../wire/ncp.ts';
 import type { PppPacket } from '../../wire/ppp.ts';
-import type { Out } from '../out.ts';
-import type { Random } from '../hashes.ts';
 import {
   IpcpOptions,
   Ipv6cpOptions,
   isUnspecified,
-  type IpcpSettings,
   type Ipv4Agreement,
   type Ipv6Agreement,
 } from './ncp.ts';
 import { isSettled, Negotiation, type LayerSignal } from './negotiation.ts';
 import { namesOf } from './options.ts';
-import type { RestartTimer } from './restart-timer.ts';
-import type { PppTimers } from './waits.ts';
+import type { PppShared } from './shared.ts';
 import type { SessionFacts } from '../../session.ts';
 
 export type Ncp = 'ipcp' | 'ipv6cp';
@@ -36,34 +32,15 @@ export class Ncps {
   readonly #ipv6cp: Negotiation<Ipv6cpOption>;
 
   /** @param previous facts of an earlier session: request its addresses again */
-  constructor(
-    settings: IpcpSettings,
-    previous: SessionFacts | null,
-    peerMru: () => number,
-    random: Random,
-    restartTimer: RestartTimer,
-    timers: PppTimers,
-    out: Out,
-  ) {
-    this.#ipcpOptions = new IpcpOptions(settings, previous?.ourAddress ?? UNSPECIFIED_V4);
-    this.#ipcp = new Negotiation(
-      'ipcp',
-      this.#ipcpOptions,
-      peerMru,
-      restartTimer,
-      timers,
-      out,
-      (packet) => out({ kind: 'send-ppp', packet: { protocol: 'IPCP', packet } }),
+  constructor(previous: SessionFacts | null, peerMru: () => number, shared: PppShared) {
+    const { config, random, out } = shared;
+    this.#ipcpOptions = new IpcpOptions(config, previous?.ourAddress ?? UNSPECIFIED_V4);
+    this.#ipcp = new Negotiation('ipcp', this.#ipcpOptions, peerMru, shared, (packet) =>
+      out({ kind: 'send-ppp', packet: { protocol: 'IPCP', packet } }),
     );
     this.#ipv6cpOptions = new Ipv6cpOptions(random, previous?.interfaceIds?.ours);
-    this.#ipv6cp = new Negotiation(
-      'ipv6cp',
-      this.#ipv6cpOptions,
-      peerMru,
-      restartTimer,
-      timers,
-      out,
-      (packet) => out({ kind: 'send-ppp', packet: { protocol: 'IPV6CP', packet } }),
+    this.#ipv6cp = new Negotiation('ipv6cp', this.#ipv6cpOptions, peerMru, shared, (packet) =>
+      out({ kind: 'send-ppp', packet: { protocol: 'IPV6CP', packet } }),
     );
   }
 

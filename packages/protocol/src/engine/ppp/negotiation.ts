@@ -17,9 +17,10 @@ import {
   type AutomatonState,
 } from './automaton.ts';
 import type { Note } from '../events.ts';
-import { logTo, type Log, type Out } from '../out.ts';
+import { logTo, type Log } from '../out.ts';
 import { isSubset, sameOptions, type AnyOption, type Options } from './options.ts';
 import { RESTART_PERIOD, type RestartTimer } from './restart-timer.ts';
+import type { PppShared } from './shared.ts';
 import { PPP_WAITS, type Layer, type PppTimers } from './waits.ts';
 import { unreachable } from '../../unreachable.ts';
 
@@ -75,9 +76,7 @@ export class Negotiation<Option extends AnyOption> {
     machine: Layer,
     options: Options<Option>,
     peerMru: () => number,
-    restartTimer: RestartTimer,
-    timers: PppTimers,
-    out: Out,
+    { restartTimer, timers, out }: Pick<PppShared, 'restartTimer' | 'timers' | 'out'>,
     send: (packet: ControlPacket<Option>) => void,
   ) {
     this.#log = logTo(out, machine, () => this.#state);

@@ -10,15 +10,14 @@ import { sameOctets } from '../../bytes.ts';
 import { formatIpv4 } from '../../wire/ncp.ts';
 import { PROTOCOL, type PppPacket } from '../../wire/ppp.ts';
 import type { SessionFacts } from '../../session.ts';
-import type { Random } from '../hashes.ts';
-import type { Log, Out } from '../out.ts';
+import type { Log } from '../out.ts';
 import type { LinkConfig } from '../session-config.ts';
 import { wordsOf } from './agreement.ts';
 import { Flaps } from './flaps.ts';
 import type { Lcp } from './lcp.ts';
 import { Ncps, type Ncp } from './ncps.ts';
 import { isEssential, type LayerSignal } from './negotiation.ts';
-import type { RestartTimer } from './restart-timer.ts';
+import type { PppShared } from './shared.ts';
 import { PPP_WAITS, type PppTimers } from './waits.ts';
 
 export type NetworkSignal =
@@ -56,22 +55,13 @@ export class Network {
    * @param previous facts of an earlier session: request its addresses again
    * @param log the link's
    */
-  constructor(
-    config: LinkConfig,
-    previous: SessionFacts | null,
-    lcp: Lcp,
-    random: Random,
-    restartTimer: RestartTimer,
-    timers: PppTimers,
-    out: Out,
-    log: Log,
-  ) {
-    this.#config = config;
+  constructor(previous: SessionFacts | null, lcp: Lcp, shared: PppShared, log: Log) {
+    this.#config = shared.config;
     this.#lcp = lcp;
-    this.#timers = timers;
+    this.#timers = shared.timers;
     this.#log = log;
     const peerMru = (): number => lcp.agreement.theirMru;
-    this.ncps = new Ncps(config, previous, peerMru, random, restartTimer, timers, out);
+    this.ncps = new Ncps(previous, peerMru, shared);
     this.#ipv4 = this.#atFirst;
   }
 

@@ -75,19 +75,12 @@ export class Phases {
     this.#log = logTo(this.#out, 'link', () => this.#phase);
     this.#phase = from;
     this.#maxPayload = maxPayload;
-    this.#lcp = new Lcp(asked, random, this.#restartTimer, this.#timers, this.#out);
-    this.#auth = new Authentication(config, hashes, random, this.#timers, this.#out);
-    this.#network = new Network(
-      config,
-      previous,
-      this.#lcp,
-      random,
-      this.#restartTimer,
-      this.#timers,
-      this.#out,
-      this.#log,
-    );
-    this.#line = new LineCheck(config.echo, this.#lcp, this.#timers, this.#out);
+    const [restartTimer, timers] = [this.#restartTimer, this.#timers];
+    const shared = { config, hashes, random, restartTimer, timers, out: this.#out };
+    this.#lcp = new Lcp(asked, shared);
+    this.#auth = new Authentication(shared);
+    this.#network = new Network(previous, this.#lcp, shared, this.#log);
+    this.#line = new LineCheck(this.#lcp, shared);
   }
 
   get phase(): Phase {
