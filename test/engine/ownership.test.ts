@@ -448,6 +448,15 @@ t.test('manual › a router that has handed over does not take the session back'
   t.equal(router.state, 'Standby', 'a new helper is no word of the operator’s');
 });
 
+t.test('Standby › is armed no longer when its helper has gone', async (t) => {
+  const router = Router.standby();
+  t.ok(router.engine.status(router.now).armed);
+  const told = router.feed({ kind: 'helper-down' }).find(({ kind }) => kind === 'tell-partner');
+  t.match(told, { message: { armed: false, healthy: false } });
+  router.helperUp();
+  t.ok(router.engine.status(router.now).armed);
+});
+
 t.test('disconnect › sends no PADT for what the partner on the line may hold', async (t) => {
   for (const isSeen of [false, true]) {
     const router = Router.holder();

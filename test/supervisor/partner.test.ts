@@ -236,6 +236,19 @@ t.test(
   },
 );
 
+t.test('partner › a new key is no difference, whatever was said under the old one', async (t) => {
+  const port = await freePort();
+  const both = `7 ${KEY}\n8 ${OTHER}`;
+  const b = await end(t, 1, port, keys(both, 8));
+  b.partner.tell('pppoe0', message(2));
+  b.partner.setKeys(keys(both, 7));
+  const a = await end(t, 0, port, keys(both, 7));
+  a.partner.tell('pppoe0', message(1));
+  b.partner.tell('pppoe0', message(2));
+  await a.hears(1);
+  t.strictSame(a.partner.differs('pppoe0'), []);
+});
+
 t.test('partner › keys rotate without a moment of disagreement', async (t) => {
   const port = await freePort();
   const both = `7 ${KEY}\n8 ${OTHER}`;

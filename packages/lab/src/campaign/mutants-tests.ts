@@ -84,6 +84,7 @@ export const TEST_MUTANTS: readonly Mutant[] = [
   ]),
   ...of('supervisor/dist/partner.js', 'supervisor/partner', [
     ['partner: counter not raised', 'of.counter += 1n;', ''],
+    ['partner: a digest under an old key', 'if (digest?.key === key)', 'if (digest !== undefined)'],
     [
       'partner: hello not answered',
       'if (told !== undefined && hellos.mayAnswer(',

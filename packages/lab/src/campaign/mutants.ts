@@ -111,6 +111,12 @@ export const MUTANTS: readonly Mutant[] = [
       'isSayable(action)',
     ),
     mutant(
+      'armed without a helper',
+      ACTS,
+      '#sever(now) {\n        this.#standing.arm(false);',
+      '#sever(now) {',
+    ),
+    mutant(
       'a line without carrier is tried again',
       JUDGE,
       "if (helper?.carrier === true)\n            demotion.drop('watchdog');",
@@ -474,6 +480,15 @@ export const MUTANTS: readonly Mutant[] = [
   ]),
   // Demotion.
   // Order, back-off, proof.
+  ...by('engine/keepalive', [
+    mutant(
+      'any packet proves the way to the AC',
+      KEEPALIVE,
+      'return !this.#hasAnswered && this.#lives(now);',
+      'return this.#lives(now);',
+    ),
+    mutant('gives up an AC that sends', KEEPALIVE, 'this.#hasSign = true;', ''),
+  ]),
   ...by('engine/redial', [
     mutant(
       'refused as if it had failed',
