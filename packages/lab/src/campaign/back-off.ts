@@ -60,6 +60,8 @@ export class BackOff {
     if (!serves && hasServed && !isOff(status.state)) this.#failures = 0;
     this.#openedAt = serves ? (this.#openedAt ?? now) : undefined;
     if (status.state !== 'Holding') this.#asked = undefined;
+    // An operator who connects does not wait: the pause is theirs.
+    if (event.kind === 'admin') this.#endedAt = undefined;
     // Another AC that has offered is asked at once.
     if (event.kind === 'discovery' && this.#isRefused(event) && !actions.some(isRequest)) {
       this.#refusals++;
