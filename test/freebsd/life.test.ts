@@ -2,12 +2,13 @@
  * A whole helper on the fake FreeBSD kernel, with a supervisor on its socket: a life from the first start to an
  * administrator's stop, in which nothing is said on the wire that nobody asked for, and of which nothing is left.
  */
-import { sameOctets, toHex } from '@ppp-thing/protocol/bytes';
+import { toHex } from '@ppp-thing/protocol/bytes';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdirSync, rmdirSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { Routes, gateway4 } from '@ppp-thing/helper/freebsd/route';
+import { C } from '@ppp-thing/helper/freebsd/abi';
+import { encodeRoute, gateway4, openRouteSocket, Routes } from '@ppp-thing/helper/freebsd/route';
 import t, { type Test } from 'tap';
 import type { SessionPolicy } from '@ppp-thing/helper/policy';
 import { Client } from '../helper/client.ts';
@@ -254,37 +255,51 @@ t.test('freebsd › default routes of others stay beside ours, and are logged on
   administrator.close();
 });
 
-t.test(
-  'freebsd › a default route of others that leads to an interface is logged, or replaced',
-  async (t) => {
-    for (const multipath of [true, false]) {
-      const life = await Life.make(t);
-      const { carp, routes, interfaces } = life.router.kernel;
-      routes.multipath = multipath;
-      const lan = interfaces.get(LAN);
-      routes.addByInterface(lan);
-      const helper = life.start();
-      const client = await Client.greet(helper.path);
-      carp.set(VHID, 'MASTER');
-      await client.until('the edge', () => client.notices.find(({ notice }) => notice === 'role'));
-      await client.ask(ATTACH);
-      await client.ask(CONFIGURE);
-      t.equal(await client.outcome({ verb: 'route', session, via: 'session' }), 'done');
-      t.equal(routes.count(), multipath ? 2 : 1);
-      t.ok(
-        routes.defaults().some((gateway) => sameOctets(gateway, THEIRS)),
-        'ours is in force',
-      );
-      t.match(
-        helper.lines.find((line) => line.startsWith('route pppoe0: EEXIST')),
-        new RegExp(`default route to link#${lan.index}, .*route delete default -interface`),
-      );
-      client.end();
-      await stop(helper, 'remove');
-      t.equal(routes.count(), multipath ? 1 : 0);
-    }
-  },
-);
+t.test('freebsd › a default route of others that leads to an interface is replaced', async (t) => {
+  const life = await Life.make(t);
+  const { carp, routes, interfaces } = life.router.kernel;
+  const lan = interfaces.get(LAN);
+  routes.addByInterface(lan);
+  const helper = life.start();
+  const client = await Client.greet(helper.path);
+  carp.set(VHID, 'MASTER');
+  await client.until('the edge', () => client.notices.find(({ notice }) => notice === 'role'));
+  await client.ask(ATTACH);
+  await client.ask(CONFIGURE);
+  t.equal(await client.outcome({ verb: 'route', session, via: 'session' }), 'done');
+  t.strictSame(routes.defaults(), [THEIRS], 'it stands alone, whatever net.route.multipath is');
+  t.equal(routes.lineTo(Uint8Array.of(203, 0, 113, 1))?.name, session);
+  t.match(
+    helper.lines.find((line) => line.startsWith('route pppoe0: EEXIST')),
+    new RegExp(`default route to link#${lan.index}, .*route delete default -interface`),
+  );
+  client.end();
+  await stop(helper, 'remove');
+  t.equal(routes.count(), 0);
+});
+
+t.test('freebsd › a default route that others failed to add is none', async (t) => {
+  const life = await Life.make(t);
+  const { carp, routes } = life.router.kernel;
+  const helper = life.start();
+  const client = await Client.greet(helper.path);
+  carp.set(VHID, 'MASTER');
+  await client.until('the edge', () => client.notices.find(({ notice }) => notice === 'role'));
+  await client.ask(ATTACH);
+  await client.ask(CONFIGURE);
+  t.equal(await client.outcome({ verb: 'route', session, via: 'session' }), 'done');
+  routes.multipath = false;
+  const { libc } = life.router.process();
+  const fd = openRouteSocket(libc);
+  const { any, socketAddress } = gateway4(Uint8Array.of(192, 168, 7, 99));
+  const wish = { type: C.RTM_ADD, destination: any, gateway: socketAddress };
+  t.throws(() => libc.write(fd, encodeRoute(1, wish)), { code: 'EEXIST' });
+  libc.close(fd);
+  t.equal(await client.outcome({ verb: 'route', session, via: 'session' }), 'done');
+  t.notOk(helper.lines.some((line) => line.startsWith('route pppoe0: EEXIST')));
+  client.end();
+  await stop(helper, 'remove');
+});
 
 t.test('freebsd › a kernel with one default route has ours', async (t) => {
   const life = await Life.make(t);

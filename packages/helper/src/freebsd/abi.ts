@@ -154,6 +154,7 @@ export const S = {
     rtm_flags: 8,
     rtm_addrs: 12,
     rtm_seq: 20,
+    rtm_errno: 24,
   },
   carpreq: {
     size: 40,

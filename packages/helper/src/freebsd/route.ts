@@ -8,6 +8,7 @@ import { soon, unless } from './errors.ts';
 import { maskOf, sockaddrIn, sockaddrIn6 } from './interface.ts';
 import { int, putU16, putU32, u16At, u32At } from './octets.ts';
 
+const FAMILY = S.sockaddr_in.sin_family;
 const FLAGS = C.RTF_UP | C.RTF_GATEWAY | C.RTF_STATIC;
 const ROOM = 2048;
 /** Socket addresses in a message begin at multiples of this. */
@@ -105,7 +106,7 @@ export class Routes {
 
   /**
    * Add a default route to `gateway`. A kernel with multipath routing (FreeBSD 13 and later) puts it beside those of
-   * other programs; any other kernel has one default route, which this one then replaces.
+   * other programs that have a gateway. One to an interface, and that of any other kernel, stands alone: it is replaced.
    *
    * @returns the one that it replaced, by its gateway
    */
@@ -114,7 +115,14 @@ export class Routes {
     if (unless(['EEXIST'], () => this.#send({ type: C.RTM_ADD, ...route })) !== undefined)
       return undefined;
     const other = this.beside(gateway);
-    if (other !== undefined) this.#send({ type: C.RTM_CHANGE, ...route });
+    if (other === undefined) return undefined;
+    if (other.socketAddress[FAMILY] === gateway.any[FAMILY]) {
+      this.#send({ type: C.RTM_CHANGE, ...route });
+      return other;
+    }
+    // A route that is changed from an interface to a gateway keeps the interface.
+    this.#send({ type: C.RTM_DELETE, destination: gateway.any });
+    this.#send({ type: C.RTM_ADD, ...route });
     return other;
   }
 
@@ -194,9 +202,9 @@ export const gateway6 = (address: Uint8Array, index: number): Gateway => ({
 
 /** The address alone: the kernel may return more about its interface than we sent. An interface's is all of it. */
 export function addressOf({ socketAddress }: Gateway): Uint8Array {
-  const { sin_family, sin_addr } = S.sockaddr_in;
+  const { sin_addr } = S.sockaddr_in;
   const { sin6_addr } = S.sockaddr_in6;
-  const family = socketAddress[sin_family];
+  const family = socketAddress[FAMILY];
   if (family === C.AF_INET) return socketAddress.slice(sin_addr, sin_addr + 4);
   return family === C.AF_INET6 ? socketAddress.slice(sin6_addr, sin6_addr + 16) : socketAddress;
 }
@@ -242,7 +250,9 @@ export function readNews(libc: Libc, fd: number): News {
     if (length < u16At(message, 0)) continue;
     const type = message[S.rt_msghdr.rtm_type] ?? 0;
     if (NEWS.includes(type)) isRelevant = true;
-    const gateway = type === C.RTM_ADD ? defaultIn(message) : undefined;
+    // The kernel tells of an attempt that failed as well.
+    const isDone = u32At(message, S.rt_msghdr.rtm_errno) === 0;
+    const gateway = type === C.RTM_ADD && isDone ? defaultIn(message) : undefined;
     if (gateway !== undefined) gateways.push(gateway);
   }
   return { isRelevant, gateways };
@@ -254,7 +264,7 @@ function defaultIn(message: Uint8Array): Uint8Array | undefined {
     address !== undefined && address.subarray(2).every((octet) => octet === 0);
   const destination = addressIn(message, C.RTA_DST);
   const socketAddress = addressIn(message, C.RTA_GATEWAY);
-  const isIpv4 = destination?.[S.sockaddr_in.sin_family] === C.AF_INET;
+  const isIpv4 = destination?.[FAMILY] === C.AF_INET;
   if (socketAddress === undefined || !isIpv4 || !isZero(destination)) return undefined;
   if (!isZero(addressIn(message, C.RTA_NETMASK))) return undefined;
   return addressOf({ any: socketAddress, socketAddress });

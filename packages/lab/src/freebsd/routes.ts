@@ -4,7 +4,7 @@
  */
 import { concat } from '@ppp-thing/protocol/printable';
 import { toHex, sameOctets } from '@ppp-thing/protocol/bytes';
-import { at, c, fail } from './abi.ts';
+import { at, c, Errno, fail } from './abi.ts';
 import type { Interfaces, NetInterface } from './interfaces.ts';
 import { set16, set32, u32 } from './octets.ts';
 
@@ -66,8 +66,8 @@ export class Routes {
     set16(gateway, at('sockaddr_dl', 'sdl_index'), line.index);
     const key = `${fib} ${c('AF_INET')}`;
     const present = this.#defaults.get(key) ?? [];
-    if (present.length > 0 && !this.multipath) fail('EEXIST');
-    this.#defaults.set(key, [...present, { gateway, line }]);
+    if (present.length > 0) fail('EEXIST');
+    this.#defaults.set(key, [{ gateway, line }]);
   }
 
   count(): number {
@@ -99,9 +99,21 @@ export class Routes {
     const key = `${socket.fib} ${family(destination)}`;
     const type = message[field('rtm_type')];
     if (type === c('RTM_GET')) this.#get(socket, message, destination, key);
-    else this.#change(type, key, addresses.get(c('RTA_GATEWAY')));
-    if (type !== c('RTM_GET')) for (const each of this.sockets) each.push(message.slice());
+    else this.#tell(message, () => this.#change(type, key, addresses.get(c('RTA_GATEWAY'))));
     return message.length;
+  }
+
+  /** What was asked for comes to all sockets, with the errno of what was refused. */
+  #tell(message: Uint8Array, change: () => void): void {
+    const told = message.slice();
+    try {
+      change();
+    } catch (error) {
+      if (error instanceof Errno) set32(told, at('rt_msghdr', 'rtm_errno'), error.number);
+      throw error;
+    } finally {
+      for (const each of this.sockets) each.push(told.slice());
+    }
   }
 
   /** Routes to a network: only those of IPv6 that are rejected, which need no way out. */
@@ -134,13 +146,13 @@ export class Routes {
     switch (type) {
       case c('RTM_ADD'):
         if (gateway === undefined) fail('EINVAL');
-        if (named !== undefined || (present.length > 0 && !this.multipath)) fail('EEXIST');
+        if (named !== undefined || this.#standsAlone(present)) fail('EEXIST');
         return void this.#defaults.set(key, [...present, this.#route(gateway)]);
       case c('RTM_CHANGE'):
         if (gateway === undefined) fail('EINVAL');
         // A single route is replaced; of several only one that is there can be changed.
         if (present.length === 0 || (present.length > 1 && named === undefined)) fail('ESRCH');
-        if (present.length === 1) this.#defaults.set(key, [this.#route(gateway)]);
+        if (present.length === 1) this.#defaults.set(key, [this.#changed(present[0], gateway)]);
         return;
       case c('RTM_DELETE'):
         if (gateway === undefined ? present.length !== 1 : named === undefined) fail('ESRCH');
@@ -151,6 +163,17 @@ export class Routes {
       default:
         fail('EOPNOTSUPP');
     }
+  }
+
+  /** No second default route may stand beside these. */
+  #standsAlone(present: readonly Default[]): boolean {
+    return present.length > 0 && (!this.multipath || present.some(isByInterface));
+  }
+
+  /** A route to an interface keeps it. */
+  #changed(from: Default | undefined, gateway: Uint8Array): Default {
+    const to = this.#route(gateway);
+    return from !== undefined && isByInterface(from) ? { ...to, line: from.line } : to;
   }
 
   #route(gateway: Uint8Array): Default {
@@ -209,6 +232,8 @@ export class Routes {
     return present !== undefined && sameOctets(present, address);
   }
 }
+
+const isByInterface = ({ gateway }: Default): boolean => family(gateway) === c('AF_LINK');
 
 const padded = (address: Uint8Array): Uint8Array => {
   const octets = new Uint8Array(Math.ceil(address.length / 8) * 8);
