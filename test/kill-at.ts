@@ -94,9 +94,11 @@ if (process.env['KILL_LIBC'] !== undefined) {
     const library = load(path);
     // What was before is the reading of the program's own files.
     steps = 0;
-    const func = (declaration: string): unknown => {
-      const call: { run: unknown } = { run: library.func(declaration) };
-      if (!/\b(poll|close|read|recvfrom)\(/.test(declaration)) count(call, 'run');
+    // A declaration in C, or a name and its types.
+    const func = (...declared: unknown[]): unknown => {
+      const run: unknown = Reflect.apply(library.func, library, declared);
+      const call = { run };
+      if (!/\b(poll|close|read|recvfrom)\(/.test(String(declared[0]))) count(call, 'run');
       return call.run;
     };
     return { func } as unknown as typeof library;

@@ -114,7 +114,7 @@ const LISTED: readonly {
   },
   {
     why: 'takes long, and is run when the engine or a backend has changed',
-    command: /^make (?:bench|sim-mutants|sim RUNS=20000|sim-system RUNS=2000|sim(?:-system)? RUNS=N SEED=N|fuzz SECONDS=N|lab-kernel ARGS=(?:--(?:all|guide|ipv6)|'--dial --bars 5'|'--handoffs 20'|'--throughput 5'))$/,
+    command: /^make (?:bench|sim-mutants|sim RUNS=20000|sim-system RUNS=2000|sim(?:-system)? RUNS=N SEED=N|fuzz SECONDS=N|lab-kernel ARGS=(?:--(?:all|guide|ipv6)|'--dial --bars (?:5|10)'|'--kills 5'|'--handoffs 20'|'--throughput 5'))$/,
   },
   { why: 'stays until somebody ends it', command: /^make lab ARGS=--stay$/ },
   { why: 'is itself a test, or writes what one compares', command: /^(?:UPDATE=1 )?node test\// },
