@@ -53,6 +53,9 @@ export class BackOff {
   ): void {
     const status = router.status();
     if (status === undefined) return;
+    // The operator's dial need not wait. The failures still count for the one after it.
+    if (event.kind === 'admin' && (event.verb === 'disconnect' || event.verb === 'reconnect'))
+      this.#endedAt = undefined;
     const isUp = status.snapshot.facts !== null;
     const serves = isUp && (status.state === 'Holding' || status.state === 'Yielding');
     // What the operator ends leaves the failures before it as they were.
