@@ -14,9 +14,9 @@ const FILE = 'docs/configuration.md';
 
 const INTRO = `# Configuration reference
 
-The file is \`/usr/local/etc/ppp_thing.conf\`, on Linux \`/etc/ppp_thing.conf\`. It belongs to root and to the group \`ppp_thing\`, and
-its mode is 0640. It is TOML, or the eight lines of the original ppp_thing. \`pppthingctl check-config\` lists all errors that
-the file shows by itself. \`ppp_thing_helper --check\`, as root, lists those that depend on this router.
+The file is \`/usr/local/etc/ppp_thing.conf\`, on Linux \`/etc/ppp_thing.conf\`. It belongs to root and to the group
+\`ppp_thing\`, and its mode is 0640. It is TOML, or the eight lines of the original ppp_thing. \`pppthingctl check-config\`
+lists all errors that the file shows by itself. \`ppp_thing_helper --check\`, as root, lists those that depend on this router.
 \`etc/ppp_thing.conf.sample\` is an example with a comment at each key.
 
 This page is generated from the schema that the supervisor checks the file with.
