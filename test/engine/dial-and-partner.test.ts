@@ -164,6 +164,21 @@ function opened(): Dial {
 
 const IGNORANT: Snapshot = { epoch: 43, generation: 0, holder: PARTNER, facts: null };
 
+t.test('a session that opened as both routers started › is kept through their tie', async (t) => {
+  const dial = opened();
+  const { router, snapshot } = dial;
+  t.not(snapshot.facts, null);
+  router.actions.length = 0;
+  // CARP had made the partner MASTER for a moment: it took from the same epoch, sent a PADI, and stepped down.
+  const tied = { ...STANDING_BY, snapshot: { ...IGNORANT, epoch: snapshot.epoch } };
+  router.hear(tied);
+  router.hear(tied);
+  t.equal(router.state, 'Holding');
+  t.same(dial.snapshot.facts?.key, snapshot.facts?.key);
+  dial.pass(2000);
+  t.notOk(story(router.actions).includes('PADI'));
+});
+
 t.test(
   'a session that opened as CARP moved › is kept for the partner that did not know',
   async (t) => {

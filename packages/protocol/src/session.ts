@@ -120,13 +120,16 @@ export const taken = (before: Snapshot, holder: RouterId): Snapshot => ({
   holder,
 });
 
-/** Whether `earlier` has a session that the writer of `later` did not know of when it took over. */
+/**
+ * Whether `earlier` has a session that the writer of `later` did not know of when it took over: from `earlier`'s epoch, or
+ * in the same one, as two routers that start together may.
+ */
 export const isUntold = (later: Snapshot, earlier: Snapshot): boolean =>
   later.facts === null &&
   later.generation === 0 &&
   earlier.facts !== null &&
   earlier.holder !== later.holder &&
-  taken(earlier, later.holder).epoch === later.epoch;
+  (earlier.epoch === later.epoch || taken(earlier, later.holder).epoch === later.epoch);
 
 export type SnapshotChange = Partial<Pick<Snapshot, 'holder' | 'facts' | 'halfMade' | 'lease'>>;
 

@@ -452,7 +452,11 @@ export const TEST_MUTANTS: readonly Mutant[] = [
       'before',
     ],
     ['untold: whatever has been said since', 'later.generation === 0 &&', ''],
-    ['untold: however long ago', ' &&\n    taken(earlier, later.holder).epoch === later.epoch', ''],
+    [
+      'untold: however long ago',
+      ' &&\n    (earlier.epoch === later.epoch || taken(earlier, later.holder).epoch === later.epoch)',
+      '',
+    ],
   ]),
   ...of(`${ENGINE}/ppp/negotiation.js`, 'engine/negotiation', [
     [
