@@ -74,14 +74,12 @@ t.test(
     const session = 'pppoe0';
     const source = Uint8Array.of(2, 0, 0, 0, 0, 0xac);
     await command.printed('connected');
-    script.say(
-      encodeMessage({
-        notice: 'discovery-frame',
-        session,
-        source,
-        payload: Uint8Array.of(0x11, 7),
-      }),
-    );
+    const payload = Uint8Array.of(0x11, 7);
+    const frame = encodeMessage({ notice: 'discovery-frame', session, source, payload });
+    // The first of its kind is shown, the others at debug.
+    script.say(frame);
+    await command.printed('pppoe0: discovery-frame dropped: ');
+    script.say(frame);
     await command.printed('debug: pppoe0: discovery-frame dropped: ');
     t.match(command.output, /discovery-frame dropped: .* at octet \d+ \| 1107/);
     script.say(encodeMessage({ notice: 'dropped', session, frames: 3 }));
