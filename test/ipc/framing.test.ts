@@ -270,3 +270,11 @@ t.test('framing › random octets and random edits yield messages or FramingErro
   );
   t.ok(refused > 3000, `${refused} of 6000 refused`);
 });
+
+t.test('framing › a message is nested eight deep at most', async (t) => {
+  // So many lists of one item each, around a nil.
+  const nested = (depth: number): Uint8Array =>
+    framed(Uint8Array.of(...Array<number>(depth).fill(0x91), 0xc0));
+  t.doesNotThrow(() => all(new Deframer(), nested(8)));
+  t.throws(() => all(new Deframer(), nested(9)), FramingError);
+});
