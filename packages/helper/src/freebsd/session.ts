@@ -90,6 +90,7 @@ export class FreebsdSession implements SessionVerbs {
     this.policy = policy;
     this.vhid = policy.carp && vhidOf(policy.carp);
     this.role = roleOf(interfaces, this.vhid, 'strict');
+    this.carrier = this.#carrierOfLine();
     const mayBeOpen = policy.policy !== 'follow-carp' || this.role === 'MASTER';
     this.#netgraph = attempt(
       'open netgraph for',
@@ -110,7 +111,6 @@ export class FreebsdSession implements SessionVerbs {
       throw error;
     }
     this.#listen(bpf);
-    this.carrier = this.readCarrier();
     loop.watch(this.#netgraph.data, POLLIN, () => this.#readData());
     loop.watch(this.#netgraph.control, POLLIN, () => this.#readEvents());
   }
@@ -175,8 +175,11 @@ export class FreebsdSession implements SessionVerbs {
 
   /** A new interface has none until it is joined: a router that became MASTER for its sake would send nothing. */
   readCarrier(): boolean {
+    return this.#bpf !== undefined && this.#carrierOfLine();
+  }
+
+  #carrierOfLine(): boolean {
     const { interface: line } = this.policy;
-    if (this.#bpf === undefined) return false;
     return attempt('read carrier of', line, () => this.#shared.interfaces.carrier(line));
   }
 
