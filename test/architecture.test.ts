@@ -114,6 +114,7 @@ const RULES: readonly {
       target === protocol('bytes.ts') ||
       target === protocol('config-text.ts') ||
       target === protocol('guard.ts') ||
+      target === protocol('ignored-signals.ts') ||
       target === protocol('line-output.ts') ||
       target === protocol('node-names.ts') ||
       target === protocol('version.ts') ||

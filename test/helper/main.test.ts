@@ -1,3 +1,4 @@
+import { execa } from 'execa';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -41,6 +42,13 @@ t.test('main › SIGHUP is no reason to stop, and SIGUSR1 opens no debugger', as
   t.equal(await helper.exit, 0);
   t.notMatch(helper.output(), /Debugger/);
   client.end();
+});
+
+t.test('main › SIGUSR1 is left to Bun, whose collector stops threads with it', async (t) => {
+  const module = import.meta.resolve('@ppp-thing/protocol/ignored-signals');
+  const program = `console.log((await import('${module}')).ignoredSignals(process.versions).join())`;
+  const { stdout } = await execa('bun', ['-e', program], { preferLocal: true });
+  t.equal(stdout, 'SIGHUP');
 });
 
 t.test('main › after kill -9 the next helper finds session, gate and demotion', async (t) => {

@@ -10,6 +10,7 @@ import { BackendError } from './errors.ts';
 import type { MakeBackend } from './backend.ts';
 import { ConfigError } from '@ppp-thing/protocol/config-text';
 import { pauses } from '@ppp-thing/protocol/guard';
+import { ignoredSignals } from '@ppp-thing/protocol/ignored-signals';
 import { lineOutput } from '@ppp-thing/protocol/line-output';
 import { tooOld, VERSION } from '@ppp-thing/protocol/version';
 import { SystemError, type Libc } from './libc.ts';
@@ -225,8 +226,6 @@ function report(error: unknown): number {
 
 /** Run to the end; the exit code. Called once, by a program that does nothing else. */
 export async function command(machine: Machine): Promise<number> {
-  // A terminal that goes away, or newsyslog(8), is no reason to stop. Node.js answers SIGUSR1 with a debugger, which would
-  // listen on a port for every local user.
-  for (const signal of ['SIGHUP', 'SIGUSR1'] as const) process.on(signal, () => {});
+  for (const signal of ignoredSignals(process.versions)) process.on(signal, () => {});
   return run(machine).catch(report);
 }

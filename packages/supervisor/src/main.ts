@@ -8,6 +8,7 @@ import { isatty } from 'node:tty';
 import { parseArgs } from 'node:util';
 import { ConfigError } from '@ppp-thing/protocol/config-text';
 import { pauses } from '@ppp-thing/protocol/guard';
+import { ignoredSignals } from '@ppp-thing/protocol/ignored-signals';
 import { lineOutput } from '@ppp-thing/protocol/line-output';
 import type { PartnerMessage, Snapshot } from '@ppp-thing/protocol/session';
 import { tooOld, VERSION } from '@ppp-thing/protocol/version';
@@ -320,9 +321,8 @@ const EXITS = [
   [AnotherRunsError, EX_UNAVAILABLE],
 ] as const;
 
-// Ignore SIGHUP during start-up; the configuration was read moments ago. Node.js answers SIGUSR1 with a debugger, which would
-// listen on a port for every local user.
-for (const signal of ['SIGHUP', 'SIGUSR1'] as const) process.on(signal, () => undefined);
+// SIGHUP too, during start-up: the configuration was read moments ago.
+for (const signal of ignoredSignals(process.versions)) process.on(signal, () => undefined);
 await main().catch((error: unknown) => {
   process.exit(report(error));
 });
