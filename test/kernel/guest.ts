@@ -15,6 +15,9 @@ const PROGRAMS = [
   'tshark',
 ];
 
+/** Milliseconds. A program here says nothing until its end, which comes after 40 s on an idle host. */
+const SILENCE = 240_000;
+
 /** What to skip with, or false where the guest can run. */
 export async function cannotRun(): Promise<string | false> {
   if (process.platform !== 'linux') return 'the guest needs a Linux host';
@@ -26,7 +29,12 @@ export async function cannotRun(): Promise<string | false> {
 export async function printedBy(name: string, args: readonly string[] = []): Promise<string[]> {
   const lines: string[] = [];
   const program = fileURLToPath(new URL(`./guest/${name}.js`, import.meta.url));
-  const run = await runInGuest({ program, args, line: (text) => lines.push(text) });
+  const run = await runInGuest({
+    program,
+    args,
+    silence: SILENCE,
+    line: (text) => lines.push(text),
+  });
   await rm(run.directory, { recursive: true });
   if (run.exitCode === undefined) throw new Error(`${name}: no end:\n${lines.join('\n')}`);
   return lines;
@@ -49,9 +57,13 @@ export async function atMostTwice<T>(
   run: () => Promise<T>,
   failuresOf: (result: T) => readonly unknown[],
 ): Promise<T> {
-  const first = await run();
-  const failures = failuresOf(first);
-  if (failures.length === 0) return first;
-  t.comment('failed, and is tried once more:', failures);
+  try {
+    const first = await run();
+    const failures = failuresOf(first);
+    if (failures.length === 0) return first;
+    t.comment('failed, and is tried once more:', failures);
+  } catch (error) {
+    t.comment('came to no end, and is tried once more:', error);
+  }
   return run();
 }
