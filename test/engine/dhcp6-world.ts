@@ -3,7 +3,7 @@ import { Dhcp6Client, type Dhcp6Signal } from '@ppp-thing/protocol/engine/dhcp6/
 import type { Dhcp6Config } from '@ppp-thing/protocol/engine/session-config';
 import type { Note } from '@ppp-thing/protocol/engine/events';
 import type { Lease } from '@ppp-thing/protocol/lease';
-import type { Instant } from '@ppp-thing/protocol/time';
+import { WallClock, type Instant } from '@ppp-thing/protocol/time';
 import {
   decodeDhcp6,
   encodeDhcp6,
@@ -70,7 +70,12 @@ export class Dhcp6World {
 
   constructor(config: Partial<Dhcp6Config> = {}, wallClock = WALL_CLOCK, seed = 1) {
     const { out } = this.#recorder;
-    this.client = new Dhcp6Client({ ...CONFIG, ...config }, counterRandom(seed), wallClock, out);
+    this.client = new Dhcp6Client(
+      { ...CONFIG, ...config },
+      counterRandom(seed),
+      new WallClock(wallClock),
+      out,
+    );
   }
 
   /** @param isNew the session is another than the lease was got on */

@@ -7,7 +7,7 @@ import { Secret, type Random } from '@ppp-thing/protocol/engine/hashes';
 import type { Action, Event, Note } from '@ppp-thing/protocol/engine/events';
 import type { LinkConfig } from '@ppp-thing/protocol/engine/session-config';
 import type { SessionFacts } from '@ppp-thing/protocol/session';
-import { millis, seconds, type Instant } from '@ppp-thing/protocol/time';
+import { millis, seconds, WallClock, type Instant } from '@ppp-thing/protocol/time';
 import type { MacAddress } from '@ppp-thing/protocol/wire/ethernet';
 import type { LcpPacket, PppPacket } from '@ppp-thing/protocol/wire/ppp';
 import type { DiscoveryPacket, Tag } from '@ppp-thing/protocol/wire/pppoe';
@@ -77,7 +77,7 @@ export class LinkPair {
       { ...CONFIG, ...config },
       HASHES,
       counterRandom(),
-      WALL_CLOCK,
+      new WallClock(WALL_CLOCK),
       this.#recorder.out,
     );
   }

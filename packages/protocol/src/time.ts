@@ -22,6 +22,32 @@ const SAME_TIME_MS = 60_000;
 export const stepBetween = (ahead: number): number =>
   Math.abs(ahead) < SAME_TIME_MS ? 0 : Math.round(ahead / 1000) * 1000;
 
+/** The wall clock, in milliseconds since 1970-01-01 UTC. All that read it share one object: somebody may set the clock. */
+export class WallClock {
+  #atZero: number;
+
+  /** @param atZero its time at Instant 0 */
+  constructor(atZero: number) {
+    this.#atZero = atZero;
+  }
+
+  at(now: Instant): number {
+    return this.#atZero + now;
+  }
+
+  /** When it shows `time`. */
+  instantOf(time: number): Instant {
+    return (time - this.#atZero) as Instant;
+  }
+
+  /** @returns by how much it is ahead of what it was */
+  set(atZero: number): number {
+    const ahead = atZero - this.#atZero;
+    this.#atZero = atZero;
+    return ahead;
+  }
+}
+
 /** The earlier of two optional instants; undefined means never. */
 export function earliest(...instants: readonly (Instant | undefined)[]): Instant | undefined {
   let first: Instant | undefined;

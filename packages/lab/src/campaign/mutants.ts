@@ -448,7 +448,7 @@ export const MUTANTS: readonly Mutant[] = [
     mutant(
       'lease of the partner not learnt',
       DELEGATION,
-      '{ ...theirs, lease: clampLease(lease, this.#wallClockAtZero + now) }',
+      '{ ...theirs, lease: clampLease(lease, this.#wallClock.at(now)) }',
       '{ ...theirs, lease: null }',
     ),
     mutant(

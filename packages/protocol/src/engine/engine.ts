@@ -3,7 +3,7 @@
  * means, `owner/ownership.ts` what follows from it, and `owner/acts.ts` turns that into frames and kernel calls. It
  * contains no PPP and no I/O.
  */
-import { earliest, type Instant } from '../time.ts';
+import { earliest, WallClock, type Instant } from '../time.ts';
 import type { PartnerMessage, Role, Snapshot } from '../session.ts';
 import type { Dhcp6Status } from './dhcp6/client.ts';
 import type { Action, AdminVerb, Engine, Event } from './events.ts';
@@ -78,9 +78,10 @@ export class SessionEngine implements Engine<Event, Action> {
   ) {
     this.#out = new Outbox(stored);
     const { emit } = this.#out;
-    this.#delegation = new Delegation(config.dhcp6, random, wallClockAtZero, emit);
+    const wallClock = new WallClock(wallClockAtZero);
+    this.#delegation = new Delegation(config.dhcp6, random, wallClock, emit);
     this.#standing = new Standing(config.owner, this.#delegation.stored(stored), emit);
-    this.#link = new Link(config.link, hashes, random, wallClockAtZero, emit, turn);
+    this.#link = new Link(config.link, hashes, random, wallClock, emit, turn);
     this.#waits = new Waits(config.owner);
     const acts = new Acts(
       this.#standing,
@@ -89,6 +90,7 @@ export class SessionEngine implements Engine<Event, Action> {
       this.#waits,
       this.#out,
       random,
+      wallClock,
     );
     this.#judge = new Judge(this.#standing, acts, this.#delegation, this.#waits, this.#out);
   }

@@ -13,7 +13,15 @@ import {
   type Lease,
   type LeasedPrefix,
 } from '../../lease.ts';
-import { after, earliest, millis, seconds, type Instant, type Millis } from '../../time.ts';
+import {
+  after,
+  earliest,
+  millis,
+  seconds,
+  type Instant,
+  type Millis,
+  type WallClock,
+} from '../../time.ts';
 import {
   DHCP6_OPTION,
   findOption,
@@ -85,7 +93,7 @@ export class Dhcp6Client {
   readonly #random: Random;
   readonly #out: Out;
   readonly #log: Log;
-  #wallClockAtZero: number;
+  readonly #wallClock: WallClock;
   readonly #timers = new Timers<TimerName>();
   readonly #resend: Retransmission;
   #state: Dhcp6State = 'Off';
@@ -107,13 +115,12 @@ export class Dhcp6Client {
   readonly #counts = { sent: 0, received: 0, ignored: 0 };
   readonly #signals: Dhcp6Signal[] = [];
 
-  /** @param wallClockAtZero milliseconds since 1970-01-01 UTC at Instant 0 */
-  constructor(config: Dhcp6Config, random: Random, wallClockAtZero: number, out: Out) {
+  constructor(config: Dhcp6Config, random: Random, wallClock: WallClock, out: Out) {
     this.#config = config;
     this.#random = random;
     this.#out = out;
     this.#log = logTo(out, 'dhcp6', () => this.#state);
-    this.#wallClockAtZero = wallClockAtZero;
+    this.#wallClock = wallClock;
     this.#resend = new Retransmission(random);
   }
 
@@ -130,7 +137,7 @@ export class Dhcp6Client {
     const isFirst = this.#session === 0;
     this.#session = session;
     const isNew = lease?.session !== session;
-    const time = this.#time(now);
+    const time = this.#wallClock.at(now);
     // By a clock that was right when it was granted and is behind now, it would be renewed too late.
     const held = lease === null ? null : clampLease(lease, time);
     const rest = held === null ? null : unexpired(held, time);
@@ -153,10 +160,8 @@ export class Dhcp6Client {
     return this.#signals.splice(0);
   }
 
-  /** Somebody has set the wall clock. The timers stay: they are instants. */
-  clockSet(wallClockAtZero: number): void {
-    const ahead = wallClockAtZero - this.#wallClockAtZero;
-    this.#wallClockAtZero = wallClockAtZero;
+  /** The wall clock was set `ahead`, in milliseconds. The timers stay: they are instants. */
+  clockSet(ahead: number): void {
     this.#lease &&= movedLease(this.#lease, ahead);
   }
 
@@ -234,7 +239,7 @@ export class Dhcp6Client {
   #answered(message: Dhcp6Message, now: Instant): void {
     this.#hearSolMaxRt(message, now);
     if (this.#state === 'Release') return this.#step('Answered', 'Reply', now);
-    const grantedAt = Math.floor(this.#time(now) / 1000);
+    const grantedAt = Math.floor(this.#wallClock.at(now) / 1000);
     const on = { grantedAt, session: this.#session };
     const grant = grantOf(message, this.#config, this.#lease, on, this.#message);
     if (grant.kind === 'unanswered') return this.#refused(message, grant.reason);
@@ -295,19 +300,15 @@ export class Dhcp6Client {
   }
 
   #prune(now: Instant): void {
-    const lease = this.#lease && unexpired(this.#lease, this.#time(now));
+    const lease = this.#lease && unexpired(this.#lease, this.#wallClock.at(now));
     if (lease === null) return this.#step('Expired', 'lease expired', now);
     this.#keep(lease, now);
-  }
-
-  #time(now: Instant): number {
-    return this.#wallClockAtZero + now;
   }
 
   /** The instant at which a span of the lease ends; it may be past. */
   #instantOf(lease: Lease, span: number): Instant | undefined {
     const end = endOf(lease, span);
-    return end === undefined ? undefined : ((end - this.#wallClockAtZero) as Instant);
+    return end === undefined ? undefined : this.#wallClock.instantOf(end);
   }
 
   // --- acts ----------------------------------------------------------------------------------------------------
@@ -419,7 +420,7 @@ export class Dhcp6Client {
   #watchEnd(lease: Lease, now: Instant): void {
     const end = firstEnd(lease);
     if (end === undefined) this.#timers.clear('dhcp6-end');
-    else this.#timers.set('dhcp6-end', later((end - this.#wallClockAtZero) as Instant, now));
+    else this.#timers.set('dhcp6-end', later(this.#wallClock.instantOf(end), now));
   }
 
   #begin(type: Dhcp6Type, parameters: RetransmissionParameters, now: Instant, wait?: Millis): void {

@@ -6,7 +6,7 @@
  * each attempt that fails is reported once. A session ends in one place, `#close`, which owes the AC a PADT only if the
  * AC cannot know. What may not happen: a frame after `suspend`, or a PADT for a session the AC has ended itself.
  */
-import { after, earliest, millis, type Instant, type Millis } from '../../time.ts';
+import { after, earliest, millis, type Instant, type Millis, type WallClock } from '../../time.ts';
 import { sameOctets } from '../../bytes.ts';
 import { printable } from '../../printable.ts';
 import { formatMac, type MacAddress } from '../../wire/ethernet.ts';
@@ -79,7 +79,7 @@ export class Link {
   readonly #config: LinkConfig;
   readonly #hashes: Hashes;
   readonly #random: Random;
-  #wallClockAtZero: number;
+  readonly #wallClock: WallClock;
   readonly #out: Out;
   readonly #log: Log;
   readonly #dialler: Dialler;
@@ -102,30 +102,22 @@ export class Link {
   #lostBefore = 0;
   readonly #outcomes: LinkOutcome[] = [];
 
-  /**
-   * @param wallClockAtZero milliseconds since 1970-01-01 UTC at Instant 0
-   * @param turn to dial; always unless given
-   */
+  /** @param turn to dial; always unless given */
   constructor(
     config: LinkConfig,
     hashes: Hashes,
     random: Random,
-    wallClockAtZero: number,
+    wallClock: WallClock,
     out: Out,
     turn?: Turn,
   ) {
     this.#config = config;
     this.#hashes = hashes;
     this.#random = random;
-    this.#wallClockAtZero = wallClockAtZero;
+    this.#wallClock = wallClock;
     this.#out = out;
     this.#log = logTo(out, 'link', () => this.#phase());
     this.#dialler = new Dialler(config, random, this.#timers, out, turn);
-  }
-
-  /** Somebody has set the wall clock. */
-  clockSet(wallClockAtZero: number): void {
-    this.#wallClockAtZero = wallClockAtZero;
   }
 
   // --- what ownership asks -------------------------------------------------------------------------------------
@@ -385,7 +377,7 @@ export class Link {
     for (const signal of signals) {
       switch (signal.kind) {
         case 'opened': {
-          session.startedAt ??= Math.floor((this.#wallClockAtZero + now) / 1000);
+          session.startedAt ??= Math.floor(this.#wallClock.at(now) / 1000);
           session.reattached = 0;
           this.#dialler.succeeded(session.acMac);
           const facts = this.#facts(session, session.startedAt, signal.agreed);
@@ -438,7 +430,7 @@ export class Link {
   /** By the wall clock: the partner may have dialled the session, and instants never leave a host. */
   #lasted(session: LinkSession, now: Instant): Millis | undefined {
     if (session.startedAt === undefined) return undefined;
-    return millis(this.#wallClockAtZero + now - session.startedAt * 1000);
+    return millis(this.#wallClock.at(now) - session.startedAt * 1000);
   }
 
   #attach({ sessionId, acMac, maxPayload }: LinkSession): void {

@@ -6,7 +6,7 @@
  * idempotent: so the same act serves a takeover, a helper that was restarted, and a disk that has come back. Whatever
  * changes the snapshot stores it first (a barrier), and only then speaks.
  */
-import { millis, type Instant } from '../../time.ts';
+import { millis, type Instant, type WallClock } from '../../time.ts';
 import {
   changed,
   taken,
@@ -39,6 +39,7 @@ export class Acts {
   readonly #waits: Waits;
   readonly #out: Outbox;
   readonly #random: Random;
+  readonly #wallClock: WallClock;
   readonly #delegation: Delegation;
   readonly #log: Log;
   /** Link events that occurred during this act. */
@@ -55,6 +56,7 @@ export class Acts {
     waits: Waits,
     out: Outbox,
     random: Random,
+    wallClock: WallClock,
   ) {
     this.#delegation = delegation;
     this.#standing = standing;
@@ -62,6 +64,7 @@ export class Acts {
     this.#waits = waits;
     this.#out = out;
     this.#random = random;
+    this.#wallClock = wallClock;
     this.#log = logTo(out.emit, 'owner', () => standing.state);
   }
 
@@ -95,8 +98,8 @@ export class Acts {
   /** Somebody has set the wall clock. A lease lasts as long as before, so its times move with the clock. */
   clockSet(wallClockAtZero: number, now: Instant): void {
     const { snapshot, config } = this.#standing;
-    this.#link.clockSet(wallClockAtZero);
-    const lease = this.#delegation.clockSet(wallClockAtZero, snapshot.lease ?? null, now);
+    const ahead = this.#wallClock.set(wallClockAtZero);
+    const lease = this.#delegation.clockSet(ahead, snapshot.lease ?? null, now);
     if (lease === null) return;
     // A generation of ours tells a partner that knows no clock of ours.
     const isOurs = snapshot.holder === config.routerId;

@@ -11,7 +11,7 @@ import {
   type Lease,
 } from '../../lease.ts';
 import type { SessionFacts, Snapshot } from '../../session.ts';
-import { earliest, type Instant } from '../../time.ts';
+import { earliest, type Instant, type WallClock } from '../../time.ts';
 import type { Dhcp6Message } from '../../wire/dhcpv6.ts';
 import { Dhcp6Client, type Dhcp6Signal, type Dhcp6Status } from '../dhcp6/client.ts';
 import type { Random } from '../hashes.ts';
@@ -21,24 +21,22 @@ import type { Wait } from '../timers.ts';
 
 export class Delegation {
   readonly #client: Dhcp6Client | undefined;
-  #wallClockAtZero: number;
+  readonly #wallClock: WallClock;
   readonly #out: Out;
   /** The LANs' last configuration, and when its first part ends. */
   #given: Lease | null = null;
   #endsAt: Instant | undefined;
 
-  constructor(config: Dhcp6Config | undefined, random: Random, wallClockAtZero: number, out: Out) {
-    this.#wallClockAtZero = wallClockAtZero;
+  constructor(config: Dhcp6Config | undefined, random: Random, wallClock: WallClock, out: Out) {
+    this.#wallClock = wallClock;
     this.#out = out;
-    this.#client = config && new Dhcp6Client(config, random, wallClockAtZero, out);
+    this.#client = config && new Dhcp6Client(config, random, wallClock, out);
   }
 
-  /** Somebody has set the wall clock. @returns the lease by the new one */
-  clockSet(wallClockAtZero: number, lease: Lease | null, now: Instant): Lease | null {
-    const ahead = wallClockAtZero - this.#wallClockAtZero;
-    this.#wallClockAtZero = wallClockAtZero;
-    this.#client?.clockSet(wallClockAtZero);
-    return lease && clampLease(movedLease(lease, ahead), wallClockAtZero + now);
+  /** The wall clock was set `ahead`, in milliseconds. @returns the lease by the new time */
+  clockSet(ahead: number, lease: Lease | null, now: Instant): Lease | null {
+    this.#client?.clockSet(ahead);
+    return lease && clampLease(movedLease(lease, ahead), this.#wallClock.at(now));
   }
 
   /** What the disk had, so that a partner hears of it when there is known to be no lease. */
@@ -57,7 +55,7 @@ export class Delegation {
       return ours.lease === undefined ? theirs : { ...theirs, lease: ours.lease };
     return lease === null
       ? theirs
-      : { ...theirs, lease: clampLease(lease, this.#wallClockAtZero + now) };
+      : { ...theirs, lease: clampLease(lease, this.#wallClock.at(now)) };
   }
 
   /** The session is up and this router holds it. Without IPV6CP on it there is nothing to ask. */
@@ -103,7 +101,7 @@ export class Delegation {
   shown(snapshot: Snapshot, now: Instant): Snapshot {
     const { lease } = snapshot;
     if (lease === undefined || lease === null) return snapshot;
-    const rest = unexpired(lease, this.#wallClockAtZero + now);
+    const rest = unexpired(lease, this.#wallClock.at(now));
     return rest === lease ? snapshot : { ...snapshot, lease: rest };
   }
 
@@ -114,12 +112,12 @@ export class Delegation {
   /** The lease as the LANs get it. Both routers use the same, whichever holds the session. */
   delegate(granted: Lease | null, now: Instant): void {
     if (this.#client === undefined) return;
-    const time = this.#wallClockAtZero + now;
+    const time = this.#wallClock.at(now);
     const lease = granted && clampLease(granted, time);
     const rest = lease && unexpired(lease, time);
     const end = rest === null ? undefined : firstEnd(rest);
     this.#given = lease;
-    this.#endsAt = end === undefined ? undefined : ((end - this.#wallClockAtZero) as Instant);
+    this.#endsAt = end === undefined ? undefined : this.#wallClock.instantOf(end);
     const left = (span: number): number => (lease === null ? 0 : secondsLeft(lease, span, time));
     const lasts = ({ valid }: { readonly valid: number }): boolean => valid > 0;
     const aged = <T extends { readonly preferred: number; readonly valid: number }>(
