@@ -2,7 +2,7 @@
  * What was said on the line: a capture of discovery, PPP control packets and announces (no data), read back with tshark,
  * whose dissectors are not ours. It runs in the guest to capture and on the host to read.
  */
-import { once } from 'node:events';
+import { createInterface } from 'node:readline';
 import { execa } from 'execa';
 import { inside } from './net.ts';
 import { GUEST_RESULT } from './uml.ts';
@@ -30,12 +30,18 @@ export async function startCapture(
     stderr: 'pipe',
     reject: false,
   });
-  for (let said = ''; !said.includes('listening on');)
-    said += String((await once(tcpdump.stderr, 'data'))[0]);
-  return async () => {
-    tcpdump.kill('SIGINT');
-    await tcpdump;
-  };
+  const said: string[] = [];
+  for await (const line of createInterface({ input: tcpdump.stderr })) {
+    said.push(line);
+    if (!line.includes('listening on')) continue;
+    // The interface has paused it, and tcpdump says more at its end.
+    tcpdump.stderr.resume();
+    return async () => {
+      tcpdump.kill('SIGINT');
+      await tcpdump;
+    };
+  }
+  throw new Error(`tcpdump ended: ${said.join('; ')}`);
 }
 
 export interface LineReport {
