@@ -3,11 +3,8 @@
  * durability require, and decides nothing itself.
  */
 import { readFileSync } from 'node:fs';
-import { setTimeout } from 'node:timers/promises';
-import { isatty } from 'node:tty';
 import { parseArgs } from 'node:util';
 import { ConfigError } from '@ppp-thing/protocol/config-text';
-import { pauses } from '@ppp-thing/protocol/guard';
 import { ignoredSignals } from '@ppp-thing/protocol/ignored-signals';
 import { lineOutput } from '@ppp-thing/protocol/line-output';
 import type { PartnerMessage, Snapshot } from '@ppp-thing/protocol/session';
@@ -17,7 +14,7 @@ import { readConfig, type Config } from './config.ts';
 import { openDhcp6 } from './dhcp6-socket.ts';
 import { AnotherRunsError, codeOf, UnreadableError } from './errors.ts';
 import { keepHeapSmall } from './heap.ts';
-import { hold, isHeld } from './hold.ts';
+import { hold } from './hold.ts';
 import { closeInherited } from './inherited.ts';
 import { readKeys, type Keys } from './keys.ts';
 import { LegacyPartner } from './legacy-partner.ts';
@@ -28,9 +25,10 @@ import type { PartnerChannel } from './partner-channel.ts';
 import { places } from './places.ts';
 import { giveUpRoot, PrivilegeError } from './privileges.ts';
 import { Running } from './running.ts';
-import { serving, waiting } from './service-manager.ts';
+import { serving } from './service-manager.ts';
 import { startStatusServers } from './status-server.ts';
 import { JOURNAL_FROM, Store, StoreError } from './store.ts';
+import { untilMended, waitedForAnother } from './until-mended.ts';
 
 /** sysexits(3). */
 const EX_USAGE = 64;
@@ -113,8 +111,9 @@ async function main(): Promise<void> {
   const log = new Log(config.logLevel, lineOutput(process.stdout, lost, later), now, style);
   log.line('info', `ppp_thing ${VERSION}: ${file}, pid ${process.pid}`);
 
+  const logError = (line: string): void => log.line('error', line);
   // The files may have changed meanwhile.
-  if (await waitedForAnother(config.stateDirectory, log)) return main();
+  if (await waitedForAnother(config.stateDirectory, logError)) return main();
 
   // Still as root, if we are: for ports below 1024, and because root may own the original's file.
   const inherited = readLegacyState(config, log);
@@ -129,18 +128,18 @@ async function main(): Promise<void> {
   if (identity !== undefined) log.line('info', `privileges: ${identity}`);
 
   const isJournal = config.sessions.length >= JOURNAL_FROM;
-  const report = (line: string): void => log.line('error', line);
-  const stored = <T>(act: () => T): Promise<T> => untilMended(act, report, isOfStore);
+  const isOfStore = (error: unknown): boolean => error instanceof StoreError;
+  const stored = <T>(act: () => T): Promise<T> => untilMended(act, logError, isOfStore);
   const store = await stored(() => new Store(config.stateDirectory, log, undefined, isJournal));
   await holdState(config.stateDirectory, log);
   const parts = { config, version: VERSION, log, store, partner, dhcp6, inherited };
   const supervisor = await stored(() => new Running(parts));
   running.now = supervisor;
   // Another supervisor may have the same run directory, and another state directory.
-  const serve = () => startStatusServers(supervisor, config.runDirectory, report);
-  await untilMended(serve, report, (error) => error instanceof AnotherRunsError);
+  const serve = () => startStatusServers(supervisor, config.runDirectory, logError);
+  await untilMended(serve, logError, (error) => error instanceof AnotherRunsError);
   supervisor.start();
-  serving(report);
+  serving(logError);
 
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.once(signal, () => {
@@ -151,51 +150,6 @@ async function main(): Promise<void> {
     });
   }
   process.on('SIGHUP', () => reload(config, log, supervisor, partner));
-}
-
-const isOfStore = (error: unknown): boolean => error instanceof StoreError;
-
-/**
- * A service that exits is started again at once, and fails and logs the same. So the supervisor waits here until the operator
- * has mended the disk or the file. A supervisor started from a terminal exits.
- *
- * @param report takes a line for the log, for each problem once
- * @param mayPass whether `act` may succeed later
- */
-async function untilMended<T>(
-  act: () => T | Promise<T>,
-  report: (line: string) => void,
-  mayPass: (error: unknown) => boolean,
-): Promise<T> {
-  let said: string | undefined;
-  const pause = pauses();
-  for (;;) {
-    try {
-      return await act();
-    } catch (error) {
-      if (!(error instanceof Error) || isatty(0) || !mayPass(error)) throw error;
-      waiting(report);
-      const { message } = error;
-      if (message !== said) for (const line of message.split('\n')) report(`${line}: trying again`);
-      said = message;
-    }
-    await setTimeout(pause.next().value);
-  }
-}
-
-/**
- * The same, before it opens anything, until another supervisor has ended. One started from a terminal exits (`hold`). @returns
- * whether it waited
- */
-async function waitedForAnother(directory: string, log: Log): Promise<boolean> {
-  if (isatty(0) || !(await isHeld(directory))) return false;
-  const report = (line: string): void => log.line('error', line);
-  report(`hold ${directory}: EBUSY: another supervisor runs on it: waiting for its end`);
-  waiting(report);
-  const pause = pauses();
-  do await setTimeout(pause.next().value);
-  while (await isHeld(directory));
-  return true;
 }
 
 /** Before reading the store and before connecting to the helper: two supervisors must not share either. */
