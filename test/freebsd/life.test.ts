@@ -21,6 +21,7 @@ import {
   Life,
   SESSION_STAGE,
   THEIRS,
+  live,
   role,
   say,
   session,
@@ -221,13 +222,8 @@ t.test('freebsd › a default route of others survives', async (t) => {
 
 t.test('freebsd › default routes of others stay beside ours, and are logged once', async (t) => {
   const life = await Life.make(t);
-  const { carp, routes } = life.router.kernel;
-  const helper = life.start();
-  const client = await Client.greet(helper.path);
-  carp.set(VHID, 'MASTER');
-  await client.until('the edge', () => client.notices.find(({ notice }) => notice === 'role'));
-  await client.ask(ATTACH);
-  await client.ask(CONFIGURE);
+  const { routes } = life.router.kernel;
+  const { helper, client } = await live(life);
   const administrator = new Routes(life.router.process().libc, 0);
   const others = [99, 98].map((octet) => Uint8Array.of(192, 168, 7, octet));
   const [before = others[0], after = others[1]] = others;
@@ -257,15 +253,10 @@ t.test('freebsd › default routes of others stay beside ours, and are logged on
 
 t.test('freebsd › a default route of others that leads to an interface is replaced', async (t) => {
   const life = await Life.make(t);
-  const { carp, routes, interfaces } = life.router.kernel;
+  const { routes, interfaces } = life.router.kernel;
   const lan = interfaces.get(LAN);
   routes.addByInterface(lan);
-  const helper = life.start();
-  const client = await Client.greet(helper.path);
-  carp.set(VHID, 'MASTER');
-  await client.until('the edge', () => client.notices.find(({ notice }) => notice === 'role'));
-  await client.ask(ATTACH);
-  await client.ask(CONFIGURE);
+  const { helper, client } = await live(life);
   t.equal(await client.outcome({ verb: 'route', session, via: 'session' }), 'done');
   t.strictSame(routes.defaults(), [THEIRS], 'it stands alone, whatever net.route.multipath is');
   t.equal(routes.lineTo(Uint8Array.of(203, 0, 113, 1))?.name, session);
@@ -280,13 +271,8 @@ t.test('freebsd › a default route of others that leads to an interface is repl
 
 t.test('freebsd › a default route that others failed to add is none', async (t) => {
   const life = await Life.make(t);
-  const { carp, routes } = life.router.kernel;
-  const helper = life.start();
-  const client = await Client.greet(helper.path);
-  carp.set(VHID, 'MASTER');
-  await client.until('the edge', () => client.notices.find(({ notice }) => notice === 'role'));
-  await client.ask(ATTACH);
-  await client.ask(CONFIGURE);
+  const { routes } = life.router.kernel;
+  const { helper, client } = await live(life);
   t.equal(await client.outcome({ verb: 'route', session, via: 'session' }), 'done');
   routes.multipath = false;
   const { libc } = life.router.process();

@@ -15,7 +15,7 @@ import { serve, type Serving } from '@ppp-thing/helper/serve';
 import type { FakeProcess } from '@ppp-thing/lab/freebsd/process';
 import { be16 } from '@ppp-thing/lab/freebsd/octets';
 import { Client, HELLO, type Wish } from '../helper/client.ts';
-import { HELPER, Router, SESSION } from './world.ts';
+import { HELPER, Router, SESSION, VHID } from './world.ts';
 
 export const session = SESSION.name;
 export const AC_MAC = Uint8Array.of(2, 0, 0, 0, 0, 0xac);
@@ -128,6 +128,17 @@ export class Life {
     const frame = concat(SESSION.mac, AC_MAC, header, Uint8Array.from(packet));
     this.router.inject(frame);
   }
+}
+
+/** A helper that has become MASTER since it started, its session attached and configured, and its supervisor. */
+export async function live(life: Life): Promise<{ helper: Helper; client: Client }> {
+  const helper = life.start();
+  const client = await Client.greet(helper.path);
+  life.router.kernel.carp.set(VHID, 'MASTER');
+  await client.until('the edge', () => client.notices.find(({ notice }) => notice === 'role'));
+  await client.ask(ATTACH);
+  await client.ask(CONFIGURE);
+  return { helper, client };
 }
 
 export async function stop({ serving }: Helper, how: 'leave' | 'remove' = 'leave'): Promise<void> {

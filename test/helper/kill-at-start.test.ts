@@ -4,20 +4,11 @@
  */
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
-import { Client, HELLO, type Wish } from './client.ts';
+import { Client, HELLO } from './client.ts';
 import { simulated } from './main-bench.ts';
+import { ATTACH, key, session } from './serve-bench.ts';
 
 const KILL_AT = fileURLToPath(import.meta.resolve('../kill-at.js'));
-const session = 'pppoe0';
-const key = { sessionId: 0x1234, acMac: Uint8Array.of(2, 0, 0, 0, 0, 0xac) };
-const ATTACH: Wish = {
-  verb: 'attach',
-  session,
-  key,
-  maxPayload: 1492,
-  autoOpen: true,
-  settings: null,
-};
 /** More than a start has. */
 const MOST = 1600;
 /** Each step is a start of its own, and most calls of one are alike: netgraph's messages. */

@@ -1,32 +1,32 @@
 import t from 'tap';
 import { limitedLog } from '@ppp-thing/helper/log';
 
-t.test('log › what comes too fast is counted, and told', async (t) => {
+/** A log into which a thousand warnings came in its first second. */
+function flooded() {
   const lines: string[] = [];
-  let now = 0;
+  const clock = { now: 0 };
   const log = limitedLog(
     (line) => lines.push(line),
-    () => now,
+    () => clock.now,
   );
   for (let i = 0; i < 1000; i++) log(`admit supervisor: EPERM: ${i}`);
+  return { lines, log, clock };
+}
+
+t.test('log › what comes too fast is counted, and told', async (t) => {
+  const { lines, log, clock } = flooded();
   t.equal(lines.length, 100);
   t.equal(lines[99], 'helper: admit supervisor: EPERM: 99');
-  now = 1000;
+  clock.now = 1000;
   log('next');
   t.strictSame(lines.slice(100), ['helper: 900 more lines in one second', 'helper: next']);
 });
 
 t.test('log › warnings that come too fast hide no edge of the role', async (t) => {
-  const lines: string[] = [];
-  let now = 0;
-  const log = limitedLog(
-    (line) => lines.push(line),
-    () => now,
-  );
-  for (let i = 0; i < 1000; i++) log(`admit supervisor: EPERM: ${i}`);
+  const { lines, log, clock } = flooded();
   log('pppoe0 role: MASTER -> BACKUP on CARP [gate closed]', 'info');
   t.match(lines.at(-1), /role: MASTER -> BACKUP/);
-  now = 1000;
+  clock.now = 1000;
   log('next');
   t.equal(lines.at(-2), 'helper: 900 more lines in one second');
 });

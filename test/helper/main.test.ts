@@ -3,21 +3,11 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { Client, HELLO, type Wish } from './client.ts';
+import { Client, HELLO } from './client.ts';
 import { configuration, run, simulated } from './main-bench.ts';
 import { Machine } from './machine.ts';
+import { ATTACH, key, session } from './serve-bench.ts';
 
-const AC_MAC = Uint8Array.of(2, 0, 0, 0, 0, 0xac);
-const session = 'pppoe0';
-const key = { sessionId: 0x1234, acMac: AC_MAC };
-const ATTACH: Wish = {
-  verb: 'attach',
-  session,
-  key,
-  maxPayload: 1492,
-  autoOpen: true,
-  settings: null,
-};
 t.test('main › the socket is ready when the helper says so, and SIGTERM ends it', async (t) => {
   const { router, start } = await simulated(t);
   const helper = start();

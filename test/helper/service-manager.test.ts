@@ -91,6 +91,16 @@ t.test('manager › a socket that is not there is a log line', { skip: unlessLin
   client.end();
 });
 
+/** The manager of this process, and so of what it starts. */
+function ownManager(t: Test, folder: string): Manager {
+  const systemd = manager(t, join(folder, 'notify'));
+  Object.assign(process.env, systemd.env);
+  t.teardown(() => {
+    for (const name of Object.keys(systemd.env)) delete process.env[name];
+  });
+  return systemd;
+}
+
 const withoutNotify =
   unlessLinux ||
   (spawnSync('systemd-notify', ['--version']).error !== undefined && 'no systemd-notify here');
@@ -98,11 +108,7 @@ const withoutNotify =
 t.test('manager › the supervisor tells systemd', { skip: withoutNotify }, async (t) => {
   const { start, folder, script } = await bench(t);
   script.answer = friendly;
-  const systemd = manager(t, join(folder, 'notify'));
-  Object.assign(process.env, systemd.env);
-  t.teardown(() => {
-    for (const name of Object.keys(systemd.env)) delete process.env[name];
-  });
+  const systemd = ownManager(t, folder);
   const supervisor = start();
   t.equal(await first(systemd), 'READY=1');
   for (let i = 0; i < 3; i++) t.equal(await first(systemd), 'WATCHDOG=1');
@@ -119,11 +125,7 @@ t.test(
     const { start, folder } = await bench(t);
     rmSync(join(folder, 'state'), { recursive: true });
     writeFileSync(join(folder, 'state'), '');
-    const systemd = manager(t, join(folder, 'notify'));
-    Object.assign(process.env, systemd.env);
-    t.teardown(() => {
-      for (const name of Object.keys(systemd.env)) delete process.env[name];
-    });
+    const systemd = ownManager(t, folder);
     const supervisor = start();
     t.equal(await first(systemd), 'READY=1');
     t.equal(await first(systemd), 'WATCHDOG=1');

@@ -1,6 +1,6 @@
 import { chownSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { encodeMessage } from '@ppp-thing/protocol/ipc/framing';
 import type { Request } from '@ppp-thing/protocol/ipc/messages';
 import { encodeSnapshotText } from '@ppp-thing/supervisor/snapshot-text';
@@ -157,37 +157,39 @@ t.test('main › a SIGHUP that comes while it starts does not end it', async (t)
   t.equal(await command.exit, 0);
 });
 
-t.test('main › a second supervisor says once who runs, and waits for its end', async (t) => {
-  const { start, script } = await bench(t);
+/** A second supervisor says `why` once, and waits for the end of the first. @param between before the second starts */
+async function takeTurns(
+  t: Test,
+  { start, script }: Awaited<ReturnType<typeof bench>>,
+  why: string,
+  between = (): void => {},
+): Promise<void> {
   const first = start();
   await first.printed('helper: connected');
+  between();
   const second = start();
-  await second.printed('another supervisor runs on it');
+  await second.printed(why);
   t.equal(script.happened.count('connected'), 1);
   first.child.kill('SIGTERM');
   t.equal(await first.exit, 0);
   await second.printed('helper: connected');
-  t.equal(second.output.match(/another supervisor runs/g)?.length, 1);
+  t.equal(second.output.match(/another supervisor (?:runs|listens)/g)?.length, 1);
   second.child.kill('SIGTERM');
   t.equal(await second.exit, 0);
+}
+
+t.test('main › a second supervisor says once who runs, and waits for its end', async (t) => {
+  await takeTurns(t, await bench(t), 'another supervisor runs on it');
 });
 
 t.test('main › nor does one of another state in the same run directory start over', async (t) => {
-  const { start, config, folder, script } = await bench(t);
-  const first = start();
-  await first.printed('helper: connected');
-  mkdirSync(join(folder, 'other'));
-  const text = readFileSync(config, 'utf8').replace('/state"', '/other"');
-  writeFileSync(config, text.replace(/port = 2/, 'port = 1'));
-  const second = start();
-  await second.printed('another supervisor listens there: trying again');
-  t.equal(script.happened.count('connected'), 1);
-  first.child.kill('SIGTERM');
-  t.equal(await first.exit, 0);
-  await second.printed('helper: connected');
-  t.equal(second.output.match(/another supervisor listens/g)?.length, 1);
-  second.child.kill('SIGTERM');
-  t.equal(await second.exit, 0);
+  const pair = await bench(t);
+  const { config, folder } = pair;
+  await takeTurns(t, pair, 'another supervisor listens there: trying again', () => {
+    mkdirSync(join(folder, 'other'));
+    const text = readFileSync(config, 'utf8').replace('/state"', '/other"');
+    writeFileSync(config, text.replace(/port = 2/, 'port = 1'));
+  });
 });
 
 t.test('main › a store that cannot be had is said once, until it is mended', async (t) => {
