@@ -190,26 +190,22 @@ function delegate(
   policy: SessionPolicy,
   request: Extract<Request, { verb: 'delegate' }>,
 ): void {
+  const { delegation, name } = policy;
   const refused: BackendError[] = [];
-  const isAllowed = (address: Uint8Array, part: Lifetimes, beyond: string | undefined): boolean => {
+  const isAllowed = (address: Uint8Array, part: Lifetimes, forbidden?: string): boolean => {
     const flaw = flawOf(address, part);
-    if (flaw !== undefined) refused.push(refusal('delegate', policy.name, 'EINVAL', flaw));
-    else if (beyond !== undefined) refused.push(refusal('delegate', policy.name, 'EPERM', beyond));
-    return flaw === undefined && beyond === undefined;
+    const reason = flaw ?? forbidden;
+    if (reason === undefined) return true;
+    refused.push(refusal('delegate', name, flaw === undefined ? 'EPERM' : 'EINVAL', reason));
+    return false;
   };
+  const noAddress =
+    delegation?.address === true ? undefined : 'an address, and wan_address is not "dhcp"';
   lans.set(policy, {
     prefixes: request.prefixes.filter((each) =>
-      isAllowed(each.prefix, each, beyond(policy.delegation, each)),
+      isAllowed(each.prefix, each, beyond(delegation, each)),
     ),
-    addresses: request.addresses.filter((each) =>
-      isAllowed(
-        each.address,
-        each,
-        policy.delegation?.address === true
-          ? undefined
-          : 'an address, and wan_address is not "dhcp"',
-      ),
-    ),
+    addresses: request.addresses.filter((each) => isAllowed(each.address, each, noAddress)),
   });
   const [first] = refused;
   if (first !== undefined) throw first;
