@@ -21,7 +21,7 @@ export interface Announced {
   readonly proof: Uint8Array;
 }
 
-/** What a helper announces at an edge, before its supervisor knows of it: where the MAC is, and no claim. */
+/** The helper's own announce at an edge: it shows switches the port of the MAC, and claims nothing. */
 export const PRESENCE: Announced = { epoch: 0, proof: new Uint8Array(PROOF_LENGTH) };
 
 /** The whole frame, to broadcast. Switches learn the port from its source. The proof takes the place of the padding. */

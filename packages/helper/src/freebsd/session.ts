@@ -152,7 +152,7 @@ export class FreebsdSession implements SessionVerbs {
     loop.unwatch(bpf.fd);
     bpf.close();
     this.#bpf = undefined;
-    // One that was made anew is there already.
+    // An interface that was recreated at once is there already.
     anyway(() => this.#findLine(), log);
   }
 

@@ -478,7 +478,6 @@ export const MUTANTS: readonly Mutant[] = [
     mutant('a new lease is not kept', ACTS, 'this.#write({ lease: signal.lease });', ''),
     mutant('not renewed', DHCP6_CLIENT, "this.#timers.set('dhcp6-t1', later(t1, now));", ''),
   ]),
-  // Demotion.
   // Order, back-off, proof.
   ...by('engine/keepalive', [
     mutant(
